@@ -1,0 +1,686 @@
+"""The thin shell: httpx, clocks and sleeping around the pure core. The only file that imports httpx."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import logging
+import os
+import random
+import ssl
+import threading
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Final, Self, TypeAlias
+from weakref import WeakKeyDictionary
+
+import httpx
+from pydantic import SecretStr
+from pydantic_core import PydanticSerializationError, to_json
+
+from aivideoapi_core._config import (
+    build_headers,
+    check_key_shape,
+    is_loopback_url,
+    resolve_api_key,
+    resolve_base_url,
+)
+from aivideoapi_core._errors import (
+    AIVideoAPIError,
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    IncompleteStreamError,
+    InvalidInputError,
+    ResponseFormatError,
+    StreamTimeoutError,
+    error_from_payload,
+    redact,
+)
+from aivideoapi_core._reply import Reply
+from aivideoapi_core._retry import RetryPolicy, parse_retry_after, parse_should_retry
+from aivideoapi_core._stream import MAX_BODY_BYTES, MessageAccumulator, StreamReader, parse_body, parse_json
+from aivideoapi_core._types import StreamEvent
+from aivideoapi_core._version import __version__
+
+logger = logging.getLogger("aivideoapi")
+
+Timeout: TypeAlias = float | httpx.Timeout | None
+
+DEFAULT_TIMEOUT: Final = httpx.Timeout(600.0, connect=5.0)
+"""Seconds, the official client's numbers: 600 between two pieces of a reply, 5 to connect."""
+MAX_REQUEST_BYTES: Final = 32 * 1024 * 1024
+"""Official limit of a request body."""
+MAX_ERROR_BODY_BYTES: Final = 64 * 1024
+
+_LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=30.0)
+"""httpx looks at every idle connection at each request, so a large warm pool costs more than it saves."""
+
+_NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """The account's credits, in whole credits as the platform sends them."""
+
+    balance: int
+    total_purchased: int
+    total_consumed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    """One call, ready to be sent as often as needed. ``headers`` never holds the key."""
+
+    method: str
+    url: str
+    model: str
+    body: bytes | None
+    headers: Mapping[str, str]
+    timeout: Timeout
+    stream: bool
+
+
+class _Attempts:
+    """Counts the tries of one call and says how long to wait for the next."""
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._policy = policy
+        self.made = 0
+
+    def wait_s(self, error: AIVideoAPIError) -> float:
+        """Seconds to wait after a failed try; raises ``error`` when there shall be no other."""
+        jitter = random.random()  # noqa: S311 - spreads clients in time, protects nothing
+        delay_s = self._policy.delay_s(self.made, error, jitter=jitter)
+        self.made += 1
+        error.attempts = self.made
+        if delay_s is None:
+            logger.info("attempt %d failed, giving up: %s", self.made, _label(error))
+            raise error
+        logger.warning("attempt %d failed, next in %.2f s: %s", self.made, delay_s, _label(error))
+        return delay_s
+
+    def succeeded(self, request_id: str | None) -> int:
+        """Log the success; the number of requests made."""
+        logger.debug("attempt %d succeeded (request %s)", self.made + 1, request_id)
+        return self.made + 1
+
+
+def _label(error: AIVideoAPIError) -> str:
+    """What a log line may say of an error: never content."""
+    facts = (type(error).__name__, error.status_code, error.code or error.type, error.request_id)
+    return " ".join(str(fact) for fact in facts if fact)
+
+
+class _Settings:
+    """What both clients share: where to, with which key, how patiently; and every decision."""
+
+    def __init__(
+        self,
+        *,
+        api_key: str | SecretStr | None = None,
+        base_url: str | None = None,
+        timeout: Timeout = DEFAULT_TIMEOUT,
+        retry: RetryPolicy | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        allow_http: bool = False,
+    ) -> None:
+        """``None`` for ``api_key`` or ``base_url`` means the environment (``AIVIDEOAPI_API_KEY``,
+        ``AIVIDEOAPI_BASE_URL``), then the platform. ``timeout`` in seconds, or an ``httpx.Timeout``.
+        Raises ``InvalidInputError`` for a missing key or a URL that would leak it.
+        """
+        self.base_url = resolve_base_url(base_url, allow_http=allow_http)
+        self.api_key = resolve_api_key(api_key)
+        check_key_shape(self.api_key, self.base_url)
+        self.retry = retry or RetryPolicy()
+        self.timeout = timeout
+        self._default_headers = build_headers(default_headers)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={self.base_url!r})"
+
+    def _messages_request(
+        self, payload: Mapping[str, Any], headers: Mapping[str, str] | None, timeout: Timeout
+    ) -> _Request:
+        body = _encode(payload)
+        if len(body) > MAX_REQUEST_BYTES:
+            raise InvalidInputError(
+                f"the request has {len(body):,} bytes, more than the {MAX_REQUEST_BYTES:,} that the wire takes: "
+                "send images and documents by URL, or fewer of them"
+            )
+        return _Request(
+            method="POST",
+            url=f"{self.base_url}/v1/messages",
+            model=str(payload["model"]),
+            body=body,
+            headers={
+                "content-type": "application/json",
+                "accept": "text/event-stream" if payload["stream"] else "application/json",
+                **(build_headers(self._default_headers, headers) if headers else self._default_headers),
+            },
+            timeout=timeout,
+            stream=bool(payload["stream"]),
+        )
+
+    def _credits_request(self, timeout: Timeout) -> _Request:
+        return _Request(
+            method="GET",
+            url=f"{self.base_url}/v1/credits",
+            model="",
+            body=None,
+            headers={"accept": "application/json", **self._default_headers},
+            timeout=timeout,
+            # Asking for the balance costs nothing, so any failure before an answer may be retried.
+            stream=True,
+        )
+
+    def _build(self, client: httpx.Client | httpx.AsyncClient, request: _Request) -> httpx.Request:
+        headers = httpx.Headers(dict(request.headers))
+        headers["authorization"] = f"Bearer {self.api_key.get_secret_value()}"
+        headers.setdefault("user-agent", f"aivideoapi-adapters/{__version__}")
+        return client.build_request(
+            request.method, request.url, content=request.body, headers=headers, timeout=request.timeout
+        )
+
+    def _status_error(self, response: httpx.Response, body: bytes) -> APIStatusError:
+        if response.is_redirect:
+            place = redact(response.headers.get("location", ""), self.api_key)
+            payload: Any = {"error": {"message": f"the server redirects to {place!r}; check base_url"}}
+        else:
+            payload = parse_json(body)
+        return error_from_payload(
+            payload,
+            status_code=response.status_code,
+            request_id=_request_id(response),
+            retry_after_s=parse_retry_after(response.headers, now=datetime.now(UTC)),
+            should_retry=parse_should_retry(response.headers),
+            body=body,
+            secret=self.api_key,
+        )
+
+    def _transport_error(
+        self,
+        error: httpx.HTTPError | httpx.StreamError,
+        request: _Request,
+        *,
+        reader: StreamReader | None = None,
+    ) -> AIVideoAPIError:
+        """The typed error for what httpx raised; ``reader`` if a streamed reply had arrived in part.
+
+        The work is billed from the first event of a stream on, and for a whole reply from the
+        moment the request is out. Only before that is a failed call worth another try.
+        """
+        text = redact(
+            f"{type(error).__name__}: {error}" if str(error) else type(error).__name__, self.api_key
+        )
+        timed_out = isinstance(error, httpx.TimeoutException)
+        if isinstance(error, httpx.DecodingError):
+            return ResponseFormatError(f"the server's compressed reply cannot be decoded ({text})")
+        if reader is not None and reader.accumulator.partial() is not None:
+            if timed_out:
+                return reader.described(
+                    StreamTimeoutError(f"the stream went silent before message_stop ({text})")
+                )
+            return reader.described(
+                IncompleteStreamError(f"the stream broke off before message_stop ({text})")
+            )
+        unbilled = isinstance(error, _NEVER_SENT) or request.stream
+        if timed_out:
+            retryable = unbilled or self.retry.retry_read_timeouts
+            return APITimeoutError(f"no answer from {self.base_url} in time ({text})", retryable=retryable)
+        return APIConnectionError(f"no answer from {self.base_url} ({text})", retryable=unbilled)
+
+    def _new_reader(self, response: httpx.Response) -> StreamReader:
+        return StreamReader(
+            status_code=response.status_code, request_id=_request_id(response), secret=self.api_key
+        )
+
+    def _parse_reply(
+        self, request: _Request, response: httpx.Response, body: bytes, attempts: _Attempts
+    ) -> Reply:
+        request_id = _request_id(response)
+        if len(body) > MAX_BODY_BYTES:
+            raise ResponseFormatError(
+                f"the server sent a body of more than {MAX_BODY_BYTES} bytes", request_id=request_id
+            )
+        message = parse_body(
+            body, status_code=response.status_code, request_id=request_id, secret=self.api_key
+        )
+        return Reply(message, request.model, request_id, attempts.succeeded(request_id))
+
+    def _parse_balance(self, response: httpx.Response, body: bytes) -> Balance:
+        payload = parse_json(body)
+        data = payload.get("data") if isinstance(payload, dict) else None
+        if isinstance(data, dict) and type(data.get("balance")) is int:
+            return Balance(
+                balance=data["balance"],
+                total_purchased=int(data.get("total_purchased") or 0),
+                total_consumed=int(data.get("total_consumed") or 0),
+            )
+        if isinstance(payload, dict) and payload.get("code") not in (None, 0, 200):
+            raise self._status_error(response, body)
+        raise ResponseFormatError(
+            "the server's answer is not a balance",
+            status_code=response.status_code,
+            body=redact(str(payload))[:500],
+        )
+
+    def _client_options(self) -> dict[str, Any]:
+        return {
+            "limits": _LIMITS,
+            "follow_redirects": False,
+            "verify": _no_authorities() if is_loopback_url(self.base_url) else _authorities(),
+        }
+
+
+def _encode(payload: Mapping[str, Any]) -> bytes:
+    try:
+        body = to_json(payload)
+        if b"NaN" in body or b"Infinity" in body:
+            json.dumps(payload, allow_nan=False, default=str)
+    except (PydanticSerializationError, ValueError, TypeError) as error:
+        raise InvalidInputError(f"the request cannot be written as JSON: {error}") from error
+    return body
+
+
+def _request_id(response: httpx.Response) -> str | None:
+    request_id: str | None = response.headers.get("request-id") or response.headers.get("x-request-id")
+    return request_id
+
+
+def _body_limit(response: httpx.Response) -> int:
+    return MAX_BODY_BYTES if response.is_success else MAX_ERROR_BODY_BYTES
+
+
+@functools.cache
+def _authorities() -> ssl.SSLContext:
+    """One TLS context per process: making one costs 20 ms."""
+    return httpx.create_ssl_context()
+
+
+@functools.cache
+def _no_authorities() -> ssl.SSLContext:
+    """For plain http on the loopback address: trusts nobody, and costs nothing to make."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+class MessagesClient(_Settings):
+    """The Messages endpoint, synchronously. Safe to share between threads.
+
+    ``http_client`` replaces the client's own ``httpx.Client`` (proxies, custom CA, mTLS); it is not
+    closed by ``close()``.
+    """
+
+    def __init__(self, *, http_client: httpx.Client | None = None, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._given = http_client
+        self._lock = threading.Lock()
+        self._own: tuple[int, httpx.Client] | None = None
+
+    def create(
+        self,
+        payload: Mapping[str, Any],
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: Timeout | None = None,
+    ) -> Reply:
+        """Make one call and return the whole reply. ``payload`` is from ``build_payload``."""
+        request = self._messages_request(payload, headers, self.timeout if timeout is None else timeout)
+        attempts = _Attempts(self.retry)
+        while True:
+            try:
+                response, body = self._fetch(request)
+                return self._parse_reply(request, response, body, attempts)
+            except AIVideoAPIError as error:
+                time.sleep(attempts.wait_s(error))
+
+    def stream(
+        self,
+        payload: Mapping[str, Any],
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: Timeout | None = None,
+    ) -> MessageStream:
+        """One streamed call, as a context manager that iterates over the events."""
+        request = self._messages_request(payload, headers, self.timeout if timeout is None else timeout)
+        return MessageStream(self, request)
+
+    def credits(self) -> Balance:
+        """The account's balance."""
+        request = self._credits_request(self.timeout)
+        attempts = _Attempts(self.retry)
+        while True:
+            try:
+                return self._parse_balance(*self._fetch(request))
+            except AIVideoAPIError as error:
+                time.sleep(attempts.wait_s(error))
+
+    def close(self) -> None:
+        """Close the connections. A later call opens new ones."""
+        with self._lock:
+            own, self._own = self._own, None
+        if own is not None and own[0] == os.getpid():
+            own[1].close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _http(self) -> httpx.Client:
+        if self._given is not None:
+            return self._given
+        with self._lock:
+            if self._own is None or self._own[0] != os.getpid():  # sockets do not survive a fork
+                self._own = os.getpid(), httpx.Client(**self._client_options())
+            return self._own[1]
+
+    def _send(self, request: _Request) -> httpx.Response:
+        """Send once; an open response whose status is a success, else the typed error."""
+        client = self._http()
+        try:
+            response = client.send(self._build(client, request), stream=True, follow_redirects=False)
+        except httpx.HTTPError as error:
+            raise self._transport_error(error, request) from error
+        if response.is_success:
+            return response
+        raise self._status_error(response, self._read(response, request))
+
+    def _read(self, response: httpx.Response, request: _Request) -> bytes:
+        body = bytearray()
+        try:
+            for chunk in response.iter_bytes():
+                body += chunk
+                if len(body) > _body_limit(response):
+                    break
+        except (httpx.HTTPError, httpx.StreamError) as error:
+            if response.is_success:
+                raise self._transport_error(error, request) from error
+        finally:
+            response.close()
+        return bytes(body)
+
+    def _fetch(self, request: _Request) -> tuple[httpx.Response, bytes]:
+        response = self._send(request)
+        return response, self._read(response, request)
+
+
+class MessageStream:
+    """A streamed reply: a context manager, to be iterated once. ``reply`` is there after the last event.
+
+    Entering it waits for the first piece of content, so that what fails before is retried as a whole.
+    Leaving it closes the connection at once.
+    """
+
+    def __init__(self, client: MessagesClient, request: _Request) -> None:
+        self._client = client
+        self._request = request
+        self._attempts = _Attempts(client.retry)
+        self._response: httpx.Response | None = None
+        self._reader = StreamReader()
+        self._first: list[StreamEvent] = []
+        self._rest: Iterator[StreamEvent] = iter(())
+
+    def __enter__(self) -> Self:
+        while True:
+            try:
+                self._open()
+            except AIVideoAPIError as error:
+                self.close()
+                time.sleep(self._attempts.wait_s(error))
+            except BaseException:
+                self.close()
+                raise
+            else:
+                return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[StreamEvent]:
+        yield from self._first
+        self._first = []
+        yield from self._rest
+
+    @property
+    def reply(self) -> Reply:
+        """The whole reply. Raises ``IncompleteStreamError`` before the last event."""
+        message = self._reader.accumulator.message()
+        request_id = _request_id(self._response) if self._response is not None else None
+        return Reply(message, self._request.model, request_id, self._attempts.made + 1)
+
+    @property
+    def accumulator(self) -> MessageAccumulator:
+        """The message so far, in step with the events: each is folded in before it is yielded."""
+        return self._reader.accumulator
+
+    def close(self) -> None:
+        """Release the connection."""
+        if self._response is not None:
+            self._response.close()
+
+    def _open(self) -> None:
+        self._response = self._client._send(self._request)
+        self._reader = self._client._new_reader(self._response)
+        self._first = []
+        self._rest = self._events(self._response, self._reader)
+        for event in self._rest:
+            self._first.append(event)
+            if self._reader.begun:
+                return
+
+    def _events(self, response: httpx.Response, reader: StreamReader) -> Iterator[StreamEvent]:
+        try:
+            for chunk in response.iter_bytes():
+                yield from reader.feed(chunk)
+        except (httpx.HTTPError, httpx.StreamError) as error:
+            if not reader.accumulator.done:
+                raise self._client._transport_error(error, self._request, reader=reader) from error
+        yield from reader.finish()
+        self._attempts.succeeded(_request_id(response))
+
+
+class AsyncMessagesClient(_Settings):
+    """The Messages endpoint, asynchronously. May be used from many event loops, one after the other.
+
+    It keeps one ``httpx.AsyncClient`` per event loop, closed when that loop shuts down.
+    ``http_client`` replaces them all; it is not closed by ``aclose()``.
+    """
+
+    def __init__(self, *, http_client: httpx.AsyncClient | None = None, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._given = http_client
+        self._lock = threading.Lock()
+        self._pid = os.getpid()
+        self._own: WeakKeyDictionary[
+            asyncio.AbstractEventLoop, tuple[httpx.AsyncClient, AsyncGenerator[None, None]]
+        ] = WeakKeyDictionary()
+
+    async def create(
+        self,
+        payload: Mapping[str, Any],
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: Timeout | None = None,  # noqa: ASYNC109 - handed to httpx, per read
+    ) -> Reply:
+        """Make one call and return the whole reply. ``payload`` is from ``build_payload``."""
+        request = self._messages_request(payload, headers, self.timeout if timeout is None else timeout)
+        attempts = _Attempts(self.retry)
+        while True:
+            try:
+                response, body = await self._fetch(request)
+                return self._parse_reply(request, response, body, attempts)
+            except AIVideoAPIError as error:
+                await asyncio.sleep(attempts.wait_s(error))
+
+    def stream(
+        self,
+        payload: Mapping[str, Any],
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: Timeout | None = None,
+    ) -> AsyncMessageStream:
+        """One streamed call, as an async context manager that iterates over the events."""
+        request = self._messages_request(payload, headers, self.timeout if timeout is None else timeout)
+        return AsyncMessageStream(self, request)
+
+    async def credits(self) -> Balance:
+        """The account's balance."""
+        request = self._credits_request(self.timeout)
+        attempts = _Attempts(self.retry)
+        while True:
+            try:
+                return self._parse_balance(*await self._fetch(request))
+            except AIVideoAPIError as error:
+                await asyncio.sleep(attempts.wait_s(error))
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop. A later call opens new ones."""
+        with self._lock:
+            own = self._own.pop(asyncio.get_running_loop(), None)
+        if own is not None:
+            await own[1].aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def _http(self) -> httpx.AsyncClient:
+        if self._given is not None:
+            return self._given
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            if self._pid != os.getpid():  # sockets do not survive a fork
+                self._pid, self._own = os.getpid(), WeakKeyDictionary()
+            own = self._own.get(loop)
+            if own is not None:
+                return own[0]
+            client = httpx.AsyncClient(**self._client_options())
+            closer = _close_with_loop(client)
+            self._own[loop] = client, closer
+        await anext(closer)
+        return client
+
+    async def _send(self, request: _Request) -> httpx.Response:
+        """Send once; an open response whose status is a success, else the typed error."""
+        client = await self._http()
+        try:
+            response = await client.send(self._build(client, request), stream=True, follow_redirects=False)
+        except httpx.HTTPError as error:
+            raise self._transport_error(error, request) from error
+        if response.is_success:
+            return response
+        raise self._status_error(response, await self._read(response, request))
+
+    async def _read(self, response: httpx.Response, request: _Request) -> bytes:
+        body = bytearray()
+        try:
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > _body_limit(response):
+                    break
+        except (httpx.HTTPError, httpx.StreamError) as error:
+            if response.is_success:
+                raise self._transport_error(error, request) from error
+        finally:
+            await response.aclose()
+        return bytes(body)
+
+    async def _fetch(self, request: _Request) -> tuple[httpx.Response, bytes]:
+        response = await self._send(request)
+        return response, await self._read(response, request)
+
+
+async def _close_with_loop(client: httpx.AsyncClient) -> AsyncGenerator[None, None]:
+    """An open generator that closes ``client`` when its event loop shuts down (or we are collected)."""
+    try:
+        yield
+    finally:
+        await client.aclose()
+
+
+class AsyncMessageStream:
+    """The asynchronous twin of ``MessageStream``."""
+
+    def __init__(self, client: AsyncMessagesClient, request: _Request) -> None:
+        self._client = client
+        self._request = request
+        self._attempts = _Attempts(client.retry)
+        self._response: httpx.Response | None = None
+        self._reader = StreamReader()
+        self._first: list[StreamEvent] = []
+        self._rest: AsyncIterator[StreamEvent] | None = None
+
+    async def __aenter__(self) -> Self:
+        while True:
+            try:
+                await self._open()
+            except AIVideoAPIError as error:
+                await self.aclose()
+                await asyncio.sleep(self._attempts.wait_s(error))
+            except BaseException:
+                await self.aclose()
+                raise
+            else:
+                return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def __aiter__(self) -> AsyncIterator[StreamEvent]:
+        for event in self._first:
+            yield event
+        self._first = []
+        if self._rest is not None:
+            async for event in self._rest:
+                yield event
+
+    @property
+    def reply(self) -> Reply:
+        """The whole reply. Raises ``IncompleteStreamError`` before the last event."""
+        message = self._reader.accumulator.message()
+        request_id = _request_id(self._response) if self._response is not None else None
+        return Reply(message, self._request.model, request_id, self._attempts.made + 1)
+
+    @property
+    def accumulator(self) -> MessageAccumulator:
+        """The message so far, in step with the events: each is folded in before it is yielded."""
+        return self._reader.accumulator
+
+    async def aclose(self) -> None:
+        """Release the connection."""
+        if self._response is not None:
+            await self._response.aclose()
+
+    async def _open(self) -> None:
+        self._response = await self._client._send(self._request)
+        self._reader = self._client._new_reader(self._response)
+        self._first = []
+        self._rest = self._events(self._response, self._reader)
+        async for event in self._rest:
+            self._first.append(event)
+            if self._reader.begun:
+                return
+
+    async def _events(self, response: httpx.Response, reader: StreamReader) -> AsyncIterator[StreamEvent]:
+        try:
+            async for chunk in response.aiter_bytes():
+                for event in reader.feed(chunk):
+                    yield event
+        except (httpx.HTTPError, httpx.StreamError) as error:
+            if not reader.accumulator.done:
+                raise self._client._transport_error(error, self._request, reader=reader) from error
+        for event in reader.finish():
+            yield event
+        self._attempts.succeeded(_request_id(response))

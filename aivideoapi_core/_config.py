@@ -1,0 +1,106 @@
+"""Where requests go and with which key: pure checks that run before any I/O."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from aivideoapi_core._errors import InvalidInputError
+
+API_KEY_ENV: Final = "AIVIDEOAPI_API_KEY"
+BASE_URL_ENV: Final = "AIVIDEOAPI_BASE_URL"
+DEFAULT_BASE_URL: Final = "https://api.aivideoapi.ai"
+
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_RESERVED: Final = frozenset({"authorization", "content-type", "content-length", "host"})
+
+
+def resolve_api_key(api_key: str | SecretStr | None) -> SecretStr:
+    """The key as given, else from ``AIVIDEOAPI_API_KEY``. Raises ``InvalidInputError`` if there is none."""
+    if api_key is None:
+        api_key = os.environ.get(API_KEY_ENV)
+    secret = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
+    secret = secret.strip() if secret else secret
+    if not secret:
+        raise InvalidInputError(f"no API key: pass api_key=, or set {API_KEY_ENV}")
+    if not secret.isascii() or not secret.isprintable() or " " in secret:
+        raise InvalidInputError("the API key has blanks, control or non-ASCII characters; copy it again")
+    return SecretStr(secret)
+
+
+def resolve_base_url(base_url: str | None, *, allow_http: bool = False) -> str:
+    """The origin and path before ``/v1``, without a trailing slash.
+
+    ``None`` means ``AIVIDEOAPI_BASE_URL``, then the platform. A ``/v1`` or ``/v1/messages`` at the
+    end is taken off, since both forms are copied from documentation. Plain http is for the loopback
+    address only, unless ``allow_http``: the key would travel in the clear.
+    """
+    url = (base_url or os.environ.get(BASE_URL_ENV) or DEFAULT_BASE_URL).strip()
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise InvalidInputError(f"base_url={url!r} is not an http(s) URL such as {DEFAULT_BASE_URL!r}")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise InvalidInputError("base_url must not carry credentials, a query or a fragment")
+    if parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname):
+        raise InvalidInputError(
+            f"base_url={url!r} would send the API key unencrypted; use https, or allow_http=True to accept that"
+        )
+    path = parts.path.rstrip("/")
+    path = path.removesuffix("/messages") if path.endswith("/v1/messages") else path
+    path = path.removesuffix("/v1").rstrip("/")
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def check_key_shape(api_key: SecretStr, base_url: str) -> None:
+    """The platform's own keys start with ``sk-``; other hosts may use any."""
+    own_host = urlsplit(DEFAULT_BASE_URL).hostname
+    if urlsplit(base_url).hostname == own_host and not api_key.get_secret_value().startswith("sk-"):
+        raise InvalidInputError(f"the API key for {own_host} must start with 'sk-'; check {API_KEY_ENV}")
+
+
+def build_headers(*sources: Mapping[str, str] | None, betas: Sequence[str] | None = None) -> dict[str, str]:
+    """Merge the caller's headers, later ones winning; names in lower case.
+
+    ``betas`` go out as ``anthropic-beta``, together with any the headers name. Raises
+    ``InvalidInputError`` for what no header may hold and for headers that belong to the client.
+    """
+    headers: dict[str, str] = {}
+    for source in sources:
+        for name, value in (source or {}).items():
+            if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+                raise InvalidInputError(f"header name {name!r} is not valid")
+            if not isinstance(value, str) or _CONTROL.search(value):
+                raise InvalidInputError(
+                    f"the value of header {name!r} must be text without control characters"
+                )
+            if name.lower() in _RESERVED:
+                raise InvalidInputError(f"header {name!r} is set by the client; use api_key= for the key")
+            headers[name.lower()] = value
+    if betas:
+        if isinstance(betas, str):
+            raise InvalidInputError("betas must be a list of names")
+        known = [beta.strip() for beta in headers.get("anthropic-beta", "").split(",") if beta.strip()]
+        headers |= build_headers({"anthropic-beta": ",".join(dict.fromkeys([*known, *betas]))})
+    return headers
+
+
+def is_loopback_url(base_url: str) -> bool:
+    """Whether the URL is plain http to this machine."""
+    parts = urlsplit(base_url)
+    return parts.scheme == "http" and _is_loopback(parts.hostname or "")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

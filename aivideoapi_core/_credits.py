@@ -1,0 +1,43 @@
+"""Exact amounts of platform credits. Source of the exchange rate: platform documentation, "Pricing"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Credits:
+    """An exact amount of platform credits, held as integer micro-credits."""
+
+    micro: int
+
+    def __add__(self, other: Credits) -> Credits:
+        return Credits(self.micro + other.micro)
+
+    def as_decimal(self) -> Decimal:
+        """Whole credits, e.g. ``Decimal('0.068400')``."""
+        return Decimal(self.micro).scaleb(-6)
+
+    def as_usd(self) -> Decimal:
+        """US dollars, at $0.005 per credit (platform documentation, "Pricing")."""
+        return Decimal(self.micro * 5).scaleb(-9)
+
+    def __str__(self) -> str:
+        return f"{self.as_decimal()} credits"
+
+
+def parse_reported(value: Any) -> Decimal | None:
+    """The platform's ``credits_consumed`` as sent, or ``None`` if it is not an amount.
+
+    A JSON number that was read as a float is taken by its shortest decimal form, which is the
+    text that the platform sent for any amount of up to 15 digits.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
+        return None
+    try:
+        amount = Decimal(str(value).strip())
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() and amount >= 0 else None

@@ -1,0 +1,67 @@
+"""When to try again. Pure: no clock, no randomness, no sleeping."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from aivideoapi_core._errors import AIVideoAPIError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How often and how patiently a failed call is made again.
+
+    ``max_retries`` counts the tries after the first. Our own waits double from ``first_wait_s`` up
+    to ``longest_own_wait_s`` (both are the official client's numbers). A server that asks for more
+    than ``longest_wait_s`` is not waited for: the error is raised at once. With
+    ``retry_read_timeouts`` a call that got no answer in time is made again although it may be billed
+    twice.
+    """
+
+    max_retries: int = 2
+    first_wait_s: float = 0.5
+    longest_own_wait_s: float = 8.0
+    longest_wait_s: float = 60.0
+    retry_read_timeouts: bool = False
+
+    def delay_s(self, attempt: int, error: AIVideoAPIError, *, jitter: float) -> float | None:
+        """Seconds to wait after failed try ``attempt`` (from 0), or ``None`` to give up.
+
+        ``jitter`` in [0, 1) shortens our own back-off by up to a quarter, never the server's.
+        """
+        if not error.retryable or attempt >= self.max_retries:
+            return None
+        wait_s = error.retry_after_s
+        if wait_s is None:
+            wait_s = min(self.first_wait_s * 2**attempt, self.longest_own_wait_s) * (1 - jitter / 4)
+        return wait_s if wait_s <= self.longest_wait_s else None
+
+
+def parse_retry_after(headers: Mapping[str, str], *, now: datetime) -> float | None:
+    """Seconds the server asks to wait: ``retry-after-ms``, else ``retry-after`` as seconds or HTTP date.
+
+    ``headers`` has names in lower case (or is case-insensitive). Nonsense counts as absent, a date in
+    the past as 0.
+    """
+    for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            wait_s = float(headers.get(name, "")) * unit_s
+        except ValueError:
+            continue
+        if 0 <= wait_s < float("inf"):
+            return wait_s
+    try:
+        when = parsedate_to_datetime(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    return max(0.0, (when - now).total_seconds())
+
+
+def parse_should_retry(headers: Mapping[str, str]) -> bool | None:
+    """The server's own word on it, ``x-should-retry``, if it has one."""
+    return {"true": True, "false": False}.get(headers.get("x-should-retry", "").strip().lower())

@@ -1,0 +1,82 @@
+"""Server-sent events: bytes cut anywhere in, events out. Does no I/O. (WHATWG HTML, section 9.2)"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from aivideoapi_core._errors import StreamError
+
+MAX_EVENT_BYTES: Final = 32 * 1024 * 1024
+"""An event that grows beyond this is refused, so that a broken server cannot fill the memory."""
+
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+class ServerSentEvent(NamedTuple):
+    """One event: its name (``message`` when the server gave none) and its data lines joined."""
+
+    event: str
+    data: str
+
+
+class SSEDecoder:
+    """The plain decoder: every line ending, comments, multi-line data, a byte-order mark.
+
+    ``feed`` raises ``StreamError`` for bytes that are not UTF-8 and for an event without an end,
+    at that very place: what came before is yielded first, however the bytes were cut.
+    """
+
+    def __init__(self, *, at_start: bool = True) -> None:
+        self._at_start = at_start
+        self._after_cr = False
+        self._tail: list[bytes] = []
+        self._event = ""
+        self._data: list[str] = []
+        self._size = 0
+
+    def feed(self, chunk: bytes) -> Iterator[ServerSentEvent]:
+        """Yield the events that ``chunk`` completes. Exhaust it before the next chunk."""
+        if self._after_cr and chunk.startswith(b"\n"):
+            chunk = chunk[1:]  # the second half of a CRLF
+        elif not chunk:
+            return
+        self._after_cr = chunk.endswith(b"\r")
+        if b"\r" in chunk:
+            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        *lines, tail = chunk.split(b"\n")
+        for line in lines:
+            if self._tail:
+                line = b"".join((*self._tail, line))
+                self._tail.clear()
+            event = self._feed_line(line)
+            if event is not None:
+                yield event
+        if tail:
+            self._tail.append(tail)
+            self._grow(len(tail))
+
+    def _feed_line(self, line: bytes) -> ServerSentEvent | None:
+        if self._at_start:
+            self._at_start = False
+            line = line.removeprefix(_BOM)
+        if not line:
+            event, data = self._event or "message", self._data
+            self._event, self._data, self._size = "", [], 0
+            return ServerSentEvent(event, "\n".join(data)) if data else None
+        try:
+            field, _, value = line.decode().partition(":")
+        except UnicodeDecodeError as error:
+            raise StreamError("the stream holds bytes that are not UTF-8") from error
+        match field:
+            case "event":
+                self._event = value.removeprefix(" ")
+            case "data":
+                self._data.append(value.removeprefix(" "))
+                self._grow(len(value))
+        return None
+
+    def _grow(self, size: int) -> None:
+        self._size += size
+        if self._size > MAX_EVENT_BYTES:
+            raise StreamError(f"the stream sent an event of more than {MAX_EVENT_BYTES} bytes")

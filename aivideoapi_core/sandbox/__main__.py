@@ -1,0 +1,43 @@
+"""``python -m aivideoapi_core.sandbox``: run the stand-in until interrupted."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+from aivideoapi_core.sandbox._sandbox import Sandbox
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve on the loopback address until Ctrl-C or SIGTERM; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m aivideoapi_core.sandbox", description="Local stand-in for the AI Video API platform."
+    )
+    parser.add_argument("--port", type=int, default=8085, help="port on 127.0.0.1 (0: any free one)")
+    parser.add_argument("--balance", type=int, default=10_000, help="credits on the account")
+    options = parser.parse_args(argv)
+    sandbox = Sandbox(port=options.port, balance_credits=options.balance)
+    try:
+        sandbox.start()
+    except (OSError, OverflowError) as error:
+        print(f"cannot listen on 127.0.0.1:{options.port}: {error}", file=sys.stderr)
+        return 1
+    print(
+        f"aivideoapi sandbox at {sandbox.url}; to use it: "
+        f"export AIVIDEOAPI_BASE_URL={sandbox.url} AIVIDEOAPI_API_KEY={sandbox.api_key}",
+        flush=True,
+    )
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    with contextlib.suppress(KeyboardInterrupt):
+        stop.wait()
+    sandbox.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""``Sandbox``: the public face, a context manager around the server and its state."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Self
+
+from aivideoapi_core.sandbox._app import App, Config, RecordedRequest, with_extra_models
+from aivideoapi_core.sandbox._catalog import SandboxPrices
+from aivideoapi_core.sandbox._ledger import LedgerEntry
+from aivideoapi_core.sandbox._script import Fault, Reply
+from aivideoapi_core.sandbox._server import Server
+
+
+class Sandbox:
+    """A stand-in for the platform on the loopback address.
+
+    ::
+
+        with Sandbox() as sandbox:
+            sandbox.enqueue(Reply("Hello"))
+            ...  # point a client at sandbox.url with sandbox.api_key
+
+    ``balance_credits``: what the account holds at the start. ``port=0`` takes a free port.
+    ``keys``: see ``Config``; without it every key that starts with ``sk-`` is good, except
+    ``sk-sandbox-disabled``, ``sk-sandbox-ip`` and ``sk-sandbox-spend-limit``, which always fail.
+    ``extra_models``: model id to prices (``SandboxPrices``, a mapping, or ``None`` for no price).
+    ``cache_min_tokens``: shortest prefix that is cached (officially 1,024 or more; 0 here).
+    ``validate=False`` takes any request. ``seed`` makes ids repeatable. ``coalesce`` sends a whole
+    stream in one write. It is no evidence of how the platform behaves.
+    """
+
+    def __init__(
+        self,
+        *,
+        balance_credits: int = 10_000,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        keys: Mapping[str, str | int] | None = None,
+        extra_models: Mapping[str, SandboxPrices | Mapping[str, int] | None] | None = None,
+        cache_min_tokens: int = 0,
+        validate: bool = True,
+        coalesce: bool = False,
+        seed: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._coalesce = coalesce
+        self._app = App(
+            Config(
+                balance_credits=balance_credits,
+                keys=keys,
+                models=with_extra_models(extra_models or {}),
+                cache_min_tokens=cache_min_tokens,
+                validate=validate,
+                seed=seed,
+                clock=clock,
+            )
+        )
+        self._server: Server | None = None
+        self.api_key = next(iter(keys)) if keys else "sk-sandbox-0000"
+
+    def start(self) -> Self:
+        """Listen and serve; a second call does nothing."""
+        if self._server is None:
+            self._server = Server(self._app, host=self._host, port=self._port, coalesce=self._coalesce)
+        return self
+
+    def close(self) -> None:
+        """Close every connection and join every thread; a second call does nothing."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def url(self) -> str:
+        """Base URL without ``/v1``. Raises RuntimeError when not started."""
+        if self._server is None:
+            raise RuntimeError("the sandbox is not running: use it in a with statement, or call start()")
+        return f"http://{self._host}:{self._server.port}"
+
+    def enqueue(self, *items: Reply | Fault) -> None:
+        """Script the next valid ``/v1/messages`` requests, in order; then the rules answer again."""
+        self._app.enqueue(items)
+
+    def reset(self) -> None:
+        """Forget script, records, charges and cached prefixes."""
+        self._app.reset()
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """Every request that was read, in order of arrival."""
+        return self._app.requests
+
+    @property
+    def ledger(self) -> list[LedgerEntry]:
+        """One entry per answered ``/v1/messages`` request."""
+        return self._app.ledger.entries
+
+    @property
+    def balance_micro(self) -> int:
+        """What is left, in microcredits."""
+        return self._app.ledger.balance_micro
+
+    @property
+    def charged_micro(self) -> int:
+        """Sum of all charges, in microcredits."""
+        return self._app.ledger.charged_micro
