@@ -79,6 +79,7 @@ from aivideoapi_core._prices import (
 from aivideoapi_core._reply import Reply
 from aivideoapi_core._retry import RetryPolicy
 from aivideoapi_core._routes import DIRECT_SUFFIX, Route, base_model, route_of
+from aivideoapi_core._schema import output_schema
 from aivideoapi_core._sse import ServerSentEvent, SSEDecoder
 from aivideoapi_core._stream import (
     EventDecoder,
@@ -166,6 +167,7 @@ __all__ = [
     "events_of",
     "known_models",
     "model_info",
+    "output_schema",
     "parse_body",
     "parse_reported",
     "prices_of",

@@ -245,7 +245,13 @@ class App:
             return self._script.popleft() if self._script else None
 
     def _answered(
-        self, body: Mapping[str, Any], rules: ModelRules, scripted: Scripted | None, *, key: str, request_id: str
+        self,
+        body: Mapping[str, Any],
+        rules: ModelRules,
+        scripted: Scripted | None,
+        *,
+        key: str,
+        request_id: str,
     ) -> tuple[Plan, Answer, int | None]:
         model, stream = str(body["model"]), _streams(body)
         fault = scripted if isinstance(scripted, Fault) else None
@@ -260,8 +266,8 @@ class App:
         else:
             reply = rule_made_reply(body)
             blocks = blocks_of(reply, new_id=self.new_id, hide_thinking=_hides_thinking(body))
-            blocks, *ends = limited(blocks, body)
-            stop = (ends[0], ends[1])
+            blocks, reason, sequence = limited(blocks, body)
+            stop = (reason, sequence)
         answer, charge = finish(
             reply,
             blocks,
@@ -387,4 +393,3 @@ def _without_delay(scripted: Scripted | None) -> tuple[float, Scripted | None]:
 
 def _delayed(plan: Plan, wait_s: float) -> Plan:
     return replace(plan, wait_s=wait_s)
-

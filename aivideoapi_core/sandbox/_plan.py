@@ -136,7 +136,9 @@ def broken_plan(answer: Answer, fault: Fault, *, stream: bool, request_id: str) 
             packed = gzip.compress(b"".join(plan.body), mtime=0)
             packed = packed[: len(packed) // 2]
             headers = {**plan.headers, "content-encoding": "gzip"}
-            return replace(plan, headers=headers, body=(packed,), content_length=len(packed), outcome=fault.kind)
+            return replace(
+                plan, headers=headers, body=(packed,), content_length=len(packed), outcome=fault.kind
+            )
         case "wrong_content_type":
             headers = {**plan.headers, "content-type": fault.content_type}
             return replace(plan, headers=headers, outcome=fault.kind)
@@ -177,9 +179,9 @@ def _broken_stream(plan: Plan, answer: Answer, fault: Fault, *, request_id: str)
                 plan, body=body_stream, ending="close", complete=False, charged=begun, outcome=fault.kind
             )
         case "out_of_order":
-            body = _out_of_order(sent, fault.variant)
             begun = fault.variant != "delta_first"
-            return replace(plan, body=body, charged=begun, outcome=fault.kind)
+            mixed = _out_of_order(sent, fault.variant)
+            return replace(plan, body=mixed, charged=begun, outcome=fault.kind)
         case _:
             raise ValueError(f"unknown fault {fault.kind!r}")
 

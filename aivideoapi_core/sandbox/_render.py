@@ -195,7 +195,9 @@ def split_text(text: str, pieces: int | Sequence[str] | None) -> list[str]:
     if pieces is not None and "".join(pieces) == text:
         return list(pieces)
     words = _WORD.findall(text)
-    return ["".join(words[start : start + _WORDS_PER_DELTA]) for start in range(0, len(words), _WORDS_PER_DELTA)]
+    return [
+        "".join(words[start : start + _WORDS_PER_DELTA]) for start in range(0, len(words), _WORDS_PER_DELTA)
+    ]
 
 
 def _split_json(text: str, pieces: int | Sequence[str] | None) -> list[str]:

@@ -8,12 +8,38 @@ from typing import Any, Final
 from aivideoapi_core.sandbox._errors import bad_request
 
 _REFUSED: Final = frozenset(
-    "minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength maxItems uniqueItems "
-    "contains minContains maxContains patternProperties propertyNames minProperties maxProperties "
-    "dependentRequired dependentSchemas unevaluatedProperties prefixItems oneOf not if then else".split()
+    [
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "multipleOf",
+        "minLength",
+        "maxLength",
+        "maxItems",
+        "uniqueItems",
+        "contains",
+        "minContains",
+        "maxContains",
+        "patternProperties",
+        "propertyNames",
+        "minProperties",
+        "maxProperties",
+        "dependentRequired",
+        "dependentSchemas",
+        "unevaluatedProperties",
+        "prefixItems",
+        "oneOf",
+        "not",
+        "if",
+        "then",
+        "else",
+    ]
 )
-_TYPES: Final = frozenset("object array string integer number boolean null".split())
-_FORMATS: Final = frozenset("date-time time date duration email hostname uri ipv4 ipv6 uuid".split())
+_TYPES: Final = frozenset(["object", "array", "string", "integer", "number", "boolean", "null"])
+_FORMATS: Final = frozenset(
+    ["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"]
+)
 
 
 def check_output_schema(schema: Mapping[str, Any], path: str) -> None:
@@ -70,5 +96,7 @@ def _follow(reference: str, path: str, *, root: Mapping[str, Any], open_refs: tu
         raise bad_request(f"{path}.$ref: recursive schemas are not supported")
     target = resolve(reference, root)
     if target is None:
-        raise bad_request(f"{path}.$ref: {reference!r} cannot be resolved, only local references are supported")
+        raise bad_request(
+            f"{path}.$ref: {reference!r} cannot be resolved, only local references are supported"
+        )
     _check(target, path, root=root, open_refs=(*open_refs, reference))

@@ -6,7 +6,8 @@ Written on sockets so that the bytes on the wire are exactly those of the plan. 
 from __future__ import annotations
 
 import contextlib
-import select
+import functools
+import selectors
 import socket
 import struct
 import threading
@@ -86,9 +87,8 @@ class Server:
                 return
             number += 1
             with self._lock:
-                self._connections[connection] = _small_thread(
-                    lambda sock=connection, n=number: self._serve(sock, n), name=f"sandbox-{self.port}-{number}"
-                )
+                serve = functools.partial(self._serve, connection, number)
+                self._connections[connection] = _small_thread(serve, name=f"sandbox-{self.port}-{number}")
 
     def _serve(self, connection: socket.socket, number: int) -> None:
         try:
@@ -252,16 +252,16 @@ class _Connection:
     def _wait(self, seconds: float | None) -> None:
         """Wait, but no longer than the client stays and the sandbox is open (``None``: just that)."""
         end = None if seconds is None else time.monotonic() + seconds
-        poll = select.poll()
-        poll.register(self._sock, select.POLLIN | select.POLLHUP | select.POLLERR)
-        while not self._closing.is_set():
-            left = _POLL_S if end is None else min(end - time.monotonic(), _POLL_S)
-            if left <= 0:
-                return
-            if poll.poll(left * 1000):
-                if not self._sock.recv(1, socket.MSG_PEEK):
-                    raise _ClientLeftError
-                self._closing.wait(left)  # a pipelined request: it has to wait, and so do we
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._sock, selectors.EVENT_READ)
+            while not self._closing.is_set():
+                left = _POLL_S if end is None else min(end - time.monotonic(), _POLL_S)
+                if left <= 0:
+                    return
+                if selector.select(left):
+                    if not self._sock.recv(1, socket.MSG_PEEK):
+                        raise _ClientLeftError
+                    self._closing.wait(left)  # a pipelined request: it has to wait, and so do we
         raise _ClientLeftError
 
 

@@ -25,15 +25,48 @@ from aivideoapi_core.sandbox._schema import check_output_schema
 from aivideoapi_core.sandbox._validate_messages import check_messages, check_system
 
 _COMMON_FIELDS: Final = frozenset(
-    "model messages max_tokens stream system tools tool_choice stop_sequences temperature top_p top_k "
-    "metadata service_tier output_config cache_control container inference_geo speed diagnostics "
-    "context_management mcp_servers compaction fallback_models user_profile_id".split()
+    [
+        "model",
+        "messages",
+        "max_tokens",
+        "stream",
+        "system",
+        "tools",
+        "tool_choice",
+        "stop_sequences",
+        "temperature",
+        "top_p",
+        "top_k",
+        "metadata",
+        "service_tier",
+        "output_config",
+        "cache_control",
+        "container",
+        "inference_geo",
+        "speed",
+        "diagnostics",
+        "context_management",
+        "mcp_servers",
+        "compaction",
+        "fallback_models",
+        "user_profile_id",
+    ]
 )
 _NO_SAMPLING_VERSION: Final = "2026-10-21"
 _TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _TOOL_FIELDS: Final = frozenset(
-    "type name description input_schema strict input_examples defer_loading eager_input_streaming "
-    "allowed_callers cache_control".split()
+    [
+        "type",
+        "name",
+        "description",
+        "input_schema",
+        "strict",
+        "input_examples",
+        "defer_loading",
+        "eager_input_streaming",
+        "allowed_callers",
+        "cache_control",
+    ]
 )
 _MIN_BUDGET: Final = 1024
 _MAX_BREAKPOINTS: Final = 4
@@ -55,9 +88,7 @@ def validate(
     _check_sampling(body, rules, native=native, version=version)
     _check_thinking(body, rules, native=native)
     _check_output_config(body, rules, native=native)
-    check_messages(
-        body, prefill=native or rules.prefill, system_turns=rules.system_turns, thought=thought
-    )
+    check_messages(body, prefill=native or rules.prefill, system_turns=rules.system_turns, thought=thought)
     _check_breakpoints(body)
 
 

@@ -20,7 +20,9 @@ _IMAGE_MAGIC: Final = {
     "image/gif": (b"GIF87a", b"GIF89a"),
     "image/webp": (b"RIFF",),
 }
-_PASSED_ON: Final = frozenset("server_tool_use mcp_tool_use container_upload compaction tool_reference".split())
+_PASSED_ON: Final = frozenset(
+    ["server_tool_use", "mcp_tool_use", "container_upload", "compaction", "tool_reference"]
+)
 _FIELDS: Final = {
     "image": ("source",),
     "document": ("source", "title", "context", "citations"),
@@ -30,7 +32,7 @@ _FIELDS: Final = {
     "tool_use": ("id", "name", "input", "caller"),
     "tool_result": ("tool_use_id", "content", "is_error"),
 }  # besides type and cache_control
-_ASSISTANT_ONLY: Final = frozenset("thinking redacted_thinking tool_use".split())
+_ASSISTANT_ONLY: Final = frozenset(["thinking", "redacted_thinking", "tool_use"])
 
 Turn = tuple[str, list[tuple[str, Mapping[str, Any]]]]  # role, [(path, block)]
 
@@ -80,7 +82,9 @@ def check_messages(
         _check_thinking_kept(turns, always=always, thought=thought)
 
 
-def _checked_message(message: Any, path: str, *, last: bool) -> tuple[str, list[tuple[str, Mapping[str, Any]]]]:
+def _checked_message(
+    message: Any, path: str, *, last: bool
+) -> tuple[str, list[tuple[str, Mapping[str, Any]]]]:
     require_mapping(message, path)
     for field in message:
         if field not in ("role", "content"):
@@ -329,7 +333,9 @@ def _check_results(
                 "`tool_result` block must have a corresponding `tool_use` block in the previous message."
             )
         if use_id in answered:
-            raise bad_request(f"{path}.tool_use_id: each tool_use must have a single result, {use_id} has two")
+            raise bad_request(
+                f"{path}.tool_use_id: each tool_use must have a single result, {use_id} has two"
+            )
         if other_seen:
             raise bad_request(f"{path}: `tool_result` blocks must come first in the user turn")
         answered.add(use_id)

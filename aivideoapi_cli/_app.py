@@ -1,0 +1,61 @@
+"""The command tree. Sub-commands import what they need when they run, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from aivideoapi_cli import credits, demo, models, sandbox
+from aivideoapi_cli._terminal import INTERRUPTED, complain, explain
+
+app = typer.Typer(
+    name="aivideoapi",
+    help="Claude on the AI Video API platform: a demo, a local sandbox, models and prices, your balance.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted.",
+)
+app.command("demo")(demo.demo)
+app.command("sandbox")(sandbox.sandbox)
+app.command("models")(models.models)
+app.command("credits")(credits.credits)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from aivideoapi_core import __version__
+
+        typer.echo(f"aivideoapi-adapters {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Options before the sub-command."""
+
+
+def run() -> int:
+    """Run one command line; its exit code. A known failure is one line on stderr, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)  # absent where a test replaced the stream
+        if reconfigure is not None:
+            reconfigure(errors="replace")  # a terminal without UTF-8 shows "?" instead of failing
+    try:
+        app(prog_name="aivideoapi")
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:  # the last place of all: what is not known goes on as it is
+        failure = explain(error)
+        if failure is None:
+            raise
+        return complain(failure)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1 if end.code else 0
+    return 0

@@ -1,0 +1,110 @@
+"""Second part of the demo: a LlamaIndex query engine over real files, with a BM25 retriever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from aivideoapi_cli._demo_bill import Call, call_of_llamaindex
+from aivideoapi_cli._writer import INDENT, StreamWriter, label, said
+
+if TYPE_CHECKING:
+    from llama_index.core.schema import NodeWithScore
+    from rich.console import Console
+
+    from aivideoapi_cli._demo_files import TextFile
+    from aivideoapi_cli._target import Target
+
+_PASSAGE_TOKENS = 200
+_PASSAGES = 4
+
+
+def ask_documents(
+    console: Console, target: Target, files: Sequence[TextFile], *, model: str, question: str
+) -> Iterator[Call]:
+    """Retrieve passages, show them, and answer from them; yields each call made."""
+    from llama_index.core.query_engine import RetrieverQueryEngine
+
+    from llamaindex_aivideoapi import AIVideoAPI
+
+    llm = AIVideoAPI(model=model, api_key=target.api_key, base_url=target.base_url, max_tokens=2_000)
+    retriever = _retriever(files)
+    engine = RetrieverQueryEngine.from_args(retriever, llm=llm, streaming=True)
+    said(console, "You", question, style="bold green")
+    with _replies() as replies:
+        response = engine.query(question)
+        _show_sources(console, response.source_nodes)
+        label(console, "Answer", "bold magenta")
+        writer = StreamWriter(console)
+        for piece in getattr(response, "response_gen", None) or [str(response)]:
+            writer.write(piece)
+        writer.close()
+    for raw in replies:
+        yield call_of_llamaindex(raw, model=model)
+
+
+def _retriever(files: Sequence[TextFile]) -> Any:
+    from llama_index.core import Document
+    from llama_index.core.node_parser import MarkdownNodeParser, SentenceSplitter
+    from llama_index.retrievers.bm25 import BM25Retriever
+
+    documents = [Document(text=file.text, metadata={"file_name": file.name}) for file in files]
+    sections = MarkdownNodeParser().get_nodes_from_documents(documents)
+    passages = SentenceSplitter(chunk_size=_PASSAGE_TOKENS, chunk_overlap=0).get_nodes_from_documents(
+        sections
+    )
+    return BM25Retriever.from_defaults(nodes=passages, similarity_top_k=min(_PASSAGES, len(passages)))
+
+
+@contextmanager
+def _replies() -> Iterator[list[Mapping[str, Any]]]:
+    """The ``raw`` of every chat reply inside the context, as LlamaIndex' instrumentation shows it."""
+    from llama_index.core.instrumentation import get_dispatcher
+    from llama_index.core.instrumentation.event_handlers import BaseEventHandler
+    from llama_index.core.instrumentation.events.llm import LLMChatEndEvent
+
+    found: list[Mapping[str, Any]] = []
+
+    class Replies(BaseEventHandler):
+        @classmethod
+        def class_name(cls) -> str:
+            return "DemoReplies"
+
+        def handle(self, event: Any, **_: Any) -> None:
+            raw = event.response.raw if isinstance(event, LLMChatEndEvent) and event.response else None
+            if isinstance(raw, Mapping):
+                found.append(raw)
+
+    dispatcher = get_dispatcher()
+    handler = Replies()
+    dispatcher.add_event_handler(handler)
+    try:
+        yield found
+    finally:
+        dispatcher.event_handlers.remove(handler)
+
+
+def _show_sources(console: Console, nodes: Sequence[NodeWithScore]) -> None:
+    for number, node in enumerate(nodes, start=1):
+        label(console, "Sources" if number == 1 else "", "bold blue")
+        name = str(node.metadata.get("file_name", "?"))
+        section = " > ".join(part for part in str(node.metadata.get("header_path", "")).split("/") if part)
+        head = Text.assemble(
+            (f"{number}. ", "dim"), (name, "blue"), (f"  score {node.score or 0.0:.2f}", "dim")
+        )
+        if section:
+            head.append(f"  {section}", style="dim")
+        head.truncate(max(console.width - INDENT, 20), overflow="ellipsis")
+        console.print(head)
+        excerpt = Text(" " * (INDENT + 3) + _excerpt(node.node.get_content()), style="dim italic")
+        excerpt.truncate(max(console.width - 1, 40), overflow="ellipsis")
+        console.print(excerpt)
+
+
+def _excerpt(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith(("#", "```", "|--"))]
+    return " ".join(" ".join(lines or [text]).split())

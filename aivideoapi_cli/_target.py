@@ -1,0 +1,64 @@
+"""Whom a command talks to: the platform, if there is a key, or a sandbox of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aivideoapi_cli._terminal import Failure
+
+if TYPE_CHECKING:
+    from aivideoapi_core import MessagesClient
+    from aivideoapi_core.sandbox import Sandbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where calls go. ``sandbox`` is ``None`` when they go to the platform."""
+
+    base_url: str
+    api_key: str
+    sandbox: Sandbox | None = None
+
+    @property
+    def headline(self) -> tuple[str, str]:
+        """Name and explanation for the first line of a command's output."""
+        if self.sandbox is not None:
+            return "Sandbox", (
+                f"at {self.base_url}: AIVIDEOAPI_API_KEY is not set, so a local stand-in answers, "
+                "by rules and not by a model; nothing is charged."
+            )
+        return (
+            "Platform",
+            f"at {self.base_url}: AIVIDEOAPI_API_KEY is set, so real calls are made and charged.",
+        )
+
+    def client(self) -> MessagesClient:
+        """A core client for the balance."""
+        from aivideoapi_core import MessagesClient
+
+        return MessagesClient(api_key=self.api_key, base_url=self.base_url)
+
+
+@contextmanager
+def open_target() -> Iterator[Target]:
+    """The platform if ``AIVIDEOAPI_API_KEY`` is set, else a sandbox that lives as long as the context."""
+    from aivideoapi_core import API_KEY_ENV, resolve_api_key, resolve_base_url
+
+    if os.environ.get(API_KEY_ENV):
+        yield Target(base_url=resolve_base_url(None), api_key=resolve_api_key(None).get_secret_value())
+        return
+    from aivideoapi_core.sandbox import Sandbox
+
+    sandbox = Sandbox()
+    try:
+        sandbox.start()
+    except OSError as error:
+        raise Failure(f"cannot start the sandbox on 127.0.0.1: {error.strerror or error}") from error
+    try:
+        yield Target(base_url=sandbox.url, api_key=sandbox.api_key, sandbox=sandbox)
+    finally:
+        sandbox.close()

@@ -1,0 +1,79 @@
+"""What every sub-command shares: the consoles, failures in one line, amounts as text."""
+
+from __future__ import annotations
+
+import json
+import sys
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.console import Console
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from aivideoapi_core import Credits
+
+FAILED: Final = 1
+WRONG_USE: Final = 2
+INTERRUPTED: Final = 130
+
+UNKNOWN: Final = "–"
+"""Shown for a figure that nobody knows; never 0."""
+
+
+class Failure(Exception):
+    """A reason to stop, in one line for the user, with the exit code."""
+
+    def __init__(self, message: str, *, exit_code: int = FAILED) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def output() -> Console:
+    """The console for results."""
+    return Console(highlight=False, soft_wrap=False)
+
+
+def explain(error: Exception) -> Failure | None:
+    """The failure that ``error`` means to a user, or ``None`` if it is none of the expected ones."""
+    if isinstance(error, Failure):
+        return error
+    from aivideoapi_core import AIVideoAPIError, APITimeoutError, InvalidInputError
+
+    match error:
+        case InvalidInputError():
+            return Failure(str(error), exit_code=WRONG_USE)
+        case APITimeoutError():
+            return Failure(f"{error}. Advice: try again later, or check AIVIDEOAPI_BASE_URL.")
+        case AIVideoAPIError():
+            return Failure(str(error))
+        case _:
+            return None
+
+
+def complain(failure: Failure) -> int:
+    """Print ``failure`` as one line on stderr; its exit code."""
+    sys.stdout.flush()
+    line = " ".join(str(failure).split())
+    Console(stderr=True, highlight=False, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), line))
+    return failure.exit_code
+
+
+def print_json(value: Any) -> None:
+    """``value`` as JSON on stdout, without colours or wrapping."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def credits_text(amount: Credits | None) -> str:
+    """An exact amount, e.g. ``0.068400``."""
+    return UNKNOWN if amount is None else f"{amount.as_decimal():,.6f}"
+
+
+def usd_text(amount: Credits | None) -> str:
+    """The same in US dollars to a millionth, e.g. ``$0.000342``."""
+    return UNKNOWN if amount is None else f"${amount.as_usd():,.6f}"
+
+
+def reported_text(amount: Decimal | None) -> str:
+    """The platform's number as it sent it, e.g. ``0.06``."""
+    return UNKNOWN if amount is None else f"{amount:,}"

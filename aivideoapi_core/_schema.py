@@ -1,0 +1,152 @@
+"""JSON schemas for ``output_config.format``: rewrite any schema into the part that the wire accepts.
+
+Source: official documentation, "Structured outputs", limitations, November 2026. Objects are closed
+(``additionalProperties: false``), constraints on numbers, lengths and patterns are not enforced, and
+references must neither leave the document nor recur.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from aivideoapi_core._errors import UnsupportedOptionError
+
+_STRING_FORMATS: Final = frozenset(
+    {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
+)
+_TYPES: Final = frozenset({"object", "array", "string", "integer", "number", "boolean", "null"})
+_COMBINERS: Final = {"anyOf": "anyOf", "oneOf": "anyOf", "allOf": "allOf"}
+_KEPT: Final = ("title", "description", "default")
+_SILENT: Final = frozenset({"$schema", "$id", "$comment", "discriminator", "examples"})
+"""Keywords that say nothing about which values are right."""
+_DEFINITIONS: Final = ("$defs", "definitions")
+_ANOTHER_WAY: Final = "use a tool (function calling) for this shape"
+
+
+def output_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """``schema`` in the wire's terms; the argument is left untouched.
+
+    A constraint that the wire does not enforce moves into the description, where the model reads it.
+    Raises ``UnsupportedOptionError`` for what would change its meaning: recursion, references to
+    other documents, open mappings, values of any type, and a root that is not an object.
+    """
+    definitions = {
+        f"#/{place}/{name}": definition
+        for place in _DEFINITIONS
+        for name, definition in schema.get(place, {}).items()
+    }
+    cleared: set[str] = set()
+    for pointer in definitions:
+        _refuse_recursion(pointer, definitions, (), cleared)
+    root = schema
+    while "$ref" in root:  # the wire wants the object itself at the root
+        root = _resolve(root["$ref"], definitions)
+    result = _rewrite({key: value for key, value in root.items() if key not in _DEFINITIONS}, "the schema")
+    if result.get("type") != "object":
+        raise UnsupportedOptionError(f"the schema must be of type object at its root; {_ANOTHER_WAY}")
+    for place in _DEFINITIONS:
+        if place in schema:
+            result[place] = {name: _rewrite(part, name) for name, part in schema[place].items()}
+    return result
+
+
+def _rewrite(schema: Any, place: str) -> dict[str, Any]:
+    if not isinstance(schema, Mapping) or not schema.keys() - _SILENT - set(_KEPT):
+        raise UnsupportedOptionError(
+            f"{place} may hold a value of any type; name its type, or {_ANOTHER_WAY}"
+        )
+    rest = {key: value for key, value in schema.items() if key not in _SILENT}
+    kept = {key: rest.pop(key) for key in _KEPT if key in rest}
+    if "$ref" in rest:
+        reference = {"$ref": rest["$ref"]}
+        return {"anyOf": [reference], **kept} if kept else reference
+    for keyword, spelled in _COMBINERS.items():
+        if keyword in rest:
+            variants = [_rewrite(variant, f"{place} ({keyword})") for variant in rest.pop(keyword)]
+            return _described({spelled: variants, **kept}, rest)
+    if isinstance(rest.get("type"), list):
+        variants = [_rewrite({**rest, "type": kind}, place) for kind in rest.pop("type")]
+        return {"anyOf": variants, **kept}
+    return _described({**_rewrite_value(rest, place), **kept}, rest)
+
+
+def _rewrite_value(rest: dict[str, Any], place: str) -> dict[str, Any]:
+    """The part of one plain value's schema that the wire takes; it is taken out of ``rest``."""
+    literals = {key: rest.pop(key) for key in ("enum", "const") if key in rest}
+    kind = rest.pop("type", None)
+    if literals:
+        return literals
+    if kind is None and "properties" in rest:
+        kind = "object"
+    if kind not in _TYPES:
+        raise UnsupportedOptionError(f"{place} has type {kind!r}, which is not a JSON type")
+    result: dict[str, Any] = {"type": kind}
+    if kind == "object":
+        result |= _rewrite_object(rest, place)
+    elif kind == "array":
+        if rest.get("minItems") in (0, 1):
+            result["minItems"] = rest.pop("minItems")
+        if "prefixItems" in rest:
+            variants = [
+                _rewrite(item, f"{place}[{index}]") for index, item in enumerate(rest.pop("prefixItems"))
+            ]
+            result["items"] = {"anyOf": variants}
+        elif "items" in rest:
+            result["items"] = _rewrite(rest.pop("items"), f"{place}[]")
+    elif kind == "string" and rest.get("format") in _STRING_FORMATS:
+        result["format"] = rest.pop("format")
+    return result
+
+
+def _rewrite_object(rest: dict[str, Any], place: str) -> dict[str, Any]:
+    properties = rest.pop("properties", {})
+    extra = rest.pop("additionalProperties", None)
+    if not properties and (extra or "patternProperties" in rest):
+        raise UnsupportedOptionError(f"{place} is a mapping with free keys; {_ANOTHER_WAY}")
+    result: dict[str, Any] = {
+        "properties": {name: _rewrite(part, f"{place}.{name}") for name, part in properties.items()},
+        "additionalProperties": False,
+    }
+    if "required" in rest:
+        result["required"] = list(rest.pop("required"))
+    return result
+
+
+def _described(schema: dict[str, Any], leftover: Mapping[str, Any]) -> dict[str, Any]:
+    """``schema`` with the constraints that the wire does not take as words for the model."""
+    if not leftover:
+        return schema
+    words = ", ".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in leftover.items())
+    description = schema.get("description")
+    return {**schema, "description": f"{description} ({words})" if description else f"({words})"}
+
+
+def _refuse_recursion(
+    pointer: str, definitions: Mapping[str, Any], above: tuple[str, ...], cleared: set[str]
+) -> None:
+    if pointer in above:
+        raise UnsupportedOptionError(f"the schema refers to itself at {pointer}; {_ANOTHER_WAY}")
+    if pointer in cleared:
+        return
+    for reference in _references(_resolve(pointer, definitions)):
+        _refuse_recursion(reference, definitions, (*above, pointer), cleared)
+    cleared.add(pointer)
+
+
+def _references(node: Any) -> list[str]:
+    if isinstance(node, Mapping):
+        own = [node["$ref"]] if isinstance(node.get("$ref"), str) else []
+        return own + [ref for value in node.values() for ref in _references(value)]
+    return [ref for value in node for ref in _references(value)] if isinstance(node, list) else []
+
+
+def _resolve(pointer: str, definitions: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        found: Mapping[str, Any] = definitions[pointer]
+    except KeyError:
+        raise UnsupportedOptionError(
+            f"the schema refers to {pointer!r}, which is not among its own definitions"
+        ) from None
+    return found

@@ -1,0 +1,65 @@
+"""Make ``"aivideoapi:<model id>"`` a model string that LangChain and deepagents understand.
+
+LangChain has no public hook for this: ``init_chat_model``, and with it ``create_agent``,
+``ModelFallbackMiddleware`` and deepagents, look names up in a private table. ``register()`` adds one
+row to it, and says so clearly when the table is no longer what it was.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from langchain_aivideoapi.chat_models import ChatAIVideoAPI
+
+PROVIDER: Final = "aivideoapi"
+_MODULE: Final = "langchain_aivideoapi"
+_CLASS: Final = "ChatAIVideoAPI"
+_TABLE: Final = "_BUILTIN_PROVIDERS"
+
+
+def register() -> None:
+    """Let ``init_chat_model("aivideoapi:claude-sonnet-4-6")`` and everything built on it find our model.
+
+    Call it once, before model strings are used; calling it again changes nothing.
+
+    Raises ``ImportError`` without the ``langchain`` package, and ``RuntimeError`` if the installed
+    version keeps its providers in another way or has another provider of this name.
+    """
+    try:
+        from langchain.chat_models import base
+    except ImportError as error:
+        raise ImportError(
+            "register() needs the langchain package: pip install 'aivideoapi-adapters[langchain]' langchain"
+        ) from error
+    table = getattr(base, _TABLE, None)
+    if not _is_provider_table(table):
+        raise RuntimeError(
+            f"this version of langchain does not keep its providers in {base.__name__}.{_TABLE} as "
+            "(module, class, creator) any more; pass ChatAIVideoAPI objects instead of model strings, "
+            "or install a langchain that aivideoapi-adapters supports (1.4)"
+        )
+    row = table.setdefault(PROVIDER, (_MODULE, _CLASS, _create))
+    if row[:2] != (_MODULE, _CLASS):
+        raise RuntimeError(f"langchain already has a provider {PROVIDER!r}: {row[1]} of {row[0]}")
+
+
+def _create(cls: type[ChatAIVideoAPI], **kwargs: Any) -> ChatAIVideoAPI:
+    return cls(**kwargs)
+
+
+def _is_provider_table(table: Any) -> bool:
+    """Whether ``table`` maps provider names to a module, a class name and a function."""
+    return (
+        isinstance(table, dict)
+        and bool(table)
+        and all(
+            isinstance(name, str)
+            and isinstance(row, tuple)
+            and len(row) == 3
+            and isinstance(row[0], str)
+            and isinstance(row[1], str)
+            and callable(row[2])
+            for name, row in table.items()
+        )
+    )
