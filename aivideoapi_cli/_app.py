@@ -7,8 +7,11 @@ from typing import Annotated
 
 import typer
 
-from aivideoapi_cli import credits, demo, models, sandbox
 from aivideoapi_cli._terminal import INTERRUPTED, complain, explain
+from aivideoapi_cli.credits import credits as credits_command
+from aivideoapi_cli.demo import demo
+from aivideoapi_cli.models import models
+from aivideoapi_cli.sandbox import sandbox
 
 app = typer.Typer(
     name="aivideoapi",
@@ -18,10 +21,10 @@ app = typer.Typer(
     rich_markup_mode="rich",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted.",
 )
-app.command("demo")(demo.demo)
-app.command("sandbox")(sandbox.sandbox)
-app.command("models")(models.models)
-app.command("credits")(credits.credits)
+app.command("demo")(demo)
+app.command("sandbox")(sandbox)
+app.command("models")(models)
+app.command("credits")(credits_command)
 
 
 def _print_version(wanted: bool) -> None:

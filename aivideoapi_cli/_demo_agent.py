@@ -21,6 +21,7 @@ _SYSTEM = "Use the tools for every price and every calculation. Answer briefly."
 def run_agent(console: Console, target: Target, *, model: str, questions: Sequence[str]) -> Iterator[Call]:
     """Put ``questions`` to one agent, one after the other in one conversation; yields each call made."""
     from langchain.agents import create_agent
+
     from langchain_aivideoapi import ChatAIVideoAPI
 
     chat = ChatAIVideoAPI(model=model, api_key=target.api_key, base_url=target.base_url, max_tokens=2_000)

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from aivideoapi_core import Balance, Credits, base_model, parse_reported, route_of
-
 from aivideoapi_cli._terminal import UNKNOWN, credits_text, reported_text, usd_text
+from aivideoapi_core import Balance, Credits, base_model, parse_reported, read_usage, route_of
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage
@@ -51,16 +50,12 @@ def call_of_langchain(message: AIMessage, *, model: str) -> Call:
 def call_of_llamaindex(raw: Mapping[str, Any], *, model: str) -> Call:
     """Read a call off ``ChatResponse.raw``, the reply as plain JSON."""
     usage: Mapping[str, Any] = raw.get("usage") or {}
-    inputs = [
-        usage.get(name)
-        for name in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-        if usage.get(name) is not None
-    ]
+    tokens = read_usage(usage)
     return Call(
         part="docs",
         model=model,
-        input_tokens=sum(inputs) if inputs else None,
-        output_tokens=usage.get("output_tokens"),
+        input_tokens=tokens.total_input if tokens else None,
+        output_tokens=tokens.output if tokens else None,
         reported=parse_reported(usage.get("credits_consumed")),
         computed=_credits(usage.get("credits_consumed_micro")),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from aivideoapi_cli._terminal import WRONG_USE, Failure
+from aivideoapi_cli._terminal import WRONG_USE, CommandError
 
 OWN_DOCUMENTS: Final = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 """Shipped in the wheel as ``aivideoapi_cli/documents`` (see pyproject.toml)."""
@@ -34,11 +34,11 @@ def own_documents() -> list[TextFile]:
         files = [folder / name for name in OWN_DOCUMENTS if (folder / name).is_file()]
         if files:
             return _read(files, below=folder)
-    raise Failure("the project's own documents are not installed; pass --docs PATH")
+    raise CommandError("the project's own documents are not installed; pass --docs PATH")
 
 
 def documents_at(path: Path) -> list[TextFile]:
-    """Every text file at ``path``, a file or a folder. Raises ``Failure`` if there is none."""
+    """Every text file at ``path``, a file or a folder. Raises ``CommandError`` if there is none."""
     path = path.expanduser()
     try:
         if path.is_file():
@@ -46,11 +46,11 @@ def documents_at(path: Path) -> list[TextFile]:
         elif path.is_dir():
             files = _read(_walk(path), below=path)
         else:
-            raise Failure(f"--docs {path}: no such file or folder", exit_code=WRONG_USE)
+            raise CommandError(f"--docs {path}: no such file or folder", exit_code=WRONG_USE)
     except OSError as error:
-        raise Failure(f"--docs {path}: {error.strerror or error}", exit_code=WRONG_USE) from error
+        raise CommandError(f"--docs {path}: {error.strerror or error}", exit_code=WRONG_USE) from error
     if not files:
-        raise Failure(
+        raise CommandError(
             f"--docs {path}: no text in it (empty, binary and hidden files do not count)", exit_code=WRONG_USE
         )
     return files

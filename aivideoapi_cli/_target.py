@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aivideoapi_cli._terminal import Failure
+from aivideoapi_cli._terminal import CommandError
 
 if TYPE_CHECKING:
     from aivideoapi_core import MessagesClient
@@ -57,7 +57,7 @@ def open_target() -> Iterator[Target]:
     try:
         sandbox.start()
     except OSError as error:
-        raise Failure(f"cannot start the sandbox on 127.0.0.1: {error.strerror or error}") from error
+        raise CommandError(f"cannot start the sandbox on 127.0.0.1: {error.strerror or error}") from error
     try:
         yield Target(base_url=sandbox.url, api_key=sandbox.api_key, sandbox=sandbox)
     finally:

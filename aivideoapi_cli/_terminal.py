@@ -17,11 +17,11 @@ FAILED: Final = 1
 WRONG_USE: Final = 2
 INTERRUPTED: Final = 130
 
-UNKNOWN: Final = "–"
+UNKNOWN: Final = "-"
 """Shown for a figure that nobody knows; never 0."""
 
 
-class Failure(Exception):
+class CommandError(Exception):
     """A reason to stop, in one line for the user, with the exit code."""
 
     def __init__(self, message: str, *, exit_code: int = FAILED) -> None:
@@ -34,24 +34,24 @@ def output() -> Console:
     return Console(highlight=False, soft_wrap=False)
 
 
-def explain(error: Exception) -> Failure | None:
+def explain(error: Exception) -> CommandError | None:
     """The failure that ``error`` means to a user, or ``None`` if it is none of the expected ones."""
-    if isinstance(error, Failure):
+    if isinstance(error, CommandError):
         return error
     from aivideoapi_core import AIVideoAPIError, APITimeoutError, InvalidInputError
 
     match error:
         case InvalidInputError():
-            return Failure(str(error), exit_code=WRONG_USE)
+            return CommandError(str(error), exit_code=WRONG_USE)
         case APITimeoutError():
-            return Failure(f"{error}. Advice: try again later, or check AIVIDEOAPI_BASE_URL.")
+            return CommandError(f"{error}. Advice: try again later, or check AIVIDEOAPI_BASE_URL.")
         case AIVideoAPIError():
-            return Failure(str(error))
+            return CommandError(str(error))
         case _:
             return None
 
 
-def complain(failure: Failure) -> int:
+def complain(failure: CommandError) -> int:
     """Print ``failure`` as one line on stderr; its exit code."""
     sys.stdout.flush()
     line = " ".join(str(failure).split())

@@ -24,10 +24,10 @@ def models(
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("model", style="bold", no_wrap=True)
     table.add_column("route", no_wrap=True)
-    for name in ("window", "output max", "in", "out", "read", "write 5m", "write 1h"):
+    for name in ("window", "max", "in", "out", "read", "5m", "1h"):
         table.add_column(name, justify="right")
     for info in known_models():
         prices = info.prices
@@ -47,7 +47,8 @@ def models(
     console.print(table)
     console.print(
         f"Prices: credits per 1M tokens; 1 credit = 0.005 USD; {UNKNOWN} is not published. "
-        "read/write: prompt cache. Other model ids work too, without a computed price.",
+        "max: output tokens of one reply. read, 5m, 1h: prompt cache reads, and writes for five minutes or an "
+        "hour. Other model ids work too, without a computed price.",
         style="dim",
     )
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from aivideoapi_cli._terminal import Failure, output
+from aivideoapi_cli._terminal import CommandError, output
 
 
 def sandbox(
@@ -26,7 +26,7 @@ def sandbox(
         server.start()
     except OSError as error:
         reason = error.strerror or str(error)
-        raise Failure(f"cannot listen on 127.0.0.1:{port}: {reason}; choose another --port") from error
+        raise CommandError(f"cannot listen on 127.0.0.1:{port}: {reason}; choose another --port") from error
     try:
         console.print(
             Text.assemble(("Sandbox", "bold"), f" at {server.url} with {balance:,} credits. To use it:")

@@ -76,18 +76,13 @@ from aivideoapi_core._prices import (
     prices_of,
     read_usage,
 )
+from aivideoapi_core._reader import ReplyHead, StreamReader, events_of, parse_body
 from aivideoapi_core._reply import Reply
 from aivideoapi_core._retry import RetryPolicy
 from aivideoapi_core._routes import DIRECT_SUFFIX, Route, base_model, route_of
 from aivideoapi_core._schema import output_schema
 from aivideoapi_core._sse import ServerSentEvent, SSEDecoder
-from aivideoapi_core._stream import (
-    EventDecoder,
-    MessageAccumulator,
-    StreamReader,
-    events_of,
-    parse_body,
-)
+from aivideoapi_core._stream import EventDecoder, MessageAccumulator
 from aivideoapi_core._types import ContentBlock, Message, StreamEvent, Usage
 from aivideoapi_core._version import __version__
 
@@ -136,6 +131,7 @@ __all__ = [
     "PriceRow",
     "RateLimitError",
     "Reply",
+    "ReplyHead",
     "RequestOptions",
     "RequestTooLargeError",
     "ResponseFormatError",

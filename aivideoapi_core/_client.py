@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import json
 import logging
@@ -11,18 +12,20 @@ import random
 import ssl
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Final, Self, TypeAlias
-from weakref import WeakKeyDictionary
+from typing import Any, Final, NamedTuple, Self, TypeAlias, TypeVar
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary, finalize, ref
 
 import httpx
 from pydantic import SecretStr
 from pydantic_core import PydanticSerializationError, to_json
 
 from aivideoapi_core._config import (
+    as_secret,
     build_headers,
     check_key_shape,
     is_loopback_url,
@@ -30,6 +33,7 @@ from aivideoapi_core._config import (
     resolve_base_url,
 )
 from aivideoapi_core._errors import (
+    LABEL_CHARS,
     AIVideoAPIError,
     APIConnectionError,
     APIStatusError,
@@ -38,18 +42,23 @@ from aivideoapi_core._errors import (
     InvalidInputError,
     ResponseFormatError,
     StreamTimeoutError,
-    error_from_payload,
+    excerpt_of,
     redact,
 )
+from aivideoapi_core._meter import Budget, CallMeter, Ledger, Metering, Tags
+from aivideoapi_core._prices import ModelPrices
+from aivideoapi_core._reader import MAX_BODY_BYTES, ReplyHead, StreamReader, parse_body, parse_json
+from aivideoapi_core._record import CallRecord
 from aivideoapi_core._reply import Reply
 from aivideoapi_core._retry import RetryPolicy, parse_retry_after, parse_should_retry
-from aivideoapi_core._stream import MAX_BODY_BYTES, MessageAccumulator, StreamReader, parse_body, parse_json
-from aivideoapi_core._types import StreamEvent
+from aivideoapi_core._stream import MessageAccumulator
+from aivideoapi_core._types import Message, StreamEvent
 from aivideoapi_core._version import __version__
 
 logger = logging.getLogger("aivideoapi")
 
 Timeout: TypeAlias = float | httpx.Timeout | None
+_C = TypeVar("_C", httpx.Client, httpx.AsyncClient)
 
 DEFAULT_TIMEOUT: Final = httpx.Timeout(600.0, connect=5.0)
 """Seconds, the official client's numbers: 600 between two pieces of a reply, 5 to connect."""
@@ -60,7 +69,15 @@ MAX_ERROR_BODY_BYTES: Final = 64 * 1024
 _LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=30.0)
 """httpx looks at every idle connection at each request, so a large warm pool costs more than it saves."""
 
-_NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+_NEVER_SENT: Final = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.WriteError,
+    httpx.WriteTimeout,
+)
+"""The server has not got the whole request, so it cannot have worked on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +100,16 @@ class _Request:
     headers: Mapping[str, str]
     timeout: Timeout
     stream: bool
+    free: bool = False
+    """Costs nothing, so that any failure may be followed by another try."""
 
 
 class _Attempts:
     """Counts the tries of one call and says how long to wait for the next."""
 
-    def __init__(self, policy: RetryPolicy) -> None:
+    def __init__(self, policy: RetryPolicy, call: CallMeter | None = None) -> None:
         self._policy = policy
+        self._call = call
         self.made = 0
 
     def wait_s(self, error: AIVideoAPIError) -> float:
@@ -102,7 +122,14 @@ class _Attempts:
             logger.info("attempt %d failed, giving up: %s", self.made, _label(error))
             raise error
         logger.warning("attempt %d failed, next in %.2f s: %s", self.made, delay_s, _label(error))
+        if self._call is not None:
+            self._call.retrying(error)
         return delay_s
+
+    def broke_off(self, error: AIVideoAPIError) -> None:
+        """Note a failure after the caller has got part of the answer: there is no other try."""
+        error.attempts = self.made + 1
+        logger.info("attempt %d broke off: %s", error.attempts, _label(error))
 
     def succeeded(self, request_id: str | None) -> int:
         """Log the success; the number of requests made."""
@@ -128,17 +155,35 @@ class _Settings:
         retry: RetryPolicy | None = None,
         default_headers: Mapping[str, str] | None = None,
         allow_http: bool = False,
+        budget: Budget | None = None,
+        ledger: Ledger | None = None,
+        prices: Mapping[str, ModelPrices] | None = None,
+        tags: Tags = (),
+        framework: str | None = None,
+        on_call: Callable[[CallRecord], None] | None = None,
     ) -> None:
         """``None`` for ``api_key`` or ``base_url`` means the environment (``AIVIDEOAPI_API_KEY``,
         ``AIVIDEOAPI_BASE_URL``), then the platform. ``timeout`` in seconds, or an ``httpx.Timeout``.
+        ``budget`` (a ``CreditBudget``) may refuse a call, ``ledger`` (a ``SpendLedger``) writes each down,
+        ``on_call`` is told of each when it is over; ``prices`` by model id replace the published ones,
+        ``tags`` and ``framework`` go on every record.
         Raises ``InvalidInputError`` for a missing key or a URL that would leak it.
         """
-        self.base_url = resolve_base_url(base_url, allow_http=allow_http)
+        api_key = as_secret(api_key)  # before anything can fail: a traceback may show local variables
+        self.base_url = _checked_url(resolve_base_url(base_url, allow_http=allow_http))
         self.api_key = resolve_api_key(api_key)
         check_key_shape(self.api_key, self.base_url)
         self.retry = retry or RetryPolicy()
-        self.timeout = timeout
+        self.timeout = _checked_timeout(timeout)
         self._default_headers = build_headers(default_headers)
+        self._metering = Metering(
+            budget=budget,
+            ledger=ledger,
+            prices=prices or {},
+            tags=tags,
+            framework=framework,
+            on_call=on_call,
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={self.base_url!r})"
@@ -146,6 +191,7 @@ class _Settings:
     def _messages_request(
         self, payload: Mapping[str, Any], headers: Mapping[str, str] | None, timeout: Timeout
     ) -> _Request:
+        """One call; ``timeout=None`` means the client's own."""
         body = _encode(payload)
         if len(body) > MAX_REQUEST_BYTES:
             raise InvalidInputError(
@@ -162,20 +208,30 @@ class _Settings:
                 "accept": "text/event-stream" if payload["stream"] else "application/json",
                 **(build_headers(self._default_headers, headers) if headers else self._default_headers),
             },
-            timeout=timeout,
+            timeout=self.timeout if timeout is None else _checked_timeout(timeout),
             stream=bool(payload["stream"]),
         )
 
-    def _credits_request(self, timeout: Timeout) -> _Request:
+    def _meter(self, payload: Mapping[str, Any]) -> CallMeter:
+        # Only what timed out is ever made again although it may have been billed.
+        again = self.retry.retry_read_timeouts
+        return CallMeter(
+            self._metering,
+            payload,
+            base_url=self.base_url,
+            max_requests=1 + self.retry.max_retries if again else 1,
+        )
+
+    def _credits_request(self) -> _Request:
         return _Request(
             method="GET",
             url=f"{self.base_url}/v1/credits",
             model="",
             body=None,
             headers={"accept": "application/json", **self._default_headers},
-            timeout=timeout,
-            # Asking for the balance costs nothing, so any failure before an answer may be retried.
-            stream=True,
+            timeout=self.timeout,
+            stream=False,
+            free=True,
         )
 
     def _build(self, client: httpx.Client | httpx.AsyncClient, request: _Request) -> httpx.Request:
@@ -191,14 +247,19 @@ class _Settings:
             place = redact(response.headers.get("location", ""), self.api_key)
             payload: Any = {"error": {"message": f"the server redirects to {place!r}; check base_url"}}
         else:
-            payload = parse_json(body)
-        return error_from_payload(
-            payload,
+            payload = parse_json(body, cut=len(body) > MAX_ERROR_BODY_BYTES)
+        return self._head_of(response).error_of(payload, body)
+
+    def _request_id(self, response: httpx.Response) -> str | None:
+        request_id = response.headers.get("request-id") or response.headers.get("x-request-id")
+        return redact(request_id, self.api_key)[:LABEL_CHARS] if request_id else None
+
+    def _head_of(self, response: httpx.Response) -> ReplyHead:
+        return ReplyHead(
             status_code=response.status_code,
-            request_id=_request_id(response),
+            request_id=self._request_id(response),
             retry_after_s=parse_retry_after(response.headers, now=datetime.now(UTC)),
             should_retry=parse_should_retry(response.headers),
-            body=body,
             secret=self.api_key,
         )
 
@@ -209,72 +270,122 @@ class _Settings:
         *,
         reader: StreamReader | None = None,
     ) -> AIVideoAPIError:
-        """The typed error for what httpx raised; ``reader`` if a streamed reply had arrived in part.
+        """The typed error for what httpx raised; ``reader`` if a streamed reply had begun to arrive.
 
-        The work is billed from the first event of a stream on, and for a whole reply from the
-        moment the request is out. Only before that is a failed call worth another try.
+        The work is billed from the first byte of a stream on, and for a whole reply from the moment
+        the request is out. Only before that is a failed call worth another try; and where we lost
+        patience while the server may still have been at work, nobody knows, so there is none either.
         """
         text = redact(
             f"{type(error).__name__}: {error}" if str(error) else type(error).__name__, self.api_key
         )
         timed_out = isinstance(error, httpx.TimeoutException)
+        if isinstance(error, httpx.LocalProtocolError):
+            return InvalidInputError(f"the request cannot be sent; check the headers ({text})")
+        if reader is not None and reader.touched:
+            return reader.described(_broken_stream(text, timed_out=timed_out))
         if isinstance(error, httpx.DecodingError):
             return ResponseFormatError(f"the server's compressed reply cannot be decoded ({text})")
-        if reader is not None and reader.accumulator.partial() is not None:
-            if timed_out:
-                return reader.described(
-                    StreamTimeoutError(f"the stream went silent before message_stop ({text})")
-                )
-            return reader.described(
-                IncompleteStreamError(f"the stream broke off before message_stop ({text})")
+        if _is_distrust(error):
+            return APIConnectionError(
+                f"the certificate of {self.base_url} is not trusted ({text}); for a private authority "
+                "pass http_client= with its certificate"
             )
-        unbilled = isinstance(error, _NEVER_SENT) or request.stream
+        unsent = isinstance(error, _NEVER_SENT) or request.free
         if timed_out:
-            retryable = unbilled or self.retry.retry_read_timeouts
+            retryable = unsent or self.retry.retry_read_timeouts
             return APITimeoutError(f"no answer from {self.base_url} in time ({text})", retryable=retryable)
-        return APIConnectionError(f"no answer from {self.base_url} ({text})", retryable=unbilled)
-
-    def _new_reader(self, response: httpx.Response) -> StreamReader:
-        return StreamReader(
-            status_code=response.status_code, request_id=_request_id(response), secret=self.api_key
+        return APIConnectionError(
+            f"no answer from {self.base_url} ({text})", retryable=unsent or request.stream
         )
 
     def _parse_reply(
         self, request: _Request, response: httpx.Response, body: bytes, attempts: _Attempts
     ) -> Reply:
-        request_id = _request_id(response)
+        request_id = self._request_id(response)
         if len(body) > MAX_BODY_BYTES:
             raise ResponseFormatError(
                 f"the server sent a body of more than {MAX_BODY_BYTES} bytes", request_id=request_id
             )
-        message = parse_body(
-            body, status_code=response.status_code, request_id=request_id, secret=self.api_key
-        )
-        return Reply(message, request.model, request_id, attempts.succeeded(request_id))
+        message = parse_body(body, self._head_of(response))
+        return self._reply(message, request, request_id, attempts.succeeded(request_id))
+
+    def _reply(self, message: Message, request: _Request, request_id: str | None, attempts: int) -> Reply:
+        return Reply(message, request.model, request_id, attempts, self._metering.prices.get(request.model))
 
     def _parse_balance(self, response: httpx.Response, body: bytes) -> Balance:
         payload = parse_json(body)
         data = payload.get("data") if isinstance(payload, dict) else None
-        if isinstance(data, dict) and type(data.get("balance")) is int:
-            return Balance(
-                balance=data["balance"],
-                total_purchased=int(data.get("total_purchased") or 0),
-                total_consumed=int(data.get("total_consumed") or 0),
-            )
+        fields = ("balance", "total_purchased", "total_consumed")
+        if isinstance(data, dict) and all(type(data.get(field)) is int for field in fields):
+            return Balance(**{field: data[field] for field in fields})
         if isinstance(payload, dict) and payload.get("code") not in (None, 0, 200):
             raise self._status_error(response, body)
         raise ResponseFormatError(
             "the server's answer is not a balance",
             status_code=response.status_code,
-            body=redact(str(payload))[:500],
+            request_id=self._request_id(response),
+            body=excerpt_of(body, self.api_key),
         )
 
     def _client_options(self) -> dict[str, Any]:
+        own_machine = is_loopback_url(self.base_url)
         return {
             "limits": _LIMITS,
             "follow_redirects": False,
-            "verify": _no_authorities() if is_loopback_url(self.base_url) else _authorities(),
+            "verify": _no_authorities() if own_machine else _authorities(),
+            # A proxy from the environment would be sent the key of a plain-http request in the clear.
+            "trust_env": not own_machine,
         }
+
+
+def _broken_stream(text: str, *, timed_out: bool) -> IncompleteStreamError:
+    if timed_out:
+        return StreamTimeoutError(f"the stream went silent before message_stop ({text})")
+    return IncompleteStreamError(f"the stream broke off before message_stop ({text})")
+
+
+def _is_distrust(error: BaseException | None) -> bool:
+    """Whether a certificate was refused: that does not pass by waiting."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _checked_url(base_url: str) -> str:
+    """``base_url``, if httpx reads the same host from it as the checks of its origin did."""
+    try:
+        host = httpx.URL(base_url).host
+    except httpx.InvalidURL:
+        host = ""
+    if host.lower() != urlsplit(base_url).hostname:
+        raise InvalidInputError("base_url is not a URL that can be reached; check its host")
+    return base_url
+
+
+def _checked_timeout(timeout: Timeout) -> Timeout:
+    if timeout is None or isinstance(timeout, httpx.Timeout):
+        return timeout
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout < float("inf"):
+        raise InvalidInputError(
+            f"timeout must be a positive number of seconds, an httpx.Timeout or None, not {timeout!r}"
+        )
+    return timeout
+
+
+def _checked_client(http_client: _C | None, wanted: type[_C]) -> _C | None:
+    """The caller's own client, unless it is of the other colour."""
+    other: tuple[type, ...] = (httpx.Client, httpx.AsyncClient)
+    if isinstance(http_client, other) and not isinstance(http_client, wanted):
+        raise InvalidInputError(f"http_client must be an httpx.{wanted.__name__} here")
+    return http_client
+
+
+def _check_open(http_client: httpx.Client | httpx.AsyncClient) -> None:
+    if getattr(http_client, "is_closed", False):
+        raise InvalidInputError("http_client is closed; pass one that is open for as long as it is used")
 
 
 def _encode(payload: Mapping[str, Any]) -> bytes:
@@ -285,11 +396,6 @@ def _encode(payload: Mapping[str, Any]) -> bytes:
     except (PydanticSerializationError, ValueError, TypeError) as error:
         raise InvalidInputError(f"the request cannot be written as JSON: {error}") from error
     return body
-
-
-def _request_id(response: httpx.Response) -> str | None:
-    request_id: str | None = response.headers.get("request-id") or response.headers.get("x-request-id")
-    return request_id
 
 
 def _body_limit(response: httpx.Response) -> int:
@@ -308,6 +414,14 @@ def _no_authorities() -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
+class _OwnClient(NamedTuple):
+    """A client that we made, in which process, and what closes it when its owner is gone."""
+
+    pid: int
+    http: httpx.Client
+    close: Callable[[], object]
+
+
 class MessagesClient(_Settings):
     """The Messages endpoint, synchronously. Safe to share between threads.
 
@@ -315,11 +429,18 @@ class MessagesClient(_Settings):
     closed by ``close()``.
     """
 
-    def __init__(self, *, http_client: httpx.Client | None = None, **settings: Any) -> None:
-        super().__init__(**settings)
-        self._given = http_client
+    def __init__(
+        self,
+        *,
+        api_key: str | SecretStr | None = None,
+        http_client: httpx.Client | None = None,
+        **settings: Any,
+    ) -> None:
+        api_key = as_secret(api_key)
+        super().__init__(api_key=api_key, **settings)
+        self._given = _checked_client(http_client, httpx.Client)
         self._lock = threading.Lock()
-        self._own: tuple[int, httpx.Client] | None = None
+        self._own: _OwnClient | None = None
 
     def create(
         self,
@@ -329,14 +450,15 @@ class MessagesClient(_Settings):
         timeout: Timeout | None = None,
     ) -> Reply:
         """Make one call and return the whole reply. ``payload`` is from ``build_payload``."""
-        request = self._messages_request(payload, headers, self.timeout if timeout is None else timeout)
-        attempts = _Attempts(self.retry)
-        while True:
-            try:
-                response, body = self._fetch(request)
-                return self._parse_reply(request, response, body, attempts)
-            except AIVideoAPIError as error:
-                time.sleep(attempts.wait_s(error))
+        request = self._messages_request(payload, headers, timeout)
+        with self._meter(payload) as call:
+            attempts = _Attempts(self.retry, call)
+            while True:
+                try:
+                    response, body = self._fetch(request)
+                    return call.answered(self._parse_reply(request, response, body, attempts))
+                except AIVideoAPIError as error:
+                    time.sleep(attempts.wait_s(error))
 
     def stream(
         self,
@@ -346,12 +468,12 @@ class MessagesClient(_Settings):
         timeout: Timeout | None = None,
     ) -> MessageStream:
         """One streamed call, as a context manager that iterates over the events."""
-        request = self._messages_request(payload, headers, self.timeout if timeout is None else timeout)
-        return MessageStream(self, request)
+        request = self._messages_request(payload, headers, timeout)
+        return MessageStream(self, request, self._meter(payload))
 
     def credits(self) -> Balance:
         """The account's balance."""
-        request = self._credits_request(self.timeout)
+        request = self._credits_request()
         attempts = _Attempts(self.retry)
         while True:
             try:
@@ -361,10 +483,9 @@ class MessagesClient(_Settings):
 
     def close(self) -> None:
         """Close the connections. A later call opens new ones."""
-        with self._lock:
-            own, self._own = self._own, None
-        if own is not None and own[0] == os.getpid():
-            own[1].close()
+        own, self._own = self._own, None
+        if own is not None and own.pid == os.getpid():
+            own.close()
 
     def __enter__(self) -> Self:
         return self
@@ -374,11 +495,18 @@ class MessagesClient(_Settings):
 
     def _http(self) -> httpx.Client:
         if self._given is not None:
+            _check_open(self._given)
             return self._given
+        pid, own = os.getpid(), self._own
+        if own is not None and own.pid == pid:
+            return own.http
+        if own is not None:  # we are a fork: neither its sockets nor its lock can be trusted here
+            self._lock, self._own = threading.Lock(), None
         with self._lock:
-            if self._own is None or self._own[0] != os.getpid():  # sockets do not survive a fork
-                self._own = os.getpid(), httpx.Client(**self._client_options())
-            return self._own[1]
+            if self._own is None:
+                http = httpx.Client(**self._client_options())
+                self._own = _OwnClient(pid, http, finalize(self, http.close))
+            return self._own.http
 
     def _send(self, request: _Request) -> httpx.Response:
         """Send once; an open response whose status is a success, else the typed error."""
@@ -417,44 +545,51 @@ class MessageStream:
     Leaving it closes the connection at once.
     """
 
-    def __init__(self, client: MessagesClient, request: _Request) -> None:
+    def __init__(self, client: MessagesClient, request: _Request, call: CallMeter) -> None:
         self._client = client
         self._request = request
-        self._attempts = _Attempts(client.retry)
+        self._call = call
+        self._attempts = _Attempts(client.retry, call)
         self._response: httpx.Response | None = None
         self._reader = StreamReader()
         self._first: list[StreamEvent] = []
         self._rest: Iterator[StreamEvent] = iter(())
 
     def __enter__(self) -> Self:
-        while True:
-            try:
-                self._open()
-            except AIVideoAPIError as error:
-                self.close()
-                time.sleep(self._attempts.wait_s(error))
-            except BaseException:
-                self.close()
-                raise
-            else:
-                return self
+        self._call.__enter__()
+        try:
+            while True:
+                try:
+                    self._open()
+                except AIVideoAPIError as error:
+                    self._disconnect()
+                    time.sleep(self._attempts.wait_s(error))
+                else:
+                    return self
+        except BaseException as error:
+            self._leave(error)
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self._leave(error)
 
     def __iter__(self) -> Iterator[StreamEvent]:
         yield from self._first
         self._first = []
-        yield from self._rest
+        try:
+            yield from self._rest
+        except AIVideoAPIError as error:
+            self._attempts.broke_off(error)
+            raise
 
     @property
     def reply(self) -> Reply:
         """The whole reply. Raises ``IncompleteStreamError`` before the last event."""
         message = self._reader.accumulator.message()
-        request_id = _request_id(self._response) if self._response is not None else None
-        return Reply(message, self._request.model, request_id, self._attempts.made + 1)
+        request_id = self._client._request_id(self._response) if self._response is not None else None
+        return self._client._reply(message, self._request, request_id, self._attempts.made + 1)
 
     @property
     def accumulator(self) -> MessageAccumulator:
@@ -462,13 +597,26 @@ class MessageStream:
         return self._reader.accumulator
 
     def close(self) -> None:
-        """Release the connection."""
+        """Release the connection. A stream that was not read to its end counts as abandoned."""
+        self._leave(None)
+
+    def _disconnect(self) -> None:
         if self._response is not None:
             self._response.close()
 
+    def _leave(self, error: BaseException | None) -> None:
+        try:
+            self._disconnect()
+        finally:
+            if self._call.is_open:
+                accumulator = self._reader.accumulator
+                if accumulator.done:
+                    self._call.answered(self.reply)
+                self._call.finish(error, partial=accumulator.partial())
+
     def _open(self) -> None:
         self._response = self._client._send(self._request)
-        self._reader = self._client._new_reader(self._response)
+        self._reader = StreamReader(self._client._head_of(self._response))
         self._first = []
         self._rest = self._events(self._response, self._reader)
         for event in self._rest:
@@ -484,7 +632,7 @@ class MessageStream:
             if not reader.accumulator.done:
                 raise self._client._transport_error(error, self._request, reader=reader) from error
         yield from reader.finish()
-        self._attempts.succeeded(_request_id(response))
+        self._attempts.succeeded(self._client._request_id(response))
 
 
 class AsyncMessagesClient(_Settings):
@@ -494,9 +642,16 @@ class AsyncMessagesClient(_Settings):
     ``http_client`` replaces them all; it is not closed by ``aclose()``.
     """
 
-    def __init__(self, *, http_client: httpx.AsyncClient | None = None, **settings: Any) -> None:
-        super().__init__(**settings)
-        self._given = http_client
+    def __init__(
+        self,
+        *,
+        api_key: str | SecretStr | None = None,
+        http_client: httpx.AsyncClient | None = None,
+        **settings: Any,
+    ) -> None:
+        api_key = as_secret(api_key)
+        super().__init__(api_key=api_key, **settings)
+        self._given = _checked_client(http_client, httpx.AsyncClient)
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._own: WeakKeyDictionary[
@@ -511,14 +666,15 @@ class AsyncMessagesClient(_Settings):
         timeout: Timeout | None = None,  # noqa: ASYNC109 - handed to httpx, per read
     ) -> Reply:
         """Make one call and return the whole reply. ``payload`` is from ``build_payload``."""
-        request = self._messages_request(payload, headers, self.timeout if timeout is None else timeout)
-        attempts = _Attempts(self.retry)
-        while True:
-            try:
-                response, body = await self._fetch(request)
-                return self._parse_reply(request, response, body, attempts)
-            except AIVideoAPIError as error:
-                await asyncio.sleep(attempts.wait_s(error))
+        request = self._messages_request(payload, headers, timeout)
+        async with self._meter(payload) as call:
+            attempts = _Attempts(self.retry, call)
+            while True:
+                try:
+                    response, body = await self._fetch(request)
+                    return call.answered(self._parse_reply(request, response, body, attempts))
+                except AIVideoAPIError as error:
+                    await asyncio.sleep(attempts.wait_s(error))
 
     def stream(
         self,
@@ -528,12 +684,12 @@ class AsyncMessagesClient(_Settings):
         timeout: Timeout | None = None,
     ) -> AsyncMessageStream:
         """One streamed call, as an async context manager that iterates over the events."""
-        request = self._messages_request(payload, headers, self.timeout if timeout is None else timeout)
-        return AsyncMessageStream(self, request)
+        request = self._messages_request(payload, headers, timeout)
+        return AsyncMessageStream(self, request, self._meter(payload))
 
     async def credits(self) -> Balance:
         """The account's balance."""
-        request = self._credits_request(self.timeout)
+        request = self._credits_request()
         attempts = _Attempts(self.retry)
         while True:
             try:
@@ -556,16 +712,19 @@ class AsyncMessagesClient(_Settings):
 
     async def _http(self) -> httpx.AsyncClient:
         if self._given is not None:
+            _check_open(self._given)
             return self._given
         loop = asyncio.get_running_loop()
+        if self._pid != os.getpid():  # we are a fork: neither the sockets nor the lock can be trusted here
+            self._pid, self._lock, self._own = os.getpid(), threading.Lock(), WeakKeyDictionary()
         with self._lock:
-            if self._pid != os.getpid():  # sockets do not survive a fork
-                self._pid, self._own = os.getpid(), WeakKeyDictionary()
             own = self._own.get(loop)
             if own is not None:
                 return own[0]
+            for other in [other for other in self._own if other.is_closed()]:
+                del self._own[other]  # ended without closing its generators; its sockets are gone
             client = httpx.AsyncClient(**self._client_options())
-            closer = _close_with_loop(client)
+            closer = _close_with_loop(client, ref(self._own))
             self._own[loop] = client, closer
         await anext(closer)
         return client
@@ -600,58 +759,76 @@ class AsyncMessagesClient(_Settings):
         return response, await self._read(response, request)
 
 
-async def _close_with_loop(client: httpx.AsyncClient) -> AsyncGenerator[None, None]:
+async def _close_with_loop(
+    client: httpx.AsyncClient, clients: ref[WeakKeyDictionary[asyncio.AbstractEventLoop, Any]]
+) -> AsyncGenerator[None, None]:
     """An open generator that closes ``client`` when its event loop shuts down (or we are collected)."""
     try:
         yield
     finally:
+        known = clients()
+        if known is not None:  # the entry refers to its own key, so the loop would never be collected
+            known.pop(asyncio.get_running_loop(), None)
         await client.aclose()
+
+
+async def _nothing() -> AsyncGenerator[StreamEvent, None]:
+    """No events."""
+    events: tuple[StreamEvent, ...] = ()
+    for event in events:
+        yield event
 
 
 class AsyncMessageStream:
     """The asynchronous twin of ``MessageStream``."""
 
-    def __init__(self, client: AsyncMessagesClient, request: _Request) -> None:
+    def __init__(self, client: AsyncMessagesClient, request: _Request, call: CallMeter) -> None:
         self._client = client
         self._request = request
-        self._attempts = _Attempts(client.retry)
+        self._call = call
+        self._attempts = _Attempts(client.retry, call)
         self._response: httpx.Response | None = None
         self._reader = StreamReader()
         self._first: list[StreamEvent] = []
-        self._rest: AsyncIterator[StreamEvent] | None = None
+        self._rest: AsyncGenerator[StreamEvent, None] = _nothing()
 
     async def __aenter__(self) -> Self:
-        while True:
-            try:
-                await self._open()
-            except AIVideoAPIError as error:
-                await self.aclose()
-                await asyncio.sleep(self._attempts.wait_s(error))
-            except BaseException:
-                await self.aclose()
-                raise
-            else:
-                return self
+        await self._call.__aenter__()
+        try:
+            while True:
+                try:
+                    await self._open()
+                except AIVideoAPIError as error:
+                    await self._disconnect()
+                    await asyncio.sleep(self._attempts.wait_s(error))
+                else:
+                    return self
+        except BaseException as error:
+            await self._leave(error)
+            raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.aclose()
+        await self._leave(error)
 
     async def __aiter__(self) -> AsyncIterator[StreamEvent]:
         for event in self._first:
             yield event
         self._first = []
-        if self._rest is not None:
+        try:
             async for event in self._rest:
                 yield event
+        except AIVideoAPIError as error:
+            self._attempts.broke_off(error)
+            raise
 
     @property
     def reply(self) -> Reply:
         """The whole reply. Raises ``IncompleteStreamError`` before the last event."""
         message = self._reader.accumulator.message()
-        request_id = _request_id(self._response) if self._response is not None else None
-        return Reply(message, self._request.model, request_id, self._attempts.made + 1)
+        request_id = self._client._request_id(self._response) if self._response is not None else None
+        return self._client._reply(message, self._request, request_id, self._attempts.made + 1)
 
     @property
     def accumulator(self) -> MessageAccumulator:
@@ -659,13 +836,28 @@ class AsyncMessageStream:
         return self._reader.accumulator
 
     async def aclose(self) -> None:
-        """Release the connection."""
+        """Release the connection. A stream that was not read to its end counts as abandoned."""
+        await self._leave(None)
+
+    async def _disconnect(self) -> None:
         if self._response is not None:
             await self._response.aclose()
+        with contextlib.suppress(RuntimeError):  # another task waits in it, and is about to see the end
+            await self._rest.aclose()
+
+    async def _leave(self, error: BaseException | None) -> None:
+        try:
+            await self._disconnect()
+        finally:
+            if self._call.is_open:
+                accumulator = self._reader.accumulator
+                if accumulator.done:
+                    self._call.answered(self.reply)
+                await self._call.afinish(error, partial=accumulator.partial())
 
     async def _open(self) -> None:
         self._response = await self._client._send(self._request)
-        self._reader = self._client._new_reader(self._response)
+        self._reader = StreamReader(self._client._head_of(self._response))
         self._first = []
         self._rest = self._events(self._response, self._reader)
         async for event in self._rest:
@@ -673,7 +865,9 @@ class AsyncMessageStream:
             if self._reader.begun:
                 return
 
-    async def _events(self, response: httpx.Response, reader: StreamReader) -> AsyncIterator[StreamEvent]:
+    async def _events(
+        self, response: httpx.Response, reader: StreamReader
+    ) -> AsyncGenerator[StreamEvent, None]:
         try:
             async for chunk in response.aiter_bytes():
                 for event in reader.feed(chunk):
@@ -683,4 +877,4 @@ class AsyncMessageStream:
                 raise self._client._transport_error(error, self._request, reader=reader) from error
         for event in reader.finish():
             yield event
-        self._attempts.succeeded(_request_id(response))
+        self._attempts.succeeded(self._client._request_id(response))

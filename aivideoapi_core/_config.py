@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
 
@@ -18,21 +18,34 @@ BASE_URL_ENV: Final = "AIVIDEOAPI_BASE_URL"
 DEFAULT_BASE_URL: Final = "https://api.aivideoapi.ai"
 
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_RESERVED: Final = frozenset({"authorization", "content-type", "content-length", "host"})
+_NOT_IN_VALUE: Final = re.compile(r"[^\t\x20-\x7e]")
+_AMBIGUOUS: Final = re.compile(r'[\s\\<>"{}|^`]')
+"""What parsers of URLs disagree about."""
+_RESERVED: Final = frozenset({"authorization", "content-type", "content-length", "host", "transfer-encoding"})
 
 
 def resolve_api_key(api_key: str | SecretStr | None) -> SecretStr:
     """The key as given, else from ``AIVIDEOAPI_API_KEY``. Raises ``InvalidInputError`` if there is none."""
-    if api_key is None:
-        api_key = os.environ.get(API_KEY_ENV)
-    secret = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
-    secret = secret.strip() if secret else secret
-    if not secret:
+    key, api_key = as_secret(api_key), None  # a traceback that shows local variables must not show the key
+    if not key:
         raise InvalidInputError(f"no API key: pass api_key=, or set {API_KEY_ENV}")
-    if not secret.isascii() or not secret.isprintable() or " " in secret:
+    if not _is_sendable(key):
         raise InvalidInputError("the API key has blanks, control or non-ASCII characters; copy it again")
-    return SecretStr(secret)
+    return key
+
+
+def as_secret(api_key: str | SecretStr | None) -> SecretStr:
+    """The key as given, else from the environment, unchecked; empty if there is none."""
+    if api_key is None:
+        api_key = os.environ.get(API_KEY_ENV, "")
+    elif not isinstance(api_key, (str, SecretStr)):
+        raise InvalidInputError(f"api_key must be text, not {type(api_key).__name__}")
+    return SecretStr((api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key).strip())
+
+
+def _is_sendable(key: SecretStr) -> bool:
+    text = key.get_secret_value()
+    return text.isascii() and text.isprintable() and " " not in text
 
 
 def resolve_base_url(base_url: str | None, *, allow_http: bool = False) -> str:
@@ -43,12 +56,10 @@ def resolve_base_url(base_url: str | None, *, allow_http: bool = False) -> str:
     address only, unless ``allow_http``: the key would travel in the clear.
     """
     url = (base_url or os.environ.get(BASE_URL_ENV) or DEFAULT_BASE_URL).strip()
-    parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise InvalidInputError(f"base_url={url!r} is not an http(s) URL such as {DEFAULT_BASE_URL!r}")
+    parts = _split(url)
     if parts.username or parts.password or parts.query or parts.fragment:
         raise InvalidInputError("base_url must not carry credentials, a query or a fragment")
-    if parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname or ""):
         raise InvalidInputError(
             f"base_url={url!r} would send the API key unencrypted; use https, or allow_http=True to accept that"
         )
@@ -56,6 +67,20 @@ def resolve_base_url(base_url: str | None, *, allow_http: bool = False) -> str:
     path = path.removesuffix("/messages") if path.endswith("/v1/messages") else path
     path = path.removesuffix("/v1").rstrip("/")
     return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def _split(url: str) -> SplitResult:
+    """The parts of an http(s) URL. The standard parser drops control characters, so they are refused first."""
+    try:
+        parts = urlsplit(url)
+        port_is_fine = parts.port is None or parts.port > 0
+    except ValueError:
+        parts, port_is_fine = urlsplit(""), False
+    is_plain = url.isascii() and url.isprintable() and not _AMBIGUOUS.search(url)
+    if not is_plain or not port_is_fine or parts.scheme not in ("https", "http") or not parts.hostname:
+        # The URL itself is not shown: a key that was passed in its place would be.
+        raise InvalidInputError(f"base_url is not an http(s) URL such as {DEFAULT_BASE_URL!r}")
+    return parts
 
 
 def check_key_shape(api_key: SecretStr, base_url: str) -> None:
@@ -76,15 +101,15 @@ def build_headers(*sources: Mapping[str, str] | None, betas: Sequence[str] | Non
         for name, value in (source or {}).items():
             if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
                 raise InvalidInputError(f"header name {name!r} is not valid")
-            if not isinstance(value, str) or _CONTROL.search(value):
+            if not isinstance(value, str) or _NOT_IN_VALUE.search(value):
                 raise InvalidInputError(
-                    f"the value of header {name!r} must be text without control characters"
+                    f"the value of header {name!r} must be ASCII text without control characters"
                 )
             if name.lower() in _RESERVED:
                 raise InvalidInputError(f"header {name!r} is set by the client; use api_key= for the key")
-            headers[name.lower()] = value
+            headers[name.lower()] = value.strip()
     if betas:
-        if isinstance(betas, str):
+        if isinstance(betas, str) or not all(isinstance(beta, str) and beta.strip() for beta in betas):
             raise InvalidInputError("betas must be a list of names")
         known = [beta.strip() for beta in headers.get("anthropic-beta", "").split(",") if beta.strip()]
         headers |= build_headers({"anthropic-beta": ",".join(dict.fromkeys([*known, *betas]))})

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 EXCERPT_CHARS: Final = 500
 """How much of an unreadable body an error keeps."""
+MESSAGE_CHARS: Final = 2_000
+"""How much of a server's own error message an error keeps."""
+LABEL_CHARS: Final = 200
+"""How much of a code, a type or a request id is kept: they go into log lines."""
 
 _E = TypeVar("_E", bound="AIVideoAPIError")
 
@@ -74,7 +79,7 @@ class AIVideoAPIError(Exception):
 
     def recast(self, cls: builtins.type[_E]) -> _E:
         """The same facts as another class of the tree, for a framework's own exception types."""
-        error = _rebuild_error(cls, self.args, self.__dict__)
+        error = _rebuild_error(cls, self.args, {**self.__dict__, "retryable": self.retryable})
         error.__cause__ = self.__cause__
         return error
 
@@ -278,6 +283,9 @@ _BY_STATUS: Final[Mapping[int, type[APIStatusError]]] = {
     529: OverloadedError,
 }
 
+_CODE_DIGITS: Final = 6
+"""Longer numbers are no status, and converting them could be made to take long."""
+
 _RETRYABLE_STATUSES: Final = frozenset({408, 502})
 """Undocumented statuses that say the request was not worked on: it did not arrive, or went no further."""
 
@@ -294,13 +302,17 @@ _CONTEXT_OVERFLOW: Final = re.compile(
     re.IGNORECASE,
 )
 _SPEND_LIMIT: Final = re.compile(r"spend(ing)?[ _-]?(limit|cap)", re.IGNORECASE)
-_KEY_LIKE: Final = re.compile(r"sk-[A-Za-z0-9_\-]{4,}")
+_KEY_LIKE: Final = re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_\-]{4,}")
+"""A key of the platform; "risk-free" and "task-based" are none."""
 
 
 def redact(text: str, secret: SecretStr | None = None) -> str:
     """``text`` without ``secret`` and without anything that looks like a key of the platform."""
     if secret:
-        text = text.replace(secret.get_secret_value(), "***")
+        plain = secret.get_secret_value()
+        # As sent, as it stands inside JSON text, and as it stands inside a URL.
+        for form in (plain, json.dumps(plain)[1:-1], quote(plain, safe="")):
+            text = text.replace(form, "***")
     return _KEY_LIKE.sub("sk-***", text)
 
 
@@ -324,7 +336,8 @@ class ErrorFacts:
     @property
     def numeric_code(self) -> int | None:
         """The code as a number: in the ``{"code", "msg", "data"}`` envelope it is a status."""
-        return int(self.code) if self.code is not None and self.code.isdecimal() else None
+        known = self.code is not None and self.code.isdecimal() and len(self.code) <= _CODE_DIGITS
+        return int(self.code or 0) if known else None
 
     @property
     def is_success(self) -> bool:
@@ -332,8 +345,11 @@ class ErrorFacts:
         return self.numeric_code is not None and self.numeric_code < 400
 
     @classmethod
-    def read(cls, payload: Any) -> Self | None:
-        """Read ``{"error": {...}}`` (both dialects) or ``{"code", "msg", "data"}``; else ``None``."""
+    def read(cls, payload: Any, secret: SecretStr | None = None) -> Self | None:
+        """Read ``{"error": {...}}`` (both dialects) or ``{"code", "msg", "data"}``; else ``None``.
+
+        All texts are one line, of bounded length, and without ``secret``, wherever a server echoed it.
+        """
         if not isinstance(payload, Mapping):
             return None
         error = payload.get("error")
@@ -342,19 +358,27 @@ class ErrorFacts:
         if not isinstance(error, Mapping):
             if "msg" not in payload or "code" not in payload:
                 return None
-            error = {"message": payload["msg"], "code": payload["code"]}
-        request_id = payload.get("request_id")
+            error = {"message": payload["msg"]}
+        details = error.get("details")
+        nested = details.get("error_code") if isinstance(details, Mapping) else None
+        codes = (_text(code, secret) for code in (error.get("code"), payload.get("code"), nested))
         return cls(
-            message=_text(error.get("message")),
-            code=_text(error.get("code")),
-            type=_text(error.get("type")),
-            request_id=_text(request_id),
+            message=_text(error.get("message"), secret, limit=MESSAGE_CHARS),
+            code=next(filter(None, codes), None),
+            type=_text(error.get("type"), secret),
+            request_id=_text(payload.get("request_id"), secret),
         )
 
 
-def _text(value: Any) -> str | None:
-    """A JSON scalar as text: codes are sometimes integers."""
-    return None if value is None or value == "" or isinstance(value, (dict, list)) else str(value)
+def _text(value: Any, secret: SecretStr | None, *, limit: int = LABEL_CHARS) -> str | None:
+    """A JSON scalar as one line of text: codes are sometimes integers."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if value is None or isinstance(value, (dict, list)):
+        return None
+    # Redact before cutting: half a key is still a secret.
+    text = " ".join(redact(str(value), secret).split())
+    return (text if len(text) <= limit else text[:limit] + "…") or None
 
 
 def error_class(
@@ -396,13 +420,15 @@ def error_from_payload(
     ``status_code`` is ``None`` for an ``error`` event inside a stream. ``should_retry`` is the
     server's ``x-should-retry``; it never makes a billing refusal retryable.
     """
-    facts = ErrorFacts.read(payload) or ErrorFacts()
+    facts = ErrorFacts.read(payload, secret) or ErrorFacts()
     excerpt = excerpt_of(body, secret) or None
-    message = redact(facts.message, secret) if facts.message else _unreadable(status_code, excerpt)
+    message = facts.message or _unreadable(status_code, excerpt)
     status = status_code
-    if (status is None or status < 400) and facts.numeric_code in range(400, 600):
-        status = facts.numeric_code  # the envelope arrives with HTTP 200; its own code is the one that counts
-    cls = error_class(code=facts.code, type=facts.type, status=status, message=message)
+    # A numeric code is a status too, and the more exact one: the envelope arrives with HTTP 200.
+    meant = facts.numeric_code if facts.numeric_code in range(400, 600) else status
+    if status is None or status < 400:
+        status = meant
+    cls = error_class(code=facts.code, type=facts.type, status=meant, message=message)
     if advice := _ADVICE.get(cls):
         message = f"{message.rstrip('.')}. Advice: {advice}."
     retryable: bool | None = True if cls is APIStatusError and status in _RETRYABLE_STATUSES else None
@@ -410,10 +436,10 @@ def error_from_payload(
         retryable = should_retry
     return cls(
         message,
-        status_code=status if status is None or status >= 400 else None,
+        status_code=status if status is None or status >= 300 else None,
         code=facts.code,
         type=facts.type,
-        request_id=request_id or facts.request_id,
+        request_id=_text(request_id, secret) or facts.request_id,
         retry_after_s=retry_after_s,
         body=excerpt,
         retryable=retryable,
@@ -422,6 +448,8 @@ def error_from_payload(
 
 
 def _unreadable(status_code: int | None, excerpt: str | None) -> str:
+    if status_code is None:
+        return f"the stream sent an error that says nothing known: {excerpt or '(empty)'}"
     if excerpt is None:
         return f"the server answered {status_code} without a body"
     return f"the server answered {status_code} with a body that is not an error of the platform: {excerpt}"

@@ -25,6 +25,7 @@ MAX_IMAGE_BYTES: Final = 5 * 1024 * 1024
 MIN_THINKING_BUDGET: Final = 1024
 
 _ROLES: Final = frozenset({"user", "assistant", "system"})
+_OPTIONS: Final = RequestOptions.__annotations__.keys()
 _OWN_FIELDS: Final = frozenset({"model", "messages", "stream"})
 _FORCED: Final = frozenset({"any", "tool"})
 _THINKS: Final = frozenset({"enabled", "adaptive"})
@@ -47,10 +48,18 @@ def build_payload(
     """
     if not isinstance(model, str) or not model.strip():
         raise InvalidInputError("model must be a model id such as 'claude-sonnet-4-6'")
+    if unknown := options.keys() - _OPTIONS:
+        raise InvalidInputError(
+            f"unknown options {sorted(unknown)}; a field without a name goes in extra_body"
+        )
+    if isinstance(messages, (str, bytes, Mapping)):
+        raise InvalidInputError("messages must be a list of turns such as {'role': 'user', 'content': '...'}")
     info = model_info(model)
     body: dict[str, Any] = {"model": model, "messages": list(messages), "stream": stream}
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     extra = given.pop("extra_body", {})
+    if not isinstance(extra, Mapping):
+        raise InvalidInputError(f"extra_body must be a mapping, not {extra!r}")
     if clash := _OWN_FIELDS & extra.keys():
         raise InvalidInputError(f"extra_body must not set {sorted(clash)}; use the arguments of that name")
     thinking = given.pop("thinking", None)
@@ -150,6 +159,8 @@ def _check_numbers(body: Mapping[str, Any]) -> None:
 
 def _check_tools(body: Mapping[str, Any]) -> None:
     tools = body.get("tools") or ()
+    if not isinstance(tools, (list, tuple)) or not all(isinstance(tool, Mapping) for tool in tools):
+        raise InvalidInputError("tools must be a list of mappings with name and input_schema")
     for tool in tools:
         if tool.get("type", "custom") != "custom":
             continue  # a server tool: its fields are the platform's business
@@ -159,6 +170,8 @@ def _check_tools(body: Mapping[str, Any]) -> None:
                 f"tool name {name!r} is not accepted: use 1 to 128 letters, digits, '_' or '-'"
             )
     choice = body.get("tool_choice")
+    if choice is not None and not isinstance(choice, Mapping):
+        raise InvalidInputError(f"tool_choice must be a mapping such as {{'type': 'auto'}}, not {choice!r}")
     if not choice or choice.get("type") not in _FORCED:
         return
     if not tools and "mcp_servers" not in body:
@@ -179,18 +192,26 @@ def _check_messages(messages: Sequence[Mapping[str, Any]]) -> None:
     if not messages:
         raise InvalidInputError("messages must not be empty")
     for position, message in enumerate(messages):
-        if message.get("role") not in _ROLES:
-            raise InvalidInputError(
-                f"messages[{position}] has role {message.get('role')!r}; use 'user' or 'assistant'"
-            )
+        if not isinstance(message, Mapping) or message.get("role") not in _ROLES:
+            role = message.get("role") if isinstance(message, Mapping) else message
+            raise InvalidInputError(f"messages[{position}] has role {role!r}; use 'user' or 'assistant'")
         content = message.get("content")
         if not content or not isinstance(content, (str, list, tuple)):
             raise InvalidInputError(f"messages[{position}] has no content; leave it out or give it some")
-        if isinstance(content, str):
-            continue
-        for block in content:
-            if block.get("type") == "image":
-                _check_image(block, position)
+        for block in _blocks(content):
+            _check_block(block, position)
+
+
+def _check_block(block: Any, position: int) -> None:
+    if not isinstance(block, Mapping) or not isinstance(block.get("type"), str):
+        raise InvalidInputError(
+            f"messages[{position}] holds {block!r}, which is not a content block with a type"
+        )
+    if block["type"] == "image":
+        _check_image(block, position)
+    elif block["type"] == "tool_result":
+        for part in _blocks(block.get("content")):
+            _check_block(part, position)
 
 
 def _check_image(block: Mapping[str, Any], position: int) -> None:

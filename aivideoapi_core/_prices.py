@@ -39,35 +39,51 @@ class TokenCounts:
 
 
 def read_usage(usage: Mapping[str, Any] | None) -> TokenCounts | None:
-    """Read a wire ``usage``; ``None`` unless both input and output counts are there and sane.
+    """Read a wire ``usage``; ``None`` unless input and output counts are there and every count is sane.
 
     Where the split of cache writes by lifetime is absent or says less than the total, the rest
     counts as 5-minute writes (platform documentation, "Prompt caching").
     """
     if not isinstance(usage, Mapping):
         return None
-    input_tokens = _count(usage.get("input_tokens"))
-    output_tokens = _count(usage.get("output_tokens"))
-    if input_tokens is None or output_tokens is None:
-        return None
     split = usage.get("cache_creation")
     split = split if isinstance(split, Mapping) else {}
-    write_1h = _count(split.get("ephemeral_1h_input_tokens")) or 0
-    write_5m = _count(split.get("ephemeral_5m_input_tokens")) or 0
-    writes = _count(usage.get("cache_creation_input_tokens")) or 0
-    details = usage.get("output_tokens_details")
+    try:
+        write_1h = _count(split.get("ephemeral_1h_input_tokens")) or 0
+        write_5m = _count(split.get("ephemeral_5m_input_tokens")) or 0
+        writes = _count(usage.get("cache_creation_input_tokens")) or 0
+        reads = _count(usage.get("cache_read_input_tokens")) or 0
+        input_tokens, output_tokens = _count(usage.get("input_tokens")), _count(usage.get("output_tokens"))
+    except ValueError:
+        return None  # a wrong count makes a wrong bill, and unknown is not zero
+    if input_tokens is None or output_tokens is None:
+        return None
     return TokenCounts(
         input=input_tokens,
         output=output_tokens,
-        cache_read=_count(usage.get("cache_read_input_tokens")) or 0,
+        cache_read=reads,
         cache_write_5m=max(write_5m, writes - write_1h),
         cache_write_1h=write_1h,
-        thinking=_count(details.get("thinking_tokens")) if isinstance(details, Mapping) else None,
+        thinking=_thinking(usage.get("output_tokens_details")),
     )
 
 
+def _thinking(details: Any) -> int | None:
+    try:
+        return _count(details.get("thinking_tokens")) if isinstance(details, Mapping) else None
+    except ValueError:
+        return None  # says nothing about the bill
+
+
 def _count(value: Any) -> int | None:
-    return value if type(value) is int and 0 <= value < _ABSURD else None
+    """A count of tokens, ``None`` where there is none. Raises ``ValueError`` for what cannot be one."""
+    if value is None:
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if type(value) is not int or not 0 <= value < _ABSURD:
+        raise ValueError(value)
+    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Final
 
-from aivideoapi_core._errors import AIVideoAPIError
+from aivideoapi_core._errors import AIVideoAPIError, InvalidInputError
+
+_DOUBLINGS: Final = 60
+"""Enough to reach any ceiling, and no float overflows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +31,17 @@ class RetryPolicy:
     longest_wait_s: float = 60.0
     retry_read_timeouts: bool = False
 
+    def __post_init__(self) -> None:
+        """Raises ``InvalidInputError`` for what is no number of tries or no time."""
+        if type(self.max_retries) is not int or self.max_retries < 0:
+            raise InvalidInputError(
+                f"max_retries must be a whole number of at least 0, not {self.max_retries!r}"
+            )
+        for name in ("first_wait_s", "longest_own_wait_s", "longest_wait_s"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+                raise InvalidInputError(f"{name} must be a number of seconds of at least 0, not {value!r}")
+
     def delay_s(self, attempt: int, error: AIVideoAPIError, *, jitter: float) -> float | None:
         """Seconds to wait after failed try ``attempt`` (from 0), or ``None`` to give up.
 
@@ -36,7 +51,8 @@ class RetryPolicy:
             return None
         wait_s = error.retry_after_s
         if wait_s is None:
-            wait_s = min(self.first_wait_s * 2**attempt, self.longest_own_wait_s) * (1 - jitter / 4)
+            wait_s = min(self.first_wait_s * 2.0 ** min(attempt, _DOUBLINGS), self.longest_own_wait_s)
+            wait_s *= 1 - jitter / 4
         return wait_s if wait_s <= self.longest_wait_s else None
 
 
@@ -55,7 +71,7 @@ def parse_retry_after(headers: Mapping[str, str], *, now: datetime) -> float | N
             return wait_s
     try:
         when = parsedate_to_datetime(headers.get("retry-after", ""))
-    except ValueError:
+    except (ValueError, TypeError, IndexError, OverflowError):  # the parser has known gaps
         return None
     if when.tzinfo is None:
         when = when.replace(tzinfo=UTC)

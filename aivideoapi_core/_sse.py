@@ -10,7 +10,7 @@ from aivideoapi_core._errors import StreamError
 MAX_EVENT_BYTES: Final = 32 * 1024 * 1024
 """An event that grows beyond this is refused, so that a broken server cannot fill the memory."""
 
-_BOM: Final = b"\xef\xbb\xbf"
+BOM: Final = b"\xef\xbb\xbf"
 
 
 class ServerSentEvent(NamedTuple):
@@ -23,17 +23,22 @@ class ServerSentEvent(NamedTuple):
 class SSEDecoder:
     """The plain decoder: every line ending, comments, multi-line data, a byte-order mark.
 
-    ``feed`` raises ``StreamError`` for bytes that are not UTF-8 and for an event without an end,
+    ``feed`` raises ``StreamError`` for data that is not UTF-8 and for an event without an end,
     at that very place: what came before is yielded first, however the bytes were cut.
     """
 
     def __init__(self, *, at_start: bool = True) -> None:
         self._at_start = at_start
         self._after_cr = False
-        self._tail: list[bytes] = []
+        self._tail = bytearray()
         self._event = ""
         self._data: list[str] = []
         self._size = 0
+
+    @property
+    def pending(self) -> bool:
+        """Whether an event has begun and not ended."""
+        return bool(self._tail or self._data or self._event)
 
     def feed(self, chunk: bytes) -> Iterator[ServerSentEvent]:
         """Yield the events that ``chunk`` completes. Exhaust it before the next chunk."""
@@ -47,36 +52,38 @@ class SSEDecoder:
         *lines, tail = chunk.split(b"\n")
         for line in lines:
             if self._tail:
-                line = b"".join((*self._tail, line))
+                line = bytes(self._tail + line)
                 self._tail.clear()
             event = self._feed_line(line)
             if event is not None:
                 yield event
         if tail:
-            self._tail.append(tail)
-            self._grow(len(tail))
+            self._tail += tail
+            check_size(self._size + len(self._tail))
 
     def _feed_line(self, line: bytes) -> ServerSentEvent | None:
         if self._at_start:
             self._at_start = False
-            line = line.removeprefix(_BOM)
+            line = line.removeprefix(BOM)
         if not line:
             event, data = self._event or "message", self._data
             self._event, self._data, self._size = "", [], 0
             return ServerSentEvent(event, "\n".join(data)) if data else None
-        try:
-            field, _, value = line.decode().partition(":")
-        except UnicodeDecodeError as error:
-            raise StreamError("the stream holds bytes that are not UTF-8") from error
-        match field:
-            case "event":
-                self._event = value.removeprefix(" ")
-            case "data":
-                self._data.append(value.removeprefix(" "))
-                self._grow(len(value))
+        field, _, value = line.partition(b":")
+        if field == b"event":
+            self._event = value.removeprefix(b" ").decode(errors="replace")
+        elif field == b"data":
+            try:
+                self._data.append(value.removeprefix(b" ").decode())
+            except UnicodeDecodeError:
+                # Without a cause: it would hold the whole line.
+                raise StreamError("the stream holds data that is not UTF-8") from None
+            self._size += len(line) + 1  # an empty line of data takes memory too
+            check_size(self._size)
         return None
 
-    def _grow(self, size: int) -> None:
-        self._size += size
-        if self._size > MAX_EVENT_BYTES:
-            raise StreamError(f"the stream sent an event of more than {MAX_EVENT_BYTES} bytes")
+
+def check_size(size: int) -> None:
+    """Raise ``StreamError`` if an event of ``size`` bytes is more than anyone should hold."""
+    if size > MAX_EVENT_BYTES:
+        raise StreamError(f"the stream sent an event of more than {MAX_EVENT_BYTES} bytes")

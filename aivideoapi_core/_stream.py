@@ -1,6 +1,4 @@
-"""Streams, sans-IO: ``EventDecoder`` (bytes to events), ``MessageAccumulator`` (events to message)
-and ``StreamReader``, which runs both over one reply and decides what may still be retried.
-"""
+"""Streams, sans-IO: ``EventDecoder`` (bytes to events) and ``MessageAccumulator`` (events to message)."""
 
 from __future__ import annotations
 
@@ -8,19 +6,10 @@ from collections.abc import Iterator, Mapping
 from enum import Enum, auto
 from typing import Any, Final, cast
 
-from pydantic import SecretStr
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
-from aivideoapi_core._errors import (
-    APIStatusError,
-    ErrorFacts,
-    IncompleteStreamError,
-    ResponseFormatError,
-    StreamError,
-    error_from_payload,
-    excerpt_of,
-)
-from aivideoapi_core._sse import MAX_EVENT_BYTES, SSEDecoder
+from aivideoapi_core._errors import ErrorFacts, IncompleteStreamError, StreamError, excerpt_of
+from aivideoapi_core._sse import SSEDecoder, check_size
 from aivideoapi_core._types import ContentBlock, Message, StreamEvent
 
 
@@ -33,10 +22,14 @@ class EventDecoder:
     """
 
     def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self._size = 0
+        self._tail = bytearray()
         self._begun = False
         self._plain: SSEDecoder | None = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether an event has begun and not ended."""
+        return bool(self._tail) or (self._plain is not None and self._plain.pending)
 
     def feed(self, chunk: bytes) -> Iterator[StreamEvent]:
         """Yield the events that ``chunk`` completes. Exhaust it before the next chunk.
@@ -46,7 +39,8 @@ class EventDecoder:
         """
         if self._plain is None and (b"\r" in chunk or (not self._begun and chunk.startswith(b"\xef"))):
             self._plain = SSEDecoder(at_start=not self._begun)
-            chunk = b"".join((*self._parts, chunk))
+            chunk = bytes(self._tail) + chunk
+            self._tail.clear()
         self._begun = self._begun or bool(chunk)
         if self._plain is None:
             return self._feed_fast(chunk)
@@ -58,59 +52,68 @@ class EventDecoder:
             yield parse_event(data, name)
 
     def _feed_fast(self, chunk: bytes) -> Iterator[StreamEvent]:
-        parts = self._parts
-        if parts:
+        tail = self._tail
+        if tail:
             # A blank line may be cut in two: look at the seam, and join the parts only at an end.
-            if b"\n\n" not in chunk and not (chunk.startswith(b"\n") and parts[-1].endswith(b"\n")):
+            if b"\n\n" not in chunk and not (chunk.startswith(b"\n") and tail.endswith(b"\n")):
                 self._keep(chunk)
                 return
-            parts.append(chunk)
-            chunk = b"".join(parts)
-            parts.clear()
-            self._size = 0
-        *frames, tail = chunk.split(b"\n\n")
+            chunk = bytes(tail) + chunk
+            tail.clear()
+        *frames, rest = chunk.split(b"\n\n")
         for frame in frames:
             start = frame.find(b"data:")
             if start >= 0 and (start == 0 or frame[start - 1] == _LF) and frame.find(b"\n", start) < 0:
-                event = _parse_json(frame[start + 5 :])
-                if type(event.get("type")) is str:
+                try:
+                    event = from_json(frame[start + 5 :], allow_inf_nan=False)
+                except ValueError:
+                    event = None
+                if type(event) is dict and type(kind := event.get("type")) is str and kind in _NAMED:
                     yield event
                     continue
             yield from self._feed_plain(SSEDecoder(at_start=False), frame + b"\n\n")
-        if tail:
-            self._keep(tail)
+        if rest:
+            self._keep(rest)
 
     def _keep(self, part: bytes) -> None:
-        self._parts.append(part)
-        self._size += len(part)
-        if self._size > MAX_EVENT_BYTES:
-            raise StreamError(f"the stream sent an event of more than {MAX_EVENT_BYTES} bytes")
+        self._tail += part
+        check_size(len(self._tail))
 
 
 _LF: Final = 10
 
 
 def parse_event(data: str, name: str = "message") -> StreamEvent:
-    """One event's data as JSON; its ``type`` falls back to the event's name."""
-    event = _parse_json(data)
-    if type(event.get("type")) is not str:
-        event["type"] = "error" if ErrorFacts.read(event) else name
-    return event
+    """One event's data as JSON. Without a ``type`` of its own it takes the event's name.
 
-
-def _parse_json(data: bytes | str) -> StreamEvent:
+    What has another name than the format's is skipped later, so its data need not be JSON. An error
+    is one by its name, by its type or, without either, by its shape.
+    """
     try:
-        event = from_json(data, allow_inf_nan=False)
-    except ValueError as error:
-        raise StreamError(f"the stream sent an event that is not JSON: {excerpt_of(data)}") from error
+        event = from_json(data, allow_inf_nan=False) if data.strip() else {}
+    except ValueError:
+        event = data
     if type(event) is not dict:
-        raise StreamError(f"the stream sent an event that is not a JSON object: {excerpt_of(data)}")
+        if name == "error":
+            return {"type": "error", "error": {"message": data}}
+        if name == "message" or name in _ORDERED:
+            raise StreamError(f"the stream sent an event that is not a JSON object: {excerpt_of(data)}")
+        return {"type": name}
+    kind = event.get("type")
+    if type(kind) is str and (kind in _NAMED or name != "error"):
+        return event
+    if name == "error":
+        return {**event, "type": "error"} if "error" in event else {"type": "error", "error": event}
+    facts = ErrorFacts.read(event)
+    event["type"] = name if facts is None or facts.is_success else "error"
     return event
 
 
 class _Phase(Enum):
     START = auto()
     OPEN = auto()
+    CLOSING = auto()
+    """A stop reason was given: no content may follow."""
     DONE = auto()
 
 
@@ -121,10 +124,14 @@ _NEXT: Final[Mapping[tuple[_Phase, str], _Phase]] = {
     (_Phase.OPEN, "content_block_stop"): _Phase.OPEN,
     (_Phase.OPEN, "message_delta"): _Phase.OPEN,
     (_Phase.OPEN, "message_stop"): _Phase.DONE,
+    (_Phase.CLOSING, "message_delta"): _Phase.CLOSING,
+    (_Phase.CLOSING, "message_stop"): _Phase.DONE,
 }
 """The official order. Events that are not named here are skipped, in any phase."""
 
 _ORDERED: Final = frozenset(kind for _, kind in _NEXT)
+_NAMED: Final = _ORDERED | {"ping", "error"}
+"""Every event type of the format."""
 
 _DELTA_FIELDS: Final[Mapping[str, tuple[str, str]]] = {
     "text_delta": ("text", "text"),
@@ -135,15 +142,34 @@ _DELTA_FIELDS: Final[Mapping[str, tuple[str, str]]] = {
 """Delta type: the field of the delta, and the field of the block that its text is appended to."""
 
 
+_FIELDS_OF: Final[Mapping[str, frozenset[str]]] = {
+    "text": frozenset({"text"}),
+    "thinking": frozenset({"thinking", "signature"}),
+    "tool_use": frozenset({"input"}),
+}
+"""What may be streamed into a block of a known type; into others anything may."""
+
+
 class _OpenBlock:
     """A block being streamed: what its start said, and the pieces since then by field."""
 
     __slots__ = ("block", "citations", "pieces")
 
-    def __init__(self, block: ContentBlock) -> None:
-        self.block = block
+    def __init__(self, block: Any) -> None:
+        """Raises ``TypeError`` for what is not a block."""
+        if not is_block(block) or not all(
+            isinstance(block.get(field), kind | None) for field, kind in _FIELD_KINDS
+        ):
+            raise TypeError("content_block")
+        self.block: ContentBlock = dict(block)
         self.pieces: dict[str, list[str]] = {}
         self.citations: list[Any] = []
+
+    def begin(self, field: str, text: str) -> None:
+        """The first piece of ``field``. Raises ``TypeError`` where the block has no such field."""
+        if field not in _FIELDS_OF.get(self.block["type"], (field,)):
+            raise TypeError(field)
+        self.pieces[field] = [text]
 
     def closed(self) -> ContentBlock:
         """The block as a whole reply would have held it.
@@ -159,12 +185,26 @@ class _OpenBlock:
                 block[field] = "".join(pieces)  # replaces what the start said, as the official client does
         if self.citations:
             block["citations"] = [*(block.get("citations") or ()), *self.citations]
-        if isinstance(block.get("type"), str) and block["type"].endswith("tool_use"):
-            _set_input(block, "".join(self.pieces.get("input", ())))
+        if "input" in self.pieces or is_tool_use(block):
+            set_input(block, "".join(self.pieces.get("input", ())))
         return block
 
 
-def _set_input(block: ContentBlock, text: str) -> None:
+_FIELD_KINDS: Final = (("text", str), ("thinking", str), ("citations", list))
+
+
+def is_block(block: Any) -> bool:
+    """Whether ``block`` is a content block of any type, known or not."""
+    return isinstance(block, dict) and isinstance(block.get("type"), str)
+
+
+def is_tool_use(block: ContentBlock) -> bool:
+    """Whether ``block`` is a call: ``tool_use``, ``server_tool_use``, ``mcp_tool_use``."""
+    return cast("str", block["type"]).endswith("tool_use")
+
+
+def set_input(block: ContentBlock, text: str) -> None:
+    """Put the streamed arguments ``text`` into ``block``, in place; without any, what the start said stays."""
     if not text.strip():
         block["input"] = {} if block.get("input") is None else block["input"]
         return
@@ -207,7 +247,7 @@ class MessageAccumulator:
                 self._push_delta(event)
             except (KeyError, TypeError, AttributeError) as error:
                 raise self._malformed(event) from error
-            if "credits_consumed" in event:
+            if event.get("credits_consumed") is not None:
                 self._credits = event["credits_consumed"]
             return
         self._take_credits(event)
@@ -234,15 +274,8 @@ class MessageAccumulator:
 
     def _assemble(self) -> Message:
         blocks = {**self._closed, **{index: block.closed() for index, block in self._open.items()}}
-        message = {
-            **_MESSAGE_DEFAULTS,
-            **self._head,
-            "content": [blocks[index] for index in sorted(blocks)],
-            "usage": dict(self._usage),
-        }
-        if self._credits is not None:
-            message["credits_consumed"] = self._credits
-        return cast("Message", message)
+        content = [blocks[index] for index in sorted(blocks)]
+        return assembled(self._head, content, dict(self._usage), self._credits)
 
     def _push_delta(self, event: StreamEvent) -> None:
         delta = event["delta"]
@@ -253,11 +286,12 @@ class MessageAccumulator:
             text = delta[source]
             if type(text) is not str:
                 raise TypeError(source)
-            pieces = self._open[event["index"]].pieces
+            block = self._open[event["index"]]
+            pieces = block.pieces
             if target in pieces:
                 pieces[target].append(text)
             else:
-                pieces[target] = [text]
+                block.begin(target, text)
         elif kind == "citations_delta":
             self._open[event["index"]].citations.append(delta["citation"])
 
@@ -268,28 +302,47 @@ class MessageAccumulator:
                 self._merge_usage(head.pop("usage", None))
                 head.pop("credits_consumed", None)
                 for index, block in enumerate(head.pop("content", None) or ()):
-                    self._closed[index] = dict(block)
-                self._head = {**head, "type": "message"}
+                    self._closed[index] = _OpenBlock(block).closed()
+                self._head = head
             case "content_block_start":
-                index, block = event["index"], event["content_block"]
+                index = event["index"]
                 if type(index) is not int or index in self._open or index in self._closed:
                     raise ValueError(f"index {index!r}")
-                self._open[index] = _OpenBlock({"type": "", **block})
+                self._open[index] = _OpenBlock(event["content_block"])
             case "content_block_stop":
                 self.closed_block = self._open.pop(event["index"]).closed()
                 self._closed[event["index"]] = self.closed_block
             case "message_delta":
-                self._head |= event.get("delta") or {}
-                self._merge_usage(event.get("usage"))
-                for field in event.keys() - _MESSAGE_DELTA_FIELDS:
-                    self._head[field] = event[field]
+                self._fold_message_delta(event)
             case "content_block_delta":
                 self._push_delta(event)
+            case "message_stop" if self._open:
+                self._phase = _Phase.OPEN
+                raise ValueError("a block is still open")
+
+    def _fold_message_delta(self, event: StreamEvent) -> None:
+        outcome = event.get("delta") or {}
+        beside = {field: event[field] for field in event.keys() - _MESSAGE_DELTA_FIELDS}
+        for field, value in (*beside.items(), *outcome.items()):
+            if value is not None or field not in self._head:
+                self._head[field] = value
+        self._merge_usage(event.get("usage"))
+        if outcome.get("stop_reason") is not None:
+            if self._open:
+                raise ValueError("a block is still open")
+            self._phase = _Phase.CLOSING
 
     def _merge_usage(self, usage: Any) -> None:
-        """Counts are cumulative: what comes later overwrites, what is absent or null stays."""
-        for name, value in (usage or {}).items():
-            if name != "credits_consumed" and (value is not None or name not in self._usage):
+        """Counts are cumulative: what comes later overwrites, what is absent or null stays.
+
+        A zero after a count stays out as well: a count cannot fall, so the server that sends it does
+        not know.
+        """
+        if not isinstance(usage, dict):
+            return
+        for name, value in usage.items():
+            unknown = value is None or (value == 0 and type(value) is int)
+            if name != "credits_consumed" and not (unknown and self._usage.get(name) is not None):
                 self._usage[name] = value
 
     def _take_credits(self, event: StreamEvent) -> None:
@@ -307,13 +360,6 @@ class MessageAccumulator:
         return StreamError(text, partial=self.partial())
 
 
-_MESSAGE_DELTA_FIELDS: Final = frozenset({"type", "delta", "usage", "credits_consumed"})
-
-
-def _usage_of(message: Any) -> Any:
-    return message.get("usage") if isinstance(message, dict) else None
-
-
 _MESSAGE_DEFAULTS: Final[Mapping[str, Any]] = {
     "id": "",
     "type": "message",
@@ -323,170 +369,24 @@ _MESSAGE_DEFAULTS: Final[Mapping[str, Any]] = {
     "stop_sequence": None,
 }
 
-
-def parse_json(body: bytes) -> Any:
-    """``body`` as JSON, or ``None`` if it is not."""
-    try:
-        return from_json(body, allow_inf_nan=False)
-    except ValueError:
-        return None
+_MESSAGE_DELTA_FIELDS: Final = frozenset(
+    {"type", "delta", "usage", "credits_consumed", "id", "role", "model", "content"}
+)
+"""What a ``message_delta`` says beside its outcome, and what it cannot change."""
 
 
-def parse_body(
-    body: bytes, *, status_code: int = 200, request_id: str | None = None, secret: SecretStr | None = None
+def _usage_of(message: Any) -> Any:
+    return message.get("usage") if isinstance(message, dict) else None
+
+
+def assembled(
+    head: Mapping[str, Any], content: list[ContentBlock], usage: dict[str, Any], reported: Any
 ) -> Message:
-    """Parse a whole reply; credits reported inside ``usage`` move to the top level.
-
-    A server that streamed although it was told not to is understood. Raises the typed error of the
-    table if the body is an error in disguise (the platform's second envelope with HTTP 200), and
-    ``ResponseFormatError`` if it is nothing known.
-    """
-    if body.lstrip()[:6] in (b"event:", b"data: ", b"data:{"):
-        reader = StreamReader(status_code=status_code, request_id=request_id, secret=secret)
-        for source in (reader.feed(body), reader.finish()):
-            for _ in source:
-                pass
-        return reader.accumulator.message()
-    payload = parse_json(body)
-    if _is_message(payload):
-        return _normalised(payload)
-    facts = ErrorFacts.read(payload)
-    if facts is not None and not facts.is_success:
-        raise error_from_payload(
-            payload, status_code=status_code, request_id=request_id, body=body, secret=secret
-        )
-    excerpt = excerpt_of(body, secret)
-    raise ResponseFormatError(
-        f"the server answered {status_code} with a body that is not a message: {excerpt or '(empty)'}",
-        status_code=status_code,
-        request_id=request_id,
-        body=excerpt or None,
-    )
-
-
-def _normalised(payload: dict[str, Any]) -> Message:
-    usage = payload.get("usage")
-    usage = dict(usage) if isinstance(usage, dict) else {}
-    message = {**_MESSAGE_DEFAULTS, **payload, "usage": usage}
-    reported = usage.pop("credits_consumed", None)
-    if reported is not None and message.get("credits_consumed") is None:
+    """A message of known shape: texts are texts, ``credits_consumed`` is there only if it was sent."""
+    message = {**_MESSAGE_DEFAULTS, **head, "type": "message", "content": content, "usage": usage}
+    for field, default in _MESSAGE_DEFAULTS.items():
+        if not isinstance(message[field], str):
+            message[field] = default
+    if reported is not None:
         message["credits_consumed"] = reported
     return cast("Message", message)
-
-
-def _is_message(payload: Any) -> bool:
-    return (
-        isinstance(payload, dict)
-        and "error" not in payload
-        and isinstance(payload.get("content"), list)
-        and all(
-            isinstance(block, dict) and isinstance(block.get("type"), str) for block in payload["content"]
-        )
-    )
-
-
-def events_of(message: Message) -> Iterator[StreamEvent]:
-    """The stream that would have carried ``message``, for a server that sent it whole instead."""
-    yield {"type": "message_start", "message": {**message, "content": [], "stop_reason": None}}
-    for index, block in enumerate(message["content"]):
-        # A start may hold the whole block: the wire's own servers do so for server tool results.
-        yield {"type": "content_block_start", "index": index, "content_block": block}
-        yield {"type": "content_block_stop", "index": index}
-    outcome = {"stop_reason": message["stop_reason"], "stop_sequence": message["stop_sequence"]}
-    yield {"type": "message_delta", "delta": outcome, "usage": message["usage"]}
-    yield {"type": "message_stop"}
-
-
-_CONTENT: Final = frozenset({"content_block_start", "content_block_delta", "message_delta", "message_stop"})
-
-MAX_BODY_BYTES: Final = 64 * 1024 * 1024
-"""A whole reply that grows beyond this is refused, so that a broken server cannot fill the memory."""
-
-
-class StreamReader:
-    """One streamed reply: bytes in, events out, with the message accumulated on the way.
-
-    A body that is not a stream at all (JSON or HTML from a server that had something else to say) is
-    read to its end: a message becomes its events, anything else its typed error.
-
-    ``begun`` says whether content has arrived. Before that nothing is of use to the caller, so a
-    failure may still be retried as a whole; after it nothing is retried.
-    """
-
-    def __init__(
-        self, *, status_code: int = 200, request_id: str | None = None, secret: SecretStr | None = None
-    ) -> None:
-        self.accumulator = MessageAccumulator()
-        self.begun = False
-        self._decoder = EventDecoder()
-        self._whole: bytearray | None = None
-        self._sniffed = False
-        self._status_code = status_code
-        self._request_id = request_id
-        self._secret = secret
-
-    def feed(self, chunk: bytes) -> Iterator[StreamEvent]:
-        """Yield the events that ``chunk`` completes. Exhaust it before the next chunk.
-
-        Raises ``StreamError``, or the typed error that an ``error`` event stands for. After
-        ``message_stop`` nothing can fail any more: the message is whole, what follows is noise,
-        but for the credits.
-        """
-        if not self._sniffed and chunk:
-            self._sniffed = True
-            if chunk.lstrip()[:1] in (b"{", b"<"):
-                self._whole = bytearray()
-        if self._whole is None:
-            return self._push(self._decoder.feed(chunk))
-        self._whole += chunk
-        if len(self._whole) > MAX_BODY_BYTES:
-            raise ResponseFormatError(f"the server sent a body of more than {MAX_BODY_BYTES} bytes")
-        return iter(())
-
-    def finish(self) -> Iterator[StreamEvent]:
-        """Yield what the end of the body completes. Raises ``IncompleteStreamError`` if it came too early."""
-        if self._whole is not None:
-            yield from self._push(events_of(self._parse_whole(bytes(self._whole))))
-        if not self.accumulator.done:
-            error = IncompleteStreamError("the stream ended before message_stop")
-            # Without any event the provider never began, so nothing is billed.
-            error.retryable = self.accumulator.partial() is None
-            raise self.described(error)
-
-    def described(self, error: StreamError) -> StreamError:
-        """``error`` with the request id and the message so far."""
-        error.request_id = self._request_id
-        error.partial = self.accumulator.partial()
-        return error
-
-    def _push(self, events: Iterator[StreamEvent]) -> Iterator[StreamEvent]:
-        accumulator = self.accumulator
-        try:
-            for event in events:
-                kind = event["type"]
-                if kind == "error" and not accumulator.done:
-                    raise self._error_of(event)
-                accumulator.push(event)
-                if not self.begun and kind in _CONTENT:
-                    self.begun = True
-                yield event
-        except StreamError as error:
-            if not accumulator.done:
-                raise self.described(error)  # noqa: B904 - the same error, with more facts
-
-    def _parse_whole(self, body: bytes) -> Message:
-        return parse_body(
-            body, status_code=self._status_code, request_id=self._request_id, secret=self._secret
-        )
-
-    def _error_of(self, event: StreamEvent) -> APIStatusError:
-        error = error_from_payload(
-            event,
-            request_id=self._request_id,
-            body=to_json(event),
-            secret=self._secret,
-            partial=self.accumulator.partial(),
-        )
-        if self.begun:
-            error.retryable = False  # the caller has part of the answer already
-        return error

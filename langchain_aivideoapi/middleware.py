@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, cast
 
 from langchain.agents.middleware.types import AgentMiddleware, ModelCallResult, ModelRequest, ModelResponse
+from langchain_aivideoapi.chat_models import ChatAIVideoAPI
 from langchain_core.messages import BaseMessage, SystemMessage
 from langchain_core.tools import BaseTool
 
 from aivideoapi_core import MAX_CACHE_BREAKPOINTS, Route, UnsupportedOptionError, route_of
 from langchain_aivideoapi._errors import as_langchain
-from langchain_aivideoapi.chat_models import ChatAIVideoAPI
 
 TTL = Literal["5m", "1h"]
 UnsupportedModelBehavior = Literal["ignore", "warn", "raise"]
@@ -135,11 +135,8 @@ class _FollowingRequest(ModelRequest[Any]):
 
     def override(self, **overrides: Any) -> ModelRequest[Any]:
         """As ``ModelRequest.override``; for another model the breakpoints are placed anew."""
-        changed = cast(_FollowingRequest, super().override(**overrides))
-        with_marks = {
-            name: kept if _bare(kept) == _bare(getattr(changed, name)) else getattr(changed, name)
-            for name, kept in self._with_marks.items()
-        }
+        changed = cast("_FollowingRequest", super().override(**overrides))
+        with_marks = {name: self._kept(name, getattr(changed, name)) for name in _FIELDS}
         if _target(changed) == _target(self):
             return changed._remember(self._middleware, with_marks)
         fields = (
@@ -149,6 +146,13 @@ class _FollowingRequest(ModelRequest[Any]):
             **{**_arguments(changed), **{name: _unmarked(value) for name, value in fields.items()}}
         )
         return self._middleware.fitted(plain)
+
+    def _kept(self, name: str, value: Any) -> Any:
+        """``value`` of a field, or as it was if only breakpoints were taken from it."""
+        before = self._with_marks[name]
+        if value is getattr(self, name):
+            return before
+        return before if _bare(value) == _bare(before) else value
 
 
 def _arguments(request: ModelRequest[Any]) -> dict[str, Any]:

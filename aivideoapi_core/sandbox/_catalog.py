@@ -120,15 +120,16 @@ def cost_micro(usage: Mapping[str, Any], prices: SandboxPrices | None) -> int | 
     if prices is None:
         return None
     split = usage.get("cache_creation")
-    written = _count(usage.get("cache_creation_input_tokens"))
-    hour = _count(split.get("ephemeral_1h_input_tokens")) if isinstance(split, Mapping) else 0
-    hour = min(hour, written)
+    split = split if isinstance(split, Mapping) else {}
+    hour = _count(split.get("ephemeral_1h_input_tokens"))
+    rest = _count(usage.get("cache_creation_input_tokens")) - hour
+    five_minutes = max(rest, _count(split.get("ephemeral_5m_input_tokens")))
     total = 0
     for tokens, price in (
         (_count(usage.get("input_tokens")), prices.input),
         (_count(usage.get("output_tokens")), prices.output),
         (_count(usage.get("cache_read_input_tokens")), prices.cache_read),
-        (written - hour, prices.cache_write_5m),
+        (five_minutes, prices.cache_write_5m),
         (hour, prices.cache_write_1h),
     ):
         if tokens and price is None:

@@ -42,7 +42,7 @@ def message_object(answer: Answer) -> Json:
     style = answer.style
     message = {
         **_message_head(answer),
-        "content": [dict(block) for block in answer.content],
+        "content": [_whole_block(block) for block in answer.content],
         "stop_reason": answer.stop_reason,
         "stop_sequence": answer.stop_sequence,
         "usage": answer.usage,
@@ -52,6 +52,13 @@ def message_object(answer: Answer) -> Json:
     if answer.credits_consumed is not None and style.credits_at is not None:
         message["credits_consumed"] = answer.credits_consumed
     return message
+
+
+def _whole_block(block: Mapping[str, Any]) -> Json:
+    """The block; tool input that was cut inside its JSON is text until here and has no value as a whole."""
+    if block.get("type") == "tool_use" and isinstance(block.get("input"), str):
+        return {**block, "input": {}}
+    return dict(block)
 
 
 def frames(answer: Answer) -> list[bytes]:

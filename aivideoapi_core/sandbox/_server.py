@@ -115,6 +115,7 @@ class _Connection:
         self._closing = closing
         self._coalesce = coalesce
         self._buffer = b""
+        self._chunks = True
 
     def run(self) -> None:
         while not self._closing.is_set():
@@ -155,8 +156,9 @@ class _Connection:
             if not colon:
                 raise _BadHttpError(400, "malformed header line")
             headers[name.strip().lower()] = value.strip()
-        if words[2] == "HTTP/1.0":
-            headers.setdefault("connection", "close")
+        self._chunks = words[2] != "HTTP/1.0"
+        if not self._chunks:
+            headers["connection"] = "close"
         if headers.get("expect", "").lower() == "100-continue":
             self._sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = self._read_body(headers)
@@ -224,8 +226,8 @@ class _Connection:
         if plan.wait_s:
             self._wait(plan.wait_s)
         if plan.respond:
-            chunked = plan.content_length is None
-            head = _head(plan, request_id, keep=keep and plan.ending == "keep")
+            chunked = plan.content_length is None and self._chunks
+            head = _head(plan, request_id, chunked=chunked, keep=keep and plan.ending == "keep")
             self._send_body(plan, head, chunked=chunked, head_only=head_only)
         if plan.ending == "hold":
             self._wait(None)
@@ -265,7 +267,7 @@ class _Connection:
         raise _ClientLeftError
 
 
-def _head(plan: Plan, request_id: str, *, keep: bool) -> bytes:
+def _head(plan: Plan, request_id: str, *, chunked: bool, keep: bool) -> bytes:
     try:
         phrase = HTTPStatus(plan.status).phrase
     except ValueError:
@@ -277,9 +279,9 @@ def _head(plan: Plan, request_id: str, *, keep: bool) -> bytes:
         f"request-id: {request_id}",
     ]
     lines += [f"{name}: {value}" for name, value in plan.headers.items()]
-    if plan.content_length is None:
+    if chunked:
         lines.append("transfer-encoding: chunked")
-    else:
+    elif plan.content_length is not None:
         lines.append(f"content-length: {plan.content_length}")
     if not keep:
         lines.append("connection: close")

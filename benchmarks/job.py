@@ -1,0 +1,49 @@
+"""One thing to measure: prepared outside of the clock, run inside of it, checked after it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """``run`` does the work once, or returns a coroutine that does; ``check`` raises if its result is wrong.
+
+    With ``clocks_itself`` the result is a pair: CPU seconds and what to check. Then ``run`` decides
+    which part of its work counts.
+    """
+
+    run: Callable[[], Any]
+    check: Callable[[Any], None]
+    is_async: bool = False
+    clocks_itself: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Seconds for one run: of the processor, all threads of this process, and on the wall."""
+
+    cpu_s: float
+    wall_s: float
+
+
+def measure(job: Job, runner: asyncio.Runner, repeats: int) -> Sample:
+    """Run ``job`` ``repeats`` times after a garbage collection; the mean of one run. Every result is checked."""
+    cpu_s = wall_s = 0.0
+    for _ in range(repeats):
+        gc.collect()
+        wall_start, cpu_start = time.perf_counter(), time.process_time()
+        result = runner.run(job.run()) if job.is_async else job.run()
+        cpu_end, wall_end = time.process_time(), time.perf_counter()
+        own_s = cpu_end - cpu_start
+        if job.clocks_itself:
+            own_s, result = result
+        cpu_s += own_s
+        wall_s += wall_end - wall_start
+        job.check(result)
+    return Sample(cpu_s / repeats, wall_s / repeats)

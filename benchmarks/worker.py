@@ -1,0 +1,61 @@
+"""The process of one contestant: JSON commands in on standard input, JSON samples out.
+
+It runs in the contestant's own interpreter, so it may import nothing but the standard library,
+this package and the contestant.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from benchmarks.contestants import contestant
+from benchmarks.job import Job, measure
+
+if TYPE_CHECKING:
+    from benchmarks.jobs import Jobs
+
+
+def _jobs(name: str, url: str) -> Jobs:
+    who = contestant(name)
+    match who.framework:
+        case "langchain":
+            from benchmarks.contestants.langchain import LangChainJobs
+
+            return LangChainJobs(url, who.role)
+        case "llamaindex":
+            from benchmarks.contestants.llamaindex import LlamaIndexJobs
+
+            return LlamaIndexJobs(url, who.role)
+        case "httpx":
+            from benchmarks.contestants.raw_httpx import HttpxJobs
+
+            return HttpxJobs(url)
+
+
+def main(name: str, url: str) -> None:
+    """Serve commands ``{"metric", "size", "repeats"}`` until standard input ends."""
+    for noisy in ("LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2"):
+        os.environ[noisy] = "false"
+    answers, sys.stdout = sys.stdout, sys.stderr  # nothing a library prints may reach the answers
+    jobs = _jobs(name, url)
+    known: dict[tuple[str, int], Job] = {}
+    gc.freeze()  # what the imports left behind is not walked again and again in the timed parts
+    with asyncio.Runner() as runner:
+        for line in sys.stdin:
+            command = json.loads(line)
+            key = command["metric"], command["size"]
+            if key not in known:
+                known[key] = jobs.job(*key)
+                measure(known[key], runner, 2)
+            sample = measure(known[key], runner, command["repeats"])
+            print(json.dumps(asdict(sample)), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])

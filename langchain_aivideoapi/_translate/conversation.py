@@ -1,0 +1,307 @@
+"""Messages to turns: roles, merging, tool results in their place, thinking first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    ChatMessage,
+    FunctionMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
+
+from aivideoapi_core import InvalidInputError, MessageParam
+from langchain_aivideoapi._translate.content import (
+    TRUSTED,
+    Block,
+    parsed_input,
+    thought_as_text,
+    to_blocks,
+    wire_id,
+)
+
+_THINKING: Final = frozenset({"thinking", "redacted_thinking"})
+_CHAT_ROLES: Final = {
+    "user": HumanMessage,
+    "human": HumanMessage,
+    "assistant": AIMessage,
+    "ai": AIMessage,
+    "model": AIMessage,
+    "system": SystemMessage,
+    "developer": SystemMessage,
+}
+_NOT_MADE: Final = "This call was not made: its arguments were not valid JSON."
+
+
+class Conversation(NamedTuple):
+    """``system`` and ``messages`` of a request."""
+
+    system: str | list[Block] | None
+    turns: list[MessageParam]
+
+
+def to_conversation(messages: Sequence[BaseMessage]) -> Conversation:
+    """Translate a conversation; the messages are left untouched.
+
+    System messages are hoisted from wherever they stand, in order, cache breakpoints kept.
+    Neighbours of one role become one turn, in which tool results come first. A turn without content
+    is left out. Raises ``InvalidInputError`` for what the wire cannot hold, naming the place.
+    """
+    builder = _Builder()
+    for index, message in enumerate(messages):
+        builder.add(index, message)
+    return builder.finish()
+
+
+class _Builder:
+    def __init__(self) -> None:
+        self._system: list[str | list[Block]] = []
+        self._turns: list[MessageParam] = []
+        self._user: list[str | list[Block]] = []
+        self._results: list[Block] = []
+        self._assistant: list[str | list[Block]] = []
+        self._nameless: list[str] = []
+        """Wire ids of tool calls that came without one, in order, for results that name none."""
+        self._invalid: list[str] = []
+        """Wire ids of calls in the last assistant turn that nobody could make."""
+
+    def add(self, index: int, message: BaseMessage) -> None:
+        if isinstance(message, HumanMessage):
+            self._add_user(index, message.content)
+        elif isinstance(message, AIMessage):
+            self._add_assistant(index, message)
+        elif isinstance(message, ToolMessage):
+            self._add_result(index, message)
+        elif isinstance(message, SystemMessage):
+            self._add_system(index, message.content)
+        elif isinstance(message, FunctionMessage):
+            self._open_user()
+            result = _result(_function_id(message.name), message.content, index, is_error=False)
+            self._results.append(result)
+        elif isinstance(message, ChatMessage) and message.role in _CHAT_ROLES:
+            self.add(index, _CHAT_ROLES[message.role](content=message.content))
+        else:
+            role = f" with role {message.role!r}" if isinstance(message, ChatMessage) else ""
+            raise InvalidInputError(
+                f"messages[{index}] is a {type(message).__name__}{role}; send system, human, AI or tool messages"
+            )
+
+    def finish(self) -> Conversation:
+        self._close_assistant(last=True)
+        self._open_user()
+        self._close_user()
+        texts = self._system
+        if not texts:
+            return Conversation(None, self._turns)
+        if len(texts) == 1 and isinstance(texts[0], str):
+            return Conversation(texts[0], self._turns)
+        return Conversation(_joined(texts), self._turns)
+
+    def _add_system(self, index: int, content: Any) -> None:
+        if isinstance(content, str):
+            if content and not content.isspace():
+                self._system.append(content)
+            return
+        blocks = to_blocks(content, message=index)
+        for block in blocks:
+            if block["type"] != "text":
+                raise InvalidInputError(
+                    f"messages[{index}] is a system message with a {block['type']!r} block; "
+                    "a system prompt holds text only: put it into a human message"
+                )
+        if blocks:
+            self._system.append(blocks)
+
+    def _add_user(self, index: int, content: Any) -> None:
+        if isinstance(content, str):
+            if content and not content.isspace():
+                self._open_user()
+                self._user.append(content)
+            return
+        blocks = to_blocks(content, message=index)
+        if not blocks:
+            return
+        self._open_user()
+        if any(block["type"] == "tool_result" for block in blocks):
+            self._results += [block for block in blocks if block["type"] == "tool_result"]
+            blocks = [block for block in blocks if block["type"] != "tool_result"]
+        if blocks:
+            self._user.append(blocks)
+
+    def _add_result(self, index: int, message: ToolMessage) -> None:
+        self._open_user()
+        content = message.content
+        if isinstance(content, list) and content and all(_is_result(block) for block in content):
+            self._results += to_blocks(content, message=index)
+            return
+        if message.tool_call_id:
+            tool_use_id = wire_id(message.tool_call_id)
+        else:
+            tool_use_id = self._nameless.pop(0) if self._nameless else wire_id("")
+        self._results.append(_result(tool_use_id, content, index, is_error=message.status == "error"))
+
+    def _add_assistant(self, index: int, message: AIMessage) -> None:
+        content = message.content
+        if (
+            isinstance(content, str)
+            and not message.tool_calls
+            and not message.invalid_tool_calls
+            and not message.additional_kwargs
+        ):
+            if content and not content.isspace():
+                self._close_user()
+                self._assistant.append(content)
+            return
+        blocks = self._assistant_blocks(index, message)
+        if blocks:
+            self._close_user()
+            self._assistant.append(blocks)
+
+    def _assistant_blocks(self, index: int, message: AIMessage) -> list[Block]:
+        provider = message.response_metadata.get("model_provider")
+        blocks = to_blocks(message.content, message=index, provider=provider, assistant=True)
+        thought = message.additional_kwargs.get("reasoning_content")
+        if isinstance(thought, str) and (as_text := thought_as_text(thought)):
+            blocks.insert(0, as_text)
+        used = {block["id"]: block for block in blocks if block["type"] == "tool_use"}
+        for number, call in enumerate(message.tool_calls):
+            call_id = call["id"]
+            if call_id:
+                use_id = wire_id(call_id)
+            else:
+                use_id = f"call_{index}_{number}"
+                self._nameless.append(use_id)
+            if (block := used.get(use_id)) is None:
+                blocks.append({"type": "tool_use", "id": use_id, "name": call["name"], "input": dict(call["args"])})
+            else:  # the call is what was made, after any edit by a reviewer
+                block["name"], block["input"] = call["name"], dict(call["args"])
+        for number, invalid in enumerate(message.invalid_tool_calls):
+            use_id = wire_id(invalid["id"]) if invalid["id"] else f"call_{index}_invalid_{number}"
+            if (block := used.get(use_id)) is None:
+                block = {"type": "tool_use", "id": use_id, "name": invalid["name"] or "unknown", "input": {}}
+                blocks.append(block)
+            block["input"] = parsed_input(invalid["args"])
+            self._invalid.append(use_id)
+        if not message.tool_calls and (old := message.additional_kwargs.get("function_call")):
+            blocks.append(_function_use(old))
+        return _thinking_first(blocks)
+
+    def _open_user(self) -> None:
+        """What follows belongs to a user turn."""
+        if self._assistant:
+            self._close_assistant(last=False)
+
+    def _close_assistant(self, *, last: bool) -> None:
+        parts, self._assistant = self._assistant, []
+        if not parts:
+            return
+        content: str | list[Block]
+        if len(parts) == 1:
+            content = parts[0]
+        else:
+            content = _thinking_first(_joined(parts))
+        if last and not self._invalid:
+            content = _without_trailing_blanks(content)
+        if content:
+            self._turns.append({"role": "assistant", "content": content})
+
+    def _close_user(self) -> None:
+        """Write the pending user turn: an assistant turn follows, or the end."""
+        if self._invalid:
+            answered = {result.get("tool_use_id") for result in self._results}
+            self._results += [
+                {"type": "tool_result", "tool_use_id": use_id, "content": _NOT_MADE, "is_error": True}
+                for use_id in self._invalid
+                if use_id not in answered
+            ]
+        if self._assistant:
+            return  # neighbours of the same role: one turn
+        parts, results = self._user, self._results
+        self._user, self._results, self._invalid = [], [], []
+        if not parts and not results:
+            return
+        content: str | list[Block]
+        if not results and len(parts) == 1:
+            content = parts[0]
+        else:
+            content = [*results, *_joined(parts)]
+        self._turns.append({"role": "user", "content": content})
+
+
+def _joined(parts: Sequence[str | list[Block]]) -> list[Block]:
+    blocks: list[Block] = []
+    for part in parts:
+        if isinstance(part, str):
+            blocks.append({"type": "text", "text": part})
+        else:
+            blocks += part
+    return blocks
+
+
+def _is_result(block: Any) -> bool:
+    return isinstance(block, Mapping) and block.get("type") == "tool_result"
+
+
+def _result(tool_use_id: str, content: Any, index: int, *, is_error: bool) -> Block:
+    block: Block = {"type": "tool_result", "tool_use_id": tool_use_id}
+    if isinstance(content, str):
+        if content:
+            block["content"] = content
+    elif blocks := to_blocks(content, message=index):
+        block["content"] = blocks
+    if is_error:
+        block["is_error"] = True
+    return block
+
+
+def _function_id(name: str | None) -> str:
+    """The wire id of a call of OpenAI's first function calling, which had names only."""
+    return wire_id(f"function_{name}")
+
+
+def _function_use(call: Mapping[str, Any]) -> Block:
+    name = call.get("name") or "unknown"
+    return {
+        "type": "tool_use",
+        "id": _function_id(name),
+        "name": name,
+        "input": parsed_input(call.get("arguments")),
+    }
+
+
+def _is_server_block(block: Block) -> bool:
+    kind: str = block["type"]
+    return kind == "server_tool_use" or (kind.endswith("_tool_result") and kind != "tool_result")
+
+
+def _thinking_first(blocks: list[Block]) -> list[Block]:
+    """Thinking before everything else of its turn; after a server tool's block it may stand again."""
+    ordered: list[Block] = []
+    first_free = 0
+    for block in blocks:
+        if block["type"] in _THINKING:
+            ordered.insert(first_free, block)
+            first_free += 1
+        else:
+            ordered.append(block)
+            if _is_server_block(block):
+                first_free = len(ordered)
+    return ordered
+
+
+def _without_trailing_blanks(content: str | list[Block]) -> str | list[Block]:
+    """A final assistant turn as the wire takes it: it must not end in white space."""
+    if isinstance(content, str):
+        return content.rstrip()
+    last = content[-1]
+    if last["type"] != "text":
+        return content
+    return [*content[:-1], {**last, "text": last["text"].rstrip()}]
+
+
+__all__ = ["TRUSTED", "Conversation", "to_conversation"]

@@ -1,0 +1,160 @@
+"""A reply of the wire as LlamaIndex's ``ChatMessage`` and ``ChatResponse``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from aivideoapi_core import Message, Reply
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    CitationBlock,
+    ContentBlock,
+    MessageRole,
+    TextBlock,
+    ThinkingBlock,
+    ToolCallBlock,
+)
+
+WIRE_CONTENT: Final = "wire_content"
+"""Key of ``additional_kwargs`` under which the reply's own blocks stay, where LlamaIndex's blocks
+cannot say everything (citations, server tools): they go back unchanged in the next turn."""
+
+_EXPRESSIBLE: Final = frozenset({"text", "thinking", "redacted_thinking", "tool_use"})
+
+
+def to_chat_response(reply: Reply, *, delta: str | None = None) -> ChatResponse:
+    """The whole reply; the last response of a stream is the same with ``delta=""``.
+
+    ``raw`` is the wire's message with the credits inside ``usage``; ``additional_kwargs`` holds
+    ``stop_reason`` and the credits. ``credits_consumed`` is the platform's number as sent,
+    ``credits_consumed_micro`` our exact one in microcredits; each is left out when unknown.
+    """
+    credits_known = _credits(reply)
+    # A count that is null would break those who add counts up.
+    usage = {name: value for name, value in reply.message["usage"].items() if value is not None}
+    usage |= credits_known
+    raw: dict[str, Any] = {**reply.message, "usage": usage, "attempts": reply.attempts}
+    if reply.request_id is not None:
+        raw["request_id"] = reply.request_id
+    extra: dict[str, Any] = {"stop_reason": reply.message["stop_reason"], **credits_known}
+    if citations := _citations(reply.message["content"]):
+        extra["citations"] = citations
+    return ChatResponse(
+        message=from_message(reply.message, usage=usage), raw=raw, delta=delta, additional_kwargs=extra
+    )
+
+
+def _credits(reply: Reply) -> dict[str, Any]:
+    known: dict[str, Any] = {}
+    if reply.credits_reported is not None:
+        known["credits_consumed"] = reply.message["credits_consumed"]
+    if (computed := reply.credits_computed) is not None:
+        known["credits_consumed_micro"] = computed.micro
+    return known
+
+
+def from_message(message: Message, *, usage: Mapping[str, Any]) -> ChatMessage:
+    """The assistant's message; ``usage`` goes along, because ``raw`` is lost when agents serialise."""
+    content = message["content"]
+    blocks = from_blocks(content)
+    extra: dict[str, Any] = {"usage": dict(usage)}
+    if calls := tool_call_dicts(blocks):
+        extra["tool_calls"] = calls
+    if not _says_everything(content):
+        extra[WIRE_CONTENT] = [dict(block) for block in content]
+    _count_thinking(blocks, usage)
+    return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=extra)
+
+
+def from_blocks(content: Sequence[Mapping[str, Any]]) -> list[ContentBlock]:
+    """LlamaIndex's blocks for the wire's; server tool blocks have none.
+
+    Neighbouring text blocks become one: the wire splits a sentence where a citation begins, and
+    ``ChatMessage.content`` would put a line break there.
+    """
+    blocks: list[ContentBlock] = []
+    texts: list[str] = []
+    cited: list[ContentBlock] = []
+    for block in (*content, _END):
+        kind = block["type"]
+        if kind == "text":
+            texts.append(block.get("text") or "")
+            cited += [_from_citation(citation) for citation in block.get("citations") or ()]
+            continue
+        if text := "".join(texts):
+            blocks += [TextBlock(text=text), *cited]
+        texts, cited = [], []
+        if kind == "tool_use":
+            blocks.append(from_tool_use(block))
+        elif kind == "thinking":
+            blocks.append(ThinkingBlock(content=block["thinking"], additional_information=dict(block)))
+        elif kind == "redacted_thinking":
+            blocks.append(ThinkingBlock(content=None, additional_information=dict(block)))
+    return blocks
+
+
+_END: Final[Mapping[str, Any]] = {"type": ""}
+
+
+def from_tool_use(block: Mapping[str, Any]) -> ToolCallBlock:
+    """A tool call; arguments that were cut stay text, so that nobody takes them for whole."""
+    return ToolCallBlock(
+        tool_call_id=block.get("id"),
+        tool_name=block.get("name") or "",
+        tool_kwargs=block["partial_json"] if "partial_json" in block else block.get("input") or {},
+    )
+
+
+def tool_call_dicts(blocks: Sequence[ContentBlock]) -> list[dict[str, Any]]:
+    """The tool calls once more, as plain dictionaries: parts of LlamaIndex look for them in
+    ``additional_kwargs["tool_calls"]`` only."""
+    return [
+        {"id": block.tool_call_id, "name": block.tool_name, "input": block.tool_kwargs}
+        for block in blocks
+        if isinstance(block, ToolCallBlock)
+    ]
+
+
+def _from_citation(citation: Mapping[str, Any]) -> CitationBlock:
+    title = citation.get("title") or citation.get("document_title") or ""
+    index = citation.get("document_index")
+    source = citation.get("source") or citation.get("url") or title
+    return CitationBlock(
+        cited_content=TextBlock(text=citation.get("cited_text") or ""),
+        source=source or (f"document {index}" if index is not None else ""),
+        title=title,
+        additional_location_info={
+            name: value for name, value in citation.items() if type(value) is int
+        },  # the offsets; the rest stays in additional_kwargs["citations"]
+    )
+
+
+def _citations(content: Sequence[Mapping[str, Any]]) -> list[Any]:
+    return [citation for block in content for citation in block.get("citations") or ()]
+
+
+def _says_everything(content: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether LlamaIndex's blocks alone give the same content back."""
+    before = ""
+    for block in content:
+        kind = block["type"]
+        if kind not in _EXPRESSIBLE or block.get("citations") or (kind == "text" == before):
+            return False
+        before = kind
+    return True
+
+
+def _count_thinking(blocks: Sequence[ContentBlock], usage: Mapping[str, Any]) -> None:
+    """Where there is one thinking block, the reply's count of thinking tokens is its own."""
+    details = usage.get("output_tokens_details")
+    tokens = details.get("thinking_tokens") if isinstance(details, Mapping) else None
+    thinking = [block for block in blocks if isinstance(block, ThinkingBlock)]
+    if type(tokens) is int and len(thinking) == 1:
+        thinking[0].num_tokens = tokens
+
+
+def texts_of(content: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The texts of wire blocks, in order."""
+    return (block["text"] for block in content if block.get("type") == "text")

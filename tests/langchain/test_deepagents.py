@@ -1,0 +1,135 @@
+"""deepagents finds our models through its entry-point groups, and its agents run to the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deepagents import create_deep_agent
+from deepagents.profiles.harness import harness_profiles
+from langchain_core.messages import AIMessage
+from langchain_core.tools import tool
+
+from aivideoapi_core import base_model, known_models
+from aivideoapi_core.sandbox import Reply, Sandbox
+from langchain_aivideoapi import ChatAIVideoAPI
+
+ROOT = Path(__file__).parents[2]
+NATIVE = "claude-sonnet-4-6"
+DIRECT = "claude-sonnet-4-6/anthropic"
+
+
+@tool
+def get_weather(city: str) -> str:
+    """The weather in a city."""
+    return f"It is 21 degrees and sunny in {city}."
+
+
+@pytest.mark.parametrize("model_id", [NATIVE, DIRECT])
+def test_a_deep_agent_runs_to_the_end(sandbox: Sandbox, model_id: str) -> None:
+    model = ChatAIVideoAPI(model=model_id, api_key=sandbox.api_key, base_url=sandbox.url)
+    sandbox.enqueue(
+        Reply(
+            tool_uses=[
+                {"name": "write_file", "input": {"file_path": "/notes.md", "content": "Ask about Paris."}}
+            ]
+        ),
+        Reply(tool_uses=[{"name": "get_weather", "input": {"city": "Paris"}}]),
+        Reply(
+            tool_uses=[
+                {"name": "task", "input": {"description": "Say hello.", "subagent_type": "general-purpose"}}
+            ]
+        ),
+        Reply("Hello from the sub-agent."),
+        Reply(tool_uses=[{"name": "read_file", "input": {"file_path": "/notes.md"}}]),
+    )
+    agent = create_deep_agent(model=model, tools=[get_weather], system_prompt="Be brief.")
+    result = agent.invoke({"messages": [("user", "What is the weather in Paris?")]})
+    assert "/notes.md" in result["files"]
+    assert "Hello from the sub-agent." in str(result["messages"])
+    assert isinstance(result["messages"][-1], AIMessage)
+    assert result["messages"][-1].text
+    assert len(sandbox.requests) == 6
+    cached = ["cache_control" in request.body for request in sandbox.requests]
+    assert cached == [model_id == DIRECT] * 6
+
+
+async def test_async(sandbox: Sandbox) -> None:
+    model = ChatAIVideoAPI(model=DIRECT, api_key=sandbox.api_key, base_url=sandbox.url)
+    agent = create_deep_agent(model=model, tools=[get_weather])
+    result = await agent.ainvoke({"messages": [("user", "What is the weather in Paris?")]})
+    assert "21 degrees" in str(result["messages"])
+
+
+def _with_our_entry_points(folder: Path) -> Path:
+    """A distribution that declares what pyproject.toml declares, whatever is installed here."""
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
+    info = folder / "entry_points_under_test-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: entry-points-under-test\nVersion: 1.0\n")
+    lines = [
+        line
+        for group in ("deepagents.provider_profiles", "deepagents.harness_profiles")
+        for line in (f"[{group}]", *(f"{name} = {target}" for name, target in groups[group].items()))
+    ]
+    (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+_CODE = """
+    import json, warnings
+    warnings.simplefilter("error", UserWarning)
+    from deepagents import create_deep_agent
+    agent = create_deep_agent(model="aivideoapi:{model}")
+    result = agent.invoke({{"messages": [("user", "Hello")]}})
+    print(json.dumps(result["messages"][-1].text))
+"""
+
+
+@pytest.mark.parametrize("model_id", [NATIVE, DIRECT])
+def test_model_strings_work_without_any_call(tmp_path: Path, sandbox: Sandbox, model_id: str) -> None:
+    env = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(_with_our_entry_points(tmp_path)), str(ROOT)]),
+        "AIVIDEOAPI_API_KEY": sandbox.api_key,
+        "AIVIDEOAPI_BASE_URL": sandbox.url,
+    }
+    done = subprocess.run(  # noqa: S603 - our own interpreter and code
+        [sys.executable, "-c", textwrap.dedent(_CODE.format(model=model_id))],
+        env=env,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])
+    (request,) = sandbox.requests
+    assert request.body["model"] == model_id
+    assert ("cache_control" in request.body) is (model_id == DIRECT)
+    guidance: Any = harness_profiles._get_harness_profile("anthropic:claude-sonnet-4-6")
+    assert guidance.system_prompt_suffix in json.dumps(request.body["system"], ensure_ascii=False).replace(
+        "\\n", "\n"
+    )
+
+
+def test_guidance_of_deepagents_reaches_our_ids() -> None:
+    from langchain_aivideoapi.deepagents import register_harness, register_provider
+
+    register_provider()
+    register_harness()
+    for info in known_models():
+        theirs: Any = harness_profiles._get_harness_profile(f"anthropic:{base_model(info.id)}")
+        ours: Any = harness_profiles._get_harness_profile(f"aivideoapi:{info.id}")
+        assert ours.system_prompt_suffix == getattr(theirs, "system_prompt_suffix", None)
+        assert [type(item).__name__ for item in ours.materialize_extra_middleware()] == [
+            "AIVideoAPIPromptCachingMiddleware"
+        ]

@@ -1,0 +1,343 @@
+"""The promises of the packages: exports, versions, who imports whom, what is shipped, what is kept out."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import aivideoapi_core
+
+ROOT = Path(__file__).parents[1]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PACKAGES = ("aivideoapi_core", "langchain_aivideoapi", "llamaindex_aivideoapi", "aivideoapi_cli")
+PUBLIC = (
+    "aivideoapi_core",
+    "aivideoapi_core.sandbox",
+    "langchain_aivideoapi",
+    "llamaindex_aivideoapi",
+    "llama_index.llms.aivideoapi",
+)
+
+CORE_ORDER = (
+    *("_version", "_types", "_errors", "_credits", "_params", "_prices", "_routes", "_models", "_config"),
+    *("_schema", "_payload", "_sse", "_stream", "_retry", "_reply"),
+    *("_bound", "_record", "_estimate", "_summary", "_telemetry", "_meter"),
+    "_client",
+)
+"""A module of the core may import only those before it. A new module gets its place here."""
+
+ALLOWED = {
+    "aivideoapi_core": set(),
+    "langchain_aivideoapi": {"aivideoapi_core"},
+    "llamaindex_aivideoapi": {"aivideoapi_core"},
+    "llama_index": {"llamaindex_aivideoapi"},
+    "aivideoapi_cli": {
+        "aivideoapi_core",
+        "aivideoapi_core.sandbox",
+        "langchain_aivideoapi",
+        "llamaindex_aivideoapi",
+    },
+}
+"""Which of our packages each may import, by the exact name: their private modules stay private."""
+
+FRAMEWORKS = ("langchain", "langchain_core", "langgraph", "llama_index", "deepagents", "anthropic", "openai")
+
+
+def sources(package: str) -> list[Path]:
+    return sorted(path for path in (ROOT / package).rglob("*.py") if "__pycache__" not in path.parts)
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file names in an import, wherever in the file."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module or ""
+
+
+def own(name: str) -> bool:
+    return name.split(".")[0] in PACKAGES or name.startswith("llama_index.llms.aivideoapi")
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_all_is_sorted_and_complete(name: str) -> None:
+    module = importlib.import_module(name)
+    exported = list(module.__all__)
+    # The linter's order: constants, classes, functions; each alphabetical.
+    assert exported == sorted(set(exported), key=lambda item: (_kind(item), item))
+    assert [item for item in exported if not hasattr(module, item)] == []
+    tree = ast.parse(Path(module.__file__ or "").read_text(encoding="utf-8"))
+    imported = {
+        alias.asname or alias.name
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and own(node.module or "")
+        for alias in node.names
+    }
+    assert imported - set(exported) == set()
+
+
+def _kind(name: str) -> int:
+    return 0 if name.isupper() and len(name) > 1 else 1 if name[0].isupper() else 2
+
+
+def test_one_version() -> None:
+    assert importlib.metadata.version("aivideoapi-adapters") == aivideoapi_core.__version__
+    assert re.fullmatch(r"\d+\.\d+\.\d+([ab]\d+|rc\d+)?", aivideoapi_core.__version__)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_is_typed(package: str) -> None:
+    assert (ROOT / package / "py.typed").is_file()
+
+
+def test_core_modules_import_only_those_before_them() -> None:
+    found = {path.stem: path for path in (ROOT / "aivideoapi_core").glob("_*.py") if path.stem != "__init__"}
+    assert set(found) == set(CORE_ORDER), "give every core module its place in CORE_ORDER"
+    for position, module in enumerate(CORE_ORDER):
+        before = {f"aivideoapi_core.{name}" for name in CORE_ORDER[:position]}
+        used = {name for name in imports(found[module]) if name.startswith("aivideoapi_core")}
+        assert used - before == set(), module
+
+
+def test_only_the_client_imports_httpx() -> None:
+    users = [
+        path.name
+        for path in sources("aivideoapi_core")
+        if "httpx" in {name.split(".")[0] for name in imports(path)}
+    ]
+    assert users == ["_client.py"]
+
+
+def test_the_sandbox_is_independent() -> None:
+    """Standard library only, and nothing of the code that it is there to test."""
+    for path in sources("aivideoapi_core/sandbox"):
+        for name in imports(path):
+            if name.split(".")[0] in sys.stdlib_module_names or name == "aivideoapi_core.sandbox":
+                continue
+            if name == "pytest" and path.name == "pytest_plugin.py":
+                continue
+            assert name.startswith("aivideoapi_core.sandbox."), f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize("package", [*ALLOWED])
+def test_packages_import_only_what_they_may(package: str) -> None:
+    for path in sources(package):
+        if "sandbox" in path.relative_to(ROOT).parts[:-1]:
+            continue
+        for name in imports(path):
+            if own(name) and name.split(".")[0] != package:
+                assert name in ALLOWED[package], f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_adapters_name_no_other_framework() -> None:
+    others = {
+        "langchain_aivideoapi": {"llama_index"},
+        "llamaindex_aivideoapi": set(FRAMEWORKS) - {"llama_index"},
+    }
+    for package, banned in others.items():
+        for path in sources(package):
+            assert {name.split(".")[0] for name in imports(path)} & banned == set(), path
+
+
+LOADED = """
+import sys
+import {module}
+print(*sorted(name for name in sys.modules if "." not in name))
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "banned"),
+    [
+        ("aivideoapi_core", {*FRAMEWORKS, *PACKAGES[1:], "typer", "pytest"}),
+        ("aivideoapi_core.sandbox", {*FRAMEWORKS, *PACKAGES[1:]}),
+        ("langchain_aivideoapi", {*FRAMEWORKS, *PACKAGES[2:], "typer"} - {"langchain_core"}),
+        ("llamaindex_aivideoapi", {*FRAMEWORKS, "langchain_aivideoapi", "aivideoapi_cli"} - {"llama_index"}),
+        ("aivideoapi_cli", {*FRAMEWORKS, *PACKAGES[:3], "rich", "typer"}),
+        ("aivideoapi_cli._app", {*FRAMEWORKS, *PACKAGES[:3], "httpx"}),
+    ],
+)
+def test_import_loads_no_more_than_it_needs(module: str, banned: set[str]) -> None:
+    loaded = set(_python(LOADED.format(module=module)).split())
+    assert loaded & (banned - {module.split(".")[0]}) == set()
+
+
+QUIET = """
+import importlib, sys
+{first}
+def refuse(event, arguments):
+    if event.startswith(("socket.", "subprocess.", "os.mkdir", "os.remove", "os.rename", "urllib.")):
+        raise SystemExit(f"import did {{event}} {{arguments}}")
+    if event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"):
+        if "__pycache__" not in str(arguments[0]):
+            raise SystemExit(f"import wrote {{arguments[0]}}")
+sys.addaudithook(refuse)
+import {module}
+print("quiet")
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "first"),
+    [
+        ("aivideoapi_core", "import httpx, pydantic"),
+        ("aivideoapi_core.sandbox", "import httpx, pydantic"),
+        ("langchain_aivideoapi", "import httpx, langchain_core.language_models.chat_models"),
+        ("llamaindex_aivideoapi", "import httpx, llama_index.core"),
+        ("aivideoapi_cli._app", "import typer, rich.console"),
+    ],
+)
+def test_import_does_no_io(module: str, first: str) -> None:
+    """What the frameworks do at import is theirs; ours adds nothing."""
+    assert _python(QUIET.format(module=module, first=first)).strip() == "quiet"
+
+
+def _python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)  # noqa: S603 - our own code
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_entry_points_lead_somewhere() -> None:
+    scripts = PYPROJECT["project"]["scripts"].values()
+    plugins = [
+        target for group in PYPROJECT["project"].get("entry-points", {}).values() for target in group.values()
+    ]
+    for target in (*scripts, *plugins):
+        module, _, attribute = target.partition(":")
+        loaded = importlib.import_module(module)
+        assert not attribute or callable(getattr(loaded, attribute)), target
+
+
+def test_constraints_pin_a_version_that_every_requirement_allows() -> None:
+    lines = [
+        line
+        for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        if line and not line.startswith("#")
+    ]
+    assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9_.\-]+==[0-9][A-Za-z0-9.]*", line)] == []
+    pins = {canonicalize_name(name): version for name, _, version in (line.partition("==") for line in lines)}
+    project = PYPROJECT["project"]
+    wanted = [
+        *project["dependencies"],
+        *(item for extra in project["optional-dependencies"].values() for item in extra),
+    ]
+    for requirement in map(Requirement, [*wanted, *PYPROJECT["build-system"]["requires"]]):
+        if requirement.name == project["name"]:
+            continue
+        assert requirement.url is None
+        version = pins.get(canonicalize_name(requirement.name))
+        assert version is not None, f"{requirement.name} is not in constraints.txt"
+        assert requirement.specifier.contains(version), f"{requirement} does not allow {version}"
+
+
+def test_the_extras_keep_the_frameworks_apart() -> None:
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    base = " ".join(PYPROJECT["project"]["dependencies"])
+    assert not re.search(r"lang|llama", base)
+    assert not any("llama" in item for item in extras["langchain"])
+    assert not any("lang" in item for item in extras["llamaindex"])
+    assert not any("llama-index-llms-anthropic" in item for item in extras["dev"])
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], list[str], str]:
+    """File names of the wheel and of the sdist, and the wheel's metadata."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "hatchling", "build", "-d", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)  # noqa: S603 - our own build
+    (wheel,) = folder.glob("*.whl")
+    (sdist,) = folder.glob("*.tar.gz")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        metadata = next(archive.read(name).decode() for name in names if name.endswith(".dist-info/METADATA"))
+    with tarfile.open(sdist) as archive:
+        return names, ["/".join(name.split("/")[1:]) for name in archive.getnames()], metadata
+
+
+def test_wheel_has_the_packages_and_nothing_else(built: tuple[list[str], list[str], str]) -> None:
+    names, _, metadata = built
+    expected = {
+        path.relative_to(ROOT).as_posix()
+        for package in (*PACKAGES, "llama_index")
+        for path in sources(package)
+    }
+    assert {name for name in names if name.endswith(".py")} == expected
+    assert {f"{package}/py.typed" for package in PACKAGES} <= set(names)
+    assert {f"aivideoapi_cli/documents/{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG")} <= set(
+        names
+    )
+    assert "llama_index/__init__.py" not in names, "llama_index is a namespace that others share"
+    assert "llama_index/llms/__init__.py" not in names, "llama_index.llms is a namespace that others share"
+    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {*PACKAGES, "llama_index"}
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert "Requires-Dist: httpx" in metadata
+    assert " @ " not in "".join(line for line in metadata.splitlines() if line.startswith("Requires-Dist"))
+
+
+def test_sdist_can_be_built_and_tested(built: tuple[list[str], list[str], str]) -> None:
+    _, names, _ = built
+    needed = (
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "constraints.txt",
+        ".ci/run",
+    )
+    assert set(needed) - set(names) == set()
+    assert any(name.startswith("tests/core/") for name in names)
+    assert any(name.startswith("cassettes/sandbox/") for name in names)
+    assert not any("__pycache__" in name or name.endswith(".pyc") for name in names)
+
+
+def project_files() -> list[Path]:
+    """What belongs to the project: the tracked and the new files, or in an unpacked sdist all of them."""
+    try:
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607 - the git on PATH
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
+        ).stdout.decode()
+        paths = [ROOT / name for name in listed.split("\0") if name]
+    except (OSError, subprocess.CalledProcessError):
+        skipped = {".venv", ".git", "__pycache__", "build", "dist"}
+        paths = [path for path in ROOT.rglob("*") if not skipped & set(path.relative_to(ROOT).parts)]
+    return [path for path in paths if path.is_file() and path != Path(__file__)]
+
+
+PRIVATE = {
+    "a key": re.compile(r"\bsk-[A-Za-z0-9_-]*[A-Za-z0-9]{24,}"),
+    "a path of somebody's machine": re.compile(r"(?<![\w.~/-])/(?:root|work|opt|home|Users)/[\w.-]+"),
+    "a package index": re.compile(
+        r"https?://[^\s\"'`)]*(?:pypi|artifactory|nexus|/simple\b)|find-links|index-url"
+    ),
+}
+
+
+@pytest.mark.parametrize("what", [*PRIVATE])
+def test_no_file_holds(what: str) -> None:
+    found = []
+    for path in project_files():
+        text = path.read_bytes().decode("utf-8", "replace")
+        if "\0" not in text and (match := PRIVATE[what].search(text)):
+            line = text[: match.start()].count("\n") + 1
+            found.append(f"{path.relative_to(ROOT)}:{line}: {match[0]}")
+    assert found == []
