@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from aivideoapi_cli._terminal import INTERRUPTED, complain, explain
+from aivideoapi_cli.chat import chat
 from aivideoapi_cli.credits import credits as credits_command
 from aivideoapi_cli.demo import demo
+from aivideoapi_cli.doctor import doctor
 from aivideoapi_cli.models import models
 from aivideoapi_cli.sandbox import sandbox
 
@@ -22,9 +24,11 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted.",
 )
 app.command("demo")(demo)
+app.command("chat")(chat)
 app.command("sandbox")(sandbox)
 app.command("models")(models)
 app.command("credits")(credits_command)
+app.command("doctor")(doctor)
 
 
 def _print_version(wanted: bool) -> None:

@@ -105,7 +105,9 @@ def show_table(console: Console, calls: Sequence[Call]) -> None:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_footer=True)
+    table = Table(
+        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), show_footer=True
+    )
     computed = total_computed(calls)
     reported = [call.reported for call in calls if call.reported is not None]
     footers = {

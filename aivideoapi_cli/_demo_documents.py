@@ -53,18 +53,16 @@ def _retriever(files: Sequence[TextFile]) -> Any:
 
     documents = [Document(text=file.text, metadata={"file_name": file.name}) for file in files]
     sections = MarkdownNodeParser().get_nodes_from_documents(documents)
-    passages = SentenceSplitter(chunk_size=_PASSAGE_TOKENS, chunk_overlap=0).get_nodes_from_documents(
-        sections
-    )
+    passages = SentenceSplitter(chunk_size=_PASSAGE_TOKENS, chunk_overlap=0)(sections)
     return BM25Retriever.from_defaults(nodes=passages, similarity_top_k=min(_PASSAGES, len(passages)))
 
 
 @contextmanager
 def _replies() -> Iterator[list[Mapping[str, Any]]]:
     """The ``raw`` of every chat reply inside the context, as LlamaIndex' instrumentation shows it."""
-    from llama_index.core.instrumentation import get_dispatcher
     from llama_index.core.instrumentation.event_handlers import BaseEventHandler
     from llama_index.core.instrumentation.events.llm import LLMChatEndEvent
+    from llama_index_instrumentation import get_dispatcher
 
     found: list[Mapping[str, Any]] = []
 

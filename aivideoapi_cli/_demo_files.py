@@ -60,8 +60,12 @@ def question_about(files: Iterable[TextFile]) -> str:
     """A question that the first file answers, for documents nobody told us about."""
     for file in files:
         heading = _HEADING.search(file.text)
-        title = heading[1] if heading else Path(file.name).stem.replace("_", " ").replace("-", " ")
-        return f"What do the documents say about {title.strip('`*_ ')}?"
+        title = (
+            re.sub(r"[`*]", "", heading[1])
+            if heading
+            else Path(file.name).stem.replace("_", " ").replace("-", " ")
+        )
+        return f"What do the documents say about {title.strip()}?"
     return "What do the documents say?"
 
 

@@ -39,7 +39,8 @@ def look_up_prices(model: str) -> str:
     """Look up the prices of a model id in the price list: credits per million input and output tokens."""
     from aivideoapi_core import known_models, prices_of
 
-    prices = prices_of(model.strip())
+    model = model.strip()
+    prices = prices_of(model)
     if prices is None:
         return f"{model} is not in the price list, which has {', '.join(info.id for info in known_models())}."
     text = (

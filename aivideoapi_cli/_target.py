@@ -51,6 +51,13 @@ def open_target() -> Iterator[Target]:
     if os.environ.get(API_KEY_ENV):
         yield Target(base_url=resolve_base_url(None), api_key=resolve_api_key(None).get_secret_value())
         return
+    with open_sandbox() as target:
+        yield target
+
+
+@contextmanager
+def open_sandbox() -> Iterator[Target]:
+    """A sandbox that lives as long as the context."""
     from aivideoapi_core.sandbox import Sandbox
 
     sandbox = Sandbox()

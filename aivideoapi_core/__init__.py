@@ -1,5 +1,8 @@
 """AI Video API, Messages route: what both framework adapters share. Imports neither framework."""
 
+from aivideoapi_core._bound import WorstCase, max_input_tokens, worst_case
+from aivideoapi_core._budget import BudgetStoreError, CreditBudget
+from aivideoapi_core._budget_state import BudgetStore, Standing
 from aivideoapi_core._client import (
     DEFAULT_TIMEOUT,
     AsyncMessagesClient,
@@ -48,6 +51,8 @@ from aivideoapi_core._errors import (
     error_from_payload,
     redact,
 )
+from aivideoapi_core._estimate import CreditsEstimate, estimate_credits
+from aivideoapi_core._ledger import LedgerStore, SpendLedger
 from aivideoapi_core._models import ModelInfo, known_models, model_info
 from aivideoapi_core._params import (
     CacheControlParam,
@@ -77,12 +82,14 @@ from aivideoapi_core._prices import (
     read_usage,
 )
 from aivideoapi_core._reader import ReplyHead, StreamReader, events_of, parse_body
+from aivideoapi_core._record import CallRecord, Outcome, may_be_billed, spend_tags
 from aivideoapi_core._reply import Reply
 from aivideoapi_core._retry import RetryPolicy
 from aivideoapi_core._routes import DIRECT_SUFFIX, Route, base_model, route_of
 from aivideoapi_core._schema import output_schema
 from aivideoapi_core._sse import ServerSentEvent, SSEDecoder
 from aivideoapi_core._stream import EventDecoder, MessageAccumulator
+from aivideoapi_core._summary import CreditsSummary, CreditsTotals, SpendTracker, track_spend
 from aivideoapi_core._types import ContentBlock, Message, StreamEvent, Usage
 from aivideoapi_core._version import __version__
 
@@ -104,11 +111,18 @@ __all__ = [
     "AuthenticationError",
     "Balance",
     "BudgetExceededError",
+    "BudgetStore",
+    "BudgetStoreError",
     "CacheControlParam",
+    "CallRecord",
     "ContentBlock",
     "ContentBlockParam",
     "ContextOverflowError",
+    "CreditBudget",
     "Credits",
+    "CreditsEstimate",
+    "CreditsSummary",
+    "CreditsTotals",
     "ErrorResponse",
     "EventDecoder",
     "IncompleteStreamError",
@@ -116,6 +130,7 @@ __all__ = [
     "InternalServerError",
     "InvalidInputError",
     "InvalidRequestError",
+    "LedgerStore",
     "Message",
     "MessageAccumulator",
     "MessageParam",
@@ -125,6 +140,7 @@ __all__ = [
     "ModelNotFoundError",
     "ModelPrices",
     "NotFoundError",
+    "Outcome",
     "OutputConfigParam",
     "OverloadedError",
     "PermissionDeniedError",
@@ -139,7 +155,10 @@ __all__ = [
     "Route",
     "SSEDecoder",
     "ServerSentEvent",
+    "SpendLedger",
     "SpendLimitError",
+    "SpendTracker",
+    "Standing",
     "StreamError",
     "StreamEvent",
     "StreamReader",
@@ -154,14 +173,18 @@ __all__ = [
     "UnsupportedOptionError",
     "UpstreamError",
     "Usage",
+    "WorstCase",
     "__version__",
     "base_model",
     "build_headers",
     "build_payload",
     "cost_of",
     "error_from_payload",
+    "estimate_credits",
     "events_of",
     "known_models",
+    "max_input_tokens",
+    "may_be_billed",
     "model_info",
     "output_schema",
     "parse_body",
@@ -172,6 +195,9 @@ __all__ = [
     "resolve_api_key",
     "resolve_base_url",
     "route_of",
+    "spend_tags",
     "thinking_fields",
     "thinking_is_on",
+    "track_spend",
+    "worst_case",
 ]

@@ -14,9 +14,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Literal, Protocol, TypeVar
 
 from aivideoapi_core._bound import WorstCase
-from aivideoapi_core._budget_redis import RedisStore
-from aivideoapi_core._budget_state import BudgetStore, Standing, Terms, WhenOwnerDies
-from aivideoapi_core._budget_stores import MemoryStore, SqliteStore
+from aivideoapi_core._budget_state import BudgetStore, MemoryStore, Standing, Terms, WhenOwnerDies
 from aivideoapi_core._client import AsyncMessagesClient, Balance, MessagesClient
 from aivideoapi_core._errors import AIVideoAPIError, BudgetExceededError, InvalidInputError
 
@@ -323,14 +321,14 @@ class _LeaseKeeper(threading.Thread):
                 return
 
 
-def _micro(credits: int | float | str | Decimal) -> int:
+def _micro(amount_credits: int | float | str | Decimal) -> int:
     try:
-        amount = Decimal(str(credits))
-        if isinstance(credits, bool) or not amount.is_finite() or amount < 0:
+        amount = Decimal(str(amount_credits))
+        if isinstance(amount_credits, bool) or not amount.is_finite() or amount < 0:
             raise InvalidOperation
     except InvalidOperation:
         raise InvalidInputError(
-            f"limit_credits must be a number of credits, 0 or more, not {credits!r}"
+            f"limit_credits must be a number of credits, 0 or more, not {amount_credits!r}"
         ) from None
     return int(amount.scaleb(6))
 
@@ -358,12 +356,15 @@ def _window_s(window: Window) -> float | None:
 def _store_of(store: Any, name: str) -> BudgetStore:
     if store is None:
         return MemoryStore()
-    if isinstance(store, str) and store.startswith(REDIS_SCHEMES):
-        return RedisStore(store, name=name)
-    if isinstance(store, (str, os.PathLike)):
-        return SqliteStore(store, name=name)
     if all(hasattr(store, method) for method in ("reserve", "settle", "renew", "standing")):
         return store  # type: ignore[no-any-return]  # checked by its methods, as protocols are
+    # Imported by those who use them: a database costs milliseconds of everybody's start.
+    if isinstance(store, (str, os.PathLike)) and not str(store).startswith(REDIS_SCHEMES):
+        from aivideoapi_core._budget_sqlite import SqliteStore
+
+        return SqliteStore(store, name=name)
+    from aivideoapi_core._budget_redis import RedisStore
+
     return RedisStore(store, name=name)
 
 

@@ -1,16 +1,22 @@
-"""The rules of a credit budget as pure functions over plain data; stores add atomicity, nothing else.
+"""The rules of a credit budget over plain data. Stores add atomicity, nothing else; one in memory is here.
 
 All amounts are microcredits, all times seconds of one clock.
 """
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal, Protocol, Self
 
 GRAINS_PER_WINDOW: Final = 60
 """A sliding window is kept in this many pieces, so that its state stays small. What was spent
 leaves the window up to one piece late, never early."""
+
+Clock = Callable[[], float]
+"""Seconds."""
 
 WhenOwnerDies = Literal["release", "count"]
 
@@ -204,3 +210,43 @@ class BudgetState:
 
 _TOMBSTONES: Final = 1_000
 """How many reservations of the dead are remembered, in case one of them was only slow."""
+
+
+class MemoryStore:
+    """State of one budget in this process. Copies share it."""
+
+    blocking = False
+    shared = False
+
+    def __init__(self, *, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._state = BudgetState()
+
+    def reserve(self, terms: Terms, *, id: str, owner: str, micro: int) -> Standing:  # noqa: A002
+        """See ``BudgetStore``."""
+        with self._lock:
+            return self._state.reserve(terms, id=id, owner=owner, micro=micro, now=self._clock())
+
+    def settle(self, terms: Terms, *, id: str, micro: int, unknown: bool) -> Standing:  # noqa: A002
+        """See ``BudgetStore``."""
+        with self._lock:
+            return self._state.settle(terms, id=id, micro=micro, unknown=unknown, now=self._clock())
+
+    def renew(self, terms: Terms, *, owner: str) -> Standing:
+        """See ``BudgetStore``."""
+        with self._lock:
+            return self._state.renew(terms, owner=owner, now=self._clock())
+
+    def standing(self, terms: Terms) -> Standing:
+        """See ``BudgetStore``."""
+        with self._lock:
+            return self._state.swept(terms, now=self._clock())
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "a budget in memory cannot go to another process: give it store='budget.sqlite' or a Redis URL"
+        )

@@ -20,6 +20,7 @@ from aivideoapi_core._errors import AIVideoAPIError
 from aivideoapi_core._prices import ModelPrices, TokenCounts, cost_of, prices_of, read_usage
 from aivideoapi_core._record import CallRecord, Outcome, current_spend_tags, label_of, may_be_billed
 from aivideoapi_core._reply import Reply
+from aivideoapi_core._summary import SpendTracker, current_trackers
 from aivideoapi_core._telemetry import CallTelemetry, start_telemetry
 from aivideoapi_core._types import Message
 
@@ -114,6 +115,7 @@ class CallMeter:
         self._telemetry: CallTelemetry | None = None
         self._worst: WorstCase | None = None
         self._tags: tuple[str, ...] = ()
+        self._trackers: tuple[SpendTracker, ...] = ()
         self._began_s = 0.0
         self._began_at = 0.0
 
@@ -188,8 +190,11 @@ class CallMeter:
         self._began_s, self._began_at = time.perf_counter(), time.time()
         self._tags = self._metering.current_tags()
         self._telemetry = start_telemetry(self._model, self._payload, base_url=self._base_url)
-        sinks = (self._metering.budget, self._metering.ledger, self._metering.on_call, self._telemetry)
-        self._open = any(sink is not None for sink in sinks)
+        # Taken here: a stream may end in another context, or in none.
+        self._trackers = current_trackers()
+        metering = self._metering
+        sinks = (metering.budget, metering.ledger, metering.on_call, self._telemetry)
+        self._open = bool(self._trackers) or any(sink is not None for sink in sinks)
 
     @property
     def is_open(self) -> bool:
@@ -210,6 +215,8 @@ class CallMeter:
         record = self._record(error, partial)
         if self._telemetry is not None:
             self._telemetry.end(record)
+        for tracker in self._trackers:
+            tracker.add(record)
         return record
 
     def _record(self, error: BaseException | None, partial: Message | None) -> CallRecord:

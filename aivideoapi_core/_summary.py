@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final, Self
@@ -220,6 +222,28 @@ class SpendTracker:
     def __deepcopy__(self, memo: dict[int, Any]) -> SpendTracker:
         # Frameworks copy callbacks with their configs; a copy that counts apart would lose calls.
         return self
+
+
+_TRACKERS: ContextVar[tuple[SpendTracker, ...]] = ContextVar("aivideoapi_spend_trackers", default=())
+
+
+@contextmanager
+def track_spend(tracker: SpendTracker | None = None) -> Iterator[SpendTracker]:
+    """Add up every call that begins in the block, in its tasks, and in threads that got its context.
+
+    Nested blocks each count; ``tracker`` continues an older one.
+    """
+    tracker = SpendTracker() if tracker is None else tracker
+    token = _TRACKERS.set((*_TRACKERS.get(), tracker))
+    try:
+        yield tracker
+    finally:
+        _TRACKERS.reset(token)
+
+
+def current_trackers() -> tuple[SpendTracker, ...]:
+    """The trackers of the enclosing ``track_spend`` blocks, each once."""
+    return tuple(dict.fromkeys(_TRACKERS.get()))
 
 
 def _text(amount: Decimal | None) -> str | None:

@@ -138,14 +138,14 @@ class CallTelemetry:
     def _measure(self, record: CallRecord, common: dict[str, Any]) -> None:
         if self._instruments is None:
             return
-        tokens, duration, credits = self._instruments
+        tokens, duration, spent = self._instruments
         failure = {"error.type": record.error or "other"} if record.outcome is not Outcome.OK else {}
         duration.record(record.latency_s or 0.0, {**common, **failure})
         if record.tokens is not None:
             tokens.record(record.tokens.total_input, {**common, "gen_ai.token.type": "input"})
             tokens.record(record.tokens.output, {**common, "gen_ai.token.type": "output"})
         if record.credits_micro is not None:
-            credits.add(record.credits_micro, common)
+            spent.add(record.credits_micro, common)
 
 
 def _outcome_attributes(record: CallRecord) -> dict[str, Any]:

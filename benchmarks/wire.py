@@ -8,6 +8,7 @@ token sends it.
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ def tool_input(fragments: int) -> dict[str, list[str]]:
 def cut(text: str, count: int) -> list[str]:
     """``text`` in ``count`` non-empty pieces."""
     bounds = [len(text) * number // count for number in range(count + 1)]
-    return [text[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+    return [text[start:end] for start, end in itertools.pairwise(bounds)]
 
 
 def reply_to(scenario: str, body: bytes) -> WireReply:
@@ -106,7 +107,11 @@ def _paced(events: list[bytes]) -> Iterator[bytes]:
     per_piece = -(-len(events) // PACED_PIECES)
     for start in range(0, len(events), per_piece):
         piece = b"".join(map(_http_chunk, events[start : start + per_piece]))
-        yield (_HEAD_STREAM if start == 0 else b"") + piece + (_END if start + per_piece >= len(events) else b"")
+        yield (
+            (_HEAD_STREAM if start == 0 else b"")
+            + piece
+            + (_END if start + per_piece >= len(events) else b"")
+        )
 
 
 _HEAD_STREAM: Final = (

@@ -12,7 +12,7 @@ import json
 import os
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.contestants import contestant
 from benchmarks.job import Job, measure
@@ -49,12 +49,22 @@ def main(name: str, url: str) -> None:
     with asyncio.Runner() as runner:
         for line in sys.stdin:
             command = json.loads(line)
-            key = command["metric"], command["size"]
-            if key not in known:
-                known[key] = jobs.job(*key)
-                measure(known[key], runner, 2)
-            sample = measure(known[key], runner, command["repeats"])
-            print(json.dumps(asdict(sample)), file=answers, flush=True)
+            print(json.dumps(_answer(jobs, known, runner, command)), file=answers, flush=True)
+
+
+def _answer(
+    jobs: Jobs, known: dict[tuple[str, int], Job], runner: asyncio.Runner, command: dict[str, Any]
+) -> dict[str, Any]:
+    key = command["metric"], command["size"]
+    try:
+        if key not in known:
+            known[key] = jobs.job(*key)
+            measure(known[key], runner, 1)  # warm-up
+        return asdict(measure(known[key], runner, command["repeats"]))
+    except LookupError as error:
+        return {"error": f"not applicable: {error}"}
+    except Exception as error:  # noqa: BLE001 - whatever a contestant raises is its result
+        return {"error": f"{type(error).__name__}: {error}"}
 
 
 if __name__ == "__main__":

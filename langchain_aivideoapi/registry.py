@@ -7,7 +7,7 @@ row to it, and says so clearly when the table is no longer what it was.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 if TYPE_CHECKING:
     from langchain_aivideoapi.chat_models import ChatAIVideoAPI
@@ -48,7 +48,7 @@ def _create(cls: type[ChatAIVideoAPI], **kwargs: Any) -> ChatAIVideoAPI:
     return cls(**kwargs)
 
 
-def _is_provider_table(table: Any) -> bool:
+def _is_provider_table(table: Any) -> TypeGuard[dict[str, tuple[str, str, Any]]]:
     """Whether ``table`` maps provider names to a module, a class name and a function."""
     return (
         isinstance(table, dict)

@@ -74,6 +74,7 @@ class Config:
     models: Mapping[str, ModelRules] = field(default_factory=lambda: MODELS)
     cache_min_tokens: int = 0
     validate: bool = True
+    record_limit: int | None = None
     seed: str | None = None
     clock: Callable[[], float] = time.monotonic
 
@@ -165,6 +166,8 @@ class App:
         )
         with self._lock:
             self._requests.append(record)
+            if self.config.record_limit is not None:
+                del self._requests[: -self.config.record_limit or None]
 
     def _routed(self, request: HttpRequest, path: str, body: Any, request_id: str) -> Plan:
         allowed = {"/v1/messages": ("POST",), "/v1/credits": ("GET", "HEAD"), "/healthz": ("GET", "HEAD")}

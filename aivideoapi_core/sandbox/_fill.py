@@ -17,6 +17,9 @@ from aivideoapi_core.sandbox._schema import resolve
 from aivideoapi_core.sandbox._words import STOPWORDS, stem, terms, words
 
 _MAX_DEPTH: Final = 12
+_MORE_THAN_TEXT: Final = frozenset(
+    ["properties", "const", "format", "pattern", "anyOf", "oneOf", "allOf", "items"]
+)
 _FORMAT_DEFAULTS: Final = {
     "date": "2025-01-01",
     "date-time": "2025-01-01T00:00:00Z",
@@ -162,7 +165,9 @@ class Filler:
         said = [option for option in schema["enum"] if _said(option, self._facts.text)]
         if said:
             return said[0]
-        return schema["default"] if schema.get("default") in schema["enum"] else schema["enum"][0]
+        if "default" in schema and schema["default"] in schema["enum"]:
+            return schema["default"]
+        return schema["enum"][0]
 
     def _of_any(self, branches: Sequence[Any], name: str, *, depth: int) -> Any:
         real = [
@@ -201,8 +206,9 @@ class Filler:
             made = [_limited(number, target, integer=kind == "integer") for number in self._facts.numbers]
         elif target.get("enum"):
             made = [option for option in target["enum"] if _said(option, self._facts.text)]
-        elif kind in (None, "string") and not target.get("properties"):
-            made = _listed(self._facts.text) or list(self._facts.entities)
+        elif kind in (None, "string") and not _MORE_THAN_TEXT & target.keys():
+            found = _listed(self._facts.text) or list(self._facts.entities)
+            made = [_sized(text, target) for text in found]
         else:
             made = [self.fill(items, name, depth=depth + 1)]
         while len(made) < max(least, 1):
@@ -256,10 +262,7 @@ class Filler:
         if isinstance(pattern, str) and not _matches(pattern, text):
             tokens = [*self._facts.entities, *self._facts.text.split()]
             text = next((token for token in tokens if _matches(pattern, token)), text)
-        least, most = schema.get("minLength", 0), schema.get("maxLength")
-        if isinstance(least, int) and len(text) < least:
-            text = text.ljust(least, ".")
-        return text[:most] if isinstance(most, int) else text
+        return _sized(text, schema)
 
     def _string_choice(self, schema: Mapping[str, Any], name: str) -> str:
         facts, lower = self._facts, name.lower()
@@ -440,6 +443,14 @@ def _limited(number: int | float, schema: Mapping[str, Any], *, integer: bool) -
         value = round(value / step) * step
         value = value + step if low is not None and value < low else value
     return int(value) if integer else value
+
+
+def _sized(text: str, schema: Mapping[str, Any]) -> str:
+    """Bring a text inside the schema's length limits."""
+    least, most = schema.get("minLength", 0), schema.get("maxLength")
+    if isinstance(least, int):
+        text = text.ljust(least, ".")
+    return text[:most] if isinstance(most, int) else text
 
 
 def _listed(text: str) -> list[str]:

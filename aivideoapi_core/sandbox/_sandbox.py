@@ -28,7 +28,7 @@ class Sandbox:
     ``sk-sandbox-disabled``, ``sk-sandbox-ip`` and ``sk-sandbox-spend-limit``, which always fail.
     ``extra_models``: model id to prices (``SandboxPrices``, a mapping, or ``None`` for no price).
     ``cache_min_tokens``: shortest prefix that is cached (officially 1,024 or more; 0 here).
-    ``validate=False`` takes any request. ``seed`` makes ids repeatable. ``coalesce`` sends a whole
+    ``validate=False`` takes any request. ``record_limit`` keeps only the newest requests (long runs). ``seed`` makes ids repeatable. ``coalesce`` sends a whole
     stream in one write. It is no evidence of how the platform behaves.
     """
 
@@ -42,6 +42,7 @@ class Sandbox:
         extra_models: Mapping[str, SandboxPrices | Mapping[str, int] | None] | None = None,
         cache_min_tokens: int = 0,
         validate: bool = True,
+        record_limit: int | None = None,
         coalesce: bool = False,
         seed: str | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -56,6 +57,7 @@ class Sandbox:
                 models=with_extra_models(extra_models or {}),
                 cache_min_tokens=cache_min_tokens,
                 validate=validate,
+                record_limit=record_limit,
                 seed=seed,
                 clock=clock,
             )

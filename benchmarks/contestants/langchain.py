@@ -9,7 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
 
 from benchmarks.contestants import KEY, QUESTION, Role
 from benchmarks.contestants.langchain_floor import FloorChat, prebuilt
@@ -20,7 +27,10 @@ from benchmarks.wire import AGENT_TURNS, ANSWER, SIGNATURE, TOOL_NAME, tool_inpu
 TOOL = {
     "name": TOOL_NAME,
     "description": "Look the items up.",
-    "input_schema": {"type": "object", "properties": {"items": {"type": "array", "items": {"type": "string"}}}},
+    "input_schema": {
+        "type": "object",
+        "properties": {"items": {"type": "array", "items": {"type": "string"}}},
+    },
 }
 THINKING = {"type": "enabled", "budget_tokens": 1024}
 
@@ -35,8 +45,10 @@ class LangChainJobs:
         warnings.filterwarnings("ignore", message=".*is in beta.*")
 
     def job(self, metric: str, size: int) -> Job:
-        """The job of that name."""
-        make: Callable[[int], Job] = getattr(self, f"_{metric}")
+        """The job of that name. Raises ``LookupError`` if there is none."""
+        make: Callable[[int], Job] | None = getattr(self, f"_{metric}", None)
+        if make is None:
+            raise LookupError(metric)
         return make(size)
 
     def _model(self, kind: str, size: int, *, prefix: str = "", **options: Any) -> BaseChatModel:

@@ -86,7 +86,9 @@ class FloorChat(BaseChatModel):
 
     def _result(self, messages: list[BaseMessage]) -> ChatResult:
         results: list[ChatResult] = self.replies.results
-        return results[sum(isinstance(message, ToolMessage) for message in messages) if len(results) > 1 else 0]
+        return results[
+            sum(isinstance(message, ToolMessage) for message in messages) if len(results) > 1 else 0
+        ]
 
     def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
         return self._result(messages)

@@ -69,9 +69,7 @@ class HttpxJobs:
 
     def _read(self, scenario: str) -> Job:
         def run() -> list[bytes]:
-            with self._client.stream(
-                "POST", self._path(scenario), json=_request(1, stream=True)
-            ) as response:
+            with self._client.stream("POST", self._path(scenario), json=_request(1, stream=True)) as response:
                 return list(response.iter_bytes())
 
         return Job(run=run, check=_body_check(scenario))

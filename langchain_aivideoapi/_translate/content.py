@@ -27,7 +27,12 @@ _TOOL_ID: Final = re.compile(r"[a-zA-Z0-9_-]+")
 _DATA_URI: Final = re.compile(r"data:(?P<mime>[^;,]*)(?:;[^;,]*)*?;base64,(?P<data>.*)", re.DOTALL)
 _LEFTOVERS: Final = frozenset({"index", "partial_json"})
 """What streaming leaves on blocks."""
-_IMAGE_STARTS: Final = {"/9j/": "image/jpeg", "iVBORw0KGgo": "image/png", "R0lGOD": "image/gif", "UklGR": "image/webp"}
+_IMAGE_STARTS: Final = {
+    "/9j/": "image/jpeg",
+    "iVBORw0KGgo": "image/png",
+    "R0lGOD": "image/gif",
+    "UklGR": "image/webp",
+}
 """How base64 images of the types that the wire takes begin."""
 _PDF: Final = "application/pdf"
 _CARRIED: Final = ("cache_control", "citations", "title", "context")
@@ -53,7 +58,9 @@ def wire_id(tool_call_id: str) -> str:
     return f"toolu_{hashlib.sha256(tool_call_id.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
 
 
-def to_blocks(content: Any, *, message: int, provider: str | None = None, assistant: bool = False) -> list[Block]:
+def to_blocks(
+    content: Any, *, message: int, provider: str | None = None, assistant: bool = False
+) -> list[Block]:
     """The wire blocks of a message's content; blank text is left out, since the wire refuses it."""
     if isinstance(content, str):
         return [{"type": "text", "text": content}] if content and not content.isspace() else []
@@ -65,7 +72,9 @@ def to_blocks(content: Any, *, message: int, provider: str | None = None, assist
                 blocks.append({"type": "text", "text": item})
             continue
         if not isinstance(item, Mapping):
-            raise InvalidInputError(f"{place} is a {type(item).__name__}; content must be text or blocks with a type")
+            raise InvalidInputError(
+                f"{place} is a {type(item).__name__}; content must be text or blocks with a type"
+            )
         block = to_block(item, place)
         if block is not None:
             blocks.append(block)
@@ -134,7 +143,9 @@ def _text(item: Mapping[str, Any], place: Place) -> Block | None:
     if len(item) == 2:
         return block
     citations = item.get("citations") or (
-        [from_annotation(note) for note in item.get("annotations") or ()] if place.provider in TRUSTED else None
+        [from_annotation(note) for note in item.get("annotations") or ()]
+        if place.provider in TRUSTED
+        else None
     )
     if citations:
         # file_id is null on received citations, and no field of sent ones.
@@ -147,7 +158,9 @@ def _text(item: Mapping[str, Any], place: Place) -> Block | None:
 
 def _thinking(item: Mapping[str, Any], place: Place) -> Block | None:
     if item.get("cache_control") is not None:
-        raise InvalidInputError(f"{place} has cache_control, which a thinking block cannot carry; put it on another")
+        raise InvalidInputError(
+            f"{place} has cache_control, which a thinking block cannot carry; put it on another"
+        )
     return _thought(str(item.get("thinking") or ""), item.get("signature"), place)
 
 
@@ -233,7 +246,9 @@ def _image_type(mime_type: str | None, data: str, place: Place) -> str:
     if not mime_type:
         mime_type = next((known for start, known in _IMAGE_STARTS.items() if data.startswith(start)), None)
         if mime_type is None:
-            raise InvalidInputError(f"{place} is a base64 image of unknown type; set mime_type, such as 'image/png'")
+            raise InvalidInputError(
+                f"{place} is a base64 image of unknown type; set mime_type, such as 'image/png'"
+            )
     return "image/jpeg" if mime_type == "image/jpg" else mime_type
 
 
@@ -297,7 +312,9 @@ def _base64_document(mime_type: str, data: str, place: Place) -> Block:
     if mime_type == _PDF:
         return {"type": "base64", "media_type": _PDF, "data": data}
     if not mime_type.startswith("text/"):
-        raise InvalidInputError(f"{place} is a file of type {mime_type!r}; the wire takes PDF, plain text and images")
+        raise InvalidInputError(
+            f"{place} is a file of type {mime_type!r}; the wire takes PDF, plain text and images"
+        )
     try:
         text = base64.b64decode(data, validate=True).decode("utf-8")
     except (binascii.Error, UnicodeDecodeError) as error:
@@ -393,8 +410,15 @@ def _server_tool_result(item: Mapping[str, Any], place: Place) -> Block:
     extras = dict(item.get("extras") or {})
     kind = extras.pop("block_type", None)
     if not kind:
-        raise InvalidInputError(f"{place} is a server_tool_result that does not say of which tool (extras.block_type)")
-    block: Block = {"type": kind, "tool_use_id": item.get("tool_call_id"), "content": item.get("output", []), **extras}
+        raise InvalidInputError(
+            f"{place} is a server_tool_result that does not say of which tool (extras.block_type)"
+        )
+    block: Block = {
+        "type": kind,
+        "tool_use_id": item.get("tool_call_id"),
+        "content": item.get("output", []),
+        **extras,
+    }
     if kind == "mcp_tool_result":
         block["is_error"] = item.get("status") == "error"
     return block

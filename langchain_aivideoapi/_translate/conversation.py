@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from langchain_core.messages import (
     AIMessage,
@@ -11,19 +11,22 @@ from langchain_core.messages import (
     ChatMessage,
     FunctionMessage,
     HumanMessage,
+    InvalidToolCall,
     SystemMessage,
     ToolMessage,
 )
 
 from aivideoapi_core import InvalidInputError, MessageParam
 from langchain_aivideoapi._translate.content import (
-    TRUSTED,
     Block,
     parsed_input,
     thought_as_text,
     to_blocks,
     wire_id,
 )
+
+Content: TypeAlias = str | list[Any]
+"""A turn's or system prompt's content: text, or wire blocks."""
 
 _THINKING: Final = frozenset({"thinking", "redacted_thinking"})
 _CHAT_ROLES: Final = {
@@ -41,7 +44,7 @@ _NOT_MADE: Final = "This call was not made: its arguments were not valid JSON."
 class Conversation(NamedTuple):
     """``system`` and ``messages`` of a request."""
 
-    system: str | list[Block] | None
+    system: Content | None
     turns: list[MessageParam]
 
 
@@ -60,11 +63,11 @@ def to_conversation(messages: Sequence[BaseMessage]) -> Conversation:
 
 class _Builder:
     def __init__(self) -> None:
-        self._system: list[str | list[Block]] = []
+        self._system: list[Content] = []
         self._turns: list[MessageParam] = []
-        self._user: list[str | list[Block]] = []
+        self._user: list[Content] = []
         self._results: list[Block] = []
-        self._assistant: list[str | list[Block]] = []
+        self._assistant: list[Content] = []
         self._nameless: list[str] = []
         """Wire ids of tool calls that came without one, in order, for results that name none."""
         self._invalid: list[str] = []
@@ -92,9 +95,9 @@ class _Builder:
             )
 
     def finish(self) -> Conversation:
-        self._close_assistant(last=True)
-        self._open_user()
-        self._close_user()
+        if self._assistant:
+            self._flush_assistant(last=not self._invalid)
+        self._flush_user()
         texts = self._system
         if not texts:
             return Conversation(None, self._turns)
@@ -154,13 +157,17 @@ class _Builder:
             and not message.additional_kwargs
         ):
             if content and not content.isspace():
-                self._close_user()
+                self._open_assistant()
                 self._assistant.append(content)
             return
         blocks = self._assistant_blocks(index, message)
-        if blocks:
-            self._close_user()
-            self._assistant.append(blocks)
+        if not blocks:
+            return
+        self._open_assistant()
+        self._assistant.append(blocks)
+        self._invalid += [
+            _invalid_id(call, index, number) for number, call in enumerate(message.invalid_tool_calls)
+        ]
 
     def _assistant_blocks(self, index: int, message: AIMessage) -> list[Block]:
         provider = message.response_metadata.get("model_provider")
@@ -177,16 +184,17 @@ class _Builder:
                 use_id = f"call_{index}_{number}"
                 self._nameless.append(use_id)
             if (block := used.get(use_id)) is None:
-                blocks.append({"type": "tool_use", "id": use_id, "name": call["name"], "input": dict(call["args"])})
+                blocks.append(
+                    {"type": "tool_use", "id": use_id, "name": call["name"], "input": dict(call["args"])}
+                )
             else:  # the call is what was made, after any edit by a reviewer
                 block["name"], block["input"] = call["name"], dict(call["args"])
         for number, invalid in enumerate(message.invalid_tool_calls):
-            use_id = wire_id(invalid["id"]) if invalid["id"] else f"call_{index}_invalid_{number}"
+            use_id = _invalid_id(invalid, index, number)
             if (block := used.get(use_id)) is None:
                 block = {"type": "tool_use", "id": use_id, "name": invalid["name"] or "unknown", "input": {}}
                 blocks.append(block)
             block["input"] = parsed_input(invalid["args"])
-            self._invalid.append(use_id)
         if not message.tool_calls and (old := message.additional_kwargs.get("function_call")):
             blocks.append(_function_use(old))
         return _thinking_first(blocks)
@@ -194,46 +202,34 @@ class _Builder:
     def _open_user(self) -> None:
         """What follows belongs to a user turn."""
         if self._assistant:
-            self._close_assistant(last=False)
+            self._flush_assistant(last=False)
 
-    def _close_assistant(self, *, last: bool) -> None:
+    def _open_assistant(self) -> None:
+        """What follows belongs to an assistant turn."""
+        if self._user or self._results:
+            self._flush_user()
+
+    def _flush_assistant(self, *, last: bool) -> None:
         parts, self._assistant = self._assistant, []
-        if not parts:
-            return
-        content: str | list[Block]
-        if len(parts) == 1:
-            content = parts[0]
-        else:
-            content = _thinking_first(_joined(parts))
-        if last and not self._invalid:
-            content = _without_trailing_blanks(content)
-        if content:
-            self._turns.append({"role": "assistant", "content": content})
+        content = parts[0] if len(parts) == 1 else _thinking_first(_joined(parts))
+        self._turns.append(
+            {"role": "assistant", "content": _without_trailing_blanks(content) if last else content}
+        )
 
-    def _close_user(self) -> None:
-        """Write the pending user turn: an assistant turn follows, or the end."""
-        if self._invalid:
-            answered = {result.get("tool_use_id") for result in self._results}
-            self._results += [
-                {"type": "tool_result", "tool_use_id": use_id, "content": _NOT_MADE, "is_error": True}
-                for use_id in self._invalid
-                if use_id not in answered
-            ]
-        if self._assistant:
-            return  # neighbours of the same role: one turn
-        parts, results = self._user, self._results
+    def _flush_user(self) -> None:
+        parts, results, invalid = self._user, self._results, self._invalid
         self._user, self._results, self._invalid = [], [], []
-        if not parts and not results:
-            return
-        content: str | list[Block]
-        if not results and len(parts) == 1:
-            content = parts[0]
-        else:
-            content = [*results, *_joined(parts)]
-        self._turns.append({"role": "user", "content": content})
+        if invalid:
+            answered = {result["tool_use_id"] for result in results}
+            results += [_not_made(use_id) for use_id in invalid if use_id not in answered]
+        if results:
+            self._turns.append({"role": "user", "content": [*results, *_joined(parts)]})
+        elif parts:
+            content = parts[0] if len(parts) == 1 else _joined(parts)
+            self._turns.append({"role": "user", "content": content})
 
 
-def _joined(parts: Sequence[str | list[Block]]) -> list[Block]:
+def _joined(parts: Sequence[Content]) -> list[Block]:
     blocks: list[Block] = []
     for part in parts:
         if isinstance(part, str):
@@ -257,6 +253,15 @@ def _result(tool_use_id: str, content: Any, index: int, *, is_error: bool) -> Bl
     if is_error:
         block["is_error"] = True
     return block
+
+
+def _invalid_id(call: InvalidToolCall, index: int, number: int) -> str:
+    return wire_id(call["id"]) if call["id"] else f"call_{index}_invalid_{number}"
+
+
+def _not_made(use_id: str) -> Block:
+    """The result of a call that could not be made; the wire wants one for every call."""
+    return {"type": "tool_result", "tool_use_id": use_id, "content": _NOT_MADE, "is_error": True}
 
 
 def _function_id(name: str | None) -> str:
@@ -294,7 +299,7 @@ def _thinking_first(blocks: list[Block]) -> list[Block]:
     return ordered
 
 
-def _without_trailing_blanks(content: str | list[Block]) -> str | list[Block]:
+def _without_trailing_blanks(content: Content) -> Content:
     """A final assistant turn as the wire takes it: it must not end in white space."""
     if isinstance(content, str):
         return content.rstrip()
@@ -302,6 +307,3 @@ def _without_trailing_blanks(content: str | list[Block]) -> str | list[Block]:
     if last["type"] != "text":
         return content
     return [*content[:-1], {**last, "text": last["text"].rstrip()}]
-
-
-__all__ = ["TRUSTED", "Conversation", "to_conversation"]

@@ -74,7 +74,9 @@ def to_message(reply: Reply) -> AIMessage:
         raw = invalid_arguments(block, cut=cut)
         call = {"name": block.get("name"), "id": block.get("id")}
         if raw is not None:
-            invalid.append({**call, "args": raw, "error": cut_error(stop_reason), "type": "invalid_tool_call"})
+            invalid.append(
+                {**call, "args": raw, "error": cut_error(stop_reason), "type": "invalid_tool_call"}
+            )
         else:
             tool_calls.append({**call, "args": block.get("input") or {}, "type": "tool_call"})
     return AIMessage(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from aivideoapi_core import InvalidInputError
 from llama_index.core.base.llms.types import (
     AudioBlock,
     BaseContentBlock,
@@ -22,6 +20,7 @@ from llama_index.core.base.llms.types import (
 )
 from pydantic_core import from_json
 
+from aivideoapi_core import InvalidInputError
 from llamaindex_aivideoapi._translate._media import to_document, to_image
 
 WireBlock = dict[str, Any]
@@ -125,7 +124,9 @@ def _no_block(_: Any) -> None:
 def _refuse(block: Any) -> WireBlock:
     if isinstance(block, (AudioBlock, VideoBlock)):
         kind = "audio" if isinstance(block, AudioBlock) else "video"
-        raise InvalidInputError(f"{kind} cannot be sent: the Messages format has no {kind}; send a transcript")
+        raise InvalidInputError(
+            f"{kind} cannot be sent: the Messages format has no {kind}; send a transcript"
+        )
     raise InvalidInputError(f"a {type(block).__name__} cannot be sent over the Messages format")
 
 
@@ -138,11 +139,6 @@ _TRANSLATORS: Final[Mapping[type, Callable[[Any], WireBlock | None]]] = {
     CitableBlock: _to_search_result,
     CitationBlock: _no_block,
 }
-
-
-def as_json(value: Any) -> str:
-    """Any value as text that a model can read."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def text_of(blocks: Sequence[WireBlock]) -> str:

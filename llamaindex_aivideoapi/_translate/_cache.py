@@ -6,8 +6,9 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from aivideoapi_core import MAX_CACHE_BREAKPOINTS, InvalidInputError
 from llama_index.core.base.llms.types import CachePoint
+
+from aivideoapi_core import MAX_CACHE_BREAKPOINTS, InvalidInputError
 
 logger = logging.getLogger("aivideoapi")
 

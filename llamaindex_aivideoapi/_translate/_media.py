@@ -8,8 +8,9 @@ from io import IOBase
 from pathlib import Path
 from typing import Any, Final
 
-from aivideoapi_core import InvalidInputError
 from llama_index.core.base.llms.types import DocumentBlock, ImageBlock
+
+from aivideoapi_core import InvalidInputError
 
 _IMAGE_MAGIC: Final = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from aivideoapi_core import Message, Reply
 from llama_index.core.base.llms.types import (
     ChatMessage,
     ChatResponse,
@@ -17,10 +16,13 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 
+from aivideoapi_core import Message, Reply
+
 WIRE_CONTENT: Final = "wire_content"
 """Key of ``additional_kwargs`` under which the reply's own blocks stay, where LlamaIndex's blocks
 cannot say everything (citations, server tools): they go back unchanged in the next turn."""
 
+_DIRECT_CALLER: Final = {"type": "direct"}
 _EXPRESSIBLE: Final = frozenset({"text", "thinking", "redacted_thinking", "tool_use"})
 
 
@@ -142,6 +144,8 @@ def _says_everything(content: Sequence[Mapping[str, Any]]) -> bool:
         kind = block["type"]
         if kind not in _EXPRESSIBLE or block.get("citations") or (kind == "text" == before):
             return False
+        if kind == "tool_use" and (block.get("caller") or _DIRECT_CALLER) != _DIRECT_CALLER:
+            return False
         before = kind
     return True
 
@@ -153,8 +157,3 @@ def _count_thinking(blocks: Sequence[ContentBlock], usage: Mapping[str, Any]) ->
     thinking = [block for block in blocks if isinstance(block, ThinkingBlock)]
     if type(tokens) is int and len(thinking) == 1:
         thinking[0].num_tokens = tokens
-
-
-def texts_of(content: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """The texts of wire blocks, in order."""
-    return (block["text"] for block in content if block.get("type") == "text")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from aivideoapi_core import InvalidInputError, ToolChoiceParam
 from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools.types import BaseTool
 
+from aivideoapi_core import InvalidInputError, ToolChoiceParam
 from llamaindex_aivideoapi._translate._blocks import parse_arguments
 
 _CHOICES: Final[Mapping[str, str]] = {"auto": "auto", "any": "any", "required": "any", "none": "none"}

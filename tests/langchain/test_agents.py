@@ -245,19 +245,24 @@ def _long_talk(turns: int) -> list[Any]:
     return talk
 
 
-def test_context_overflow_is_summarised_and_tried_again(model: Model, sandbox: Sandbox) -> None:
-    overflow = Fault.error("invalid_request", message="prompt is too long: 208310 tokens > 200000 maximum")
-    sandbox.enqueue(overflow, Reply("SUMMARY OF IT ALL"), Reply("Done."))
-    agent = create_agent(model(), middleware=[SummarizationMiddleware(model(), keep=("messages", 3))])
-    result = agent.invoke({"messages": [*_long_talk(6), HumanMessage("And now?")]})
+OVERFLOW = Fault.error("invalid_request", message="prompt is too long: 208310 tokens > 200000 maximum")
+
+
+def test_a_summary_that_overflows_is_made_from_less(model: Model, sandbox: Sandbox) -> None:
+    """LangChain's middleware cuts the middle out on ``ContextOverflowError``, and does not merely ask again."""
+    sandbox.enqueue(OVERFLOW, Reply("SUMMARY OF IT ALL"), Reply("Done."))
+    middleware = SummarizationMiddleware(model(), trigger=("messages", 5), keep=("messages", 3))
+    agent = create_agent(model(), middleware=[middleware])
+    result = agent.invoke({"messages": [*_long_talk(60), HumanMessage("And now?")]})
     assert result["messages"][-1].text == "Done."
-    assert len(sandbox.requests) == 3
-    assert "SUMMARY OF IT ALL" in str(sandbox.requests[2].body["messages"][0])
-    assert len(sandbox.requests[2].body["messages"]) < len(sandbox.requests[0].body["messages"])
+    first, second, answer = (request.body for request in sandbox.requests)
+    assert len(str(second)) < len(str(first))
+    assert "SUMMARY OF IT ALL" in str(answer["messages"][0])
+    assert len(answer["messages"]) < 6
 
 
 def test_context_overflow_is_langchains_error_too(model: Model, sandbox: Sandbox) -> None:
-    sandbox.enqueue(Fault.error("invalid_request", message="prompt is too long: 9 tokens > 8 maximum"))
+    sandbox.enqueue(OVERFLOW)
     with pytest.raises(ContextOverflowError) as caught:
         model().invoke("Hello")
     assert isinstance(caught.value, core.ContextOverflowError)

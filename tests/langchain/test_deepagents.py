@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from deepagents import create_deep_agent
 from deepagents.profiles.harness import harness_profiles
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.tools import tool
 
 from aivideoapi_core import base_model, known_models
-from aivideoapi_core.sandbox import Reply, Sandbox
+from aivideoapi_core.sandbox import Fault, Reply, Sandbox
 from langchain_aivideoapi import ChatAIVideoAPI
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +66,24 @@ async def test_async(sandbox: Sandbox) -> None:
     agent = create_deep_agent(model=model, tools=[get_weather])
     result = await agent.ainvoke({"messages": [("user", "What is the weather in Paris?")]})
     assert "21 degrees" in str(result["messages"])
+
+
+def test_context_overflow_is_summarised_and_tried_again(sandbox: Sandbox) -> None:
+    """deepagents compacts the conversation when a call raises LangChain's ``ContextOverflowError``."""
+    model = ChatAIVideoAPI(model=DIRECT, api_key=sandbox.api_key, base_url=sandbox.url, max_retries=0)
+    sandbox.enqueue(
+        Fault.error("invalid_request", message="prompt is too long: 1200310 tokens > 1000000 maximum"),
+        Reply("SUMMARY OF IT ALL"),
+        Reply("Done."),
+    )
+    talk: list[Any] = []
+    for number in range(20):
+        talk += [HumanMessage(f"Question {number}?"), AIMessage(f"Answer {number}.")]
+    result = create_deep_agent(model=model).invoke({"messages": [*talk, HumanMessage("And now?")]})
+    assert result["messages"][-1].text == "Done."
+    assert len(sandbox.requests) == 3
+    assert "SUMMARY OF IT ALL" in str(sandbox.requests[2].body["messages"][0])
+    assert len(sandbox.requests[2].body["messages"]) < len(sandbox.requests[0].body["messages"])
 
 
 def _with_our_entry_points(folder: Path) -> Path:

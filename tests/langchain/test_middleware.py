@@ -198,12 +198,16 @@ def test_nothing_of_the_callers_is_changed(model: Model) -> None:
     system = SystemMessage([_text("Be brief.")])
     messages = [HumanMessage([_text("Hello")])]
     tools: list[Any] = [get_time, get_weather]
-    before = copy.deepcopy((system, messages)), [dict(item.extras or {}) for item in tools]
+
+    def seen() -> Any:
+        return system.content, messages[0].content, [item.extras for item in tools]
+
+    before = copy.deepcopy(seen())
     agent = create_agent(
         model(), tools, system_prompt=system, middleware=[AIVideoAPIPromptCachingMiddleware()]
     )
     agent.invoke({"messages": messages})
-    assert ((system, messages), [dict(item.extras or {}) for item in tools]) == before
+    assert seen() == before
 
 
 def test_from_how_many_messages_on(model: Model, sandbox: Sandbox) -> None:

@@ -177,4 +177,4 @@ def test_a_tracer_sees_the_same(model: Model, sandbox: Sandbox, model_id: str, r
         run.extra["metadata"]["ls_provider"] == message["response_metadata"]["model_provider"] == "aivideoapi"
     )
     assert run.extra["metadata"]["ls_model_name"] == model_id
-    assert sandbox.api_key not in str(run.dict())
+    assert sandbox.api_key not in str((run.inputs, run.outputs, run.extra, run.serialized))

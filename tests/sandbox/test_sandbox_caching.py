@@ -55,7 +55,9 @@ def test_the_first_call_writes_and_the_next_reads(sandbox: Sandbox) -> None:
 
 
 def test_a_growing_conversation_writes_only_what_is_new(sandbox: Sandbox) -> None:
-    turns: list[Any] = [{"role": "user", "content": [{"type": "text", "text": "One " * 40, "cache_control": MARK}]}]
+    turns: list[Any] = [
+        {"role": "user", "content": [{"type": "text", "text": "One " * 40, "cache_control": MARK}]}
+    ]
     _, written, _ = counts(usage_of(sandbox, messages=turns))
     turns = [
         {"role": "user", "content": [{"type": "text", "text": "One " * 40}]},
@@ -86,8 +88,9 @@ def test_lifetimes() -> None:
         clock.now = 580  # the hit renewed the five minutes
         assert counts(usage_of(sandbox, system=[hour, short]))[1:] == (0, both)
         clock.now = 900
-        assert counts(usage_of(sandbox, system=[hour, short]))[1:] == tuple(
-            [split["ephemeral_5m_input_tokens"], split["ephemeral_1h_input_tokens"]]
+        assert counts(usage_of(sandbox, system=[hour, short]))[1:] == (
+            split["ephemeral_5m_input_tokens"],
+            split["ephemeral_1h_input_tokens"],
         )
         clock.now = 10_000
         assert counts(usage_of(sandbox, system=[hour, short]))[1:] == (both, 0)

@@ -54,9 +54,11 @@ def partial(sandbox: Sandbox, *, stream: bool) -> tuple[bytes, Exception | None]
     headers = {"authorization": "Bearer sk-test"}
     parts = []
     try:
-        with httpx.stream("POST", f"{sandbox.url}/v1/messages", json=body, headers=headers, timeout=0.5) as response:
+        with httpx.stream(
+            "POST", f"{sandbox.url}/v1/messages", json=body, headers=headers, timeout=0.5
+        ) as response:
             for part in response.iter_raw():
-                parts.append(part)  # noqa: PERF402  # what came before the exception counts
+                parts.append(part)  # what came before the exception counts
     except httpx.TransportError as error:
         return b"".join(parts), error
     return b"".join(parts), None
@@ -101,7 +103,13 @@ def test_every_official_type(sandbox: Sandbox, status: int, kind: str) -> None:
         ),
         pytest.param(
             Fault.error("internal_error", message="your key {key} broke"),
-            {"error": {"code": "internal_error", "message": "your key sk-sandbox-0000 broke", "type": "api_error"}},
+            {
+                "error": {
+                    "code": "internal_error",
+                    "message": "your key sk-sandbox-0000 broke",
+                    "type": "api_error",
+                }
+            },
             id="echoes the key",
         ),
     ],
@@ -176,7 +184,13 @@ def test_a_disconnect_sends_nothing(sandbox: Sandbox, stream: bool) -> None:
         (Fault.invalid_utf8(), True, 200, b"\xff\xfe\xc3(", True),
         (Fault.invalid_utf8(), False, 200, b"\xff\xfe\xc3(", True),
         (Fault.error_event("overloaded_error", 3), True, 200, b'"type":"overloaded_error"', False),
-        (Fault.error_event("upstream_error", 0, official_shape=False), True, 200, b'"code":"upstream_error"', False),
+        (
+            Fault.error_event("upstream_error", 0, official_shape=False),
+            True,
+            200,
+            b'"code":"upstream_error"',
+            False,
+        ),
         (Fault.error_event("overloaded_error"), False, 529, b'"type":"overloaded_error"', False),
         (Fault.html(), True, 502, b"<!DOCTYPE html>", False),
         (Fault.html(200), False, 200, b"<!DOCTYPE html>", False),
@@ -201,7 +215,7 @@ def test_broken_answers(
     with httpx.stream("POST", f"{sandbox.url}/v1/messages", json=body, headers=headers) as response:
         try:
             for part in response.iter_raw():
-                parts.append(part)  # noqa: PERF402
+                parts.append(part)
         except httpx.RemoteProtocolError:
             assert fault.kind == "endless_line"
     assert response.status_code == status

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from aivideoapi_core.sandbox import Fault, Reply, Sandbox
+from aivideoapi_core.sandbox import Reply, Sandbox
 
 BODY = {"model": "claude-sonnet-4-6", "stream": False, "messages": [{"role": "user", "content": "Hello"}]}
 AUTH = {"authorization": "Bearer sk-sandbox-0000"}
@@ -48,7 +48,9 @@ def test_the_bytes_of_a_stream(sandbox: Sandbox) -> None:
     assert b"request-id: req_sandbox_" in head
     assert b"content-type: text/event-stream" in head
     assert b"transfer-encoding: chunked" in head
-    names = [line.removeprefix(b"event: ").decode() for line in body.split(b"\n") if line.startswith(b"event: ")]
+    names = [
+        line.removeprefix(b"event: ").decode() for line in body.split(b"\n") if line.startswith(b"event: ")
+    ]
     assert names == [
         "message_start",
         "content_block_start",
@@ -74,7 +76,9 @@ def test_a_native_request_without_stream_streams_and_a_direct_one_does_not(sandb
 def test_chunked_requests_keep_alive_and_split_writes(sandbox: Sandbox) -> None:
     payload = json.dumps(BODY).encode()
     head = b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk-test\r\nTransfer-Encoding: chunked\r\n\r\n"
-    chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (payload[:10], payload[10:])) + b"0\r\n\r\n"
+    chunks = (
+        b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (payload[:10], payload[10:])) + b"0\r\n\r\n"
+    )
     with connect(sandbox) as connection:
         for piece in (head[:30], head[30:] + chunks[:7], chunks[7:]):
             connection.sendall(piece)
@@ -153,7 +157,9 @@ def test_records_leave_the_key_out(sandbox: Sandbox) -> None:
         pytest.param(b"nonsense\r\n\r\n", 400, id="request line"),
         pytest.param(b"POST /v1/messages HTTP/1.1\r\nno colon\r\n\r\n", 400, id="header line"),
         pytest.param(b"POST /v1/messages HTTP/1.1\r\nContent-Length: x\r\n\r\n", 400, id="length"),
-        pytest.param(b"POST /v1/messages HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n", 413, id="too large"),
+        pytest.param(
+            b"POST /v1/messages HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n", 413, id="too large"
+        ),
     ],
 )
 def test_unreadable_requests_are_answered_and_closed(sandbox: Sandbox, sent: bytes, status: int) -> None:
@@ -189,14 +195,18 @@ async def test_two_hundred_keep_alive_connections() -> None:
 
 def test_close_ends_held_connections_and_leaves_no_thread() -> None:
     before = set(threading.enumerate())
+    faults = (
+        "stall;after_events=2",
+        "delay;seconds=3600",
+        "stall;after_events=-1",
+        "endless_line;size=999999999999",
+    )
     with Sandbox() as sandbox:
-        sandbox.enqueue(Fault.stall(2), Fault.delay(3_600), Fault.stall(-1), Fault.endless_line(size=1 << 40))
         connections = [connect(sandbox) for _ in range(5)]  # the last one never sends anything
-        for connection in connections[:4]:
-            connection.sendall(raw_request({**BODY, "stream": True}))
-        connections[0].recv(65_536)
+        for connection, fault in zip(connections, faults, strict=False):
+            connection.sendall(raw_request({**BODY, "stream": True}, extra=f"X-Sandbox-Fault: {fault}\r\n"))
         while len(sandbox.ledger) < 4:
-            connections[3].recv(65_536)
+            threading.Event().wait(0.005)  # until every handler is in the middle of its fault
         url = sandbox.url
     assert set(threading.enumerate()) == before
     for connection in connections:
@@ -240,3 +250,12 @@ def test_http_1_0_gets_no_chunks(sandbox: Sandbox) -> None:
         head, _, body = read_to_end(connection).partition(b"\r\n\r\n")
     assert b"transfer-encoding" not in head
     assert body.startswith(b"event: message_start\n")
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(None, 3), (2, 2), (0, 0)])
+def test_old_records_can_be_dropped(limit: int | None, kept: int) -> None:
+    with Sandbox(record_limit=limit) as sandbox:
+        for _ in range(3):
+            httpx.post(f"{sandbox.url}/v1/messages", json=BODY, headers=AUTH)
+        assert len(sandbox.requests) == kept
+        assert len(sandbox.ledger) == 3

@@ -34,7 +34,13 @@ def call(sandbox: Sandbox, model: str = NATIVE, *, stream: bool = False, **more:
 )
 @pytest.mark.parametrize("stream", [False, True])
 def test_native_calls_are_charged_exactly_and_reported_cut(
-    sandbox: Sandbox, model: str, input_tokens: int, output_tokens: int, micro: int, reported: str, stream: bool
+    sandbox: Sandbox,
+    model: str,
+    input_tokens: int,
+    output_tokens: int,
+    micro: int,
+    reported: str,
+    stream: bool,
 ) -> None:
     sandbox.enqueue(Reply("x", usage={"input_tokens": input_tokens, "output_tokens": output_tokens}))
     response = call(sandbox, model, stream=stream)
@@ -84,7 +90,8 @@ def test_an_unpublished_price_is_unknown_not_zero() -> None:
 
 
 @pytest.mark.parametrize(
-    ("micro", "text"), [(68_400, "0.06"), (1_669_999, "1.66"), (2_000_000, "2"), (100_000, "0.1"), (9_999, "0")]
+    ("micro", "text"),
+    [(68_400, "0.06"), (1_669_999, "1.66"), (2_000_000, "2"), (100_000, "0.1"), (9_999, "0")],
 )
 def test_reports_are_cut_to_two_decimals(micro: int, text: str) -> None:
     assert str(as_json_number(reported_credits(micro))) == text
@@ -98,7 +105,9 @@ def test_the_two_price_tables_agree() -> None:
     for model, rules in MODELS.items():
         theirs = listed[model]
         assert theirs is not None
-        assert [getattr(theirs, name) for name in names] == [getattr(rules.prices, name) for name in names], model
+        assert [getattr(theirs, name) for name in names] == [getattr(rules.prices, name) for name in names], (
+            model
+        )
 
 
 def test_balance_goes_down_and_ends_in_402() -> None:

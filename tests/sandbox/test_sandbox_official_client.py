@@ -53,7 +53,12 @@ RICH = Reply(
             ],
         },
         {"type": "tool_use", "id": "toolu_1", "name": "no_arguments", "input": {}},
-        {"type": "tool_use", "id": "toolu_2", "name": "deep", "input": {"a": [1, 2.5, None, {"b": "\u201cé\u201d\n"}]}},
+        {
+            "type": "tool_use",
+            "id": "toolu_2",
+            "name": "deep",
+            "input": {"a": [1, 2.5, None, {"b": "\u201cé\u201d\n"}]},
+        },
     ],
     stop_reason="tool_use",
     usage={"input_tokens": 11, "output_tokens": 222, "cache_read_input_tokens": 0},
@@ -65,7 +70,9 @@ def client_of(sandbox: Sandbox) -> anthropic.Anthropic:
     return anthropic.Anthropic(auth_token=sandbox.api_key, api_key=None, base_url=sandbox.url, max_retries=0)
 
 
-def ask(sandbox: Sandbox, messages: Any = "Hello", *, model: str = DIRECT, stream: bool = False, **more: Any) -> Any:
+def ask(
+    sandbox: Sandbox, messages: Any = "Hello", *, model: str = DIRECT, stream: bool = False, **more: Any
+) -> Any:
     """The final message, whole or accumulated by the client from the stream."""
     if isinstance(messages, str):
         messages = [{"role": "user", "content": messages}]
@@ -138,7 +145,11 @@ def test_a_tool_loop_ends_with_an_answer_from_the_result(sandbox: Sandbox, model
     messages: list[Any] = [{"role": "user", "content": "What is the weather in San Francisco, CA?"}]
     first = ask(sandbox, messages, model=model, stream=stream, tools=[WEATHER])
     (use,) = [block for block in first.content if block.type == "tool_use"]
-    assert (first.stop_reason, use.name, use.input) == ("tool_use", "get_weather", {"location": "San Francisco, CA"})
+    assert (first.stop_reason, use.name, use.input) == (
+        "tool_use",
+        "get_weather",
+        {"location": "San Francisco, CA"},
+    )
     assert use.id.startswith("toolu_sandbox_")
     messages.append({"role": "assistant", "content": first.content})
     result = {"type": "tool_result", "tool_use_id": use.id, "content": "It's sunny, 21 degrees."}
@@ -222,7 +233,11 @@ def test_stop_sequences_and_max_tokens(sandbox: Sandbox, stream: bool) -> None:
 
 
 def test_max_tokens_may_cut_inside_a_tools_json(sandbox: Sandbox) -> None:
-    request: Any = {"model": DIRECT, "max_tokens": 8, "messages": [{"role": "user", "content": "Weather in Paris?"}]}
+    request: Any = {
+        "model": DIRECT,
+        "max_tokens": 8,
+        "messages": [{"role": "user", "content": "Weather in Paris?"}],
+    }
     with client_of(sandbox) as client, client.messages.stream(
         **request, tools=[WEATHER], tool_choice={"type": "any"}
     ) as events:  # fmt: skip
@@ -236,7 +251,9 @@ def test_max_tokens_may_cut_inside_a_tools_json(sandbox: Sandbox) -> None:
 
 def test_unknown_events_and_deltas_do_not_stop_the_stream(sandbox: Sandbox) -> None:
     sandbox.enqueue(
-        Reply("fine", extra_events=[{"type": "future_event", "x": 1}], extra_deltas=[{"type": "future_delta"}])
+        Reply(
+            "fine", extra_events=[{"type": "future_event", "x": 1}], extra_deltas=[{"type": "future_delta"}]
+        )
     )
     events = [line for line in _raw_stream(sandbox).splitlines() if line.startswith("event: ")]
     assert "event: future_event" in events
@@ -299,15 +316,24 @@ def test_a_stream_may_lack_event_names_and_begin_with_a_bom(sandbox: Sandbox) ->
 
 
 def _raw_stream(sandbox: Sandbox) -> str:
-    request: Any = {"model": NATIVE, "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}], "stream": True}
-    with client_of(sandbox) as client:
-        with client.messages.with_streaming_response.create(**request) as response:
-            return bytes().join(response.iter_bytes()).decode()
+    request: Any = {
+        "model": NATIVE,
+        "max_tokens": 9,
+        "messages": [{"role": "user", "content": "Hi"}],
+        "stream": True,
+    }
+    with (
+        client_of(sandbox) as client,
+        client.messages.with_streaming_response.create(**request) as response,
+    ):
+        return b"".join(response.iter_bytes()).decode()
 
 
 async def test_the_async_client(sandbox: Sandbox) -> None:
-    async with anthropic.AsyncAnthropic(auth_token=sandbox.api_key, api_key=None, base_url=sandbox.url) as client:
-        async with client.messages.stream(
+    async with (
+        anthropic.AsyncAnthropic(auth_token=sandbox.api_key, api_key=None, base_url=sandbox.url) as client,
+        client.messages.stream(
             model=NATIVE, max_tokens=100, messages=[{"role": "user", "content": "Say pong"}]
-        ) as events:
-            assert await events.get_final_text() == "pong"
+        ) as events,
+    ):
+        assert await events.get_final_text() == "pong"

@@ -1,4 +1,4 @@
-"""Budget state in memory (one process) and in a SQLite file (many processes of one machine)."""
+"""Budget state in a SQLite file, for the processes of one machine."""
 
 from __future__ import annotations
 
@@ -11,52 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from aivideoapi_core._budget_state import BudgetState, Standing, Terms
-
-Clock = Callable[[], float]
+from aivideoapi_core._budget_state import BudgetState, Clock, Standing, Terms
 
 BUSY_S: Final = 30.0
 """How long one transaction waits for the others."""
-
-
-class MemoryStore:
-    """State of one budget in this process. Copies share it."""
-
-    blocking = False
-    shared = False
-
-    def __init__(self, *, clock: Clock = time.monotonic) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._state = BudgetState()
-
-    def reserve(self, terms: Terms, *, id: str, owner: str, micro: int) -> Standing:  # noqa: A002
-        """See ``BudgetStore``."""
-        with self._lock:
-            return self._state.reserve(terms, id=id, owner=owner, micro=micro, now=self._clock())
-
-    def settle(self, terms: Terms, *, id: str, micro: int, unknown: bool) -> Standing:  # noqa: A002
-        """See ``BudgetStore``."""
-        with self._lock:
-            return self._state.settle(terms, id=id, micro=micro, unknown=unknown, now=self._clock())
-
-    def renew(self, terms: Terms, *, owner: str) -> Standing:
-        """See ``BudgetStore``."""
-        with self._lock:
-            return self._state.renew(terms, owner=owner, now=self._clock())
-
-    def standing(self, terms: Terms) -> Standing:
-        """See ``BudgetStore``."""
-        with self._lock:
-            return self._state.swept(terms, now=self._clock())
-
-    def close(self) -> None:
-        """Nothing to let go of."""
-
-    def __reduce__(self) -> Any:
-        raise TypeError(
-            "a budget in memory cannot go to another process: give it store='budget.sqlite' or a Redis URL"
-        )
 
 
 class SqliteStore:

@@ -1,0 +1,37 @@
+"""LangChain integration of the AI Video API platform."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from aivideoapi_core import __version__
+from langchain_aivideoapi.chat_models import ChatAIVideoAPI
+from langchain_aivideoapi.credits import CreditsCallbackHandler, get_credits_callback
+from langchain_aivideoapi.registry import register
+
+if TYPE_CHECKING:
+    from langchain_aivideoapi.middleware import AIVideoAPIPromptCachingMiddleware
+
+_LATER: Final = {"AIVideoAPIPromptCachingMiddleware": "langchain_aivideoapi.middleware"}
+"""Names whose modules need the ``langchain`` package, which this package's import does without."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+__all__ = [
+    "AIVideoAPIPromptCachingMiddleware",
+    "ChatAIVideoAPI",
+    "CreditsCallbackHandler",
+    "__version__",
+    "get_credits_callback",
+    "register",
+]

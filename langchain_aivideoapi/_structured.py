@@ -1,0 +1,172 @@
+"""``with_structured_output``: schema in, runnable out."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Callable, Mapping
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from langchain_core.exceptions import OutputParserException
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.messages import AIMessage
+from langchain_core.output_parsers import (
+    JsonOutputKeyToolsParser,
+    JsonOutputParser,
+    PydanticOutputParser,
+    PydanticToolsParser,
+)
+from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, RunnablePassthrough
+from langchain_core.utils.function_calling import convert_to_json_schema
+from langchain_core.utils.pydantic import is_basemodel_subclass
+from pydantic import TypeAdapter
+
+from aivideoapi_core import InvalidInputError, UnsupportedOptionError, output_schema
+from langchain_aivideoapi._translate.tools import to_tools
+
+if TYPE_CHECKING:
+    from langchain_aivideoapi.chat_models import ChatAIVideoAPI
+
+StructuredMethod: TypeAlias = Literal["function_calling", "json_schema", "json_mode"]
+
+_METHODS: Final = ("function_calling", "json_schema", "json_mode")
+
+
+def structured_output(
+    model: ChatAIVideoAPI,
+    schema: Any,
+    *,
+    include_raw: bool,
+    method: str,
+    strict: bool | None,
+    options: Mapping[str, Any],
+) -> Runnable[LanguageModelInput, Any]:
+    """See ``ChatAIVideoAPI.with_structured_output``."""
+    if method not in _METHODS:
+        raise InvalidInputError(f"method={method!r} is not known; use one of {', '.join(_METHODS)}")
+    if schema is None and method != "json_mode":
+        raise InvalidInputError(f"method={method!r} needs a schema; only 'json_mode' works without")
+    if method == "function_calling":
+        llm, parser = _by_tool(model, schema, strict=strict, options=options)
+    else:
+        llm, parser = _by_text(model, schema, method=method, options=options)
+    return _with_raw(llm, parser) if include_raw else llm | parser
+
+
+def _with_raw(llm: Runnable[Any, Any], parser: Runnable[Any, Any]) -> Runnable[Any, Any]:
+    parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
+    unparsed = RunnablePassthrough.assign(parsed=lambda _: None)
+    return RunnableMap(raw=llm) | parsed.with_fallbacks([unparsed], exception_key="parsing_error")
+
+
+def _by_tool(
+    model: ChatAIVideoAPI, schema: Any, *, strict: bool | None, options: Mapping[str, Any]
+) -> tuple[Runnable[Any, Any], Runnable[Any, Any]]:
+    (tool,) = to_tools([_dataclass_schema(schema)], strict=strict)
+    name: str = tool["name"]
+    thinks = _thinks(options.get("thinking", model.thinking))
+    if thinks:
+        warnings.warn(
+            "Thinking is on, which excludes a forced tool call: the model may answer without calling "
+            f"{name!r}, and OutputParserException is raised then. Switch thinking off, or use "
+            "method='json_schema' on the direct-forward route.",
+            stacklevel=4,
+        )
+    llm: Runnable[Any, Any] = model.bind_tools(
+        [tool],
+        tool_choice="auto" if thinks else name,
+        ls_structured_output_format={
+            "kwargs": {"method": "function_calling", "strict": strict},
+            "schema": {"title": name, "description": tool.get("description", ""), **tool["input_schema"]},
+        },
+        **options,
+    )
+    if thinks:
+        llm = llm | _require_call(name)
+    if _is_pydantic(schema):
+        return llm, PydanticToolsParser(tools=[schema], first_tool_only=True)
+    by_key = JsonOutputKeyToolsParser(key_name=name, first_tool_only=True)
+    return llm, _with_instance(by_key, schema)
+
+
+def _require_call(name: str) -> Runnable[Any, Any]:
+    def check(message: AIMessage) -> AIMessage:
+        if not message.tool_calls:
+            raise OutputParserException(
+                f"The model did not call {name!r}, which thinking leaves it free to do.",
+                llm_output=message.text,
+            )
+        return message
+
+    return RunnableLambda(check)
+
+
+def _by_text(
+    model: ChatAIVideoAPI, schema: Any, *, method: str, options: Mapping[str, Any]
+) -> tuple[Runnable[Any, Any], Runnable[Any, Any]]:
+    response_format: dict[str, Any] = {"type": "json_object"}
+    traced: dict[str, Any] = {"kwargs": {"method": method}}
+    if schema is not None:
+        json_schema = _json_schema(schema)
+        traced["schema"] = json_schema
+        if method == "json_schema" or _can_be_enforced(json_schema):
+            output_schema(json_schema)  # raises now rather than at the first call
+            name = str(json_schema.get("title") or "answer")
+            response_format = {"type": "json_schema", "json_schema": {"name": name, "schema": json_schema}}
+    bound: dict[str, Any] = {"response_format": response_format, **options}
+    if "schema" in traced:
+        bound["ls_structured_output_format"] = traced
+    llm: Runnable[Any, Any] = model.bind(**bound)
+    if _is_pydantic(schema):
+        return llm, PydanticOutputParser(pydantic_object=schema)
+    return llm, _with_instance(JsonOutputParser(), schema)
+
+
+def _can_be_enforced(json_schema: Mapping[str, Any]) -> bool:
+    try:
+        output_schema(json_schema)
+    except UnsupportedOptionError:
+        return False
+    return True
+
+
+def _json_schema(schema: Any) -> dict[str, Any]:
+    schema = _dataclass_schema(schema)
+    if isinstance(schema, Mapping) and "input_schema" in schema:
+        return {"title": schema["name"], **schema["input_schema"]}
+    try:
+        return convert_to_json_schema(schema)
+    except (ValueError, TypeError, KeyError) as error:
+        raise InvalidInputError(f"schema={schema!r} is not a schema: {error}") from error
+
+
+def _dataclass_schema(schema: Any) -> Any:
+    """A dataclass as its JSON schema, everything else as it is."""
+    if not _is_dataclass(schema):
+        return schema
+    generated = {"title": schema.__name__, **TypeAdapter(schema).json_schema()}
+    generated.setdefault("description", (schema.__doc__ or schema.__name__).strip())
+    return generated
+
+
+def _is_dataclass(schema: Any) -> bool:
+    return isinstance(schema, type) and dataclasses.is_dataclass(schema) and not _is_pydantic(schema)
+
+
+def _is_pydantic(schema: Any) -> bool:
+    return isinstance(schema, type) and is_basemodel_subclass(schema)
+
+
+def _with_instance(parser: Runnable[Any, Any], schema: Any) -> Runnable[Any, Any]:
+    """``parser``, and for a dataclass the instance made of what it parsed."""
+    if not _is_dataclass(schema):
+        return parser
+    make: Callable[[Any], Any] = TypeAdapter(schema).validate_python
+    return parser | RunnableLambda(lambda parsed: None if parsed is None else make(parsed))
+
+
+def _thinks(thinking: Any) -> bool:
+    return thinking is True or (
+        isinstance(thinking, Mapping) and thinking.get("type") in ("enabled", "adaptive")
+    )

@@ -1,0 +1,72 @@
+"""Token estimates without network: the tokenizer of these models is not public."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic_core import to_json
+
+_CHARS_PER_TOKEN: Final = 3.3
+"""English prose has about 3.5 to 4, code and JSON about 3; LangChain uses 3.3 for these models."""
+_TOKENS_PER_WIDE_CHAR: Final = 0.8
+"""For letters beyond Latin, Greek and Cyrillic, which are about a token each or a little less."""
+_WIDE: Final = "\u0590"
+_TURN_TOKENS: Final = 4
+_IMAGE_TOKENS: Final = 1_500
+"""A full-size image, officially width x height / 750, at most about 1,600."""
+_PDF_BYTES_PER_TOKEN: Final = 20
+"""Very rough: 50 KB and about 2,500 tokens a page."""
+_TOOL_PROMPT_TOKENS: Final = 340
+"""What the official format adds as soon as there are tools."""
+
+
+def estimate_text(text: str) -> int:
+    """Tokens of a text."""
+    if text.isascii():
+        return round(len(text) / _CHARS_PER_TOKEN + 0.5) if text else 0
+    wide = sum(char >= _WIDE for char in text)
+    return round((len(text) - wide) / _CHARS_PER_TOKEN + wide * _TOKENS_PER_WIDE_CHAR + 0.5)
+
+
+def estimate_tokens(payload: Mapping[str, Any]) -> int:
+    """Input tokens of a request: its texts, tools as JSON, a lump for each image, PDFs by size."""
+    total = sum(_TURN_TOKENS + _of_content(turn["content"]) for turn in payload["messages"])
+    total += _of_content(payload.get("system") or "")
+    if tools := payload.get("tools"):
+        total += _TOOL_PROMPT_TOKENS + sum(estimate_text(to_json(tool).decode()) for tool in tools)
+    return total
+
+
+def _of_content(content: Any) -> int:
+    if isinstance(content, str):
+        return estimate_text(content)
+    return sum(_of_block(block) for block in content)
+
+
+def _of_block(block: Mapping[str, Any]) -> int:
+    match block.get("type"):
+        case "text":
+            return estimate_text(block["text"])
+        case "thinking":
+            return estimate_text(block["thinking"])
+        case "image":
+            return _IMAGE_TOKENS
+        case "document":
+            return _of_source(block["source"])
+        case "tool_result":
+            return _TURN_TOKENS + _of_content(block.get("content") or "")
+        case _:
+            return estimate_text(to_json(block).decode())
+
+
+def _of_source(source: Mapping[str, Any]) -> int:
+    match source.get("type"):
+        case "text":
+            return estimate_text(source["data"])
+        case "base64":
+            return len(source["data"]) * 3 // 4 // _PDF_BYTES_PER_TOKEN
+        case "content":
+            return _of_content(source["content"])
+        case _:
+            return _IMAGE_TOKENS  # a file we have not seen

@@ -1,0 +1,213 @@
+"""What LangChain runs cost: a callback handler, and a context manager that puts one on everything inside.
+
+::
+
+    with get_credits_callback() as credits:
+        agent.invoke({"messages": [("user", "...")]})
+    print(credits.summary)  # a table; .to_dict() is JSON
+
+Runs of other providers' models are not counted: nobody knows what they cost in credits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import LLMResult
+from langchain_core.tracers.context import register_configure_hook
+
+from aivideoapi_core import (
+    CallRecord,
+    CreditsSummary,
+    Outcome,
+    SpendTracker,
+    TokenCounts,
+    may_be_billed,
+    parse_reported,
+    read_usage,
+)
+from langchain_aivideoapi._fast import PROVIDER
+
+FRAMEWORK: Final = "langchain"
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A run that has not ended."""
+
+    model: str
+    tags: tuple[str, ...]
+    started_at: float
+    began_s: float
+
+
+class CreditsCallbackHandler(BaseCallbackHandler):
+    """Adds up tokens and credits of the runs it hears of; ``summary`` has the sums, by model and by tag.
+
+    Give it in ``callbacks``, to a model or in a call's config, or use ``get_credits_callback``. It
+    hears of streams of either kind, batches, agents and whatever runs below. A cache hit costs
+    nothing; a run that broke off after it may have been billed counts as unknown. Safe to use from
+    many threads and tasks; copies share the sums.
+    """
+
+    # In asynchronous runs a synchronous handler would go through a thread, at every token.
+    run_inline = True
+    ignore_agent = True
+    ignore_chain = True
+    ignore_retriever = True
+    ignore_retry = True
+    ignore_custom_event = True
+
+    def __init__(self, *, outer: CreditsCallbackHandler | None = None) -> None:
+        """``outer`` is told of every run too: the handler of an enclosing block."""
+        super().__init__()
+        self._tracker = SpendTracker()
+        self._outer = outer
+        self._runs: dict[UUID, _Run] = {}
+
+    @property
+    def summary(self) -> CreditsSummary:
+        """The sums so far."""
+        return self._tracker.summary
+
+    def reset(self) -> None:
+        """Forget every ended run."""
+        self._tracker.reset()
+
+    def on_chat_model_start(
+        self,
+        serialized: dict[str, Any],
+        messages: list[list[BaseMessage]],
+        *,
+        run_id: UUID,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Note a run of one of our models."""
+        known = metadata or {}
+        if known.get("ls_provider") == PROVIDER:
+            model = str(known.get("ls_model_name") or "unknown")
+            self._start(run_id, _Run(model, tuple(tags or ()), time.time(), time.perf_counter()))
+
+    def on_llm_start(self, serialized: dict[str, Any], prompts: list[str], **kwargs: Any) -> None:
+        """Plain text models are none of ours."""
+
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
+        """Count a run that ended well."""
+        self._end(run_id, _message_of(response), None)
+
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        """Count a run that failed or was abandoned; what it had said until then may have its price."""
+        self._end(run_id, _message_of(kwargs.get("response")), error)
+
+    def __copy__(self) -> CreditsCallbackHandler:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CreditsCallbackHandler:
+        return self
+
+    def _start(self, run_id: UUID, run: _Run) -> None:
+        # A handler can hear of a run twice, by itself and from an inner block: one entry all the same.
+        self._runs[run_id] = run
+        if self._outer is not None:
+            self._outer._start(run_id, run)
+
+    def _end(self, run_id: UUID, message: AIMessage | None, error: BaseException | None) -> None:
+        run = self._runs.pop(run_id, None)
+        if run is not None:
+            self._tracker.add(_record_of(run, message, error))
+        if self._outer is not None:
+            self._outer._end(run_id, message, error)
+
+
+_ACTIVE: ContextVar[CreditsCallbackHandler | None] = ContextVar("aivideoapi_credits_callback", default=None)
+register_configure_hook(_ACTIVE, inheritable=True)
+
+
+@contextmanager
+def get_credits_callback() -> Iterator[CreditsCallbackHandler]:
+    """A handler on every run that begins in the block, on those below it, in its tasks and LangChain's threads.
+
+    Blocks nest; each counts.
+    """
+    handler = CreditsCallbackHandler(outer=_ACTIVE.get())
+    token = _ACTIVE.set(handler)
+    try:
+        yield handler
+    finally:
+        _ACTIVE.reset(token)
+
+
+def _message_of(result: Any) -> AIMessage | None:
+    if not isinstance(result, LLMResult) or not result.generations or not result.generations[0]:
+        return None
+    message = getattr(result.generations[0][0], "message", None)
+    return message if isinstance(message, AIMessage) else None
+
+
+def _record_of(run: _Run, message: AIMessage | None, error: BaseException | None) -> CallRecord:
+    metadata: Mapping[str, Any] = message.response_metadata if message is not None else {}
+    usage: Mapping[str, Any] = (message.usage_metadata or {}) if message is not None else {}
+    micro = usage.get("credits_consumed_micro")
+    facts = CallRecord(
+        model=run.model,
+        outcome=_outcome(usage, metadata, error),
+        framework=FRAMEWORK,
+        started_at=run.started_at,
+        latency_s=time.perf_counter() - run.began_s,
+        tags=run.tags,
+        tokens=read_usage(metadata.get("usage")) or _counts(usage),
+        credits_reported=parse_reported(metadata.get("credits_consumed")),
+        credits_micro=micro if type(micro) is int else None,
+        request_id=metadata.get("request_id"),
+        error=None if error is None else type(error).__name__,
+    )
+    if facts.outcome in (Outcome.OK, Outcome.CACHED):
+        return facts
+    return CallRecord(
+        model=facts.model,
+        outcome=facts.outcome,
+        framework=FRAMEWORK,
+        started_at=facts.started_at,
+        latency_s=facts.latency_s,
+        tags=facts.tags,
+        error=facts.error,
+    )
+
+
+def _outcome(usage: Mapping[str, Any], metadata: Mapping[str, Any], error: BaseException | None) -> Outcome:
+    if error is not None and not may_be_billed(error):
+        return Outcome.FAILED
+    if error is not None:
+        # Left after its last chunk, a stream has said what it cost.
+        stated = "credits_consumed_micro" in usage or "credits_consumed" in metadata
+        return Outcome.OK if stated else Outcome.LOST
+    # Core puts a total cost of 0 on what comes from its cache, and nowhere else.
+    return Outcome.CACHED if metadata.get("cache_hit") or "total_cost" in usage else Outcome.OK
+
+
+def _counts(usage: Mapping[str, Any]) -> TokenCounts | None:
+    """LangChain's counts in the wire's terms, for a message that lost its wire usage."""
+    if "input_tokens" not in usage or "output_tokens" not in usage:
+        return None
+    details = usage.get("input_token_details") or {}
+    read = details.get("cache_read") or 0
+    write_1h = details.get("ephemeral_1h_input_tokens") or 0
+    write_5m = details.get("ephemeral_5m_input_tokens") or details.get("cache_creation") or 0
+    return TokenCounts(
+        input=max(0, usage["input_tokens"] - read - write_5m - write_1h),
+        output=usage["output_tokens"],
+        cache_read=read,
+        cache_write_5m=write_5m,
+        cache_write_1h=write_1h,
+        thinking=(usage.get("output_token_details") or {}).get("reasoning"),
+    )

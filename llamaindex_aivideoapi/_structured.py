@@ -1,0 +1,234 @@
+"""Structured output: which way the answer is asked for, and how it is read, whole or streamed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Generic
+
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse
+from llama_index.core.instrumentation import (  # type: ignore[attr-defined]  # its documented place
+    get_dispatcher,
+)
+from llama_index.core.instrumentation.events.llm import (
+    LLMStructuredPredictEndEvent,
+    LLMStructuredPredictStartEvent,
+)
+from llama_index.core.program.utils import FlexibleModel, create_flexible_model
+from llama_index.core.prompts import BasePromptTemplate
+from llama_index.core.types import Model, PydanticProgramMode
+from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
+
+from aivideoapi_core import UnsupportedOptionError, model_info, output_schema
+from llamaindex_aivideoapi._streaming import PartialJSON
+from llamaindex_aivideoapi._translate import tool_selections
+from llamaindex_aivideoapi._translate._blocks import to_tool_name
+from llamaindex_aivideoapi._with_tools import prepare_call, prepare_required_call
+
+if TYPE_CHECKING:
+    from llamaindex_aivideoapi.base import AIVideoAPI
+
+dispatcher = get_dispatcher(__name__)
+
+_DECIDED_HERE: Final = frozenset({"tool_choice", "tool_required", "allow_parallel_tool_calls"})
+"""Arguments that would contradict the way chosen here; LlamaIndex's own programs drop them too."""
+
+
+def is_ours(llm: AIVideoAPI) -> bool:
+    """Whether the way is ours to choose; a program mode that the user set is LlamaIndex's."""
+    return llm.pydantic_program_mode is PydanticProgramMode.DEFAULT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan(Generic[Model]):
+    """One structured call: what to send and how to read the answer.
+
+    ``by_tool``: the object comes as a tool's arguments, else as the text of the answer.
+    """
+
+    output_cls: type[Model]
+    messages: list[ChatMessage]
+    call: dict[str, Any]
+    by_tool: bool
+
+    def read(self, response: ChatResponse) -> Model:
+        """The object. Raises ``ValueError``, with the reason the model stopped, if there is none."""
+        text = self._arguments(response) if self.by_tool else response.message.content
+        try:
+            return self.output_cls.model_validate_json(text or "")
+        except ValidationError as error:
+            raise ValueError(
+                f"the answer is not a {self.output_cls.__name__} "
+                f"(stop_reason={response.additional_kwargs.get('stop_reason')!r}): {error}"
+            ) from error
+
+    def _arguments(self, response: ChatResponse) -> str:
+        selections = tool_selections(response.message)
+        if selections:
+            return to_json(selections[0].tool_kwargs).decode()
+        # With thinking on the tool cannot be forced; models that do not call it answer in JSON.
+        text = response.message.content or ""
+        return text[text.find("{") : text.rfind("}") + 1]
+
+    def piece_of(self, response: ChatResponse) -> str:
+        """What a streamed response adds to the object's JSON text."""
+        if not self.by_tool:
+            return response.delta or ""
+        delta = response.raw.get("delta") if isinstance(response.raw, Mapping) else None
+        piece = delta.get("partial_json") if isinstance(delta, Mapping) else None
+        return piece or ""
+
+
+class PartialReader(Generic[Model]):
+    """Objects that fill up while their JSON text arrives, in time linear in the text."""
+
+    def __init__(self, plan: Plan[Model]) -> None:
+        self._plan = plan
+        self._text = PartialJSON()
+        self._flexible: type[FlexibleModel] | None = None
+
+    def feed(self, response: ChatResponse) -> Model | FlexibleModel | None:
+        """The object so far, or ``None`` if the response does not show more of it."""
+        piece = self._plan.piece_of(response)
+        if not piece or not self._text.append(piece):
+            return None
+        value = self._text.value_at(self._text.mark)
+        if not value:
+            return None
+        try:
+            return self._plan.output_cls.model_validate(value)
+        except ValidationError:
+            if self._flexible is None:  # making a class costs a millisecond: once in a stream
+                self._flexible = create_flexible_model(self._plan.output_cls)
+            return self._flexible.model_validate(value)
+
+
+def make_plan(
+    llm: AIVideoAPI,
+    output_cls: type[Model],
+    prompt: BasePromptTemplate,
+    llm_kwargs: Mapping[str, Any] | None,
+    prompt_args: Mapping[str, Any],
+) -> Plan[Model]:
+    """JSON-schema output where the model has it and the schema can be said that way, else a forced tool.
+
+    With thinking on a tool cannot be forced: the model is asked for it in words.
+    """
+    messages = llm._extend_messages(prompt.format_messages(llm=llm, **prompt_args))
+    call = {name: value for name, value in (llm_kwargs or {}).items() if name not in _DECIDED_HERE}
+    schema = output_cls.model_json_schema()
+    if model_info(call.get("model") or llm.model).structured_output:
+        try:
+            wanted = {"type": "json_schema", "schema": output_schema(schema)}
+        except UnsupportedOptionError:
+            pass  # a recursive model, say: tools take any schema
+        else:
+            given = call.pop("output_config", None) or {}
+            call["output_config"] = {**given, "format": wanted}
+            return Plan(output_cls=output_cls, messages=messages, call=call, by_tool=False)
+    tool = _tool_for(output_cls, schema)
+    call |= prepare_call([*call.pop("tools", ()), tool], user_msg=None, history=messages)
+    if llm._thinks(call):
+        call = prepare_required_call({**call, "tools": [tool]}, thinking=True)
+    else:
+        call["tool_choice"] = {"type": "tool", "name": tool["name"]}
+    call["allow_parallel_tool_calls"] = False
+    return Plan(output_cls=output_cls, messages=call.pop("messages"), call=call, by_tool=True)
+
+
+def _tool_for(output_cls: type[BaseModel], schema: Mapping[str, Any]) -> dict[str, Any]:
+    root = dict(schema)
+    if "$ref" in root:  # a model that contains itself: its schema is among its own definitions
+        name = str(root.pop("$ref")).rpartition("/")[2]
+        root = {**root["$defs"][name], **root}
+    description = root.get("description") or f"Give the answer as a {output_cls.__name__}."
+    kept = ("type", "properties", "required", "$defs", "additionalProperties")
+    return {
+        "name": to_tool_name(str(root.get("title") or output_cls.__name__)),
+        "description": description,
+        "input_schema": {"type": "object", "properties": {}}
+        | {key: root[key] for key in kept if key in root},
+    }
+
+
+def predict(
+    llm: AIVideoAPI,
+    output_cls: type[Model],
+    prompt: BasePromptTemplate,
+    llm_kwargs: Mapping[str, Any] | None,
+    prompt_args: Mapping[str, Any],
+) -> Model:
+    """One object, from one call."""
+    plan = _begin(llm, output_cls, prompt, llm_kwargs, prompt_args)
+    return _finish(plan.read(llm.chat(plan.messages, **plan.call)))
+
+
+async def apredict(
+    llm: AIVideoAPI,
+    output_cls: type[Model],
+    prompt: BasePromptTemplate,
+    llm_kwargs: Mapping[str, Any] | None,
+    prompt_args: Mapping[str, Any],
+) -> Model:
+    """The asynchronous twin of ``predict``."""
+    plan = _begin(llm, output_cls, prompt, llm_kwargs, prompt_args)
+    return _finish(plan.read(await llm.achat(plan.messages, **plan.call)))
+
+
+def stream(
+    llm: AIVideoAPI,
+    output_cls: type[Model],
+    prompt: BasePromptTemplate,
+    llm_kwargs: Mapping[str, Any] | None,
+    prompt_args: Mapping[str, Any],
+) -> Generator[Model | FlexibleModel, None, None]:
+    """Objects that fill up; the last one is complete and valid."""
+    plan = make_plan(llm, output_cls, prompt, llm_kwargs, prompt_args)
+    reader = PartialReader(plan)
+    response = None
+    for response in llm.stream_chat(plan.messages, **plan.call):
+        partial = reader.feed(response)
+        if partial is not None:
+            yield partial
+    if response is not None:
+        yield plan.read(response)
+
+
+async def astream(
+    llm: AIVideoAPI,
+    output_cls: type[Model],
+    prompt: BasePromptTemplate,
+    llm_kwargs: Mapping[str, Any] | None,
+    prompt_args: Mapping[str, Any],
+) -> AsyncGenerator[Model | FlexibleModel, None]:
+    """The asynchronous twin of ``stream``."""
+    plan = make_plan(llm, output_cls, prompt, llm_kwargs, prompt_args)
+    reader = PartialReader(plan)
+    response = None
+    async for response in await llm.astream_chat(plan.messages, **plan.call):
+        partial = reader.feed(response)
+        if partial is not None:
+            yield partial
+    if response is not None:
+        yield plan.read(response)
+
+
+def _begin(
+    llm: AIVideoAPI,
+    output_cls: type[Model],
+    prompt: BasePromptTemplate,
+    llm_kwargs: Mapping[str, Any] | None,
+    prompt_args: Mapping[str, Any],
+) -> Plan[Model]:
+    dispatcher.event(
+        LLMStructuredPredictStartEvent(
+            output_cls=output_cls, template=prompt, template_args=dict(prompt_args)
+        )
+    )
+    return make_plan(llm, output_cls, prompt, llm_kwargs, prompt_args)
+
+
+def _finish(result: Model) -> Model:
+    dispatcher.event(LLMStructuredPredictEndEvent(output=result))
+    return result

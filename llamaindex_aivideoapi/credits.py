@@ -1,0 +1,144 @@
+"""What LlamaIndex runs cost: an event handler for the whole program, a context manager for a block.
+
+::
+
+    with track_credits() as credits, instrument_tags({"team": "search"}):
+        query_engine.query("...")
+    print(credits.summary)  # a table; .to_dict() is JSON
+
+Every call over the wire counts once, in whatever form it was made: whole, streamed, as ``complete``,
+inside an agent or a query engine. A stream that was abandoned emits no event of LlamaIndex's; the
+client below reports it all the same, as a call whose cost is unknown.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+from llama_index.core.bridge.pydantic import PrivateAttr
+from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]  # LlamaIndex's own way
+from llama_index.core.instrumentation.events.llm import LLMChatEndEvent, LLMCompletionEndEvent
+from llama_index_instrumentation.base import BaseEvent
+from llama_index_instrumentation.dispatcher import Dispatcher, active_instrument_tags
+from llama_index_instrumentation.event_handlers import BaseEventHandler
+
+from aivideoapi_core import CallRecord, CreditsSummary, SpendTracker, parse_reported, read_usage, track_spend
+
+FRAMEWORK: Final = "llamaindex"
+_REMEMBERED: Final = 100_000
+"""How many message ids a handler keeps, to count none twice."""
+
+
+class CreditsEventHandler(BaseEventHandler):
+    """Adds up tokens and credits of all calls whose events reach the dispatcher it is attached to.
+
+    ``get_dispatcher().add_event_handler(CreditsEventHandler())`` hears the whole program. ``summary``
+    has the sums, by model and by instrument tag (``name=value``). Safe to use from many threads.
+    """
+
+    _tracker: SpendTracker = PrivateAttr(default_factory=SpendTracker)
+    _seen: OrderedDict[str, None] = PrivateAttr(default_factory=OrderedDict)
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Name of this handler."""
+        return "CreditsEventHandler"
+
+    @property
+    def summary(self) -> CreditsSummary:
+        """The sums so far."""
+        return self._tracker.summary
+
+    def reset(self) -> None:
+        """Forget every call."""
+        self._tracker.reset()
+
+    def add(self, record: CallRecord) -> None:
+        """Count one call, unless its message was counted before."""
+        if record.message_id is None or self._is_new(record.message_id):
+            self._tracker.add(record)
+
+    def handle(self, event: BaseEvent, **kwargs: Any) -> None:
+        """Count the reply of an end event, if no client in this process has reported it.
+
+        Structured LLMs emit a second end event without the wire's reply: it is not a call.
+        """
+        if isinstance(event, (LLMChatEndEvent, LLMCompletionEndEvent)):
+            raw = getattr(event.response, "raw", None)
+            if isinstance(raw, Mapping) and _is_ours(raw):
+                self.add(_record_of(raw, tuple(tag_names(event.tags))))
+
+    def _is_new(self, message_id: str) -> bool:
+        if message_id in self._seen:
+            return False
+        self._seen[message_id] = None
+        if len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+        return True
+
+
+@contextmanager
+def track_credits() -> Iterator[CreditsEventHandler]:
+    """Add up the calls of the block: its own, those of its tasks, and those of threads that LlamaIndex starts.
+
+    What runs beside it in other tasks or threads is not counted. Blocks nest; each counts.
+    """
+    handler = CreditsEventHandler()
+    with track_spend(_Feed(handler)):
+        yield handler
+
+
+class _Feed(SpendTracker):
+    """Passes the calls of a block on to its handler."""
+
+    def __init__(self, handler: CreditsEventHandler) -> None:
+        super().__init__()
+        self._handler = handler
+
+    def add(self, record: CallRecord) -> None:
+        if record.framework == FRAMEWORK:
+            self._handler.add(record)
+
+
+def report_call(record: CallRecord) -> None:
+    """Tell the handlers on the dispatcher how a call ended; for the client of ``AIVideoAPI``."""
+    dispatcher: Dispatcher | None = get_dispatcher(__name__)
+    while dispatcher is not None:
+        for handler in dispatcher.event_handlers:
+            if isinstance(handler, CreditsEventHandler):
+                handler.add(record)
+        dispatcher = dispatcher.parent if dispatcher.propagate and dispatcher.parent_name else None
+
+
+def current_tags(own: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """``own`` and the instrument tags that are active now, as names for records."""
+    return (*own, *tag_names(active_instrument_tags.get()))
+
+
+def tag_names(tags: Mapping[str, Any]) -> Iterator[str]:
+    """``{"team": "search"}`` as ``team=search``."""
+    for name, value in tags.items():
+        yield f"{name}={value}"
+
+
+def _is_ours(raw: Mapping[str, Any]) -> bool:
+    usage = raw.get("usage")
+    return bool(raw.get("id")) and isinstance(usage, Mapping) and "attempts" in raw
+
+
+def _record_of(raw: Mapping[str, Any], tags: tuple[str, ...]) -> CallRecord:
+    usage = raw["usage"]
+    micro = usage.get("credits_consumed_micro")
+    return CallRecord(
+        model=str(raw.get("model") or "unknown"),
+        framework=FRAMEWORK,
+        tokens=read_usage(usage),
+        credits_reported=parse_reported(usage.get("credits_consumed")),
+        credits_micro=micro if type(micro) is int else None,
+        request_id=raw.get("request_id"),
+        message_id=raw["id"],
+        tags=tags,
+    )

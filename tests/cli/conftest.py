@@ -1,0 +1,55 @@
+"""Running the command line: in this process, or as its own where signals and pipes matter."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from aivideoapi_cli._app import run
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """Run one command line in this process, 100 columns wide."""
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def call(*arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["aivideoapi", *arguments])
+        code = run()
+        captured = capsys.readouterr()
+        return Done(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def cli_process(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Start one command line as a process of its own, in another directory; the caller ends it."""
+
+    def start(*arguments: str, **environ: str) -> subprocess.Popen[str]:
+        env = {name: value for name, value in os.environ.items() if not name.startswith("AIVIDEOAPI_")}
+        return subprocess.Popen(  # noqa: S603 - our own command
+            [sys.executable, "-m", "aivideoapi_cli", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            cwd=tmp_path,
+            env={**env, "COLUMNS": "100", **environ},
+        )
+
+    return start

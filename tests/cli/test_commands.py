@@ -1,0 +1,173 @@
+"""models, credits, sandbox, and how every command fails: one line on stderr, never a traceback."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+import aivideoapi_core
+from aivideoapi_core import known_models
+from aivideoapi_core.sandbox import Sandbox
+
+
+def _use(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox, key: str | None = None) -> None:
+    monkeypatch.setenv("AIVIDEOAPI_API_KEY", key or sandbox.api_key)
+    monkeypatch.setenv("AIVIDEOAPI_BASE_URL", sandbox.url)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_version(cli: Callable[..., object]) -> None:
+    assert cli("--version").out == f"aivideoapi-adapters {aivideoapi_core.__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("demo", "--help"), ("chat", "--help"), ()])
+def test_help(cli: Callable[..., object], arguments: tuple[str, ...]) -> None:
+    done = cli(*arguments)
+    assert "Usage: aivideoapi" in done.out + done.err
+
+
+def test_models_table_fits_80_columns(cli: Callable[..., object], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    done = cli("models")
+    assert done.code == 0
+    for info in known_models():
+        assert info.id in done.out
+    assert "…" not in done.out
+    assert max(map(len, done.out.splitlines())) <= 80
+
+
+def test_models_json_is_the_catalogue(cli: Callable[..., object]) -> None:
+    listed = json.loads(cli("models", "--json").out)
+    assert [item["id"] for item in listed] == [info.id for info in known_models()]
+    assert listed[0]["credits_per_million_tokens"] == {
+        "input": 300,
+        "output": 1500,
+        "cache_read": None,
+        "cache_write_5m": None,
+        "cache_write_1h": None,
+    }
+
+
+def test_credits(cli: Callable[..., object], monkeypatch: pytest.MonkeyPatch) -> None:
+    with Sandbox(balance_credits=1234) as sandbox:
+        _use(monkeypatch, sandbox)
+        done = cli("credits")
+        assert (done.code, done.err) == (0, "")
+        assert f"1,234 credits ($6.17) at {sandbox.url}" in done.out
+        assert json.loads(cli("credits", "--json").out) == {
+            "balance": 1234,
+            "total_purchased": 1234,
+            "total_consumed": 0,
+            "balance_usd": "6.170",
+        }
+
+
+@pytest.mark.parametrize("command", ["credits", "demo", "chat"])
+@pytest.mark.parametrize(
+    ("key", "expected", "code"),
+    [
+        (
+            "sk-sandbox-disabled",
+            "401 invalid_api_key: the API key is disabled. Advice: check AIVIDEOAPI_API_KEY.",
+            1,
+        ),
+        ("sk-sandbox-ip", "403 ip_not_allowed", 1),
+        ("nonsense", "401 invalid_api_key", 1),
+        ("two words", "the API key has blanks", 2),
+    ],
+)
+def test_bad_keys(
+    cli: Callable[..., object],
+    monkeypatch: pytest.MonkeyPatch,
+    sandbox: Sandbox,
+    command: str,
+    key: str,
+    expected: str,
+    code: int,
+) -> None:
+    _use(monkeypatch, sandbox, key)
+    monkeypatch.setattr(sys, "stdin", iter_stdin("hello\n"))
+    done = cli(command)
+    assert done.code == code
+    assert done.err.startswith(f"error: {expected}")
+    assert done.err.count("\n") == 1
+    assert key not in done.out + done.err
+
+
+def iter_stdin(text: str) -> object:
+    import io
+
+    return io.StringIO(text)
+
+
+@pytest.mark.parametrize("command", ["credits", "demo"])
+def test_refused_connection(
+    cli: Callable[..., object], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("AIVIDEOAPI_API_KEY", "sk-test")
+    monkeypatch.setenv("AIVIDEOAPI_BASE_URL", f"http://127.0.0.1:{_free_port()}")
+    monkeypatch.setattr("time.sleep", lambda _: None)  # the waits between the tries
+    done = cli(command)
+    assert done.code == 1
+    assert done.err.startswith("error: no answer from http://127.0.0.1:")
+    assert done.err.count("\n") == 1
+
+
+def test_no_key(cli: Callable[..., object]) -> None:
+    done = cli("credits")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "error: no API key: pass api_key=, or set AIVIDEOAPI_API_KEY\n"
+
+
+def test_unknown_command(cli: Callable[..., object]) -> None:
+    done = cli("nonsense")
+    assert done.code == 2
+    assert "No such command" in done.err
+
+
+def test_sandbox_serves_until_interrupted(
+    cli_process: Callable[..., subprocess.Popen[str]],
+    cli: Callable[..., object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with cli_process("sandbox", "--port", "0", "--balance", "77") as process:
+        assert process.stdout is not None
+        text = ""
+        while "API_KEY" not in text:
+            line = process.stdout.readline()
+            assert line, process.stderr.read() if process.stderr else ""
+            text += line
+        for name, value in re.findall(r"export (\w+)=(\S+)", text):
+            monkeypatch.setenv(name, value)
+        assert "77 credits" in cli("credits").out
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 130
+        assert "Traceback" not in err
+
+
+def test_sandbox_on_a_port_that_is_taken(cli: Callable[..., object], sandbox: Sandbox) -> None:
+    port = sandbox.url.rpartition(":")[2]
+    done = cli("sandbox", "--port", port)
+    assert done.code == 1
+    assert done.err.startswith(f"error: cannot listen on 127.0.0.1:{port}: ")
+    assert done.err.count("\n") == 1
+
+
+def test_without_the_extra_it_says_what_to_install() -> None:
+    code = "import sys; sys.modules['typer'] = None; import aivideoapi_cli; aivideoapi_cli.main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603 - our own code
+    assert done.returncode == 1
+    assert done.stderr == "aivideoapi needs typer: pip install 'aivideoapi-adapters[cli]'\n"

@@ -1,0 +1,212 @@
+"""Every store against a model of its own: no order of events finds a way past the limit or loses a credit."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule, run_state_machine_as_test
+
+from aivideoapi_core._budget_redis import RedisStore
+from aivideoapi_core._budget_sqlite import SqliteStore
+from aivideoapi_core._budget_state import BudgetStore, MemoryStore, Terms
+
+OWNERS = ("a", "b", "c")
+LEASE_S = 10.0
+
+
+@dataclass
+class Clock:
+    now: float = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Held:
+    owner: str
+    micro: int
+
+
+@dataclass
+class Truth:
+    """What should be, kept naively: every single booking with its time."""
+
+    bookings: list[tuple[float, int]] = field(default_factory=list)
+    held: dict[str, Held] = field(default_factory=dict)
+    expired: dict[str, Held] = field(default_factory=dict)
+    lease_until: dict[str, float] = field(default_factory=dict)
+    late_micro: int = 0
+
+
+class BudgetMachine(RuleBasedStateMachine):
+    """Reserves, settles, releases, lets time pass and lets owners die."""
+
+    reservations: Bundle[str] = Bundle("reservations")
+
+    def make_store(self, clock: Clock) -> BudgetStore:
+        raise NotImplementedError
+
+    @initialize(
+        limit=st.integers(0, 20),
+        window_s=st.sampled_from([None, 60.0, 600.0]),
+        soft=st.booleans(),
+        policy=st.sampled_from(["release", "count"]),
+    )
+    def begin(self, limit: int, window_s: float | None, soft: bool, policy: Any) -> None:
+        self.clock = Clock()
+        self.store = self.make_store(self.clock)
+        self.terms = Terms(
+            limit_micro=limit, window_s=window_s, soft=soft, lease_s=LEASE_S, when_owner_dies=policy
+        )
+        self.truth = Truth()
+        self.names = iter(range(1_000_000))
+
+    def sweep(self) -> None:
+        for owner, until in list(self.truth.lease_until.items()):
+            if until > self.clock.now:
+                continue
+            del self.truth.lease_until[owner]
+            for id, held in list(self.truth.held.items()):
+                if held.owner == owner:
+                    self.truth.expired[id] = self.truth.held.pop(id)
+                    if self.terms.when_owner_dies == "count":
+                        self.truth.bookings.append((self.clock.now, held.micro))
+
+    def spent_exactly(self) -> int:
+        """What was booked in the last window, to the second."""
+        window_s = self.terms.window_s
+        since = float("-inf") if window_s is None else self.clock.now - window_s
+        return sum(micro for at, micro in self.truth.bookings if at > since)
+
+    @rule(target=reservations, owner=st.sampled_from(OWNERS), micro=st.integers(0, 8))
+    def reserve(self, owner: str, micro: int) -> Any:
+        id = f"r{next(self.names)}"
+        before = self.store.standing(self.terms)
+        standing = self.store.reserve(self.terms, id=id, owner=owner, micro=micro)
+        self.sweep()
+        self.truth.lease_until[owner] = self.clock.now + LEASE_S
+        if self.terms.soft:
+            assert standing.granted == (before.spent_micro < self.terms.limit_micro)
+        else:
+            fits = before.spent_micro + before.reserved_micro + micro <= self.terms.limit_micro
+            assert standing.granted == fits
+        if not standing.granted:
+            return multiple()
+        self.truth.held[id] = Held(owner, 0 if self.terms.soft else micro)
+        again = self.store.reserve(self.terms, id=id, owner=owner, micro=micro)
+        assert again.granted
+        assert again.reserved_micro == standing.reserved_micro
+        return id
+
+    @rule(id=reservations, part=st.integers(0, 100), unknown=st.booleans())
+    def settle(self, id: str, part: int, unknown: bool) -> None:
+        """With any figure up to what was reserved; late and double settlements included."""
+        self.sweep()
+        held = self.truth.held.pop(id, None)
+        late = self.truth.expired.pop(id, None)
+        known = held or late
+        micro = 0 if known is None else known.micro * part // 100
+        if self.terms.soft and known is not None:
+            micro = part % 9
+        self.store.settle(self.terms, id=id, micro=micro, unknown=unknown)
+        if held is not None:
+            self.truth.bookings.append((self.clock.now, micro))
+        elif late is not None and self.terms.when_owner_dies == "release":
+            self.truth.bookings.append((self.clock.now, micro))
+            self.truth.late_micro += micro
+        self.store.settle(self.terms, id=id, micro=99, unknown=True)  # a repeated message changes nothing
+
+    @rule(owner=st.sampled_from(OWNERS))
+    def renew(self, owner: str) -> None:
+        """The owner lives; one that never renews again has crashed. A lease that is over stays over."""
+        self.store.renew(self.terms, owner=owner)
+        if owner in self.truth.lease_until:
+            self.truth.lease_until[owner] = max(self.truth.lease_until[owner], self.clock.now + LEASE_S)
+        self.sweep()
+
+    @rule(seconds=st.sampled_from([0.5, 4.0, LEASE_S, 31.0, 60.0, 61.0, 700.0]))
+    def wait(self, seconds: float) -> None:
+        self.clock.now += seconds
+
+    @invariant()
+    def is_right(self) -> None:
+        if not hasattr(self, "store"):
+            return
+        self.sweep()
+        standing = self.store.standing(self.terms)
+        assert standing.reserved_micro == sum(held.micro for held in self.truth.held.values())
+        exact = self.spent_exactly()
+        if self.terms.window_s is None:
+            assert standing.spent_micro == exact
+        else:
+            # Never forgotten early, and late by at most one piece of the window.
+            self.clock.now -= self.terms.grain_s
+            at_most = self.spent_exactly()
+            self.clock.now += self.terms.grain_s
+            assert exact <= standing.spent_micro <= at_most
+        if not self.terms.soft:
+            # Only the late figures of owners that were slow, not dead, can stand above the limit.
+            assert exact + standing.reserved_micro <= self.terms.limit_micro + self.truth.late_micro
+
+
+class MemoryMachine(BudgetMachine):
+    def make_store(self, clock: Clock) -> BudgetStore:
+        return MemoryStore(clock=clock)
+
+
+@pytest.fixture
+def sqlite_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def run(machine: Any, examples: int) -> None:
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+            derandomize=True,
+        ),
+    )
+
+
+def test_memory() -> None:
+    run(MemoryMachine, 150)
+
+
+def test_sqlite(sqlite_folder: Path) -> None:
+    names = iter(range(1_000_000))
+
+    class Machine(BudgetMachine):
+        def make_store(self, clock: Clock) -> BudgetStore:
+            return SqliteStore(sqlite_folder / "budget.sqlite", name=f"b{next(names)}", clock=clock)
+
+        def teardown(self) -> None:
+            if hasattr(self, "store"):
+                self.store.close()
+
+    run(Machine, 40)
+
+
+def test_redis(redis_url: str) -> None:
+    client = redis.Redis.from_url(redis_url)
+    names = iter(range(1_000_000))
+
+    class Machine(BudgetMachine):
+        def make_store(self, clock: Clock) -> BudgetStore:
+            return RedisStore(client, name=f"b{next(names)}", clock=clock)
+
+    run(Machine, 60)
+    client.close()
