@@ -581,6 +581,12 @@ class ChatAIVideoAPI(BaseChatModel):
         """Close the connections of the running event loop. A later call opens new ones."""
         await self._async_client().aclose()
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """A setting that is changed later counts from the next call on, the clients' own included."""
+        super().__setattr__(name, value)
+        if name in type(self).model_fields and self.__pydantic_private__ is not None:
+            self._forget()
+
     def __getstate__(self) -> dict[Any, Any]:
         """Without clients, and without a key that came from the environment.
 

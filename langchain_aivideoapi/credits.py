@@ -37,6 +37,8 @@ from aivideoapi_core import (
 from langchain_aivideoapi._fast import PROVIDER
 
 FRAMEWORK: Final = "langchain"
+_STEP_TAGS: Final = ("seq:step:", "map:key:", "graph:step:", "condition:", "branch:", "langsmith:")
+"""Tags that LangChain and LangGraph put on runs by themselves: places in a graph, nobody's purse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,8 @@ class CreditsCallbackHandler(BaseCallbackHandler):
         known = metadata or {}
         if known.get("ls_provider") == PROVIDER:
             model = str(known.get("ls_model_name") or "unknown")
-            self._start(run_id, _Run(model, tuple(tags or ()), time.time(), time.perf_counter()))
+            own = tuple(tag for tag in tags or () if not tag.startswith(_STEP_TAGS))
+            self._start(run_id, _Run(model, own, time.time(), time.perf_counter()))
 
     def on_llm_start(self, serialized: dict[str, Any], prompts: list[str], **kwargs: Any) -> None:
         """Plain text models are none of ours."""

@@ -28,7 +28,7 @@ _TIME: Final = re.compile(r"\b\d{1,2}:\d{2}(?:\s*[ap]m)?\b|\b\d{1,2}\s*[ap]m\b",
 _EMAIL: Final = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]*\w")
 _URL: Final = re.compile(r"https?://[^\s<>\"')]+")
 _PAIR: Final = re.compile(r"\b([A-Za-z_]\w*)\s*(?:=|:)\s*(\"[^\"]*\"|'[^']*'|[^\s,;)\]}]+)")
-_EXPRESSION: Final = re.compile(r"(?<!\w)\(?-?\d[\d.\s]*(?:[-+*/\u00d7÷^%()]+\s*\(?-?\d[\d.\s]*\)?)+")
+_EXPRESSION: Final = re.compile(r"(?<!\w)\(*-?\d[\d.\s]*(?:\)*\s*[-+*/\u00d7÷^%]+\s*\(*-?\d[\d.\s]*)+\)*")
 _PLACE: Final = re.compile(
     r"\b(?:in|at|near|around|for|from|to|of)\s+(?:the\s+(?:city|town|country)\s+of\s+)?([A-Z\u00C0-\u00DE][\w'\u2019-]*"
     r"(?:\s+[A-Z\u00C0-\u00DE][\w'\u2019-]*)*(?:,\s+[A-Z]{2}\b)?)"

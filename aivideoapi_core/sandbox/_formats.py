@@ -41,6 +41,7 @@ _SIGNS: Final[Mapping[type[ast.operator], Callable[[float, float], float]]] = {
     ast.Mod: operator.mod,
     ast.Pow: operator.pow,
 }
+_PASSAGES: Final = re.compile(r"^-{5,}$.*?^-{5,}$", re.MULTILINE | re.DOTALL)
 _JSON_KEYS: Final = re.compile(
     r"\bJSON\b.*?((?:[`'\"]\w+[`'\"](?:\s*,\s*|\s+and\s+|\s*,\s*and\s+)?)+)", re.DOTALL
 )
@@ -225,6 +226,7 @@ def _objects_in(text: str) -> Any:
 
 
 def _json_by_keys(prompt: str) -> str | None:
+    prompt = _PASSAGES.sub("", prompt)  # a passage may speak of JSON without asking for it
     match = _JSON_KEYS.search(prompt)
     if match is None:
         return None

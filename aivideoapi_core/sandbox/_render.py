@@ -15,6 +15,7 @@ Json = dict[str, Any]
 _WORDS_PER_DELTA: Final = 3
 _JSON_CHARACTERS_PER_DELTA: Final = 14
 _WORD: Final = re.compile(r"\s*\S{1,24}|\s+$")
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 PLAIN_STYLE: Final = Reply()
 
 
@@ -34,7 +35,7 @@ class Answer:
 
 def to_json(value: object) -> str:
     """Compact JSON, non-ASCII characters kept as they are."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def message_object(answer: Answer) -> Json:

@@ -244,14 +244,12 @@ def _is_result(block: Any) -> bool:
 
 
 def _result(tool_use_id: str, content: Any, index: int, *, is_error: bool) -> Block:
-    block: Block = {"type": "tool_result", "tool_use_id": tool_use_id}
+    block: Block = {"type": "tool_result", "tool_use_id": tool_use_id, "is_error": is_error}
     if isinstance(content, str):
         if content:
             block["content"] = content
     elif blocks := to_blocks(content, message=index):
         block["content"] = blocks
-    if is_error:
-        block["is_error"] = True
     return block
 
 

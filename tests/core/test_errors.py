@@ -226,15 +226,15 @@ def test_errors_travel(cls: type[AIVideoAPIError]) -> None:
 
 
 def test_recast_keeps_the_facts() -> None:
-    class Twin(RateLimitError, ValueError):
+    class TwinError(RateLimitError, ValueError):
         retryable = False
 
     cause = KeyError("x")
     error = error_from_payload({"error": {"code": "rate_limit_exceeded"}}, status_code=429, retry_after_s=2.0)
     error.__cause__ = cause
     error.attempts = 2
-    twin = error.recast(Twin)
-    assert type(twin) is Twin
+    twin = error.recast(TwinError)
+    assert type(twin) is TwinError
     assert twin.__cause__ is cause
     assert (twin.retryable, twin.retry_after_s, twin.attempts, str(twin)) == (True, 2.0, 2, str(error))
 

@@ -70,15 +70,16 @@ async def test_async(sandbox: Sandbox) -> None:
 
 def test_context_overflow_is_summarised_and_tried_again(sandbox: Sandbox) -> None:
     """deepagents compacts the conversation when a call raises LangChain's ``ContextOverflowError``."""
-    model = ChatAIVideoAPI(model=DIRECT, api_key=sandbox.api_key, base_url=sandbox.url, max_retries=0)
+    model = ChatAIVideoAPI(model=NATIVE, api_key=sandbox.api_key, base_url=sandbox.url, max_retries=0)
     sandbox.enqueue(
-        Fault.error("invalid_request", message="prompt is too long: 1200310 tokens > 1000000 maximum"),
+        Fault.error("invalid_request", message="prompt is too long: 208310 tokens > 200000 maximum"),
         Reply("SUMMARY OF IT ALL"),
         Reply("Done."),
     )
     talk: list[Any] = []
     for number in range(20):
-        talk += [HumanMessage(f"Question {number}?"), AIMessage(f"Answer {number}.")]
+        # A tenth of the window is kept, so there must be more than that.
+        talk += [HumanMessage(f"Question {number}?"), AIMessage(f"Answer {number}. " + "word " * 2_000)]
     result = create_deep_agent(model=model).invoke({"messages": [*talk, HumanMessage("And now?")]})
     assert result["messages"][-1].text == "Done."
     assert len(sandbox.requests) == 3
