@@ -14,6 +14,7 @@ from aivideoapi_cli.demo import demo
 from aivideoapi_cli.doctor import doctor
 from aivideoapi_cli.models import models
 from aivideoapi_cli.sandbox import sandbox
+from aivideoapi_cli.spend import spend
 
 app = typer.Typer(
     name="aivideoapi",
@@ -28,6 +29,7 @@ app.command("chat")(chat)
 app.command("sandbox")(sandbox)
 app.command("models")(models)
 app.command("credits")(credits_command)
+app.command("spend")(spend)
 app.command("doctor")(doctor)
 
 

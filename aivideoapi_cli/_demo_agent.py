@@ -11,6 +11,7 @@ from aivideoapi_cli._writer import StreamWriter, label, said
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage
+    from langchain_core.tools import BaseTool
     from rich.console import Console
 
     from aivideoapi_cli._target import Target
@@ -21,11 +22,14 @@ _SYSTEM = "Use the tools for every price and every calculation. Answer briefly."
 def run_agent(console: Console, target: Target, *, model: str, questions: Sequence[str]) -> Iterator[Call]:
     """Put ``questions`` to one agent, one after the other in one conversation; yields each call made."""
     from langchain.agents import create_agent
+    from pydantic import SecretStr
 
     from langchain_aivideoapi import ChatAIVideoAPI
 
-    chat = ChatAIVideoAPI(model=model, api_key=target.api_key, base_url=target.base_url, max_tokens=2_000)
-    agent = create_agent(chat, tools=[calculate, look_up_prices], system_prompt=_SYSTEM)
+    chat = ChatAIVideoAPI(
+        model=model, api_key=SecretStr(target.api_key), base_url=target.base_url, max_tokens=2_000
+    )
+    agent = create_agent(chat, tools=_tools(), system_prompt=_SYSTEM)
     history: list[Any] = []
     for question in questions:
         said(console, "You", question, style="bold green")
@@ -37,6 +41,21 @@ def run_agent(console: Console, target: Target, *, model: str, questions: Sequen
             if message.type == "ai":
                 yield call_of_langchain(message, model=model)
         console.print()
+
+
+def _tools() -> list[BaseTool]:
+    """The two tools; the price list's own ids are the only models that can be looked up."""
+    from langchain_core.tools import StructuredTool, tool
+
+    from aivideoapi_core import known_models
+
+    ids = [info.id for info in known_models()]
+    schema = {
+        "type": "object",
+        "properties": {"model": {"type": "string", "enum": ids, "description": "model id"}},
+        "required": ["model"],
+    }
+    return [StructuredTool.from_function(look_up_prices, args_schema=schema), tool(calculate)]
 
 
 def _show_turn(console: Console, parts: Iterator[Any]) -> Iterator[AIMessage | Any]:
@@ -67,4 +86,4 @@ def _show_tools(console: Console, message: Any) -> None:
         arguments = ", ".join(f"{name}={value!r}" for name, value in call["args"].items())
         said(console, "Tool", f"{call['name']}({arguments})", style="bold yellow")
     if message.type == "tool":
-        said(console, "", f"→ {message.text}", text_style="yellow")
+        said(console, "", f"{message.name} → {message.text}", text_style="yellow")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _WIDE = 96
-"""Columns from which the table shows whole model ids."""
+"""Columns from which the table shows whole model ids and route names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,10 +122,11 @@ def show_table(console: Console, calls: Sequence[Call]) -> None:
     for name, footer in footers.items():
         table.add_column(name, footer=footer, justify="right", no_wrap=True)
     for call in calls:
+        route = route_of(call.model).value
         table.add_row(
             call.part,
             call.model if console.width >= _WIDE else base_model(call.model),
-            route_of(call.model).value,
+            route if console.width >= _WIDE else route.removesuffix("-forward"),
             UNKNOWN if call.input_tokens is None else f"{call.input_tokens:,}",
             UNKNOWN if call.output_tokens is None else f"{call.output_tokens:,}",
             reported_text(call.reported),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.text import Text
 
@@ -18,8 +19,12 @@ if TYPE_CHECKING:
     from aivideoapi_cli._demo_files import TextFile
     from aivideoapi_cli._target import Target
 
-_PASSAGE_TOKENS = 200
-_PASSAGES = 4
+_PASSAGE_TOKENS: Final = 200
+_PASSAGES: Final = 4
+_STARTS: Final = re.compile(r"\s*(?:[-*+]\s|\d+[.)]\s|#|\||>)|    ")
+"""A line that begins something of its own: list item, heading, table row, quotation, code."""
+_ALONE: Final = re.compile(r"\s*(?:#|\||>|```|~~~)|    ")
+"""A line that nothing is added to."""
 
 
 def ask_documents(
@@ -51,10 +56,50 @@ def _retriever(files: Sequence[TextFile]) -> Any:
     from llama_index.core.node_parser import MarkdownNodeParser, SentenceSplitter
     from llama_index.retrievers.bm25 import BM25Retriever
 
-    documents = [Document(text=file.text, metadata={"file_name": file.name}) for file in files]
-    sections = MarkdownNodeParser().get_nodes_from_documents(documents)
-    passages = SentenceSplitter(chunk_size=_PASSAGE_TOKENS, chunk_overlap=0)(sections)
+    documents = [
+        Document(
+            text=unwrapped(file.text) if file.name.endswith(".md") else file.text,
+            metadata={"file_name": file.name},
+            excluded_embed_metadata_keys=["file_name"],  # a section's title counts, a file's name does not
+        )
+        for file in files
+    ]
+    sections = MarkdownNodeParser(include_metadata=True).get_nodes_from_documents(documents)
+    for section in sections:
+        section.metadata = {
+            "file_name": section.metadata["file_name"],
+            "section": _heading_of(section.get_content()),
+        }
+    split = SentenceSplitter(chunk_size=_PASSAGE_TOKENS, chunk_overlap=0, paragraph_separator="\n\n")
+    passages = split(sections)
     return BM25Retriever.from_defaults(nodes=passages, similarity_top_k=min(_PASSAGES, len(passages)))
+
+
+def _heading_of(text: str) -> str:
+    first, _, _ = text.partition("\n")
+    return first.strip("# ") if first.startswith("#") else ""
+
+
+def unwrapped(text: str) -> str:
+    """Markdown with each paragraph and list item on one line, as it reads; code and tables stay as they are."""
+    lines: list[str] = []
+    in_code = False
+    for line in text.splitlines():
+        fence = line.lstrip().startswith(("```", "~~~"))
+        before = lines[-1] if lines else ""
+        if (
+            fence
+            or in_code
+            or not line.strip()
+            or _STARTS.match(line)
+            or not before.strip()
+            or _ALONE.match(before)
+        ):
+            lines.append(line)
+        else:
+            lines[-1] = f"{before.rstrip()} {line.strip()}"
+        in_code ^= fence
+    return "\n".join(lines) + "\n"
 
 
 @contextmanager
@@ -89,7 +134,7 @@ def _show_sources(console: Console, nodes: Sequence[NodeWithScore]) -> None:
     for number, node in enumerate(nodes, start=1):
         label(console, "Sources" if number == 1 else "", "bold blue")
         name = str(node.metadata.get("file_name", "?"))
-        section = " > ".join(part for part in str(node.metadata.get("header_path", "")).split("/") if part)
+        section = str(node.metadata.get("section", ""))
         head = Text.assemble(
             (f"{number}. ", "dim"), (name, "blue"), (f"  score {node.score or 0.0:.2f}", "dim")
         )

@@ -25,15 +25,15 @@ class Target:
 
     @property
     def headline(self) -> tuple[str, str]:
-        """Name and explanation for the first line of a command's output."""
+        """The first line of a command's output, which says who answers, and a second one."""
         if self.sandbox is not None:
-            return "Sandbox", (
-                f"at {self.base_url}: AIVIDEOAPI_API_KEY is not set, so a local stand-in answers, "
-                "by rules and not by a model; nothing is charged."
+            return (
+                "Sandbox: AIVIDEOAPI_API_KEY is not set, so a local stand-in answers.",
+                f"It answers by rules, not with a model, and charges nothing ({self.base_url}).",
             )
         return (
-            "Platform",
-            f"at {self.base_url}: AIVIDEOAPI_API_KEY is set, so real calls are made and charged.",
+            f"Platform: {self.base_url} answers, with the key in AIVIDEOAPI_API_KEY.",
+            "These are real calls: they cost credits.",
         )
 
     def client(self) -> MessagesClient:

@@ -13,7 +13,7 @@ from aivideoapi_cli._terminal import FAILED, output
 AGENT_QUESTIONS = (
     "Look up the prices of claude-opus-4-6 and then calculate (20 * 500 + 661 * 2500) / 1000000.",
 )
-DOCUMENTS_QUESTION = "How does the reported credits figure differ from the computed one?"
+DOCUMENTS_QUESTION = "Which figure of credits is exact, the reported or the computed one?"
 
 
 def demo(
@@ -35,16 +35,14 @@ def demo(
     """
     from aivideoapi_cli._demo_files import documents_at, own_documents, question_about
     from aivideoapi_cli._target import open_target
-    from aivideoapi_core import route_of
 
     console = output()
     files = own_documents() if docs is None else documents_at(docs)
     about_files = ask or (DOCUMENTS_QUESTION if docs is None else question_about(files))
     with open_target() as target:
-        name, explanation = target.headline
-        console.print(
-            Text.assemble((name, "bold reverse" if target.sandbox else "bold green"), f" {explanation}")
-        )
+        first, second = target.headline
+        console.print(Text(first, style="bold yellow" if target.sandbox else "bold green"))
+        console.print(Text(second, style="dim"))
         with target.client() as client:
             before = client.credits()
             with console.status("Loading LangChain and LlamaIndex"):
@@ -54,16 +52,13 @@ def demo(
                 from aivideoapi_cli._writer import heading
 
             calls: list[Call] = []
-            heading(console, "1  LangChain agent with two tools", f"{model}, {route_of(model).value} route")
+            heading(console, "1  LangChain agent with two tools", model)
             calls.extend(run_agent(console, target, model=model, questions=[ask] if ask else AGENT_QUESTIONS))
             count = f"{len(files)} file{'s' * (len(files) != 1)}"
-            heading(
-                console,
-                f"2  LlamaIndex query engine over {count}",
-                f"{docs_model}, {route_of(docs_model).value} route",
-            )
+            heading(console, f"2  LlamaIndex query engine over {count}", docs_model)
             calls.extend(ask_documents(console, target, files, model=docs_model, question=about_files))
             heading(console, "3  What it cost", "in credits")
+            console.print()
             show_table(console, calls)
             agrees = show_balance(
                 console,

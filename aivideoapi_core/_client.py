@@ -120,7 +120,7 @@ class _Attempts:
         error.attempts = self.made
         if delay_s is None:
             logger.info("attempt %d failed, giving up: %s", self.made, _label(error))
-            raise error
+            raise _shown(error)
         logger.warning("attempt %d failed, next in %.2f s: %s", self.made, delay_s, _label(error))
         if self._call is not None:
             self._call.retrying(error)
@@ -135,6 +135,13 @@ class _Attempts:
         """Log the success; the number of requests made."""
         logger.debug("attempt %d succeeded (request %s)", self.made + 1, request_id)
         return self.made + 1
+
+
+def _shown(error: AIVideoAPIError) -> AIVideoAPIError:
+    """``error`` for the caller, without our inner frames: their variables hold what the server sent,
+    and a server may have sent the key back.
+    """
+    return error.with_traceback(None)
 
 
 def _label(error: AIVideoAPIError) -> str:
@@ -455,8 +462,7 @@ class MessagesClient(_Settings):
             attempts = _Attempts(self.retry, call)
             while True:
                 try:
-                    response, body = self._fetch(request)
-                    return call.answered(self._parse_reply(request, response, body, attempts))
+                    return call.answered(self._parse_reply(request, *self._fetch(request), attempts))
                 except AIVideoAPIError as error:
                     time.sleep(attempts.wait_s(error))
 
@@ -582,7 +588,7 @@ class MessageStream:
             yield from self._rest
         except AIVideoAPIError as error:
             self._attempts.broke_off(error)
-            raise
+            raise _shown(error)  # noqa: B904 - it is the same error
 
     @property
     def reply(self) -> Reply:
@@ -671,8 +677,7 @@ class AsyncMessagesClient(_Settings):
             attempts = _Attempts(self.retry, call)
             while True:
                 try:
-                    response, body = await self._fetch(request)
-                    return call.answered(self._parse_reply(request, response, body, attempts))
+                    return call.answered(self._parse_reply(request, *await self._fetch(request), attempts))
                 except AIVideoAPIError as error:
                     await asyncio.sleep(attempts.wait_s(error))
 
@@ -821,7 +826,7 @@ class AsyncMessageStream:
                 yield event
         except AIVideoAPIError as error:
             self._attempts.broke_off(error)
-            raise
+            raise _shown(error)  # noqa: B904 - it is the same error
 
     @property
     def reply(self) -> Reply:

@@ -115,12 +115,13 @@ class APIStatusError(AIVideoAPIError):
     """The platform answered with an error. One subclass for each documented code."""
 
     def __str__(self) -> str:
-        # Frameworks look for "429" in texts to decide on a retry, so a status whose class says
-        # that waiting does not help must not show that number.
+        # Frameworks look for "429" and such words in texts to decide on a retry, so where waiting
+        # does not help they must not appear, not even in the server's message or in a request id.
         shown = [] if self.status_code == 429 and not self.retryable else [self.status_code]
         label = " ".join(str(part) for part in (*shown, self.code or self.type) if part)
         text = super().__str__()
-        return f"{label}: {text}" if label else text
+        text = f"{label}: {text}" if label else text
+        return text if self.retryable else _RETRY_WORDS.sub(_disguise, text)
 
     @property
     def response(self) -> ErrorResponse:
@@ -144,6 +145,14 @@ class ErrorResponse:
     def json(self) -> Any:
         """The excerpt parsed. Raises ``ValueError`` if it is not (whole) JSON."""
         return json.loads(self.text)
+
+
+_RETRY_WORDS: Final = re.compile("429|rate limit|too many requests", re.IGNORECASE)
+
+
+def _disguise(found: re.Match[str]) -> str:
+    """The same words for a reader, but not for a search."""
+    return found.group().replace(" ", "-").replace("429", "4·29")
 
 
 class InvalidRequestError(APIStatusError):

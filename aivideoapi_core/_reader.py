@@ -226,14 +226,18 @@ class StreamReader:
     def _push(self, events: Iterator[StreamEvent]) -> Iterator[StreamEvent]:
         accumulator = self.accumulator
         try:
-            for event in events:
+            for event in () if accumulator.done else events:
                 kind = event["type"]
-                if kind == "error" and not accumulator.done:
+                if kind == "error":
                     raise self._error_of(event)
                 accumulator.push(event)
                 if not self.begun and kind in _CONTENT:
                     self.begun = True
                 yield event
+                if kind == "message_stop":
+                    break
+            for event in events:
+                accumulator.push(event)  # for the credits; what else follows the end is not for the caller
         except StreamError as error:
             if not accumulator.done:
                 raise self.described(error)  # noqa: B904 - the same error, with more facts

@@ -19,6 +19,7 @@ from aivideoapi_core import (
     build_payload,
     thinking_is_on,
 )
+from langchain_aivideoapi._betas import needed_betas
 from langchain_aivideoapi._output import OutputTool, add_output_format
 from langchain_aivideoapi._translate.chunks import ChunkTranslator
 from langchain_aivideoapi._translate.content import has_citing_content
@@ -174,7 +175,8 @@ def prepare(
     options = _merged(defaults, given)
     model = options.pop("model")
     timeout = options.pop("timeout", None)
-    headers = _headers(options)
+    default_headers, extra_headers = options.pop("default_headers", None), options.pop("extra_headers", None)
+    betas = options.pop("betas", None)
     with_usage = bool(options.pop("stream_usage", True))
     extra_body = {
         **options.pop("extra_body", {}),
@@ -193,6 +195,9 @@ def prepare(
     if response_format is not None:
         output_tool = add_output_format(model, options, response_format)
     payload = build_payload(model, turns, stream=stream, **options)
+    betas = needed_betas(payload, betas)
+    # With the default headers, which the client sends anyway, so that betas named there are kept.
+    headers = build_headers(default_headers, extra_headers, betas=betas) if extra_headers or betas else None
     return Call(
         payload=payload,
         headers=headers,
@@ -234,11 +239,6 @@ def _merged(defaults: Mapping[str, Any], given: dict[str, Any]) -> dict[str, Any
     elif "effort" not in given and (given.get("output_config") or {}).get("effort") is not None:
         options.pop("effort", None)
     return {name: value for name, value in options.items() if value is not None}
-
-
-def _headers(options: dict[str, Any]) -> dict[str, str] | None:
-    extra, betas = options.pop("extra_headers", None), options.pop("betas", None)
-    return build_headers(options.pop("default_headers", None), extra, betas=betas) if extra or betas else None
 
 
 def _add_tools(options: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ both routes: text that is JSON.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from langchain_core.utils.function_calling import convert_to_json_schema
+from langchain_core.utils.pydantic import is_basemodel_subclass
+from pydantic import BaseModel, TypeAdapter
 
 from aivideoapi_core import (
     InvalidInputError,
@@ -134,13 +137,31 @@ def _schema_of(response_format: Any) -> tuple[str, dict[str, Any]] | None:
             return str(rest.get("name") or schema.get("title") or "answer"), schema
         case {"type": "json_schema", "schema": dict(schema)}:
             return str(schema.get("title") or "answer"), schema
+    schema = json_schema_of(response_format)
+    return str(schema.get("title") or "answer"), schema
+
+
+def json_schema_of(schema: Any) -> dict[str, Any]:
+    """The JSON schema of a class (pydantic, dataclass, TypedDict) or of a schema in any tool's form."""
+    if isinstance(schema, type) and issubclass(schema, BaseModel):
+        return schema.model_json_schema()
+    if is_plain_dataclass(schema):
+        generated = {"title": schema.__name__, **TypeAdapter(schema).json_schema()}
+        generated.setdefault("description", (schema.__doc__ or schema.__name__).strip())
+        return generated
+    if isinstance(schema, Mapping) and "input_schema" in schema:
+        return {"title": schema["name"], **schema["input_schema"]}
     try:
-        schema = convert_to_json_schema(response_format)
+        return convert_to_json_schema(schema)
     except (ValueError, TypeError, KeyError) as error:
         raise InvalidInputError(
-            f"response_format={response_format!r} is not a JSON schema: {error}"
+            f"{schema!r} is neither a schema nor a class that has one: {error}"
         ) from error
-    return str(schema.get("title") or "answer"), schema
+
+
+def is_plain_dataclass(schema: Any) -> bool:
+    """Whether ``schema`` is a dataclass of the standard library's kind."""
+    return isinstance(schema, type) and dataclasses.is_dataclass(schema) and not is_basemodel_subclass(schema)
 
 
 def _add_instruction(options: dict[str, Any], text: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
 from collections.abc import Callable, Mapping
 from operator import itemgetter
@@ -23,6 +22,7 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import TypeAdapter
 
 from aivideoapi_core import InvalidInputError, UnsupportedOptionError, output_schema
+from langchain_aivideoapi._output import is_plain_dataclass, json_schema_of
 from langchain_aivideoapi._translate.tools import to_tools
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _with_raw(llm: Runnable[Any, Any], parser: Runnable[Any, Any]) -> Runnable[A
 def _by_tool(
     model: ChatAIVideoAPI, schema: Any, *, strict: bool | None, options: Mapping[str, Any]
 ) -> tuple[Runnable[Any, Any], Runnable[Any, Any]]:
-    (tool,) = to_tools([_dataclass_schema(schema)], strict=strict)
+    (tool,) = to_tools([json_schema_of(schema) if is_plain_dataclass(schema) else schema], strict=strict)
     name: str = tool["name"]
     thinks = _thinks(options.get("thinking", model.thinking))
     if thinks:
@@ -108,8 +108,9 @@ def _by_text(
     response_format: dict[str, Any] = {"type": "json_object"}
     traced: dict[str, Any] = {"kwargs": {"method": method}}
     if schema is not None:
-        json_schema = _json_schema(schema)
-        traced["schema"] = json_schema
+        json_schema = json_schema_of(schema)
+        # Traces show core's form of a schema, whatever goes over the wire.
+        traced["schema"] = convert_to_json_schema(schema) if _is_pydantic(schema) else json_schema
         if method == "json_schema" or _can_be_enforced(json_schema):
             output_schema(json_schema)  # raises now rather than at the first call
             name = str(json_schema.get("title") or "answer")
@@ -131,36 +132,13 @@ def _can_be_enforced(json_schema: Mapping[str, Any]) -> bool:
     return True
 
 
-def _json_schema(schema: Any) -> dict[str, Any]:
-    schema = _dataclass_schema(schema)
-    if isinstance(schema, Mapping) and "input_schema" in schema:
-        return {"title": schema["name"], **schema["input_schema"]}
-    try:
-        return convert_to_json_schema(schema)
-    except (ValueError, TypeError, KeyError) as error:
-        raise InvalidInputError(f"schema={schema!r} is not a schema: {error}") from error
-
-
-def _dataclass_schema(schema: Any) -> Any:
-    """A dataclass as its JSON schema, everything else as it is."""
-    if not _is_dataclass(schema):
-        return schema
-    generated = {"title": schema.__name__, **TypeAdapter(schema).json_schema()}
-    generated.setdefault("description", (schema.__doc__ or schema.__name__).strip())
-    return generated
-
-
-def _is_dataclass(schema: Any) -> bool:
-    return isinstance(schema, type) and dataclasses.is_dataclass(schema) and not _is_pydantic(schema)
-
-
 def _is_pydantic(schema: Any) -> bool:
     return isinstance(schema, type) and is_basemodel_subclass(schema)
 
 
 def _with_instance(parser: Runnable[Any, Any], schema: Any) -> Runnable[Any, Any]:
     """``parser``, and for a dataclass the instance made of what it parsed."""
-    if not _is_dataclass(schema):
+    if not is_plain_dataclass(schema):
         return parser
     make: Callable[[Any], Any] = TypeAdapter(schema).validate_python
     return parser | RunnableLambda(lambda parsed: None if parsed is None else make(parsed))

@@ -448,14 +448,16 @@ class ChatAIVideoAPI(BaseChatModel):
     def with_retry(
         self,
         *,
-        retry_if_exception_type: tuple[type[BaseException], ...]
-        | Callable[[BaseException], bool] = (TransientModelError,),
+        retry_if_exception_type: tuple[type[BaseException], ...] | Callable[[BaseException], bool] = (
+            TransientModelError,
+        ),
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
         """As in LangChain, but by default only for errors that are worth another try.
 
         LangChain's default is any error: an empty balance, a wrong key and a stream that was billed
-        would all be asked for again.
+        would all be asked for again. That default still holds for ``with_retry`` of a chain, so give
+        the model its retries before it goes into one.
         """
         return super().with_retry(retry_if_exception_type=retry_if_exception_type, **kwargs)
 
@@ -560,7 +562,9 @@ class ChatAIVideoAPI(BaseChatModel):
     ) -> CreditsEstimate:
         """What a call with these arguments will cost, from the input alone to the worst case; made offline."""
         with langchain_errors():
-            payload = self._call(self._convert_input(messages).to_messages(), stop, kwargs, stream=False).payload
+            payload = self._call(
+                self._convert_input(messages).to_messages(), stop, kwargs, stream=False
+            ).payload
             return estimate_credits(payload, prices=(self.prices or {}).get(payload["model"]))
 
     def credits(self) -> Balance:

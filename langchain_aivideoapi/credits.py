@@ -30,8 +30,10 @@ from aivideoapi_core import (
     Outcome,
     SpendTracker,
     TokenCounts,
+    cost_of,
     may_be_billed,
     parse_reported,
+    prices_of,
     read_usage,
 )
 from langchain_aivideoapi._fast import PROVIDER
@@ -160,7 +162,7 @@ def _message_of(result: Any) -> AIMessage | None:
 def _record_of(run: _Run, message: AIMessage | None, error: BaseException | None) -> CallRecord:
     metadata: Mapping[str, Any] = message.response_metadata if message is not None else {}
     usage: Mapping[str, Any] = (message.usage_metadata or {}) if message is not None else {}
-    micro = usage.get("credits_consumed_micro")
+    tokens = read_usage(metadata.get("usage")) or _counts(usage)
     facts = CallRecord(
         model=run.model,
         outcome=_outcome(usage, metadata, error),
@@ -168,9 +170,9 @@ def _record_of(run: _Run, message: AIMessage | None, error: BaseException | None
         started_at=run.started_at,
         latency_s=time.perf_counter() - run.began_s,
         tags=run.tags,
-        tokens=read_usage(metadata.get("usage")) or _counts(usage),
+        tokens=tokens,
         credits_reported=parse_reported(metadata.get("credits_consumed")),
-        credits_micro=micro if type(micro) is int else None,
+        credits_micro=_computed(run.model, usage, tokens),
         request_id=metadata.get("request_id"),
         error=None if error is None else type(error).__name__,
     )
@@ -185,6 +187,16 @@ def _record_of(run: _Run, message: AIMessage | None, error: BaseException | None
         tags=facts.tags,
         error=facts.error,
     )
+
+
+def _computed(model: str, usage: Mapping[str, Any], tokens: TokenCounts | None) -> int | None:
+    """The message's own figure; the published prices' for a stream that was asked to keep its usage back."""
+    micro = usage.get("credits_consumed_micro")
+    if type(micro) is int:
+        return micro
+    prices = prices_of(model)
+    cost = cost_of(tokens, prices) if tokens is not None and prices is not None else None
+    return None if cost is None else cost.micro
 
 
 def _outcome(usage: Mapping[str, Any], metadata: Mapping[str, Any], error: BaseException | None) -> Outcome:

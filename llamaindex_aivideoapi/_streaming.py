@@ -9,7 +9,6 @@ own time, whenever it is read, and a list of all responses of a stream stays as 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ContentBlock, MessageRole
@@ -224,18 +223,18 @@ class _StreamedResponse(ChatResponse):
     def __reduce_ex__(self, protocol: Any) -> Any:
         return _settle(self).__reduce_ex__(protocol)
 
-    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
-        return iter(_settle(self).__repr_args__())
+    def __repr__(self) -> str:
+        return repr(_settle(self))
 
 
 def _settle(response: ChatResponse) -> ChatResponse:
     """Build the message and make the object the plain ``ChatResponse`` that it stands for."""
     if type(response) is _StreamedResponse:
-        stream, parts, count = _private(response)
-        message = stream.message_at(parts, count)
-        # Two threads may come here at once: both build the same message, and one is kept.
-        _values(response).setdefault("message", message)
-        _set_private(response, None)
+        place = _private(response)
+        if place is not None:  # None: another thread has just been here
+            stream, parts, count = place
+            _set_values(response, {"message": stream.message_at(parts, count), **_values(response)})
+            _set_private(response, None)
         object.__setattr__(response, "__class__", ChatResponse)
     return response
 

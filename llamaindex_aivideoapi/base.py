@@ -187,7 +187,8 @@ class AIVideoAPI(FunctionCallingLLM):
         default=None, description="By model id, in place of the published prices."
     )
     spend_tags: list[str] = Field(
-        default_factory=list, description="Tags for every row of the ledger; active instrument tags join them."
+        default_factory=list,
+        description="Tags for every row of the ledger; active instrument tags join them.",
     )
 
     _clients: dict[str, Any] = PrivateAttr(default_factory=dict)

@@ -78,7 +78,7 @@ def facts_of(text: str) -> Facts:
         times=_unique(match.group() for match in _TIME.finditer(bare)),
         emails=_unique(_EMAIL.findall(text)),
         urls=_unique(url.rstrip(".,;") for url in _URL.findall(text)),
-        expressions=_unique(found.strip() for found in _EXPRESSION.findall(bare)),
+        expressions=_unique(found.strip().rstrip(".") for found in _EXPRESSION.findall(bare)),
         pairs={name.lower(): value.strip("\"'") for name, value in _PAIR.findall(text)},
     )
 

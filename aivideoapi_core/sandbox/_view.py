@@ -156,7 +156,8 @@ def _sources(blocks: Sequence[Block]) -> tuple[Source, ...]:
     found: list[Source] = []
     index = 0
     for block in _flat(blocks):
-        citable = bool((block.get("citations") or {}).get("enabled"))
+        citations = block.get("citations")  # a switch on documents, a list on cited text that came back
+        citable = isinstance(citations, Mapping) and bool(citations.get("enabled"))
         if block.get("type") == "document":
             source = block.get("source") or {}
             if source.get("type") == "text":

@@ -368,7 +368,7 @@ def _standard_tool_call(item: Mapping[str, Any], place: Place) -> Block:
     """``tool_call`` and its kin of LangChain's standard content."""
     block: Block = {
         "type": "tool_use",
-        "id": wire_id(str(item.get("id") or item.get("call_id") or "")),
+        "id": wire_id(str(item.get("call_id") or item.get("id") or "")),
         "name": item.get("name") or "",
         "input": parsed_input(item.get("args", item.get("arguments"))),
     }

@@ -194,7 +194,8 @@ class _Builder:
             if (block := used.get(use_id)) is None:
                 block = {"type": "tool_use", "id": use_id, "name": invalid["name"] or "unknown", "input": {}}
                 blocks.append(block)
-            block["input"] = parsed_input(invalid["args"])
+            if not block["input"]:  # what the block itself kept is exact
+                block["input"] = parsed_input(invalid["args"])
         if not message.tool_calls and (old := message.additional_kwargs.get("function_call")):
             blocks.append(_function_use(old))
         return _thinking_first(blocks)
@@ -211,7 +212,7 @@ class _Builder:
 
     def _flush_assistant(self, *, last: bool) -> None:
         parts, self._assistant = self._assistant, []
-        content = parts[0] if len(parts) == 1 else _thinking_first(_joined(parts))
+        content: Content = parts[0] if len(parts) == 1 else _thinking_first(_joined(parts))
         self._turns.append(
             {"role": "assistant", "content": _without_trailing_blanks(content) if last else content}
         )
@@ -225,12 +226,12 @@ class _Builder:
         if results:
             self._turns.append({"role": "user", "content": [*results, *_joined(parts)]})
         elif parts:
-            content = parts[0] if len(parts) == 1 else _joined(parts)
+            content: Content = parts[0] if len(parts) == 1 else _joined(parts)
             self._turns.append({"role": "user", "content": content})
 
 
-def _joined(parts: Sequence[Content]) -> list[Block]:
-    blocks: list[Block] = []
+def _joined(parts: Sequence[Content]) -> list[Any]:
+    blocks: list[Any] = []
     for part in parts:
         if isinstance(part, str):
             blocks.append({"type": "text", "text": part})
@@ -282,7 +283,7 @@ def _is_server_block(block: Block) -> bool:
     return kind == "server_tool_use" or (kind.endswith("_tool_result") and kind != "tool_result")
 
 
-def _thinking_first(blocks: list[Block]) -> list[Block]:
+def _thinking_first(blocks: list[Block]) -> list[Any]:
     """Thinking before everything else of its turn; after a server tool's block it may stand again."""
     ordered: list[Block] = []
     first_free = 0

@@ -38,7 +38,8 @@ def _to_tool(tool: ToolLike, *, strict: bool | None) -> dict[str, Any]:
     else:
         extras = (tool.extras or {}) if isinstance(tool, BaseTool) else {}
     if "provider_tool_definition" in extras:
-        return dict(extras["provider_tool_definition"])
+        own = {name: value for name, value in extras.items() if name in _OWN_EXTRAS}
+        return {**extras["provider_tool_definition"], **own}
     try:
         function = convert_to_openai_tool(tool, strict=strict)["function"]
     except (ValueError, TypeError, KeyError) as error:

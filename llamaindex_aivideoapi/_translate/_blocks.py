@@ -97,12 +97,16 @@ def _to_tool_use(block: ToolCallBlock) -> WireBlock:
     }
 
 
-def _to_search_result(block: CitableBlock) -> WireBlock:
+def _to_citable(block: CitableBlock) -> WireBlock:
+    """Text as a search result; one document as a document whose citations are on."""
+    if len(block.content) == 1 and isinstance(block.content[0], DocumentBlock):
+        document = {**to_document(block.content[0]), "title": block.title, "citations": {"enabled": True}}
+        return {**document, "context": block.source} if block.source else document
     content = []
     for part in block.content:
         if not isinstance(part, TextBlock):
             raise InvalidInputError(
-                f"a CitableBlock can only hold text here, not {type(part).__name__}: the wire cites text alone"
+                f"a CitableBlock can hold text or one document, not {type(part).__name__}: the wire cites nothing else"
             )
         if (text := _to_text(part)) is not None:
             content.append(text)
@@ -136,7 +140,7 @@ _TRANSLATORS: Final[Mapping[type, Callable[[Any], WireBlock | None]]] = {
     ThinkingBlock: _to_thinking,
     ImageBlock: to_image,
     DocumentBlock: to_document,
-    CitableBlock: _to_search_result,
+    CitableBlock: _to_citable,
     CitationBlock: _no_block,
 }
 

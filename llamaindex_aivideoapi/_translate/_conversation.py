@@ -78,11 +78,11 @@ class _Conversation:
         if role in _RESULT:
             self._add_result(message)
         elif role in _SYSTEM:
-            self._add_blocks(self._system, message.blocks, only_text=True)
+            self._system += self._translated(message.blocks, only_text=True)
         elif role in _ASSISTANT:
             self._add_assistant(message)
-        else:
-            self._add_blocks(self._open("user"), message.blocks)
+        elif blocks := self._translated(message.blocks):
+            self._open("user").extend(blocks)
         if "cache_control" in extra and extra["cache_control"] is not None and role not in _RESULT:
             self._mark(read_cache_control(extra["cache_control"]))
 
@@ -90,7 +90,7 @@ class _Conversation:
         """The whole request, with what was left open closed."""
         if self._ids.open_calls:
             self._answer_open_calls(self._open("user"))
-        turns = [turn for turn in self._turns if turn["content"]]
+        turns = self._turns
         for turn in turns:
             if turn["role"] == "assistant":
                 _put_thinking_first(turn)
@@ -121,9 +121,9 @@ class _Conversation:
         self._results = 0
         return content
 
-    def _add_blocks(
-        self, content: list[WireBlock], blocks: Sequence[BaseContentBlock], *, only_text: bool = False
-    ) -> None:
+    def _translated(self, blocks: Sequence[BaseContentBlock], *, only_text: bool = False) -> list[WireBlock]:
+        """The wire's blocks; cache points mark the block before them, of an earlier message if need be."""
+        content: list[WireBlock] = []
         for block in blocks:
             if type(block) is CachePoint:
                 self._mark(to_cache_control(block))
@@ -133,6 +133,7 @@ class _Conversation:
                         f"a system message can only hold text, not {type(block).__name__}; put it in a user message"
                     )
                 self._append(content, wire)
+        return content
 
     def _append(self, content: list[WireBlock], wire: WireBlock) -> None:
         content.append(wire)
@@ -145,32 +146,26 @@ class _Conversation:
         self._cacheable["cache_control"] = cache_control
 
     def _add_assistant(self, message: ChatMessage) -> None:
-        content = self._open("assistant")
-        start = len(content)
-        kept = _wire_content(message)
-        if kept is None:
-            self._add_blocks(content, message.blocks)
-        else:
-            for wire in kept:
-                self._append(content, wire)
-        ids: dict[str | None, WireBlock] = {}
-        for wire in content[start:]:
-            if wire["type"] == "tool_use":
-                ids[wire["id"]] = wire
-                wire["id"] = self._ids.open(wire["id"], wire["name"])
-        for call_id, name, arguments in read_tool_calls(message.additional_kwargs.get("tool_calls")):
-            if call_id in ids or None in ids:
-                continue  # most integrations say it twice: as a block and as an extra
-            wire_id = self._ids.open(call_id, to_tool_name(name))
-            self._append(
-                content,
-                {
-                    "type": "tool_use",
-                    "id": wire_id,
-                    "name": to_tool_name(name),
-                    "input": to_arguments(arguments),
-                },
+        blocks = _wire_content(message)
+        if blocks is None:
+            blocks = self._translated(message.blocks)
+        elif blocks:
+            self._cacheable = next(
+                (block for block in reversed(blocks) if is_cacheable(block)), self._cacheable
             )
+        known = {block["id"] for block in blocks if block["type"] == "tool_use"}
+        for call_id, name, arguments in read_tool_calls(message.additional_kwargs.get("tool_calls")):
+            if call_id in known or None in known:
+                continue  # most integrations say it twice: as a block and as an extra
+            wire = {"type": "tool_use", "id": call_id, "name": to_tool_name(name)}
+            self._append(blocks, {**wire, "input": to_arguments(arguments)})
+        if not blocks:
+            return
+        content = self._open("assistant")  # first: it closes the calls of the turn before
+        for block in blocks:
+            if block["type"] == "tool_use":
+                block["id"] = self._ids.open(block["id"], block["name"])
+            content.append(block)
 
     def _add_result(self, message: ChatMessage) -> None:
         extra = message.additional_kwargs
@@ -179,16 +174,15 @@ class _Conversation:
         content = [part for part in parts if part is not None]
         call_id = extra.get("tool_call_id") or extra.get("tool_use_id")
         wire_id = self._ids.answer(call_id, extra.get("name"))
-        turn = self._open("user")
         if wire_id is None:
-            self._add_orphan(turn, content, call_id)
+            self._add_orphan(content, call_id)
             return
         result: WireBlock = {"type": "tool_result", "tool_use_id": wire_id}
         if content:
             result["content"] = content
         if extra.get("is_error"):
             result["is_error"] = True
-        turn.insert(self._results, result)
+        self._open("user").insert(self._results, result)
         self._results += 1
         self._cacheable = result
         if points:
@@ -196,7 +190,7 @@ class _Conversation:
         elif extra.get("cache_control") is not None:
             self._mark(read_cache_control(extra["cache_control"]))
 
-    def _add_orphan(self, turn: list[WireBlock], content: list[WireBlock], call_id: Any) -> None:
+    def _add_orphan(self, content: list[WireBlock], call_id: Any) -> None:
         """A result whose call is gone (memories forget the oldest messages first) is told as text."""
         label = (
             f"Result of an earlier tool call ({call_id}):" if call_id else "Result of an earlier tool call:"
@@ -205,7 +199,7 @@ class _Conversation:
         others = [part for part in content if part["type"] != "text"]
         if text or others:
             for wire in ({"type": "text", "text": f"{label}\n{text}".rstrip()}, *others):
-                self._append(turn, wire)
+                self._append(self._open("user"), wire)
 
     def _answer_open_calls(self, turn: list[WireBlock]) -> None:
         for wire_id in self._ids.take_open():

@@ -318,6 +318,19 @@ def test_nothing_can_fail_after_the_end(junk: bytes) -> None:
     assert reader.accumulator.message() == stream_message("text")
 
 
+def test_what_follows_the_end_is_not_handed_over() -> None:
+    events = read([stream_bytes("text")])[1]
+    again = stream_bytes("text") + frame({"type": "bill", "credits_consumed": 9})
+    for pieces in (
+        [stream_bytes("text") + again],
+        [stream_bytes("text"), again],
+        cut_at(stream_bytes("text") + again, [1500]),
+    ):
+        reader, seen = read(pieces)
+        assert seen == events
+        assert reader.accumulator.message() == {**stream_message("text"), "credits_consumed": 9}
+
+
 def test_a_key_in_a_broken_event_is_not_shown() -> None:
     key = "canary key, not of the usual form"
     with pytest.raises(StreamError) as caught:

@@ -34,7 +34,18 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     folder: Path = tmp_path_factory.mktemp("redis")
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
+    options = [
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+        "--dir",
+        str(folder),
+    ]
     server = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)  # noqa: S603 - our own arguments
     url = f"redis://127.0.0.1:{port}/0"
     patient = Retry(ConstantBackoff(0.05), 200)
@@ -54,3 +65,9 @@ def redis_url(redis_server: str) -> str:
     with redis.Redis.from_url(redis_server) as client:
         client.flushall()
     return redis_server
+
+
+@pytest.fixture
+def browser() -> str:
+    """The path of a headless browser."""
+    return needed("chromium", "chromium")

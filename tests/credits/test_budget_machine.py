@@ -12,7 +12,15 @@ import pytest
 import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 
 from aivideoapi_core._budget_redis import RedisStore
 from aivideoapi_core._budget_sqlite import SqliteStore
@@ -75,9 +83,9 @@ class BudgetMachine(RuleBasedStateMachine):
             if until > self.clock.now:
                 continue
             del self.truth.lease_until[owner]
-            for id, held in list(self.truth.held.items()):
+            for key, held in list(self.truth.held.items()):
                 if held.owner == owner:
-                    self.truth.expired[id] = self.truth.held.pop(id)
+                    self.truth.expired[key] = self.truth.held.pop(key)
                     if self.terms.when_owner_dies == "count":
                         self.truth.bookings.append((self.clock.now, held.micro))
 
@@ -89,9 +97,9 @@ class BudgetMachine(RuleBasedStateMachine):
 
     @rule(target=reservations, owner=st.sampled_from(OWNERS), micro=st.integers(0, 8))
     def reserve(self, owner: str, micro: int) -> Any:
-        id = f"r{next(self.names)}"
+        key = f"r{next(self.names)}"
         before = self.store.standing(self.terms)
-        standing = self.store.reserve(self.terms, id=id, owner=owner, micro=micro)
+        standing = self.store.reserve(self.terms, id=key, owner=owner, micro=micro)
         self.sweep()
         self.truth.lease_until[owner] = self.clock.now + LEASE_S
         if self.terms.soft:
@@ -101,29 +109,29 @@ class BudgetMachine(RuleBasedStateMachine):
             assert standing.granted == fits
         if not standing.granted:
             return multiple()
-        self.truth.held[id] = Held(owner, 0 if self.terms.soft else micro)
-        again = self.store.reserve(self.terms, id=id, owner=owner, micro=micro)
+        self.truth.held[key] = Held(owner, 0 if self.terms.soft else micro)
+        again = self.store.reserve(self.terms, id=key, owner=owner, micro=micro)
         assert again.granted
         assert again.reserved_micro == standing.reserved_micro
-        return id
+        return key
 
-    @rule(id=reservations, part=st.integers(0, 100), unknown=st.booleans())
-    def settle(self, id: str, part: int, unknown: bool) -> None:
+    @rule(key=reservations, part=st.integers(0, 100), unknown=st.booleans())
+    def settle(self, key: str, part: int, unknown: bool) -> None:
         """With any figure up to what was reserved; late and double settlements included."""
         self.sweep()
-        held = self.truth.held.pop(id, None)
-        late = self.truth.expired.pop(id, None)
+        held = self.truth.held.pop(key, None)
+        late = self.truth.expired.pop(key, None)
         known = held or late
         micro = 0 if known is None else known.micro * part // 100
         if self.terms.soft and known is not None:
             micro = part % 9
-        self.store.settle(self.terms, id=id, micro=micro, unknown=unknown)
+        self.store.settle(self.terms, id=key, micro=micro, unknown=unknown)
         if held is not None:
             self.truth.bookings.append((self.clock.now, micro))
         elif late is not None and self.terms.when_owner_dies == "release":
             self.truth.bookings.append((self.clock.now, micro))
             self.truth.late_micro += micro
-        self.store.settle(self.terms, id=id, micro=99, unknown=True)  # a repeated message changes nothing
+        self.store.settle(self.terms, id=key, micro=99, unknown=True)  # a repeated message changes nothing
 
     @rule(owner=st.sampled_from(OWNERS))
     def renew(self, owner: str) -> None:

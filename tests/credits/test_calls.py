@@ -34,7 +34,9 @@ DIRECT = "claude-haiku-4-5/anthropic"
 QUICK = RetryPolicy(first_wait_s=0.0)
 
 
-def payload(model: str = NATIVE, *, stream: bool, max_tokens: int | None = 100, **options: Any) -> dict[str, Any]:
+def payload(
+    model: str = NATIVE, *, stream: bool, max_tokens: int | None = 100, **options: Any
+) -> dict[str, Any]:
     messages: Any = [{"role": "user", "content": "Why is the sky blue?"}]
     return build_payload(model, messages, stream=stream, max_tokens=max_tokens, **options)
 
@@ -83,7 +85,12 @@ HELLO = Reply("Hello", usage={"input_tokens": 20, "output_tokens": 40})
         pytest.param([Fault.error("invalid_api_key")], Outcome.FAILED, 1, id="refused"),
         pytest.param([Fault.error("upstream_error")] * 3, Outcome.FAILED, 3, id="given up"),
         pytest.param([Fault.envelope(402)], Outcome.FAILED, 1, id="envelope"),
-        pytest.param([Fault.error_event("overloaded_error", 3, reply=HELLO)] * 3, Outcome.FAILED, None, id="error event"),
+        pytest.param(
+            [Fault.error_event("overloaded_error", 3, reply=HELLO)] * 3,
+            Outcome.FAILED,
+            None,
+            id="error event",
+        ),
         pytest.param([Fault.cut(4, reply=HELLO)], Outcome.LOST, 1, id="cut"),
         pytest.param([Fault.malformed(4, reply=HELLO)], Outcome.LOST, 1, id="malformed"),
     ],
@@ -122,7 +129,11 @@ def test_every_ending(
     else:
         assert record.is_unknown
         assert record.at_most_micro == standing.spent_micro == standing.unknown_micro
-        assert sandbox.charged_micro <= standing.spent_micro <= (worst_case(body, ModelPrices(input=300, output=1500)).micro or 0)
+        assert (
+            sandbox.charged_micro
+            <= standing.spent_micro
+            <= (worst_case(body, ModelPrices(input=300, output=1500)).micro or 0)
+        )
         assert standing.unknown_calls == 1
 
 
@@ -141,7 +152,9 @@ def test_a_refused_call_does_no_io(sandbox: Sandbox, call: Callable[..., None], 
     ("body", "reason"),
     [
         pytest.param(payload("claude-next-9", stream=False), "no price", id="no price"),
-        pytest.param(payload("claude-next-9", stream=False, max_tokens=None), "max_tokens", id="no output limit"),
+        pytest.param(
+            payload("claude-next-9", stream=False, max_tokens=None), "max_tokens", id="no output limit"
+        ),
         pytest.param(
             payload(DIRECT, stream=False, tools=[{"type": "web_search_20260318", "name": "web_search"}]),
             "server",
@@ -160,7 +173,10 @@ def test_own_prices_take_the_place_of_published_ones() -> None:
     with Sandbox(extra_models={"claude-next-9": None}) as sandbox:
         sandbox.enqueue(HELLO)
         ledger, budget = SpendLedger(), CreditBudget(1)
-        sync_call(payload("claude-next-9", stream=False), **settings(sandbox, budget=budget, ledger=ledger, prices=prices))
+        sync_call(
+            payload("claude-next-9", stream=False),
+            **settings(sandbox, budget=budget, ledger=ledger, prices=prices),
+        )
         assert ledger.summary.credits_micro == budget.standing().spent_micro == 20 * 10 + 40 * 20
 
 
@@ -193,7 +209,10 @@ def test_soft_stops_the_call_after_the_limit(sandbox: Sandbox) -> None:
 def test_an_abandoned_stream_is_unknown(sandbox: Sandbox, read: int) -> None:
     ledger, budget = SpendLedger(), CreditBudget(100)
     sandbox.enqueue(Reply("word " * 50, usage={"input_tokens": 7, "output_tokens": 60}, pieces=5))
-    with MessagesClient(**settings(sandbox, ledger=ledger, budget=budget)) as client, client.stream(payload(stream=True)) as stream:
+    with (
+        MessagesClient(**settings(sandbox, ledger=ledger, budget=budget)) as client,
+        client.stream(payload(stream=True)) as stream,
+    ):
         for _, _event in zip(range(read), stream, strict=False):
             pass
     (record,) = ledger.records()
@@ -226,7 +245,7 @@ async def test_a_cancelled_call_keeps_nothing_reserved(sandbox: Sandbox, store: 
     budget = CreditBudget(100, store=None if store == "memory" else tmp_path / "budget.sqlite")
     async with AsyncMessagesClient(**settings(sandbox, budget=budget)) as client:
         task = asyncio.create_task(client.create(payload(stream=False)))
-        while not sandbox.requests:
+        while not sandbox.requests:  # noqa: ASYNC110 - the server has no event to wait for
             await asyncio.sleep(0.001)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -251,7 +270,11 @@ async def test_two_hundred_streams_under_a_budget_for_37(
     sandbox: Sandbox, store: str, tmp_path: Any, request: pytest.FixtureRequest
 ) -> None:
     body = payload(DIRECT, stream=True)
-    target = {"memory": lambda: None, "sqlite": lambda: tmp_path / "b.sqlite", "redis": lambda: request.getfixturevalue("redis_url")}
+    target = {
+        "memory": lambda: None,
+        "sqlite": lambda: tmp_path / "b.sqlite",
+        "redis": lambda: request.getfixturevalue("redis_url"),
+    }
     place = target[store]()
     budget = CreditBudget(limit_for(37, body, HAIKU), store=place)
     ledger = SpendLedger(None if store == "memory" else tmp_path / "l.sqlite" if store == "sqlite" else place)

@@ -19,7 +19,7 @@ from langchain_core.tools import tool
 
 from aivideoapi_core import base_model, known_models
 from aivideoapi_core.sandbox import Fault, Reply, Sandbox
-from langchain_aivideoapi import ChatAIVideoAPI
+from langchain_aivideoapi import AIVideoAPIPromptCachingMiddleware, ChatAIVideoAPI
 
 ROOT = Path(__file__).parents[2]
 NATIVE = "claude-sonnet-4-6"
@@ -66,6 +66,14 @@ async def test_async(sandbox: Sandbox) -> None:
     agent = create_deep_agent(model=model, tools=[get_weather])
     result = await agent.ainvoke({"messages": [("user", "What is the weather in Paris?")]})
     assert "21 degrees" in str(result["messages"])
+
+
+def test_the_callers_own_caching_takes_the_place_of_the_default(sandbox: Sandbox) -> None:
+    model = ChatAIVideoAPI(model=DIRECT, api_key=sandbox.api_key, base_url=sandbox.url)
+    agent = create_deep_agent(model=model, middleware=[AIVideoAPIPromptCachingMiddleware(ttl="1h")])
+    agent.invoke({"messages": [("user", "Hello")]})
+    (request,) = sandbox.requests
+    assert request.body["cache_control"]["ttl"] == "1h"
 
 
 def test_context_overflow_is_summarised_and_tried_again(sandbox: Sandbox) -> None:

@@ -40,6 +40,12 @@ def get_time(city: str) -> str:
     return f"It is noon in {city}."
 
 
+@tool(extras={"provider_tool_definition": {"type": "memory_20250818", "name": "memory"}})
+def memory(command: str) -> str:
+    """Where the platform's memory tool keeps its files."""
+    return command
+
+
 @pytest.fixture
 def model(sandbox: Sandbox) -> Model:
     def make(name: str = DIRECT, **fields: Any) -> ChatAIVideoAPI:
@@ -122,6 +128,7 @@ async def test_async_is_the_same(model: Model, sandbox: Sandbox) -> None:
             {"tools[0]": FIVE, ".": FIVE},
             id="tool as a dict",
         ),
+        pytest.param(None, [memory], {"tools[0]": FIVE, ".": FIVE}, id="tool of the platform's own"),
     ],
 )
 def test_what_there_is_gets_a_breakpoint(

@@ -18,7 +18,7 @@ from langchain_core.tracers.schemas import Run
 from langgraph.checkpoint.memory import InMemorySaver
 
 from aivideoapi_core.sandbox import Reply, Sandbox
-from langchain_aivideoapi import ChatAIVideoAPI
+from langchain_aivideoapi import AIVideoAPIPromptCachingMiddleware, ChatAIVideoAPI
 
 NATIVE = "claude-sonnet-4-6"
 DIRECT = "claude-sonnet-4-6/anthropic"
@@ -133,6 +133,21 @@ def test_agent_run_adds_up_to_the_ledger(model: Model, sandbox: Sandbox, model_i
     assert len(usages) == 2
     assert sum(usage["credits_consumed_micro"] for usage in usages) == sandbox.charged_micro  # type: ignore[index]
     assert total["credits_consumed_micro"] == sandbox.charged_micro  # type: ignore[typeddict-item]
+
+
+def test_a_cached_agent_run_adds_up_to_the_ledger(model: Model, sandbox: Sandbox) -> None:
+    """Writes for an hour, reads and fresh tokens have four prices; the sum is exact."""
+    agent = create_agent(
+        model(DIRECT),
+        [get_weather],
+        system_prompt="Be brief. " * 200,
+        middleware=[AIVideoAPIPromptCachingMiddleware(ttl="1h")],
+    )
+    result = agent.invoke({"messages": [("user", "What is the weather in Paris?")]})
+    usages: list[Any] = [m.usage_metadata for m in result["messages"] if isinstance(m, AIMessage)]
+    assert usages[0]["input_token_details"]["ephemeral_1h_input_tokens"] > 0
+    assert usages[1]["input_token_details"]["cache_read"] > 0
+    assert sum(usage["credits_consumed_micro"] for usage in usages) == sandbox.charged_micro
 
 
 @BOTH_ROUTES

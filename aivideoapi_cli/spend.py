@@ -1,0 +1,168 @@
+"""``aivideoapi spend``: what a ledger says, by model, day and tag; in the terminal or as a page with plots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from aivideoapi_cli._terminal import CommandError, output, print_json
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from aivideoapi_core import CallRecord, CreditsSummary, CreditsTotals, SpendLedger
+
+_BAR_CELLS: Final = 24
+_EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
+UNKNOWN: Final = "unknown"
+
+
+def spend(
+    ledger: Annotated[
+        str, typer.Option("--ledger", metavar="FILE", help="A ledger's SQLite file, or its Redis URL.")
+    ],
+    days: Annotated[
+        int | None,
+        typer.Option("--days", min=1, help="Only the last N days (UTC) on which there were calls."),
+    ] = None,
+    tag: Annotated[str | None, typer.Option("--tag", help="Only calls with this tag.")] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write one self-contained page with plots.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Show what was spent, by model, day and tag.
+
+    Charged is the figure that the platform reported, else the one computed from the published prices. A call
+    without either is counted as unknown, never as 0.
+    """
+    records = _selected(_records(ledger), days=days, tag=tag)
+    summary, by_day = summaries(records)
+    if html is not None:
+        from aivideoapi_cli._spend_page import page
+
+        try:
+            html.write_text(page(records, title=f"Spend: {_name_of(ledger)}"), encoding="utf-8")
+        except OSError as error:
+            raise CommandError(f"cannot write {html}: {error.strerror or error}") from error
+    if as_json:
+        print_json({**summary.to_dict(), "by_day": {day: totals.to_dict() for day, totals in by_day.items()}})
+        return
+    console = output()
+    if not records:
+        console.print("No calls.", style="dim")
+    else:
+        console.print(_headline(summary), style="bold")
+        for title, groups in (("model", summary.by_model), ("day", by_day), ("tag", summary.by_tag)):
+            if groups:
+                console.print()
+                console.print(_table(title, groups))
+    if html is not None:
+        console.print(f"Page with plots: {html}", style="dim")
+
+
+def summaries(records: Sequence[CallRecord]) -> tuple[CreditsSummary, Mapping[str, CreditsTotals]]:
+    """The sums over all rows, and the sums of each UTC day, in order."""
+    from aivideoapi_core import CreditsSummary
+
+    days: dict[str, list[CallRecord]] = {}
+    for record in records:
+        days.setdefault(record.day, []).append(record)
+    return CreditsSummary.of(records), {day: CreditsSummary.of(days[day]) for day in sorted(days)}
+
+
+def bar(share: Decimal, *, cells: int = _BAR_CELLS) -> str:
+    """``share`` of ``cells`` as blocks, to an eighth of a cell; anything above 0 shows."""
+    eighths = int(share * cells * 8 + Decimal("0.5"))
+    if share > 0:
+        eighths = max(1, eighths)
+    full, part = divmod(eighths, 8)
+    return "█" * full + (_EIGHTHS[part] if part else "")
+
+
+def _name_of(ledger: str) -> str:
+    """The file's name, or the URL without what it may carry of a password."""
+    return ledger.rpartition("@")[2] if "://" in ledger else Path(ledger).name
+
+
+def _records(ledger: str) -> list[CallRecord]:
+    from aivideoapi_core import InvalidInputError, SpendLedger
+
+    if "://" not in ledger and not Path(ledger).is_file():
+        raise CommandError(
+            f"there is no ledger at {ledger}; pass ledger=SpendLedger({ledger!r}) to a model to begin one"
+        )
+    book: SpendLedger | None = None
+    try:
+        book = SpendLedger(ledger)
+        return list(book.records())
+    except InvalidInputError:
+        raise
+    except Exception as error:
+        # SQLite's and Redis' own errors; the user needs one line whichever it was.
+        raise CommandError(f"{_name_of(ledger)} cannot be read as a ledger: {error}") from error
+    finally:
+        if book is not None:
+            book.close()
+
+
+def _selected(records: Iterable[CallRecord], *, days: int | None, tag: str | None) -> list[CallRecord]:
+    chosen = [record for record in records if tag is None or tag in record.tags]
+    if days is not None:
+        kept = set(sorted({record.day for record in chosen})[-days:])
+        chosen = [record for record in chosen if record.day in kept]
+    return chosen
+
+
+def _headline(totals: CreditsTotals) -> str:
+    parts = [f"{totals.calls:,} {'call' if totals.calls == 1 else 'calls'}"]
+    parts.append(
+        f"{_amount(totals.credits, places=2)} credits"
+        + ("" if totals.usd is None else f" (${totals.usd:,.4f})")
+    )
+    for count, what in (
+        (totals.unknown, "of unknown cost"),
+        (totals.failed, "failed and not billed"),
+        (totals.cache_hits, "from a cache"),
+    ):
+        if count:
+            parts.append(f"{count:,} {what}")
+    return ", ".join(parts)
+
+
+def _table(title: str, groups: Mapping[str, CreditsTotals]) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column(title, style="bold", overflow="fold")
+    for name in ("calls", "input", "output", "credits", "USD", "unknown"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True, min_width=8)
+    order: Callable[[tuple[str, CreditsTotals]], object] = (
+        (lambda row: row[0]) if title == "day" else (lambda row: (-(row[1].credits or 0), row[0]))
+    )
+    most = max((totals.credits or Decimal(0) for totals in groups.values()), default=Decimal(0))
+    for name, totals in sorted(groups.items(), key=order):  # type: ignore[arg-type]  # both keys sort
+        share = (totals.credits or Decimal(0)) / most if most else Decimal(0)
+        counted = totals.counted_calls or not totals.calls
+        table.add_row(
+            Text(name),
+            f"{totals.calls:,}",
+            f"{totals.tokens.total_input:,}" if counted else UNKNOWN,
+            f"{totals.tokens.output:,}" if counted else UNKNOWN,
+            _amount(totals.credits, places=4),
+            UNKNOWN if totals.usd is None else f"{totals.usd:,.6f}",
+            f"{totals.unknown:,}" if totals.unknown else "",
+            Text(bar(share), style="cyan"),
+        )
+    return table
+
+
+def _amount(amount: Decimal | None, *, places: int) -> str:
+    return UNKNOWN if amount is None else f"{amount:,.{places}f}"

@@ -1,0 +1,163 @@
+"""OpenTelemetry: names and figures by its own exporters, a real collector, and nothing without it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(argument: str) -> Any:
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, str(Path(__file__).with_name("telemetry_program.py")), argument],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def exported() -> Any:
+    return run("memory")
+
+
+def spans_of(exported: Any) -> list[dict[str, Any]]:
+    return [span for span in exported["spans"] if span["name"].startswith("chat ")]
+
+
+def points_of(exported: Any, name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for resource in exported["metrics"]["resource_metrics"]:
+        for scope in resource["scope_metrics"]:
+            for metric in scope["metrics"]:
+                if metric["name"] == name:
+                    found += metric["data"]["data_points"]
+    return found
+
+
+def test_spans_follow_the_conventions(exported: Any) -> None:
+    whole, streamed, failed = spans_of(exported)
+    assert [span["name"] for span in (whole, streamed)] == [
+        "chat claude-sonnet-4-6",
+        "chat claude-haiku-4-5/anthropic",
+    ]
+    assert {span["kind"] for span in (whole, streamed, failed)} == {"SpanKind.CLIENT"}
+    facts = whole["attributes"]
+    assert facts["gen_ai.operation.name"] == "chat"
+    assert facts["gen_ai.provider.name"] == facts["gen_ai.system"] == "aivideoapi"
+    assert facts["gen_ai.request.model"] == facts["gen_ai.response.model"] == "claude-sonnet-4-6"
+    assert (facts["gen_ai.request.max_tokens"], facts["gen_ai.request.temperature"]) == (64, 0.5)
+    assert (facts["gen_ai.usage.input_tokens"], facts["gen_ai.usage.output_tokens"]) == (18, 42)
+    assert facts["gen_ai.response.finish_reasons"] == ["end_turn"]
+    assert facts["server.address"] == "127.0.0.1"
+    assert facts["aivideoapi.credits.computed_micro"] == 68_400
+    assert facts["aivideoapi.credits.reported"] == 0.06
+    assert "aivideoapi.credits.reported" not in streamed["attributes"]  # that route reports none
+    assert streamed["attributes"]["aivideoapi.credits.computed_micro"] == 18 * 295 + 42 * 1471
+
+
+def test_a_failure_is_an_error_without_figures(exported: Any) -> None:
+    failed = spans_of(exported)[2]
+    assert failed["status"]["status_code"] == "ERROR"
+    assert failed["attributes"]["error.type"] == "InsufficientCreditsError insufficient_credits"
+    assert failed["attributes"]["aivideoapi.credits.outcome"] == "failed"
+    assert "aivideoapi.credits.computed_micro" not in failed["attributes"]
+
+
+def test_spans_belong_to_the_span_of_the_caller(exported: Any) -> None:
+    (parent,) = (span for span in exported["spans"] if span["name"] == "the caller's own")
+    assert {span["parent_id"] for span in spans_of(exported)} == {parent["context"]["span_id"]}
+
+
+def test_metrics_follow_the_conventions(exported: Any) -> None:
+    usage = points_of(exported, "gen_ai.client.token.usage")
+    sums = {
+        (p["attributes"]["gen_ai.request.model"], p["attributes"]["gen_ai.token.type"]): p["sum"]
+        for p in usage
+    }
+    assert sums == {
+        ("claude-sonnet-4-6", "input"): 18,
+        ("claude-sonnet-4-6", "output"): 42,
+        ("claude-haiku-4-5/anthropic", "input"): 18,
+        ("claude-haiku-4-5/anthropic", "output"): 42,
+    }
+    assert usage[0]["explicit_bounds"][:4] == [1, 4, 16, 64]
+    durations = points_of(exported, "gen_ai.client.operation.duration")
+    assert sum(point["count"] for point in durations) == 3
+    assert sum("error.type" in point["attributes"] for point in durations) == 1
+    spent = points_of(exported, "aivideoapi.client.credits")
+    assert sorted(point["value"] for point in spent) == [18 * 295 + 42 * 1471, 68_400]
+
+
+def test_no_content_and_no_key_leave(exported: Any) -> None:
+    text = json.dumps(exported)
+    assert "secret words" not in text
+    assert "sk-sandbox" not in text
+
+
+def test_nothing_is_imported_by_itself() -> None:
+    assert run("without") == []
+
+
+@contextmanager
+def collector(folder: Path) -> Iterator[tuple[str, IO[str]]]:
+    """A real OTLP collector that logs what it receives: its address, and its log."""
+    found = importlib.util.find_spec("rotel")
+    if found is None or found.origin is None:
+        reason = "this test needs an OTLP collector: pip install rotel (Linux, x86-64)"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    program = Path(found.origin).with_name("rotel-agent")
+    program.chmod(0o755)  # as the package's own launcher expects it
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        http, grpc = (f"127.0.0.1:{held.getsockname()[1]}" for held in (one, other))
+    options = ["--otlp-http-endpoint", http, "--otlp-grpc-endpoint", grpc, "--exporter", "blackhole"]
+    options += ["--debug-log", "traces", "--debug-log", "metrics", "--debug-log-verbosity", "detailed"]
+    options += ["--pid-file", str(folder / "pid"), "--log-file", str(folder / "log")]
+    with (folder / "seen.txt").open("w+", encoding="utf-8") as log:
+        process = subprocess.Popen([program, "start", *options], stdout=log, stderr=subprocess.STDOUT)  # noqa: S603
+        try:
+            while process.poll() is None:
+                try:
+                    socket.create_connection(http.split(":"), timeout=5).close()  # type: ignore[arg-type]
+                    break
+                except OSError:
+                    continue
+            yield f"http://{http}", log
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def test_a_real_collector_takes_it(tmp_path: Path) -> None:
+    with collector(tmp_path) as (endpoint, log):
+        assert run(endpoint) == {"flushed": True}
+    log.close()
+    seen = (tmp_path / "seen.txt").read_text(encoding="utf-8")
+    assert "Name           : chat claude-sonnet-4-6" in seen
+    assert "aivideoapi.credits.computed_micro: Int(68400)" in seen
+    for metric in (
+        "gen_ai.client.token.usage",
+        "gen_ai.client.operation.duration",
+        "aivideoapi.client.credits",
+    ):
+        assert metric in seen

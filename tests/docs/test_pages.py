@@ -1,0 +1,95 @@
+"""Every code block of the documentation runs against a sandbox, and prints what the page says it prints."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import doc_pages
+import pytest
+from doc_pages import DOCS, ROOT, blocks_of
+
+from aivideoapi_core.sandbox import Sandbox
+
+PAGES = [pytest.param(page, id=str(page.relative_to(DOCS))) for page in doc_pages.pages()]
+EXECUTED = frozenset({"python", "bash"})
+PLAIN = frozenset({"text", "json", "yaml", "toml"})
+
+
+@pytest.fixture
+def _a_sandbox_and_a_folder(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[None]:
+    from llama_index.core import Settings
+
+    monkeypatch.setenv("AIVIDEOAPI_API_KEY", sandbox.api_key)
+    monkeypatch.setenv("AIVIDEOAPI_BASE_URL", sandbox.url)
+    monkeypatch.chdir(tmp_path)
+    before = Settings._llm
+    yield
+    Settings._llm = before
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.usefixtures("_a_sandbox_and_a_folder")
+@pytest.mark.filterwarnings("ignore:.*:UserWarning")  # some pages show what is warned of
+def test_page_runs(page: Path) -> None:
+    for block, printed, output in doc_pages.executed(page):
+        if output is not None:
+            assert doc_pages.matches(output.code, printed), (
+                f"{page}:{block.line} prints\n{printed}\nbut the page says\n{output.code}"
+            )
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_is_left_out_without_a_reason(page: Path) -> None:
+    for block in blocks_of(page.read_text(encoding="utf-8")):
+        place = f"{page}:{block.line}"
+        assert block.language in EXECUTED | PLAIN, (
+            f"{place}: {block.language!r} is neither run nor plain text"
+        )
+        if block.reason is not None:
+            assert len(block.reason) > 10, f"{place}: that is no reason"
+            if block.language == "python":
+                compile(block.code, place, "exec")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if 'title="test_' in page.values[0].read_text(encoding="utf-8")],  # type: ignore[union-attr]
+)
+def test_test_files_of_a_page_pass(page: Path, tmp_path: Path) -> None:
+    for block in blocks_of(page.read_text(encoding="utf-8")):
+        if block.title.startswith("test_") and block.reason is None:
+            (tmp_path / block.title).write_text(block.code, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            str(tmp_path),
+            "--rootdir",
+            str(tmp_path),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\((?!https?://|#|mailto:)([^)#]+)", text):
+        assert (page.parent / target).exists(), f"{page} links to {target}, which is not there"

@@ -1,0 +1,165 @@
+"""Reads the fenced blocks of the documentation, runs them, and compares what they print with the page.
+
+The convention, which readers of the pages can see too:
+
+- Every ``python`` block of a page runs, top to bottom, in one namespace and one sandbox of its own.
+- ``title="test_..."`` makes a block a test file; the files of a page are run together by pytest.
+- ``title="Output"`` on the ``text`` block that follows is what the block prints; ``...`` stands for
+  anything.
+- ``bash`` blocks run if each line is an ``aivideoapi`` command.
+- ``<!-- not executed: reason -->`` on the line before a block leaves it out. Python left out must at
+  least compile.
+
+``python tests/support/doc_pages.py PAGE...`` writes the printed text into pages whose blocks print
+something else, for a person to read before it is kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import sys
+import tempfile
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+_FENCE = re.compile(
+    r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
+)
+_SKIPPED = re.compile(r"<!-- not executed: (?P<reason>[^\n]+?) -->\s*$")
+_TITLE = re.compile(r'title="(?P<title>[^"]*)"')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One fenced block. ``line`` is that of its first line of code, ``start`` the offset of its body."""
+
+    language: str
+    title: str
+    code: str
+    line: int
+    start: int
+    indent: int
+    reason: str | None
+
+
+def pages() -> list[Path]:
+    """Every page of the documentation."""
+    return sorted(path for path in DOCS.rglob("*.md") if not path.name.startswith("_"))
+
+
+def blocks_of(text: str) -> list[Block]:
+    """The fenced blocks of a page, in order."""
+    found = []
+    for match in _FENCE.finditer(text):
+        info = match["info"].strip()
+        title = _TITLE.search(info)
+        skipped = _SKIPPED.search(text[: match.start()])
+        found.append(
+            Block(
+                language=info.split(maxsplit=1)[0] if info else "",
+                title=title["title"] if title else "",
+                code=textwrap.dedent(match["body"]),
+                line=text[: match.start()].count("\n") + 2,
+                start=match.start("body"),
+                indent=len(match["indent"]),
+                reason=skipped["reason"] if skipped else None,
+            )
+        )
+    return found
+
+
+def expected_outputs(blocks: list[Block]) -> dict[int, Block]:
+    """The ``Output`` block of each block that has one, by the number of the block that prints it."""
+    return {
+        number: after
+        for number, after in enumerate(blocks[1:])
+        if after.language == "text" and after.title == "Output"
+    }
+
+
+def matches(expected: str, printed: str) -> bool:
+    """Whether ``printed`` is ``expected``, in which ``...`` stands for anything; blank ends do not count."""
+    pattern = ".*?".join(map(re.escape, _tidy(expected).split("...")))
+    return re.fullmatch(pattern, _tidy(printed), re.DOTALL) is not None
+
+
+def _tidy(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
+
+
+def run_python(block: Block, page: Path, namespace: dict[str, Any]) -> str:
+    """Run one block in ``namespace``; what it printed."""
+    source = "\n" * (block.line - 1) + block.code  # so that a failure names the page's line
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(source, str(page), "exec"), namespace)  # noqa: S102 - our own documentation
+    return printed.getvalue()
+
+
+def run_commands(block: Block) -> str:
+    """Run a block of ``aivideoapi`` commands in this process; what they printed."""
+    from typer.testing import CliRunner
+
+    from aivideoapi_cli._app import app
+
+    printed = ""
+    for line in block.code.strip().splitlines():
+        program, *arguments = shlex.split(line, comments=True)
+        assert program == "aivideoapi", f"line {block.line}: say why {program!r} is not executed"
+        result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+        assert result.exit_code == 0, (
+            f"line {block.line}: {line}: exit code {result.exit_code}\n{result.output}"
+        )
+        printed += result.output
+    return printed
+
+
+def executed(page: Path) -> Iterator[tuple[Block, str, Block | None]]:
+    """Run a page; for each block that ran: the block, what it printed, and the ``Output`` block it has.
+
+    The caller gives it an environment that points at a sandbox, and a folder of its own.
+    """
+    blocks = blocks_of(page.read_text(encoding="utf-8"))
+    outputs = expected_outputs(blocks)
+    # A dataclass or a pydantic model looks its own module up by name.
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    for number, block in enumerate(blocks):
+        if block.reason is not None or block.title.startswith("test_"):
+            continue
+        if block.language == "python":
+            yield block, run_python(block, page, namespace), outputs.get(number)
+        elif block.language == "bash":
+            yield block, run_commands(block), outputs.get(number)
+
+
+def _refresh(page: Path) -> None:
+    from aivideoapi_core.sandbox import Sandbox
+
+    text = page.read_text(encoding="utf-8")
+    changes = []
+    with Sandbox() as sandbox, tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        os.environ.update(AIVIDEOAPI_API_KEY=sandbox.api_key, AIVIDEOAPI_BASE_URL=sandbox.url)
+        for _, printed, output in executed(page):
+            if output is not None and not matches(output.code, printed):
+                changes.append((output, printed))
+    for output, printed in reversed(changes):
+        end = text.index(" " * output.indent + "```", output.start)
+        body = textwrap.indent(_tidy(printed) + "\n", " " * output.indent)
+        text = text[: output.start] + body + text[end:]
+    page.write_text(text, encoding="utf-8")
+    print(f"{page}: {len(changes)} outputs written")
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        _refresh(Path(name).resolve())
