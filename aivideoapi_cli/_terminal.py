@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +37,30 @@ class CommandError(Exception):
 def output() -> Console:
     """The console for results."""
     return Console(highlight=False, soft_wrap=False)
+
+
+@contextmanager
+def leaving_at_once() -> Iterator[None]:
+    """Let Ctrl-C end the process with exit code 130, whatever its threads are waiting for.
+
+    A framework that runs a call in a thread of its own waits for that thread before it passes a
+    ``KeyboardInterrupt`` on, which can take as long as the read timeout.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(*_: object) -> None:
+        with suppress(OSError, ValueError):
+            output().show_cursor()
+            sys.stdout.flush()
+        os._exit(INTERRUPTED)
+
+    before = signal.signal(signal.SIGINT, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def explain(error: Exception) -> CommandError | None:

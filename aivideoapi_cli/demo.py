@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from aivideoapi_cli._terminal import FAILED, output
+from aivideoapi_cli._terminal import FAILED, leaving_at_once, output
 
 AGENT_QUESTIONS = (
     "Look up the prices of claude-opus-4-6 and then calculate (20 * 500 + 661 * 2500) / 1000000.",
@@ -39,7 +39,7 @@ def demo(
     console = output()
     files = own_documents() if docs is None else documents_at(docs)
     about_files = ask or (DOCUMENTS_QUESTION if docs is None else question_about(files))
-    with open_target() as target:
+    with leaving_at_once(), open_target() as target:
         first, second = target.headline
         console.print(Text(first, style="bold yellow" if target.sandbox else "bold green"))
         console.print(Text(second, style="dim"))

@@ -89,7 +89,7 @@ from aivideoapi_core._routes import DIRECT_SUFFIX, Route, base_model, route_of
 from aivideoapi_core._schema import output_schema
 from aivideoapi_core._sse import ServerSentEvent, SSEDecoder
 from aivideoapi_core._stream import EventDecoder, MessageAccumulator
-from aivideoapi_core._summary import CreditsSummary, CreditsTotals, SpendTracker, track_spend
+from aivideoapi_core._summary import CreditsSummary, CreditsTotals, SpendTracker, count_cache_hit, track_spend
 from aivideoapi_core._types import ContentBlock, Message, StreamEvent, Usage
 from aivideoapi_core._version import __version__
 
@@ -179,6 +179,7 @@ __all__ = [
     "build_headers",
     "build_payload",
     "cost_of",
+    "count_cache_hit",
     "error_from_payload",
     "estimate_credits",
     "events_of",

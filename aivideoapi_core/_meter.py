@@ -95,6 +95,7 @@ class CallMeter:
         metering: Metering | None,
         payload: Mapping[str, Any],
         *,
+        tags: Sequence[str] = (),
         base_url: str = "",
         max_requests: int = 1,
     ) -> None:
@@ -114,8 +115,9 @@ class CallMeter:
         self._failed_requests = 0
         self._telemetry: CallTelemetry | None = None
         self._worst: WorstCase | None = None
-        self._tags: tuple[str, ...] = ()
-        self._trackers: tuple[SpendTracker, ...] = ()
+        # Taken here: a stream may be read in another context, or end in none.
+        self._tags = tuple(dict.fromkeys((*self._metering.current_tags(), *tags)))
+        self._trackers: tuple[SpendTracker, ...] = current_trackers()
         self._began_s = 0.0
         self._began_at = 0.0
 
@@ -188,10 +190,7 @@ class CallMeter:
 
     def _begin(self) -> None:
         self._began_s, self._began_at = time.perf_counter(), time.time()
-        self._tags = self._metering.current_tags()
         self._telemetry = start_telemetry(self._model, self._payload, base_url=self._base_url)
-        # Taken here: a stream may end in another context, or in none.
-        self._trackers = current_trackers()
         metering = self._metering
         sinks = (metering.budget, metering.ledger, metering.on_call, self._telemetry)
         self._open = bool(self._trackers) or any(sink is not None for sink in sinks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -176,13 +176,21 @@ class StreamReader:
         """Whether any of the answer has arrived, be it half an event: then it has been billed."""
         return bool(self._whole) or self._decoder.pending or self.accumulator.partial() is not None
 
-    def feed(self, chunk: bytes) -> Iterator[StreamEvent]:
-        """Yield the events that ``chunk`` completes. Exhaust it before the next chunk.
+    def feed(self, chunk: bytes) -> Iterable[StreamEvent]:
+        """The events that ``chunk`` completes. Exhaust it before the next chunk.
 
         Raises ``StreamError``, or the typed error that an ``error`` event stands for. After
         ``message_stop`` nothing can fail any more: the message is whole, what follows is noise,
         but for the credits.
         """
+        if self.begun:
+            event = self._decoder.one(chunk)
+            if event is not None:
+                return (
+                    self._push(iter((event,)))
+                    if event["type"] != "content_block_delta"
+                    else self._push_one(event)
+                )
         if self._first is not None:
             chunk = self._sniff(self._first, chunk)
         if self._whole is None:
@@ -222,6 +230,16 @@ class StreamReader:
         error.request_id = self._head.request_id
         error.partial = self.accumulator.partial()
         return error
+
+    def _push_one(self, event: StreamEvent) -> tuple[StreamEvent, ...]:
+        """``_push`` for a delta, which is what nearly all events of a stream are."""
+        accumulator = self.accumulator
+        done = accumulator.done
+        try:
+            accumulator.push(event)
+        except StreamError as error:
+            raise self.described(error)  # noqa: B904 - the same error, with more facts
+        return () if done else (event,)
 
     def _push(self, events: Iterator[StreamEvent]) -> Iterator[StreamEvent]:
         accumulator = self.accumulator

@@ -46,6 +46,17 @@ class EventDecoder:
             return self._feed_fast(chunk)
         return self._feed_plain(self._plain, chunk)
 
+    def one(self, chunk: bytes) -> StreamEvent | None:
+        """The event, if ``chunk`` is exactly one event in the common form; else ``None``: feed it.
+
+        Servers send each event in a piece of its own, and for those this is all there is to do.
+        """
+        if self._tail or self._plain is not None or not self._begun:
+            return None
+        if chunk.find(b"\n\n") != len(chunk) - 2 or b"\r" in chunk:
+            return None
+        return _parse_frame(chunk[:-2])
+
     @staticmethod
     def _feed_plain(decoder: SSEDecoder, chunk: bytes) -> Iterator[StreamEvent]:
         for name, data in decoder.feed(chunk):
@@ -62,16 +73,11 @@ class EventDecoder:
             tail.clear()
         *frames, rest = chunk.split(b"\n\n")
         for frame in frames:
-            start = frame.find(b"data:")
-            if start >= 0 and (start == 0 or frame[start - 1] == _LF) and frame.find(b"\n", start) < 0:
-                try:
-                    event = from_json(frame[start + 5 :], allow_inf_nan=False)
-                except ValueError:
-                    event = None
-                if type(event) is dict and type(kind := event.get("type")) is str and kind in _NAMED:
-                    yield event
-                    continue
-            yield from self._feed_plain(SSEDecoder(at_start=False), frame + b"\n\n")
+            event = _parse_frame(frame)
+            if event is not None:
+                yield event
+            else:
+                yield from self._feed_plain(SSEDecoder(at_start=False), frame + b"\n\n")
         if rest:
             self._keep(rest)
 
@@ -81,6 +87,20 @@ class EventDecoder:
 
 
 _LF: Final = 10
+
+
+def _parse_frame(frame: bytes) -> StreamEvent | None:
+    """The event in ``frame``, a block of lines without the blank one, if its form is the common one."""
+    start = frame.find(b"data:")
+    if start < 0 or (start > 0 and frame[start - 1] != _LF) or frame.find(b"\n", start) >= 0:
+        return None
+    try:
+        event = from_json(frame[start + 5 :], allow_inf_nan=False)
+    except ValueError:
+        return None
+    if type(event) is dict and type(kind := event.get("type")) is str and kind in _NAMED:
+        return event
+    return None
 
 
 def parse_event(data: str, name: str = "message") -> StreamEvent:

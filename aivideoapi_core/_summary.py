@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, Self
 
@@ -241,6 +241,12 @@ def track_spend(tracker: SpendTracker | None = None) -> Iterator[SpendTracker]:
         _TRACKERS.reset(token)
 
 
+def count_cache_hit(model: str, *, framework: str | None = None, tags: Iterable[str] = ()) -> None:
+    """Tell the trackers of the enclosing blocks of an answer that no call was made for."""
+    for tracker in current_trackers():
+        tracker.add(CallRecord(model=model, outcome=Outcome.CACHED, framework=framework, tags=tuple(tags)))
+
+
 def current_trackers() -> tuple[SpendTracker, ...]:
     """The trackers of the enclosing ``track_spend`` blocks, each once."""
     return tuple(dict.fromkeys(_TRACKERS.get()))
@@ -299,8 +305,3 @@ def _table(rows: Iterable[tuple[str, CreditsTotals]]) -> str:
         if number in (0, len(lines) - 2):
             text.append("─" * (sum(widths) + 2 * (len(widths) - 1)))
     return "\n".join(text)
-
-
-def with_tags(record: CallRecord, tags: Iterable[str]) -> CallRecord:
-    """``record`` with more tags, each once."""
-    return replace(record, tags=tuple(dict.fromkeys((*record.tags, *tags))))

@@ -91,6 +91,8 @@ class Call:
     structured: bool
     with_usage: bool
     output_tool: OutputTool | None
+    tags: tuple[str, ...] = ()
+    """For the ledger and the trackers, never sent."""
 
     def message(self, reply: Reply) -> AIMessage:
         """The whole reply as a message."""

@@ -1,4 +1,4 @@
-"""What LangChain runs cost: a callback handler, and a context manager that puts one on everything inside.
+"""What LangChain runs cost: a context manager for everything inside, and a callback handler.
 
 ::
 
@@ -12,21 +12,24 @@ Runs of other providers' models are not counted: nobody knows what they cost in 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.callbacks.manager import BaseRunManager
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import LLMResult
-from langchain_core.tracers.context import register_configure_hook
+from langchain_core.runnables import RunnableConfig, ensure_config
 
 from aivideoapi_core import (
+    BudgetExceededError,
+    BudgetStoreError,
     CallRecord,
     CreditsSummary,
+    InvalidInputError,
     Outcome,
     SpendTracker,
     TokenCounts,
@@ -35,12 +38,16 @@ from aivideoapi_core import (
     parse_reported,
     prices_of,
     read_usage,
+    track_spend,
 )
 from langchain_aivideoapi._fast import PROVIDER
 
 FRAMEWORK: Final = "langchain"
 _STEP_TAGS: Final = ("seq:step:", "map:key:", "graph:step:", "condition:", "branch:", "langsmith:")
 """Tags that LangChain and LangGraph put on runs by themselves: places in a graph, nobody's purse."""
+
+_REFUSED: Final = (BudgetExceededError, BudgetStoreError, InvalidInputError)
+"""Raised before any request: there was no call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +63,11 @@ class _Run:
 class CreditsCallbackHandler(BaseCallbackHandler):
     """Adds up tokens and credits of the runs it hears of; ``summary`` has the sums, by model and by tag.
 
-    Give it in ``callbacks``, to a model or in a call's config, or use ``get_credits_callback``. It
-    hears of streams of either kind, batches, agents and whatever runs below. A cache hit costs
-    nothing; a run that broke off after it may have been billed counts as unknown. Safe to use from
-    many threads and tasks; copies share the sums.
+    Give it in ``callbacks``, to a model or in a call's config; it hears of streams of either kind,
+    batches, agents and whatever runs below. A cache hit costs nothing; a run that broke off after it
+    may have been billed counts as unknown. Safe to use from many threads and tasks; copies share the
+    sums. Like any handler it costs some microseconds for each streamed token, which LangChain spends
+    on calling it; ``get_credits_callback`` does not.
     """
 
     # In asynchronous runs a synchronous handler would go through a thread, at every token.
@@ -70,11 +78,9 @@ class CreditsCallbackHandler(BaseCallbackHandler):
     ignore_retry = True
     ignore_custom_event = True
 
-    def __init__(self, *, outer: CreditsCallbackHandler | None = None) -> None:
-        """``outer`` is told of every run too: the handler of an enclosing block."""
+    def __init__(self) -> None:
         super().__init__()
         self._tracker = SpendTracker()
-        self._outer = outer
         self._runs: dict[UUID, _Run] = {}
 
     @property
@@ -100,8 +106,8 @@ class CreditsCallbackHandler(BaseCallbackHandler):
         known = metadata or {}
         if known.get("ls_provider") == PROVIDER:
             model = str(known.get("ls_model_name") or "unknown")
-            own = tuple(tag for tag in tags or () if not tag.startswith(_STEP_TAGS))
-            self._start(run_id, _Run(model, own, time.time(), time.perf_counter()))
+            own = _without_steps(tags or ())
+            self._runs[run_id] = _Run(model, own, time.time(), time.perf_counter())
 
     def on_llm_start(self, serialized: dict[str, Any], prompts: list[str], **kwargs: Any) -> None:
         """Plain text models are none of ours."""
@@ -120,36 +126,47 @@ class CreditsCallbackHandler(BaseCallbackHandler):
     def __deepcopy__(self, memo: dict[int, Any]) -> CreditsCallbackHandler:
         return self
 
-    def _start(self, run_id: UUID, run: _Run) -> None:
-        # A handler can hear of a run twice, by itself and from an inner block: one entry all the same.
-        self._runs[run_id] = run
-        if self._outer is not None:
-            self._outer._start(run_id, run)
-
     def _end(self, run_id: UUID, message: AIMessage | None, error: BaseException | None) -> None:
         run = self._runs.pop(run_id, None)
-        if run is not None:
+        if run is not None and not isinstance(error, _REFUSED):
             self._tracker.add(_record_of(run, message, error))
-        if self._outer is not None:
-            self._outer._end(run_id, message, error)
 
 
-_ACTIVE: ContextVar[CreditsCallbackHandler | None] = ContextVar("aivideoapi_credits_callback", default=None)
-register_configure_hook(_ACTIVE, inheritable=True)
+class CreditsBlock(SpendTracker):
+    """The sums over the calls of a block, ``summary``, so far or in the end."""
+
+    def add(self, record: CallRecord) -> None:
+        """Count one call, if LangChain made it."""
+        if record.framework == FRAMEWORK:
+            super().add(record)
 
 
 @contextmanager
-def get_credits_callback() -> Iterator[CreditsCallbackHandler]:
-    """A handler on every run that begins in the block, on those below it, in its tasks and LangChain's threads.
+def get_credits_callback() -> Iterator[CreditsBlock]:
+    """Add up every call that begins in the block, in its tasks and in the threads that LangChain starts.
 
-    Blocks nest; each counts.
+    Threads of your own need the block's context: ``contextvars.copy_context().run``. Blocks nest;
+    each counts. No handler is put on the runs, since LangChain calls every handler for each token:
+    the client counts, and a token costs nothing more.
     """
-    handler = CreditsCallbackHandler(outer=_ACTIVE.get())
-    token = _ACTIVE.set(handler)
-    try:
-        yield handler
-    finally:
-        _ACTIVE.reset(token)
+    block = CreditsBlock()
+    with track_spend(block):
+        yield block
+
+
+def run_tags(run: BaseRunManager | None, own: Sequence[str]) -> tuple[str, ...]:
+    """The tags of a call: its run's, where core hands the run over, else ``own``."""
+    return _without_steps(own if run is None else run.tags)
+
+
+def with_run_tags(config: RunnableConfig | None, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of a stream with its run's tags among them, because core does not hand the run over."""
+    tags = ensure_config(config).get("tags")
+    return {**arguments, "spend_tags": [*arguments.get("spend_tags", ()), *tags]} if tags else arguments
+
+
+def _without_steps(tags: Sequence[str]) -> tuple[str, ...]:
+    return tuple(tag for tag in tags if not tag.startswith(_STEP_TAGS))
 
 
 def _message_of(result: Any) -> AIMessage | None:

@@ -16,6 +16,8 @@ PROVIDER: Final = "aivideoapi"
 _MODULE: Final = "langchain_aivideoapi"
 _CLASS: Final = "ChatAIVideoAPI"
 _TABLE: Final = "_BUILTIN_PROVIDERS"
+_GRAPH_SETTINGS: Final = frozenset({"thread_id", "checkpoint_ns", "checkpoint_id", "checkpoint_map"})
+_GRAPH_PREFIX: Final = "__pregel_"
 
 
 def register() -> None:
@@ -45,7 +47,13 @@ def register() -> None:
 
 
 def _create(cls: type[ChatAIVideoAPI], **kwargs: Any) -> ChatAIVideoAPI:
-    return cls(**kwargs)
+    """The model; a model with ``configurable_fields="any"`` gets all of a run's settings, LangGraph's own too."""
+    own = {
+        name: value
+        for name, value in kwargs.items()
+        if name not in _GRAPH_SETTINGS and not name.startswith(_GRAPH_PREFIX)
+    }
+    return cls(**own)
 
 
 def _is_provider_table(table: Any) -> TypeGuard[dict[str, tuple[str, str, Any]]]:

@@ -23,7 +23,7 @@ _KEYWORDS: Final = re.compile(
     r"extract up to (\d+) keywords.*?\n?-{5,}\n(.*?)\n-{5,}", re.DOTALL | re.IGNORECASE
 )
 _QUERIES: Final = re.compile(r"generate (\d+) search queries.*?Query:\s*(.+?)\n", re.DOTALL | re.IGNORECASE)
-_CONDENSE: Final = re.compile(r"Follow Up (?:Input|Message|question)\s*:\s*(.+?)\n", re.IGNORECASE)
+_CONDENSE: Final = re.compile(r"Follow Up (?:Input|Message|question)\s*[:>]\s*(.+?)\n", re.IGNORECASE)
 _EVALUATED: Final = re.compile(
     r"(?:Information|Query and Response)\s*:\s*(.+?)\n\s*Context\s*:\s*(.+?)\n\s*Answer\s*:\s*$", re.DOTALL
 )

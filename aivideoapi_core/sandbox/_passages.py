@@ -13,21 +13,22 @@ from aivideoapi_core.sandbox._words import overlap, scores, sentences, terms
 _RULE: Final = re.compile(r"^\s*-{5,}\s*$", re.MULTILINE)
 _ASKED: Final = re.compile(
     r"(?:^|\n)\s*(?:User )?(?:Query|Question|Follow Up Input|User Question)\s*:\s*(.+?)\s*(?:\n\s*(?:Answer|Helpful Answer|Context|"
-    r"Assistant|Standalone question|Queries|SQLQuery)\s*:|\Z)",
+    r"Assistant|Standalone question|Queries|SQLQuery|Original Answer)\s*:|\Z)",
     re.DOTALL | re.IGNORECASE,
 )
 _ORIGINAL: Final = re.compile(
     r"(?:original query is as follows|original question)\s*:\s*(.+?)\n", re.IGNORECASE
 )
 _EXISTING: Final = re.compile(
-    r"(?:existing answer|Existing Answer)\s*:\s*(.+?)\n\s*(?:We have|Instruction|---)", re.DOTALL
+    r"(?:existing answer|Existing Answer|Original Answer)\s*:\s*(.+?)\n\s*(?:We have|Instruction|---|New Answer)",
+    re.DOTALL,
 )
 _XML: Final = re.compile(
     r"<(document|passage|source|context|documents)\b[^>]*>\s*((?:(?!<(?:document|passage|source|context)\b).)+?)\s*</\1>",
     re.DOTALL,
 )
 _CONTEXT_LABEL: Final = re.compile(
-    r"(?:^|\n)\s*(?:Context(?: information)?(?: is below)?|(?:Here are )?the relevant documents for the context|"
+    r"(?:^|\n)\s*(?:(?:New )?Context(?: information)?(?: is below)?|(?:Here are )?the relevant documents for the context|"
     r"Use the following pieces of (?:retrieved )?context[^\n]*)\s*:\s*\n?(.+?)"
     r"(?=\n\s*(?:Question|Query|Helpful Answer|Answer|Instruction|Existing Answer)\s*:|\Z)",
     re.DOTALL | re.IGNORECASE,
@@ -204,22 +205,31 @@ def _with_label(found: Found) -> str:
 
 
 def _cited(found: Found) -> dict[str, Any]:
-    """A text block with a char_location citation; the offsets are those of the document's text."""
+    """A text block with a citation: offsets of a document's text, or the blocks of a search result."""
     block: dict[str, Any] = {"type": "text", "text": f"{found.text} "}
     source = found.passage.source
-    if source is not None and source.citable:
-        block["citations"] = [
-            {
-                "type": "char_location",
-                "cited_text": found.text,
-                "document_index": source.index,
-                "document_title": source.title,
-                "start_char_index": found.start,
-                "end_char_index": found.start + len(found.text),
-                "file_id": None,
-            }
-        ]
-    return block
+    if source is None or not source.citable:
+        return block
+    if source.origin is None:
+        location: dict[str, Any] = {
+            "type": "char_location",
+            "document_index": source.index,
+            "document_title": source.title,
+            "start_char_index": found.start,
+            "end_char_index": found.start + len(found.text),
+            "file_id": None,
+        }
+    else:
+        start = sum(end <= found.start for end in source.ends)
+        location = {
+            "type": "search_result_location",
+            "search_result_index": source.index,
+            "source": source.origin,
+            "title": source.title,
+            "start_block_index": start,
+            "end_block_index": start + 1,
+        }
+    return {**block, "citations": [{"cited_text": found.text, **location}]}
 
 
 def _short(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +11,18 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One text document or search result that came as a block; ``index`` counts documents of the request."""
+    """One text document or search result that came as a block; ``index`` counts those of its kind.
+
+    ``origin`` is where a search result comes from (``None``: a document), ``ends`` where its text blocks
+    end in ``text``.
+    """
 
     text: str
     title: str | None
     index: int
     citable: bool
+    origin: str | None = None
+    ends: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +161,7 @@ def _is_binary(block: Block) -> bool:
 
 def _sources(blocks: Sequence[Block]) -> tuple[Source, ...]:
     found: list[Source] = []
-    index = 0
+    index = results = 0
     for block in _flat(blocks):
         citations = block.get("citations")  # a switch on documents, a list on cited text that came back
         citable = isinstance(citations, Mapping) and bool(citations.get("enabled"))
@@ -166,7 +173,11 @@ def _sources(blocks: Sequence[Block]) -> tuple[Source, ...]:
                 found.append(Source(_text_of(source.get("content") or ""), block.get("title"), index, False))
             index += 1
         elif block.get("type") == "search_result":
-            found.append(Source(_text_of(block.get("content") or ()), block.get("title"), index, False))
+            parts = [str(part["text"]) for part in block.get("content") or () if part.get("type") == "text"]
+            ends = tuple(itertools.accumulate(len(part) + 1 for part in parts))
+            origin = str(block.get("source") or "")
+            found.append(Source("\n".join(parts), block.get("title"), results, citable, origin, ends))
+            results += 1
     return tuple(found)
 
 

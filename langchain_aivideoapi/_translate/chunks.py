@@ -97,7 +97,7 @@ class ChunkTranslator:
             self._structured = True  # nobody asked for it, but it is here
         opened = self._open[index] = OpenBlock(index, kind)
         if kind in STARTED_EARLY:
-            announced: ContentBlock = {name: block[name] for name in ("type", "id", "name") if name in block}
+            announced = {name: value for name, value in clean_block(block).items() if name != "input"}
             opened.sent.update(announced)
             announced["index"] = index
             return tool_start_chunk(announced, index) if kind == "tool_use" else block_chunk(announced)

@@ -35,6 +35,8 @@ def _to_tool(tool: ToolLike, *, strict: bool | None) -> dict[str, Any]:
         if "input_schema" in tool or tool.get("type", "custom") not in _SCHEMA_TYPES:
             return _with_strict(dict(tool), strict)
         extras: Mapping[str, Any] = {name: tool[name] for name in _OWN_EXTRAS & tool.keys()}
+        if tool.get("type") == "function" and "function" not in tool:  # as OpenAI's responses format has it
+            tool = {name: value for name, value in tool.items() if name != "type"}
     else:
         extras = (tool.extras or {}) if isinstance(tool, BaseTool) else {}
     if "provider_tool_definition" in extras:

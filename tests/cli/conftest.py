@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,12 +36,13 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.fixture
-def cli_process(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
-    """Start one command line as a process of its own, in another directory; the caller ends it."""
+def cli_process(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start one command line as a process of its own, in another directory; killed if it outlives the test."""
+    started: list[subprocess.Popen[str]] = []
 
     def start(*arguments: str, **environ: str) -> subprocess.Popen[str]:
         env = {name: value for name, value in os.environ.items() if not name.startswith("AIVIDEOAPI_")}
-        return subprocess.Popen(  # noqa: S603 - our own command
+        process = subprocess.Popen(  # noqa: S603 - our own command
             [sys.executable, "-m", "aivideoapi_cli", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -51,5 +52,10 @@ def cli_process(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
             cwd=tmp_path,
             env={**env, "COLUMNS": "100", **environ},
         )
+        started.append(process)
+        return process
 
-    return start
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()

@@ -142,20 +142,20 @@ def test_sandbox_serves_until_interrupted(
     cli: Callable[..., object],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with cli_process("sandbox", "--port", "0", "--balance", "77") as process:
-        assert process.stdout is not None
-        text = ""
-        while "API_KEY" not in text:
-            line = process.stdout.readline()
-            assert line, process.stderr.read() if process.stderr else ""
-            text += line
-        for name, value in re.findall(r"export (\w+)=(\S+)", text):
-            monkeypatch.setenv(name, value)
-        assert "77 credits" in cli("credits").out
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
-        assert process.returncode == 130
-        assert "Traceback" not in err
+    process = cli_process("sandbox", "--port", "0", "--balance", "77")
+    assert process.stdout is not None
+    text = ""
+    while "API_KEY" not in text:
+        line = process.stdout.readline()
+        assert line, process.stderr.read() if process.stderr else ""
+        text += line
+    for name, value in re.findall(r"export (\w+)=(\S+)", text):
+        monkeypatch.setenv(name, value)
+    assert "77 credits" in cli("credits").out
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in err
 
 
 def test_sandbox_on_a_port_that_is_taken(cli: Callable[..., object], sandbox: Sandbox) -> None:

@@ -105,32 +105,29 @@ def test_an_unknown_model_is_one_line(cli: Callable[..., object]) -> None:
 
 
 def test_ctrl_c_leaves_cleanly(cli_process: Callable[..., subprocess.Popen[str]]) -> None:
-    """In the middle of an answer that never ends."""
+    """In the middle of an answer that never ends, which LangGraph waits for in a thread."""
     with Sandbox() as sandbox:
         sandbox.enqueue(Fault.stall(5))
-        arrived = threading.Event()
-        with cli_process(
-            "demo", AIVIDEOAPI_API_KEY=sandbox.api_key, AIVIDEOAPI_BASE_URL=sandbox.url
-        ) as process:
-            while not any(request.path == "/v1/messages" for request in sandbox.requests):
-                assert process.poll() is None, process.stderr.read() if process.stderr else ""
-                arrived.wait(0.05)
-            process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=60)
+        process = cli_process("demo", AIVIDEOAPI_API_KEY=sandbox.api_key, AIVIDEOAPI_BASE_URL=sandbox.url)
+        pause = threading.Event()
+        while not any(request.path == "/v1/messages" for request in sandbox.requests):
+            assert process.poll() is None, process.stderr.read() if process.stderr else ""
+            pause.wait(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert err == ""
 
 
 def test_a_closed_pipe_is_no_traceback(cli_process: Callable[..., subprocess.Popen[str]]) -> None:
-    with cli_process("demo") as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        assert process.stdout.readline().startswith("Sandbox: ")
-        process.stdout.close()
-        err = process.stderr.read()
-        process.wait(timeout=60)
+    process = cli_process("demo")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline().startswith("Sandbox: ")
+    process.stdout.close()
+    err = process.stderr.read()
+    assert process.wait(timeout=60) != 0
     assert "Traceback" not in err
-    assert process.returncode != 0
 
 
 def test_unwrapped() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from langchain.agents.middleware._retry import default_retry_on
@@ -14,6 +16,8 @@ from langchain_core.language_models.chat_models import _generate_response_from_e
 from langgraph.types import RetryPolicy
 
 import aivideoapi_core as core
+from aivideoapi_core.sandbox import Fault, Sandbox
+from langchain_aivideoapi import ChatAIVideoAPI
 from langchain_aivideoapi._errors import TransientModelError, as_langchain, langchain_errors
 
 
@@ -175,3 +179,62 @@ def test_notes_are_kept() -> None:
     plain = core.RateLimitError("slow down")
     plain.add_note("while summarising")
     assert as_langchain(plain).__notes__ == ["while summarising"]
+
+
+async def _v3(chat: ChatAIVideoAPI) -> None:
+    await (await chat.astream_events("Hello", version="v3"))
+
+
+async def _astream(chat: ChatAIVideoAPI) -> None:
+    async for _ in chat.astream("Hello"):
+        pass
+
+
+ROADS: dict[str, Callable[[ChatAIVideoAPI], Any]] = {
+    "invoke": lambda chat: chat.invoke("Hello"),
+    "batch": lambda chat: chat.batch(["Hello"]),
+    "stream": lambda chat: list(chat.stream("Hello")),
+    "events v3": lambda chat: chat.stream_events("Hello", version="v3").output,
+    "tools": lambda chat: chat.bind_tools([{"name": "look", "input_schema": {"type": "object"}}]).invoke(
+        "Hello"
+    ),
+    "structured": lambda chat: chat.with_structured_output(
+        {"title": "x", "type": "object", "properties": {}}
+    ).invoke("Hi"),
+    "ainvoke": lambda chat: chat.ainvoke("Hello"),
+    "astream": _astream,
+    "async events v3": _v3,
+}
+
+
+async def _take(road: str, chat: ChatAIVideoAPI) -> None:
+    result = ROADS[road](chat)
+    if inspect.isawaitable(result):
+        await result
+
+
+@pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
+@pytest.mark.parametrize("model_id", ["claude-sonnet-4-6", "claude-sonnet-4-6/anthropic"])
+@pytest.mark.parametrize("road", ROADS)
+async def test_every_road_raises_the_same(sandbox: Sandbox, road: str, model_id: str) -> None:
+    """An empty balance, by whichever call it is found out: once asked, both families, never retried."""
+    sandbox.enqueue(Fault.error("insufficient_credits"))
+    chat = ChatAIVideoAPI(model=model_id, api_key=sandbox.api_key, base_url=sandbox.url)
+    with pytest.raises(core.InsufficientCreditsError) as caught:
+        await _take(road, chat)
+    assert isinstance(caught.value, lc.ModelError)
+    assert isinstance(caught.value, ValueError)
+    assert caught.value.request_id
+    assert len(sandbox.requests) == 1
+    assert sandbox.charged_micro == 0
+
+
+@pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
+@pytest.mark.parametrize("road", ROADS)
+async def test_bad_input_is_langchains_error_before_any_request(sandbox: Sandbox, road: str) -> None:
+    chat = ChatAIVideoAPI(
+        model="claude-sonnet-4-6", api_key=sandbox.api_key, base_url=sandbox.url, temperature=3
+    )
+    with pytest.raises(lc.ModelInvalidRequestError, match="temperature"):
+        await _take(road, chat)
+    assert not sandbox.requests

@@ -11,6 +11,7 @@ import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import ModelFallbackMiddleware
 from langchain.chat_models import base, init_chat_model
+from langgraph.checkpoint.memory import InMemorySaver
 
 from aivideoapi_core.sandbox import Sandbox
 from langchain_aivideoapi import ChatAIVideoAPI, register
@@ -69,6 +70,26 @@ def test_configurable_model(settings: dict[str, Any], sandbox: Sandbox) -> None:
     assert [body["model"] for body in sent] == ["claude-sonnet-4-6", "claude-opus-4-7/anthropic"]
     assert sent[1]["max_tokens"] == 77
     assert answer.usage_metadata["total_tokens"] > 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "prefix"),
+    [("any", None), (("model",), None), ("any", "main")],
+    ids=["any", "listed", "prefixed"],
+)
+def test_configurable_model_in_an_agent(
+    settings: dict[str, Any], sandbox: Sandbox, fields: Any, prefix: str | None
+) -> None:
+    """With "any", the graph's own settings arrive at the model too; they are no arguments of it."""
+    register()
+    chat: Any = init_chat_model(
+        "aivideoapi:claude-sonnet-4-6", configurable_fields=fields, config_prefix=prefix, **settings
+    )
+    name = f"{prefix}_model" if prefix else "model"
+    config: Any = {"configurable": {name: "aivideoapi:claude-opus-4-7/anthropic", "thread_id": "one"}}
+    agent = create_agent(chat, checkpointer=InMemorySaver())
+    assert agent.invoke({"messages": [("user", "Hello")]}, config)["messages"][-1].text
+    assert [request.body["model"] for request in sandbox.requests] == ["claude-opus-4-7/anthropic"]
 
 
 def test_agents_and_fallbacks_take_strings(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:

@@ -110,7 +110,10 @@ def _meaning(message: AIMessage) -> dict[str, Any]:
     invalid = [
         {**call, "args": _unspoilt(call["args"]), "error": None} for call in message.invalid_tool_calls
     ]
+    invalid_ids = {call["id"] for call in message.invalid_tool_calls}
     for block in blocks:
+        if block["type"] == "tool_call_chunk" and block["id"] in invalid_ids:
+            block["type"] = "invalid_tool_call"  # core leaves them in summed v1 content like that
         if block["type"] == "invalid_tool_call":
             block |= {"args": _unspoilt(block["args"]), "error": None}
     return {
@@ -490,7 +493,7 @@ async def test_cancelling_frees_the_connection() -> None:
             model = ChatAIVideoAPI(
                 model=NATIVE, api_key=sandbox.api_key, base_url=sandbox.url, http_async_client=client
             )
-            sandbox.enqueue(Fault.stall(3))
+            sandbox.enqueue(Fault.stall(8, reply=Reply("one two three", pieces=1)))
             begun = asyncio.Event()
 
             async def read() -> None:
@@ -498,7 +501,7 @@ async def test_cancelling_frees_the_connection() -> None:
                     begun.set()
 
             task = asyncio.create_task(read())
-            await begun.wait()
+            await asyncio.wait_for(begun.wait(), 10)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task

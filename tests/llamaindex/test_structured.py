@@ -95,7 +95,9 @@ FORMS: dict[str, Callable[[AIVideoAPI], list[Any]]] = {
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
 class TestForms:
-    def test_by_the_rules_of_the_sandbox(self, llm: AIVideoAPI, form: Callable[[AIVideoAPI], list[Any]]) -> None:
+    def test_by_the_rules_of_the_sandbox(
+        self, llm: AIVideoAPI, form: Callable[[AIVideoAPI], list[Any]]
+    ) -> None:
         assert isinstance(form(llm)[-1], Album)
 
     def test_exactly(
@@ -149,7 +151,9 @@ class TestTheWay:
 
     def test_model_of_the_call(self, make_llm: MakeLLM, sandbox: Sandbox) -> None:
         llm = make_llm()
-        llm.structured_predict(Album, PROMPT, {"model": "claude-haiku-4-5/anthropic", "max_tokens": 900}, topic="x")
+        llm.structured_predict(
+            Album, PROMPT, {"model": "claude-haiku-4-5/anthropic", "max_tokens": 900}, topic="x"
+        )
         assert "format" in body_of(sandbox)["output_config"]
         assert body_of(sandbox)["max_tokens"] == 900
 
@@ -212,9 +216,7 @@ class TestFailures:
         with pytest.raises(ValueError, match="not a Album .*max_tokens"):
             list(llm.stream_structured_predict(Album, PROMPT, topic="x"))
 
-    def test_while_thinking_json_in_words_will_do(
-        self, make_llm: MakeLLM, sandbox: Sandbox
-    ) -> None:
+    def test_while_thinking_json_in_words_will_do(self, make_llm: MakeLLM, sandbox: Sandbox) -> None:
         llm = make_llm(thinking=True)
         sandbox.enqueue(Reply(f"Here it is:\n```json\n{json.dumps(ALBUM)}\n```"))
         assert llm.structured_predict(Album, PROMPT, topic="x") == EXPECTED
@@ -243,4 +245,6 @@ def test_events(llm: AIVideoAPI) -> None:
         dispatcher.event_handlers.remove(handler)
     for names in (whole, handler.names):
         assert names.count("LLMChatStartEvent") == names.count("LLMChatEndEvent") == 1
-        assert names.count("LLMStructuredPredictStartEvent") == names.count("LLMStructuredPredictEndEvent") == 1
+        assert (
+            names.count("LLMStructuredPredictStartEvent") == names.count("LLMStructuredPredictEndEvent") == 1
+        )

@@ -118,7 +118,9 @@ class TestWhatIsSent:
         assert [tool["name"] for tool in body_of(sandbox)["tools"]] == ["web_search", "now"]
 
     def test_tools_in_a_plain_chat(self, llm: AIVideoAPI, sandbox: Sandbox) -> None:
-        response = llm.chat([ChatMessage("What is the weather in Paris?")], tools=[WEATHER], tool_choice="any")
+        response = llm.chat(
+            [ChatMessage("What is the weather in Paris?")], tools=[WEATHER], tool_choice="any"
+        )
         assert body_of(sandbox)["tool_choice"] == {"type": "any"}
         assert llm.get_tool_calls_from_response(response)[0].tool_kwargs["city"] == "Paris"
 
@@ -180,8 +182,12 @@ class TestWhatComesBack:
         assert len(one.message.additional_kwargs["tool_calls"]) == 1
         assert len(one.raw["content"]) == 3
         # What is left can be answered and goes on.
-        result = ChatMessage("sunny", role="tool", additional_kwargs={"tool_call_id": one.message.blocks[-1].tool_call_id})
-        assert llm.chat_with_tools(TOOLS, chat_history=[ChatMessage("Hi"), one.message, result]).message.content
+        result = ChatMessage(
+            "sunny", role="tool", additional_kwargs={"tool_call_id": one.message.blocks[-1].tool_call_id}
+        )
+        assert llm.chat_with_tools(
+            TOOLS, chat_history=[ChatMessage("Hi"), one.message, result]
+        ).message.content
 
     def test_no_call(self, llm: AIVideoAPI) -> None:
         response = llm.chat([ChatMessage("Hello")])
@@ -190,7 +196,13 @@ class TestWhatComesBack:
             llm.get_tool_calls_from_response(response)
 
     def test_arguments_that_were_cut_are_never_run(self, llm: AIVideoAPI) -> None:
-        cut = {"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": {}, "partial_json": '{"city": "Par'}
+        cut = {
+            "type": "tool_use",
+            "id": "toolu_1",
+            "name": "get_weather",
+            "input": {},
+            "partial_json": '{"city": "Par',
+        }
         message = from_message({"content": [cut]}, usage={})  # type: ignore[typeddict-item]  # the part that matters
         assert message.blocks[0].tool_kwargs == '{"city": "Par'
         response = ChatResponse(message=message)

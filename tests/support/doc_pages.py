@@ -94,7 +94,7 @@ def matches(expected: str, printed: str) -> bool:
 
 
 def _tidy(text: str) -> str:
-    return "\n".join(line.rstrip() for line in text.strip().splitlines())
+    return "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
 
 
 def run_python(block: Block, page: Path, namespace: dict[str, Any]) -> str:

@@ -1,0 +1,321 @@
+"""What a ``ChatAIVideoAPI`` is made of: its settings, its identity, its clients, its copies."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from typing import Any, Final, Self
+
+import httpx
+from langchain_core.language_models.base import LangSmithParams
+from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.language_models.model_profile import ModelProfile
+from pydantic import AliasChoices, ConfigDict, Field, PrivateAttr, SecretStr, field_validator, model_validator
+
+from aivideoapi_core import (
+    API_KEY_ENV,
+    BASE_URL_ENV,
+    DEFAULT_TIMEOUT,
+    AsyncMessagesClient,
+    MessagesClient,
+    RetryPolicy,
+    Timeout,
+)
+from langchain_aivideoapi._call import WIRE_OPTIONS, defaults_from_kwargs
+from langchain_aivideoapi._fast import PROVIDER
+from langchain_aivideoapi._profiles import profile_of
+
+_SECRETS: Final = {
+    "api_key": API_KEY_ENV,
+    "mcp_servers": "AIVIDEOAPI_MCP_SERVERS",
+    "default_headers": "AIVIDEOAPI_DEFAULT_HEADERS",
+}
+"""Fields that may hold keys or tokens, and where ``load`` finds their values (JSON but for the key)."""
+
+
+class _Runtime:
+    """What a model holds besides its settings. Never part of its value: any two are equal.
+
+    ``clients`` are the core's clients by colour, made at first use; copies and pickles have none.
+    """
+
+    __hash__ = None  # type: ignore[assignment]  # as for everything that compares by value
+
+    def __init__(self, *, key_from_env: bool = False) -> None:
+        self.clients: dict[str, Any] = {}
+        self.key_from_env = key_from_env
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Runtime)
+
+    def fresh(self) -> _Runtime:
+        """The same without clients."""
+        return _Runtime(key_from_env=self.key_from_env)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Runtime:
+        return self.fresh()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self.fresh())
+
+
+class Settings(BaseChatModel):
+    """The base of ``ChatAIVideoAPI``: everything but the calls."""
+
+    model: str = Field(validation_alias=AliasChoices("model", "model_name"))
+    """Model id. An id that the catalogue does not list works too, without prices."""
+    api_key: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("api_key", "aivideoapi_api_key")
+    )
+    """The platform's key; default: the environment variable ``AIVIDEOAPI_API_KEY``."""
+    base_url: str | None = None
+    """Where the platform is, with or without ``/v1``; default: ``AIVIDEOAPI_BASE_URL``, then the platform."""
+    max_tokens: int | None = Field(
+        default=None, validation_alias=AliasChoices("max_tokens", "max_tokens_to_sample")
+    )
+    """Output limit in tokens; default: from the catalogue on the direct-forward route, else the platform's."""
+    temperature: float | None = None
+    """0 to 1."""
+    top_p: float | None = None
+    """0 to 1."""
+    top_k: int | None = None
+    """Tokens to choose from at each step."""
+    stop: list[str] | None = Field(default=None, validation_alias=AliasChoices("stop", "stop_sequences"))
+    """Stop sequences of every call that gives none itself."""
+    timeout: Timeout = Field(
+        default=None, validation_alias=AliasChoices("timeout", "default_request_timeout")
+    )
+    """Seconds between two pieces of a reply, or an ``httpx.Timeout``; ``None``: 600 (5 to connect)."""
+    max_retries: int = 2
+    """Tries after the first, for what costs nothing to try again."""
+    max_retry_wait_s: float = 60.0
+    """The longest wait that a server may ask for, in seconds; if it asks for more, the error is raised."""
+    thinking: bool | dict[str, Any] | None = None
+    """``True`` on the native route; the official object on the direct-forward one."""
+    effort: str | None = Field(default=None, validation_alias=AliasChoices("effort", "reasoning_effort"))
+    """Shorthand for ``output_config["effort"]``."""
+    output_config: dict[str, Any] | None = None
+    """The official object: ``effort``, ``format``."""
+    betas: list[str] | None = None
+    """Names for the ``anthropic-beta`` header."""
+    request_metadata: dict[str, Any] | None = None
+    """The wire's ``metadata``, such as ``{"user_id": ...}``.
+
+    LangChain's own ``metadata`` is for traces and stays there, but for ``user_id``, the one key the
+    wire's has: that is sent too unless this field is set.
+    """
+    service_tier: str | None = None
+    """``auto`` or ``standard_only``."""
+    container: str | dict[str, Any] | None = None
+    """Container of the code execution tool: an id, or the official object."""
+    inference_geo: str | None = None
+    """Where inference runs."""
+    context_management: dict[str, Any] | None = None
+    """The official (beta) object."""
+    mcp_servers: list[dict[str, Any]] | None = Field(default=None, repr=False)
+    """The official (beta) list. May hold tokens, so dumps leave it out."""
+    cache_control: dict[str, Any] | None = None
+    """A cache breakpoint on the last block of every request (direct-forward route)."""
+    default_headers: dict[str, str] | None = Field(default=None, repr=False)
+    """Headers of every request. May hold tokens, so dumps leave them out."""
+    http_client: httpx.Client | None = Field(default=None, exclude=True, repr=False)
+    """Replaces our own client for synchronous calls: proxies, custom CA, mTLS. Never closed by us."""
+    http_async_client: httpx.AsyncClient | None = Field(default=None, exclude=True, repr=False)
+    """The same for asynchronous calls."""
+    allow_http: bool = False
+    """Send the key over plain http to hosts other than this machine."""
+    streaming: bool = False
+    """Stream even under ``invoke``."""
+    stream_usage: bool = True
+    """Whether streamed messages have ``usage_metadata``."""
+    model_kwargs: dict[str, Any] = Field(default_factory=dict)
+    """Further options; names that are none become fields of the request's body."""
+
+    budget: CreditBudget | None = Field(default=None, exclude=True)
+    """Refuses calls that could pass its limit, before any request. May be shared with other models."""
+    ledger: SpendLedger | None = Field(default=None, exclude=True, repr=False)
+    """Gets a row for every call. May be shared with other models."""
+    prices: dict[str, ModelPrices] | None = Field(default=None, exclude=True)
+    """Prices by model id, in place of the published ones."""
+    spend_tags: list[str] | None = Field(default=None, exclude=True)
+    """Tags for every row of the ledger; those of ``aivideoapi_core.spend_tags`` blocks join them."""
+
+    _runtime: _Runtime = PrivateAttr(default_factory=_Runtime)
+
+    model_config = ConfigDict(
+        extra="forbid",
+        populate_by_name=True,
+        arbitrary_types_allowed=True,
+        hide_input_in_errors=True,  # the input of a failed construction may hold the key
+        protected_namespaces=(),
+    )
+
+    @field_validator("mcp_servers", "default_headers", mode="before")
+    @classmethod
+    def _parse_secret(cls, value: Any) -> Any:
+        """``load`` gives the value of a secret as text."""
+        return json.loads(value) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        """Take key and address from the environment, and check all that can be checked without I/O."""
+        self._read_environment()
+        defaults_from_kwargs(self.model_kwargs)
+        self._sync_client()
+        return self
+
+    def _read_environment(self) -> None:
+        if self.api_key is None and (key := os.environ.get(API_KEY_ENV)):
+            self.__dict__["api_key"] = SecretStr(key)
+            self._runtime.key_from_env = True
+        if self.base_url is None and (url := os.environ.get(BASE_URL_ENV)):
+            self.__dict__["base_url"] = url
+
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        return profile_of(self.model)
+
+    @property
+    def model_name(self) -> str:
+        """The model id, by the other name that frameworks look for."""
+        return self.model
+
+    @property
+    def _llm_type(self) -> str:
+        # LangChain's SummarizationMiddleware tunes its token estimate by the prefix.
+        return "anthropic-chat-aivideoapi"
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Whether ``dumps`` can write this class."""
+        return True
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """Fields whose values dumps must not hold, and the secrets that stand for them."""
+        return dict(_SECRETS)
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        """Everything that changes the output, without secrets."""
+        options = self._defaults()
+        for name in ("timeout", "stream_usage", "default_headers"):
+            options.pop(name, None)
+        if "mcp_servers" in options:
+            options["mcp_servers"] = [
+                {name: value for name, value in server.items() if name != "authorization_token"}
+                for server in options["mcp_servers"]
+            ]
+        return {"base_url": self.base_url, **options}
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        """What traces call this model. ``kwargs`` are the call's arguments and win."""
+        params = LangSmithParams(
+            ls_provider=PROVIDER,
+            ls_model_name=kwargs.get("model") or kwargs.get("model_name") or self.model,
+            ls_model_type="chat",
+        )
+        if (temperature := kwargs.get("temperature", self.temperature)) is not None:
+            params["ls_temperature"] = temperature
+        if (max_tokens := kwargs.get("max_tokens", self.max_tokens)) is not None:
+            params["ls_max_tokens"] = max_tokens
+        if stop or self.stop:
+            params["ls_stop"] = stop or self.stop
+        return params
+
+    def _defaults(self) -> dict[str, Any]:
+        """The model's settings by the names that a call's arguments have."""
+        defaults: dict[str, Any] = {
+            "model": self.model,
+            **{name: value for name in WIRE_OPTIONS if (value := getattr(self, name)) is not None},
+        }
+        if self.stop:
+            defaults["stop_sequences"] = self.stop
+        metadata = self.request_metadata
+        if metadata is None and self.metadata and self.metadata.get("user_id") is not None:
+            metadata = {"user_id": self.metadata["user_id"]}
+        for name, value in (
+            ("metadata", metadata),
+            ("betas", self.betas),
+            ("default_headers", self.default_headers),
+        ):
+            if value:
+                defaults[name] = value
+        if not self.stream_usage:
+            defaults["stream_usage"] = False
+        if self.model_kwargs:
+            defaults |= defaults_from_kwargs(self.model_kwargs)
+        return defaults
+
+    def _client_settings(self) -> dict[str, Any]:
+        """What both of the core's clients are made with."""
+        return {
+            "api_key": self.api_key,
+            "base_url": self.base_url,
+            "timeout": DEFAULT_TIMEOUT if self.timeout is None else self.timeout,
+            "retry": RetryPolicy(max_retries=self.max_retries, longest_wait_s=self.max_retry_wait_s),
+            "default_headers": self.default_headers,
+            "allow_http": self.allow_http,
+            "budget": self.budget,
+            "ledger": self.ledger,
+            "prices": self.prices,
+            "tags": tuple(self.spend_tags or ()),
+            "framework": FRAMEWORK,
+        }
+
+    def _sync_client(self) -> MessagesClient:
+        client: MessagesClient | None = self._runtime.clients.get("sync")
+        if client is None:
+            made = MessagesClient(http_client=self.http_client, **self._client_settings())
+            client = self._runtime.clients.setdefault("sync", made)  # atomic: threads agree on one
+        return client
+
+    def _async_client(self) -> AsyncMessagesClient:
+        client: AsyncMessagesClient | None = self._runtime.clients.get("async")
+        if client is None:
+            made = AsyncMessagesClient(http_client=self.http_async_client, **self._client_settings())
+            client = self._runtime.clients.setdefault("async", made)
+        return client
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Without clients, and without a key that came from the environment.
+
+        Raises ``pickle.PicklingError`` with an injected http client, which cannot travel.
+        """
+        if self.http_client is not None or self.http_async_client is not None:
+            raise pickle.PicklingError(
+                "a model with http_client or http_async_client cannot be pickled: "
+                "make the model where it is used, with a client made there"
+            )
+        state: dict[Any, Any] = dict(super().__getstate__())
+        fields = state["__dict__"] = {**state["__dict__"]}
+        fields.pop("_serialized", None)
+        if self._runtime.key_from_env:
+            fields["api_key"] = None
+        return state
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        """Read a key that was left out from the environment of this process."""
+        super().__setstate__(state)
+        self._read_environment()
+
+    def __copy__(self) -> Self:
+        """A copy (``model_copy`` too) makes its own clients, since its settings may be changed."""
+        copied = super().__copy__()
+        copied._forget()
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """A deep copy; injected http clients and the rate limiter, which hold locks, are shared."""
+        memo = {} if memo is None else memo
+        for shared in (self.http_client, self.http_async_client, self.rate_limiter, self.budget, self.ledger):
+            if shared is not None:
+                memo[id(shared)] = shared
+        copied = super().__deepcopy__(memo)
+        copied._forget()
+        return copied
+
+    def _forget(self) -> None:
+        """Drop what was made from the settings."""
+        self._runtime = self._runtime.fresh()
+        self.__dict__.pop("_serialized", None)
