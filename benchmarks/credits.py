@@ -100,7 +100,11 @@ def langchain_calls(url: str, _: Path) -> dict[str, Callable[[int], None]]:
         with get_credits_callback():
             plain(count)
 
-    return {"plain": plain, "get_credits_callback": tracked, "budget in memory": calls(budget=CreditBudget(10**9))}
+    return {
+        "plain": plain,
+        "get_credits_callback": tracked,
+        "budget in memory": calls(budget=CreditBudget(10**9)),
+    }
 
 
 def llamaindex_calls(url: str, _: Path) -> dict[str, Callable[[int], None]]:
@@ -154,7 +158,11 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=20, help="streamed calls of a form in each round")
     arguments = parser.parse_args()
     with sandbox() as url, tempfile.TemporaryDirectory() as folder:
-        for title, make in (("core", core_calls), ("LangChain", langchain_calls), ("LlamaIndex", llamaindex_calls)):
+        for title, make in (
+            ("core", core_calls),
+            ("LangChain", langchain_calls),
+            ("LlamaIndex", llamaindex_calls),
+        ):
             print(f"{title}: CPU time of a streamed call of {DELTAS} deltas, ratio to the plain call")
             forms = make(url, Path(folder))
             for name, ratio in measure(forms, rounds=arguments.rounds, calls=arguments.calls).items():

@@ -14,12 +14,13 @@ from typing import Any
 class Job:
     """``run`` does the work once, or returns a coroutine that does; ``check`` raises if its result is wrong.
 
-    With ``clocks_itself`` the result is a pair: CPU seconds and what to check. Then ``run`` decides
+    ``prepare`` comes before each run, outside of the clock. With ``clocks_itself`` the result is a pair: CPU seconds and what to check. Then ``run`` decides
     which part of its work counts.
     """
 
     run: Callable[[], Any]
     check: Callable[[Any], None]
+    prepare: Callable[[], None] = lambda: None
     is_async: bool = False
     clocks_itself: bool = False
 
@@ -36,6 +37,7 @@ def measure(job: Job, runner: asyncio.Runner, repeats: int) -> Sample:
     """Run ``job`` ``repeats`` times after a garbage collection; the mean of one run. Every result is checked."""
     cpu_s = wall_s = 0.0
     for _ in range(repeats):
+        job.prepare()
         gc.collect()
         wall_start, cpu_start = time.perf_counter(), time.process_time()
         result = runner.run(job.run()) if job.is_async else job.run()

@@ -92,17 +92,6 @@ def _fixed_reply(kind: str, size: int, streamed: bool) -> WireReply:
     raise ValueError(f"no such scenario: {kind}-{size}")
 
 
-def stream_body(scenario: str) -> bytes:
-    """What a raw reader of ``scenario``'s stream must end up with."""
-    raw = b"".join(reply_to(scenario, b'"stream":true').pieces).partition(b"\r\n\r\n")[2]
-    body = b""
-    while raw:
-        size, _, raw = raw.partition(b"\r\n")
-        body += raw[: int(size, 16)]
-        raw = raw[int(size, 16) + 2 :]
-    return body
-
-
 def _paced(events: list[bytes]) -> Iterator[bytes]:
     per_piece = -(-len(events) // PACED_PIECES)
     for start in range(0, len(events), per_piece):

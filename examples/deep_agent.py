@@ -26,14 +26,16 @@ def main() -> None:
         tools=[stock_of],
         system_prompt="You look after the stock of a furniture shop.",
     )
-    with get_credits_callback() as credits:
+    with get_credits_callback() as bill:
         state = agent.invoke({"messages": [("user", "Use stock_of with product=chair.")]})
     for message in state["messages"]:
         calls = ", ".join(f"{call['name']}({call['args']})" for call in getattr(message, "tool_calls", ()))
         print(f"{message.type:>5}: {message.text}{calls and ' -> ' + calls}")
-    tokens = credits.summary.tokens
-    print(f"\n{credits.summary}")
-    print(f"\n{tokens.cache_write} tokens were written to the prompt cache and {tokens.cache_read} read from it")
+    tokens = bill.summary.tokens
+    print(f"\n{bill.summary}")
+    print(
+        f"\n{tokens.cache_write} tokens were written to the prompt cache and {tokens.cache_read} read from it"
+    )
 
 
 if __name__ == "__main__":

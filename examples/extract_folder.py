@@ -60,7 +60,7 @@ def main(folder: Path, output: Path, limit_credits: str) -> None:
         TimeRemainingColumn(),
     )
     with (
-        track_credits() as credits,
+        track_credits() as bill,
         output.open("a", encoding="utf-8") as lines,
         Progress(*columns, console=Console(file=sys.stderr)) as progress,
     ):
@@ -73,8 +73,8 @@ def main(folder: Path, output: Path, limit_credits: str) -> None:
                 break
             lines.write(json.dumps({"file": path.name, **invoice.model_dump()}) + "\n")
             lines.flush()
-            progress.update(bar, advance=1, credits=f"{credits.summary.credits or 0:.2f}")
-    print(f"{len(finished(output))} lines in {output.name}\n{credits.summary}")
+            progress.update(bar, advance=1, credits=f"{bill.summary.credits or 0:.2f}")
+    print(f"{len(finished(output))} lines in {output.name}\n{bill.summary}")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,11 @@ from langgraph.types import Command, interrupt
 from langchain_aivideoapi import ChatAIVideoAPI
 
 THREAD: RunnableConfig = {"configurable": {"thread_id": "ticket-17"}}
-TICKET = "My name is Ada. My lamp arrived broken. What is my name?"
+TICKET = [
+    ("user", "My lamp arrived broken."),
+    ("assistant", "I am sorry. Did you keep the parcel?"),
+    ("user", "Yes. What did I tell you about my lamp?"),
+]
 
 
 def draft(state: MessagesState) -> dict[str, Any]:
@@ -49,7 +53,7 @@ def begin(database: str) -> None:
     """Run until the person is asked."""
     with SqliteSaver.from_conn_string(database) as saver:
         graph = build(saver)
-        state = graph.invoke({"messages": [("user", TICKET)]}, THREAD)
+        state = graph.invoke({"messages": TICKET}, THREAD)
         print("draft :", state["__interrupt__"][0].value["draft"])
 
 

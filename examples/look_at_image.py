@@ -22,8 +22,16 @@ MODEL = "claude-sonnet-4-6/anthropic"
 
 def with_langchain(image: Path, report: Path, question: str) -> str:
     """Files as base64 blocks of LangChain's standard content."""
-    picture = {"type": "image", "base64": base64.b64encode(image.read_bytes()).decode(), "mime_type": "image/png"}
-    pdf = {"type": "file", "base64": base64.b64encode(report.read_bytes()).decode(), "mime_type": "application/pdf"}
+    picture = {
+        "type": "image",
+        "base64": base64.b64encode(image.read_bytes()).decode(),
+        "mime_type": "image/png",
+    }
+    pdf = {
+        "type": "file",
+        "base64": base64.b64encode(report.read_bytes()).decode(),
+        "mime_type": "application/pdf",
+    }
     text = {"type": "text", "text": question}
     message = ChatAIVideoAPI(model=MODEL, max_tokens=600).invoke([HumanMessage([picture, pdf, text])])
     return message.text
@@ -36,7 +44,12 @@ def with_llamaindex(image: Path, report: Path, question: str) -> str:
         DocumentBlock(path=report, title=report.stem, document_mimetype="application/pdf"),
         TextBlock(text=question),
     ]
-    return AIVideoAPI(model=MODEL, max_tokens=600).chat([ChatMessage(role="user", blocks=blocks)]).message.content or ""
+    return (
+        AIVideoAPI(model=MODEL, max_tokens=600)
+        .chat([ChatMessage(role="user", blocks=blocks)])
+        .message.content
+        or ""
+    )
 
 
 def main(image: Path, report: Path, question: str) -> None:

@@ -18,13 +18,17 @@ from aivideoapi_core import (
     BASE_URL_ENV,
     DEFAULT_TIMEOUT,
     AsyncMessagesClient,
+    CreditBudget,
     MessagesClient,
+    ModelPrices,
     RetryPolicy,
+    SpendLedger,
     Timeout,
 )
 from langchain_aivideoapi._call import WIRE_OPTIONS, defaults_from_kwargs
 from langchain_aivideoapi._fast import PROVIDER
 from langchain_aivideoapi._profiles import profile_of
+from langchain_aivideoapi.credits import FRAMEWORK
 
 _SECRETS: Final = {
     "api_key": API_KEY_ENV,
@@ -276,6 +280,14 @@ class Settings(BaseChatModel):
             made = AsyncMessagesClient(http_client=self.http_async_client, **self._client_settings())
             client = self._runtime.clients.setdefault("async", made)
         return client
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """A setting that is changed later counts from the next call on, the clients' own included."""
+        super().__setattr__(name, value)
+        if name in type(self).model_fields and self.__pydantic_private__ is not None:
+            if name == "api_key":
+                self._runtime.key_from_env = False
+            self._forget()
 
     def __getstate__(self) -> dict[Any, Any]:
         """Without clients, and without a key that came from the environment.

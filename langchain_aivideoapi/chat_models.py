@@ -13,14 +13,15 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.utils.utils import LC_ID_PREFIX
 
-from aivideoapi_core import Balance
+from aivideoapi_core import Balance, CreditsEstimate, count_cache_hit, estimate_credits
 from langchain_aivideoapi._call import Call, prepare
-from langchain_aivideoapi._errors import langchain_errors
+from langchain_aivideoapi._errors import TransientModelError, langchain_errors
 from langchain_aivideoapi._settings import Settings
 from langchain_aivideoapi._structured import StructuredMethod, structured_output
 from langchain_aivideoapi._tokens import estimate_text, estimate_tokens
 from langchain_aivideoapi._translate import standard
 from langchain_aivideoapi._translate.tools import ToolLike, to_tool_choice, to_tools
+from langchain_aivideoapi.credits import FRAMEWORK, run_tags, with_run_tags
 
 standard.register()
 
@@ -379,12 +380,6 @@ class ChatAIVideoAPI(Settings):
     async def aclose(self) -> None:
         """Close the connections of the running event loop. A later call opens new ones."""
         await self._async_client().aclose()
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        """A setting that is changed later counts from the next call on, the clients' own included."""
-        super().__setattr__(name, value)
-        if name in type(self).model_fields and self.__pydantic_private__ is not None:
-            self._forget()
 
 
 def _message_id(run_manager: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None) -> str:

@@ -31,7 +31,7 @@ class PartialJSON:
     comes in. Text that does not parse leaves the last value that did.
     """
 
-    __slots__ = ("_known_at", "_known_value", "_next", "_size", "mark", "pieces")
+    __slots__ = ("_known", "_next", "_size", "mark", "pieces")
 
     def __init__(self) -> None:
         self.pieces: list[str] = []
@@ -39,8 +39,8 @@ class PartialJSON:
         """Number of pieces up to the last one at which the text is to be parsed."""
         self._size = 0
         self._next = 0
-        self._known_at = 0
-        self._known_value: dict[str, Any] = {}
+        # Replaced as one, so that threads which read at once see both or neither.
+        self._known: tuple[int, dict[str, Any]] = (0, {})
 
     def append(self, piece: str) -> bool:
         """Take the next piece; whether the text is to be parsed now."""
@@ -54,23 +54,24 @@ class PartialJSON:
 
     def value_at(self, mark: int) -> dict[str, Any]:
         """The object as far as the first ``mark`` pieces tell; strings that are cut count as they are."""
-        if mark != self._known_at:
-            try:
-                value = from_json("".join(self.pieces[:mark]), allow_partial="trailing-strings")
-            except ValueError:
-                return self._known_value if mark > self._known_at else {}
-            if mark < self._known_at:
-                return value if isinstance(value, dict) else {}
-            self._known_at = mark
-            if isinstance(value, dict):
-                self._known_value = value
-        return self._known_value
+        known_at, known = self._known
+        if mark == known_at:
+            return known
+        try:
+            value = from_json("".join(self.pieces[:mark]), allow_partial="trailing-strings")
+        except ValueError:
+            value = known if mark > known_at else None
+        if not isinstance(value, dict):
+            value = {}
+        if mark > known_at:
+            self._known = mark, value
+        return value
 
 
 class _Part:
     """One content block: its pieces while it streams, the finished block after."""
 
-    __slots__ = ("_text", "_text_at", "arguments", "closed", "kind", "pieces", "start")
+    __slots__ = ("_joined", "arguments", "closed", "kind", "pieces", "start")
 
     def __init__(self, start: WireBlock) -> None:
         self.start = start
@@ -78,8 +79,7 @@ class _Part:
         self.arguments = PartialJSON()
         self.pieces: list[str] = self.arguments.pieces
         self.closed: WireBlock | None = None
-        self._text = ""
-        self._text_at = 0
+        self._joined = (0, "")
 
     def block_at(self, count: int) -> WireBlock:
         """The block as the first ``count`` pieces tell it (a mark, for a tool's arguments)."""
@@ -91,11 +91,12 @@ class _Part:
 
     def _text_of(self, count: int) -> str:
         # Readers go forwards, so what was joined for the one before is the beginning of this one.
-        if count < self._text_at:
+        known_at, known = self._joined
+        if count < known_at:
             return "".join(self.pieces[:count])
-        self._text += "".join(self.pieces[self._text_at : count])
-        self._text_at = count
-        return self._text
+        text = known + "".join(self.pieces[known_at:count])
+        self._joined = count, text
+        return text
 
 
 _FINISHED: Final = -1

@@ -34,7 +34,14 @@ from llama_index.core.base.llms.types import (
     LLMMetadata,
     MessageRole,
 )
-from llama_index.core.bridge.pydantic import ConfigDict, Field, PrivateAttr, SecretStr, field_serializer
+from llama_index.core.bridge.pydantic import (
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    field_serializer,
+    field_validator,
+)
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
@@ -148,15 +155,17 @@ class AIVideoAPI(FunctionCallingLLM):
     )
     timeout: Timeout = Field(
         default=DEFAULT_TIMEOUT,
-        exclude=True,
-        description="Seconds between two pieces of a reply, or httpx.Timeout.",
+        description="Seconds between two pieces of a reply, or httpx.Timeout (its four numbers in to_dict()).",
     )
     max_retries: int = Field(default=2, ge=0, description="Tries after the first one.")
     max_retry_wait_s: float = Field(
         default=60.0, ge=0, description="If the server asks for a longer wait than this, the error is raised."
     )
     default_headers: dict[str, str] | None = Field(
-        default=None, exclude=True, repr=False, description="Sent with every request; may hold secrets."
+        default=None,
+        exclude=True,
+        repr=False,
+        description="Sent with every request; may hold secrets, so not in to_dict().",
     )
     allow_http: bool = Field(default=False, description="Permit http to hosts other than this machine.")
     http_client: httpx.Client | None = Field(
@@ -243,6 +252,15 @@ class AIVideoAPI(FunctionCallingLLM):
             {name: value for name, value in server.items() if name != "authorization_token"}
             for server in servers
         ]
+
+    @field_serializer("timeout")
+    def _timeout_as_json(self, timeout: Timeout) -> float | dict[str, float | None] | None:
+        return timeout.as_dict() if isinstance(timeout, httpx.Timeout) else timeout
+
+    @field_validator("timeout", mode="before")
+    @classmethod
+    def _timeout_from_json(cls, timeout: Any) -> Any:
+        return httpx.Timeout(**timeout) if isinstance(timeout, dict) else timeout
 
     # Calls. Each public method is decorated and leads to an undecorated one, so that a call over the
     # wire is one event, whichever method it came by.

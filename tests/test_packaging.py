@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib
 import importlib.metadata
 import re
@@ -11,7 +12,7 @@ import sys
 import tarfile
 import tomllib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -249,6 +250,48 @@ def test_constraints_pin_a_version_that_every_requirement_allows() -> None:
         version = pins.get(canonicalize_name(requirement.name))
         assert version is not None, f"{requirement.name} is not in constraints.txt"
         assert requirement.specifier.contains(version), f"{requirement} does not allow {version}"
+
+
+def _installed_with(requirements: Iterable[str]) -> set[str]:
+    """The distributions that installing ``requirements`` brings, as far as they are installed here."""
+    found: set[str] = set()
+    waiting = [Requirement(item) for item in requirements]
+    while waiting:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        if name in found and not requirement.extras:
+            continue
+        found.add(name)
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            needs = [Requirement(item) for item in importlib.metadata.requires(name) or ()]
+            extras = ["", *requirement.extras]
+            waiting += [
+                need
+                for need in needs
+                if not need.marker or any(need.marker.evaluate({"extra": x}) for x in extras)
+            ]
+            requirement.extras.clear()
+    return found
+
+
+def test_what_the_tests_import_is_declared() -> None:
+    """A test must not rest on a package that only its author happens to have."""
+    project = PYPROJECT["project"]
+    extras = project["optional-dependencies"].values()
+    listed = [
+        item for extra in (project["dependencies"], *extras) for item in extra if project["name"] not in item
+    ]
+    brought = _installed_with(listed)
+    distributions = importlib.metadata.packages_distributions()
+    local = {path.stem for path in (ROOT / "tests").rglob("*.py")} | {"benchmarks", "tests", *PACKAGES}
+    missing = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in sources("tests")
+        if "fuzz" not in path.parts  # run by hand
+        for name in {found.split(".")[0] for found in imports(path)} - local - sys.stdlib_module_names
+        if not brought & {canonicalize_name(found) for found in distributions.get(name, ())}
+    }
+    assert missing == set()
 
 
 def test_the_extras_keep_the_frameworks_apart() -> None:

@@ -6,6 +6,7 @@ import itertools
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from langchain_core.language_models.chat_models import BaseChatModel
@@ -42,6 +43,7 @@ class LangChainJobs:
         self._url = url
         self._role = role
         self._fresh = itertools.count()
+        self._floors: list[FloorChat] = []
         warnings.filterwarnings("ignore", message=".*is in beta.*")
 
     def job(self, metric: str, size: int) -> Job:
@@ -49,7 +51,13 @@ class LangChainJobs:
         make: Callable[[int], Job] | None = getattr(self, f"_{metric}", None)
         if make is None:
             raise LookupError(metric)
-        return make(size)
+        return replace(make(size), prepare=self._forget)
+
+    def _forget(self) -> None:
+        """LangChain writes its run's id on chunks that have none; the floor's are used again."""
+        for floor in self._floors:
+            for chunk in floor.replies.chunks:
+                chunk.message.id = None
 
     def _model(self, kind: str, size: int, *, prefix: str = "", **options: Any) -> BaseChatModel:
         url = f"{self._url}{prefix}/{kind}-{size}"
@@ -67,7 +75,10 @@ class LangChainJobs:
                     model="claude-sonnet-4-5", api_key=KEY, base_url=url, max_tokens=2048, **options
                 )
             case _:
-                return FloorChat(replies=prebuilt(kind, size))
+                floor = FloorChat(replies=prebuilt(kind, size))
+                if floor.replies.chunks and kind not in ("paced", "answer"):
+                    self._floors.append(floor)
+                return floor
 
     def _construct(self, size: int) -> Job:
         def check(model: BaseChatModel) -> None:

@@ -40,7 +40,7 @@ def prebuilt(kind: str, size: int) -> Prebuilt:
         ]
         results = [ChatResult(generations=[ChatGeneration(message=call)]) for call in calls] + results
     messages = _chunk_messages(kind, size)
-    last = AIMessageChunk("", id="msg_bench", usage_metadata=USAGE, chunk_position="last")
+    last = AIMessageChunk("", usage_metadata=USAGE, chunk_position="last")
     chunks = [ChatGenerationChunk(message=message) for message in (*messages, last)]
     return Prebuilt(results, chunks, list(_events(words(size))) if kind == "text" else [])
 
@@ -51,16 +51,16 @@ def _chunk_messages(kind: str, size: int) -> Iterator[AIMessageChunk]:
             call = {"name": None, "args": piece, "id": None, "index": 0, "type": "tool_call_chunk"}
             if number == 0:
                 call |= {"name": TOOL_NAME, "id": "toolu_000"}
-            yield AIMessageChunk("", id="msg_bench", tool_call_chunks=[call])
+            yield AIMessageChunk("", tool_call_chunks=[call])
     elif kind == "think":
         for word in words(size):
-            yield AIMessageChunk([{"type": "thinking", "thinking": word, "index": 0}], id="msg_bench")
+            yield AIMessageChunk([{"type": "thinking", "thinking": word, "index": 0}])
         signature = {"type": "thinking", "signature": SIGNATURE, "index": 0}
-        yield AIMessageChunk([signature], id="msg_bench")
-        yield AIMessageChunk([{"type": "text", "text": ANSWER, "index": 1}], id="msg_bench")
+        yield AIMessageChunk([signature])
+        yield AIMessageChunk([{"type": "text", "text": ANSWER, "index": 1}])
     else:
         for word in words(size):
-            yield AIMessageChunk(word, id="msg_bench")
+            yield AIMessageChunk(word)
 
 
 def _events(texts: list[str]) -> Iterator[dict[str, Any]]:

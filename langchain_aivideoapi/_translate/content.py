@@ -66,11 +66,16 @@ def to_blocks(
         return [{"type": "text", "text": content}] if content and not content.isspace() else []
     blocks: list[Block] = []
     for number, item in enumerate(content):
-        place = Place(message, number, provider, assistant)
         if isinstance(item, str):
             if item and not item.isspace():
                 blocks.append({"type": "text", "text": item})
             continue
+        if type(item) is dict and len(item) == 2 and item.get("type") == "text":
+            text = item.get("text")  # the commonest block by far, on the short way
+            if isinstance(text, str) and text and not text.isspace():
+                blocks.append({"type": "text", "text": text})
+                continue
+        place = Place(message, number, provider, assistant)
         if not isinstance(item, Mapping):
             raise InvalidInputError(
                 f"{place} is a {type(item).__name__}; content must be text or blocks with a type"

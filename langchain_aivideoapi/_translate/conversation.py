@@ -285,6 +285,8 @@ def _is_server_block(block: Block) -> bool:
 
 def _thinking_first(blocks: list[Block]) -> list[Any]:
     """Thinking before everything else of its turn; after a server tool's block it may stand again."""
+    if not any(block["type"] in _THINKING for block in blocks):
+        return blocks
     ordered: list[Block] = []
     first_free = 0
     for block in blocks:

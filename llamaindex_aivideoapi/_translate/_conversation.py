@@ -237,15 +237,16 @@ class _ToolIds:
             if call_id == given if given and call_id else not given and (not name or call_name == name):
                 del self.open_calls[position]
                 return wire_id
-        return self._answer_by_order(given)
+        return self._answer_without_id(given)
 
-    def _answer_by_order(self, given: Any) -> str | None:
-        """A result with an id of its own, for a call that had none."""
-        for position, (call_id, call_name, wire_id) in enumerate(self.open_calls):
-            if call_id is None and given in (None, call_name, wire_id):
-                del self.open_calls[position]
-                return wire_id
-        return None
+    def _answer_without_id(self, given: Any) -> str | None:
+        """A result with an id, for a call that had none: the one of that name, else the first."""
+        without = [call for call in self.open_calls if call[0] is None]
+        call = next((call for call in without if given == call[1]), without[0] if without else None)
+        if call is None:
+            return None
+        self.open_calls.remove(call)
+        return call[2]
 
     def take_open(self) -> list[str]:
         """The ids of the calls that were not answered; they are closed now."""

@@ -425,8 +425,8 @@ def test_timeouts(sandbox: Sandbox, timeout: Any, per_call: bool) -> None:
 
 
 def test_a_slow_stream_is_not_a_stalled_one(sandbox: Sandbox) -> None:
-    sandbox.enqueue(Reply("a b c d e f g h", pieces=2, pause_s=0.05))
-    with MessagesClient(api_key=sandbox.api_key, base_url=sandbox.url, timeout=0.4) as client:
+    sandbox.enqueue(Reply("a b c d e f g h", pieces=2, pause_s=0.08))
+    with MessagesClient(api_key=sandbox.api_key, base_url=sandbox.url, timeout=0.7) as client:
         assert drain(client)["content"][0]["text"] == "a b c d e f g h"
 
 

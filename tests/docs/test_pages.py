@@ -12,6 +12,7 @@ from pathlib import Path
 import doc_pages
 import pytest
 from doc_pages import DOCS, ROOT, blocks_of
+from doc_tables import with_tables
 
 from aivideoapi_core.sandbox import Sandbox
 
@@ -86,6 +87,13 @@ def test_test_files_of_a_page_pass(page: Path, tmp_path: Path) -> None:
         timeout=120,
     )
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_tables_are_current(page: Path) -> None:
+    """``python tests/support/doc_pages.py PAGE`` writes them."""
+    text = page.read_text(encoding="utf-8")
+    assert text == with_tables(text)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -87,7 +87,8 @@ def test_tool_calls(
         list(llm.stream_chat_with_tools(tools, "1 + 2"))
     else:
         llm.chat_with_tools(tools, "1 + 2")
-    (span,) = spans()
+    # LlamaIndex gives the preparation of the call a span of its own.
+    (span,) = (span for span in spans() if "llm.token_count.prompt" in span)
     call = "llm.output_messages.0.message.tool_calls.0.tool_call"
     assert span[f"{call}.id"] == "toolu_1"
     assert span[f"{call}.function.name"] == "add"

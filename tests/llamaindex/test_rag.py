@@ -53,7 +53,37 @@ from llamaindex_aivideoapi import AIVideoAPI
 
 MakeLLM = Callable[..., AIVideoAPI]
 
-MODULES = ["bisect", "colorsys", "copy", "csv", "difflib", "fnmatch", "functools", "gettext", "glob", "heapq", "html", "inspect", "ipaddress", "json", "linecache", "mimetypes", "operator", "pprint", "random", "re", "shlex", "shutil", "statistics", "string", "tempfile", "textwrap", "tokenize", "types", "uuid"]
+MODULES = [
+    "bisect",
+    "colorsys",
+    "copy",
+    "csv",
+    "difflib",
+    "fnmatch",
+    "functools",
+    "gettext",
+    "glob",
+    "heapq",
+    "html",
+    "inspect",
+    "ipaddress",
+    "json",
+    "linecache",
+    "mimetypes",
+    "operator",
+    "pprint",
+    "random",
+    "re",
+    "shlex",
+    "shutil",
+    "statistics",
+    "string",
+    "tempfile",
+    "textwrap",
+    "tokenize",
+    "types",
+    "uuid",
+]
 
 QUESTIONS = (
     ("What does textwrap.dedent remove from every line in text?", "common leading whitespace"),

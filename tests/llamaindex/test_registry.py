@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from llama_index.core import Settings
 from llama_index.core.llms.loading import RECOGNIZED_LLMS, load_llm
@@ -33,6 +34,7 @@ def test_load_llm_round_trip(monkeypatch: pytest.MonkeyPatch) -> None:
         additional_kwargs={"metadata": {"user_id": "u"}},
         system_prompt="Be brief.",
         context_window=1000,
+        timeout=httpx.Timeout(30.0, connect=2.0),
     )
     data = json.loads(json.dumps(llm.to_dict()))
     assert data["class_name"] == "AIVideoAPI_LLM"
@@ -41,6 +43,7 @@ def test_load_llm_round_trip(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(restored, AIVideoAPI)
     assert restored.to_dict() == llm.to_dict()
     assert restored.api_key is None
+    assert restored.timeout == llm.timeout
     assert AIVideoAPI.from_dict(data, api_key="sk-test").api_key is not None
     assert AIVideoAPI.from_json(llm.to_json()).max_tokens == 100
 

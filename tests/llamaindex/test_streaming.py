@@ -7,6 +7,7 @@ import copy
 import gc
 import json
 import pickle
+import threading
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
@@ -153,6 +154,22 @@ class TestWhatIsSeen:
         sizes = [len(json.dumps(r.message.additional_kwargs.get("tool_calls", []))) for r in responses]
         assert sizes == sorted(sizes)
         assert len(set(sizes)) > 5
+
+
+def test_many_threads_may_read_the_same_responses() -> None:
+    expected = [snapshot(response) for response in responses_of(MIXED)]
+    for _ in range(20):
+        responses = list(responses_of(MIXED))
+        seen: list[list[Any]] = []
+        threads = [
+            threading.Thread(target=lambda: seen.append([snapshot(response) for response in responses]))  # noqa: B023
+            for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert seen == [expected] * 4
 
 
 class Holder(BaseModel):

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from datetime import date
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 import pytest
@@ -24,7 +24,7 @@ MakeLLM = Callable[..., AIVideoAPI]
 PROMPT = PromptTemplate("Describe an album about {topic}.")
 
 
-class Mood(str, Enum):
+class Mood(StrEnum):
     calm = "calm"
     loud = "loud"
 
@@ -185,6 +185,17 @@ class TestTheWay:
 
 
 class TestPartialObjects:
+    def test_llamaindexs_own_program_fills_them_too(
+        self, make_llm: MakeLLM, model: str, sandbox: Sandbox
+    ) -> None:
+        llm = make_llm(model, pydantic_program_mode=PydanticProgramMode.FUNCTION)
+        sandbox.enqueue(Reply(tool_uses=[{"name": "Album", "input": ALBUM}], pieces=20))
+        seen = list(llm.stream_structured_predict(Album, PROMPT, topic="cats"))
+        songs = [len(getattr(item, "songs", None) or []) for item in seen]
+        assert songs == sorted(songs)
+        assert len(set(songs)) > 2
+        assert seen[-1] == EXPECTED
+
     @pytest.mark.parametrize("pieces", [1, 4, 30])
     def test_they_fill_up(self, llm: AIVideoAPI, sandbox: Sandbox, pieces: int) -> None:
         sandbox.enqueue(reply_for(llm.model, ALBUM, pieces=pieces))
@@ -211,9 +222,9 @@ class TestFailures:
             else Reply(tool_uses=[{"name": "Album", "input": {"name": "x"}}], stop_reason="max_tokens")
         )
         sandbox.enqueue(reply, reply)
-        with pytest.raises(ValueError, match="not a Album .*max_tokens"):
+        with pytest.raises(ValueError, match=r"not a Album .*max_tokens"):
             llm.structured_predict(Album, PROMPT, topic="x")
-        with pytest.raises(ValueError, match="not a Album .*max_tokens"):
+        with pytest.raises(ValueError, match=r"not a Album .*max_tokens"):
             list(llm.stream_structured_predict(Album, PROMPT, topic="x"))
 
     def test_while_thinking_json_in_words_will_do(self, make_llm: MakeLLM, sandbox: Sandbox) -> None:

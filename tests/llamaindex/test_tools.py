@@ -29,7 +29,7 @@ def now() -> str:
     return "12:00"
 
 
-def 天気(都市: str) -> str:
+def 天気(都市: str) -> str:  # noqa: N802, N803 - the names are what is tested
     """Say hello in Japanese."""
     return f"{都市}は晴れ"
 

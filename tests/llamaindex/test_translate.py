@@ -449,6 +449,10 @@ class TestToolLoops:
         ids = {block["name"]: block["id"] for block in turns[1]["content"]}
         assert [block["tool_use_id"] for block in turns[2]["content"]] == [ids["two"], ids["one"]]
 
+    def test_a_result_with_an_id_for_a_call_without_one(self) -> None:
+        _, turns = translate([user(text("q")), assistant(call(None)), result("call_9", text("1"))])
+        assert turns[2]["content"][0]["tool_use_id"] == turns[1]["content"][0]["id"]
+
     def test_thinking_comes_first_in_a_merged_turn(self) -> None:
         thought = ThinkingBlock(content="hm", additional_information={"signature": "s"})
         _, turns = translate(

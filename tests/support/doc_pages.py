@@ -7,11 +7,11 @@ The convention, which readers of the pages can see too:
 - ``title="Output"`` on the ``text`` block that follows is what the block prints; ``...`` stands for
   anything.
 - ``bash`` blocks run if each line is an ``aivideoapi`` command.
-- ``<!-- not executed: reason -->`` on the line before a block leaves it out. Python left out must at
-  least compile.
+- A title that ends in ``not run by the tests: REASON`` leaves a block out. Python left out must at least
+  compile.
 
-``python tests/support/doc_pages.py PAGE...`` writes the printed text into pages whose blocks print
-something else, for a person to read before it is kept.
+``python tests/support/doc_pages.py PAGE...`` writes the tables that come from the code, and the printed
+text where a block prints something else, for a person to read before it is kept.
 """
 
 from __future__ import annotations
@@ -29,13 +29,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from doc_tables import with_tables
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
 _FENCE = re.compile(
     r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
 )
-_SKIPPED = re.compile(r"<!-- not executed: (?P<reason>[^\n]+?) -->\s*$")
+_SKIPPED = re.compile(r"\bnot run by the tests: (?P<reason>.+)$", re.IGNORECASE)
 _TITLE = re.compile(r'title="(?P<title>[^"]*)"')
 
 
@@ -62,12 +64,13 @@ def blocks_of(text: str) -> list[Block]:
     found = []
     for match in _FENCE.finditer(text):
         info = match["info"].strip()
-        title = _TITLE.search(info)
-        skipped = _SKIPPED.search(text[: match.start()])
+        found_title = _TITLE.search(info)
+        title = found_title["title"] if found_title else ""
+        skipped = _SKIPPED.search(title)
         found.append(
             Block(
                 language=info.split(maxsplit=1)[0] if info else "",
-                title=title["title"] if title else "",
+                title=title,
                 code=textwrap.dedent(match["body"]),
                 line=text[: match.start()].count("\n") + 2,
                 start=match.start("body"),
@@ -156,7 +159,7 @@ def _refresh(page: Path) -> None:
         end = text.index(" " * output.indent + "```", output.start)
         body = textwrap.indent(_tidy(printed) + "\n", " " * output.indent)
         text = text[: output.start] + body + text[end:]
-    page.write_text(text, encoding="utf-8")
+    page.write_text(with_tables(text), encoding="utf-8")
     print(f"{page}: {len(changes)} outputs written")
 
 
