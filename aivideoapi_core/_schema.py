@@ -74,7 +74,7 @@ def _rewrite(schema: Any, place: str) -> dict[str, Any]:
 
 def _rewrite_value(rest: dict[str, Any], place: str) -> dict[str, Any]:
     """The part of one plain value's schema that the wire takes; it is taken out of ``rest``."""
-    literals = {key: rest.pop(key) for key in ("enum", "const") if key in rest}
+    literals: dict[str, Any] = {key: rest.pop(key) for key in ("enum", "const") if key in rest}
     kind = rest.pop("type", None)
     if literals:
         return literals

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from langchain_protocol.protocol import MessagesData
+from typing import TYPE_CHECKING, Any
 
 from aivideoapi_core import ContentBlock, MessageAccumulator, Reply, StreamEvent
 from langchain_aivideoapi._fast import PROVIDER
@@ -23,6 +21,9 @@ from langchain_aivideoapi._translate.standard import (
     standard_server_start,
     tool_call_block,
 )
+
+if TYPE_CHECKING:  # 10 ms of import for one annotation
+    from langchain_protocol.protocol import MessagesData
 
 
 class EventTranslator:

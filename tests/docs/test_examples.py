@@ -99,7 +99,7 @@ def test_agent_stops_at_its_budget(run: Runner, with_key: Sandbox) -> None:
 def test_extraction_goes_on_where_it_stopped(run: Runner, with_key: Sandbox) -> None:
     output = run.folder / "out.jsonl"
     folder = str(EXAMPLES / "data" / "invoices")
-    first = run("extract_folder.py", folder, str(output), "0.9")
+    first = run("extract_folder.py", folder, str(output), "1.0")
     assert "stopped: " in first
     done = len(output.read_text(encoding="utf-8").splitlines())
     assert 0 < done < 5

@@ -16,6 +16,7 @@ _PLACE: Final = re.compile(
 )
 _PROMPT_TOKENS: Final = 10_000
 """The length of the cached prompt that the savings are computed for."""
+_NONE: Final = "\N{EN DASH}"
 
 
 def with_tables(text: str) -> str:
@@ -34,7 +35,7 @@ def models_table() -> str:
         rows.append(
             f"| `{info.id}` | {'direct' if direct else 'native'} | {_tokens(info.context_window)} | "
             f"{_tokens(info.max_output_tokens) if direct else '?'} | {thinking} | "
-            f"{(', '.join(efforts) or '–') if direct else '?'} | "
+            f"{(', '.join(efforts) or _NONE) if direct else '?'} | "
             f"{'yes' if info.structured_output else 'by a tool'} |"
         )
     return "\n".join(rows)
@@ -51,7 +52,7 @@ def prices_table() -> str:
                 *(prices.input, prices.cache_read, prices.cache_write_5m, prices.cache_write_1h),
                 prices.output,
             )
-            cells = " | ".join("–" if figure is None else f"{figure:,}" for figure in figures)
+            cells = " | ".join(_NONE if figure is None else f"{figure:,}" for figure in figures)
             rows.append(f"| `{info.id}` | {cells} | {prices.output * 5 / 1000:.3f} |")
     return "\n".join(rows)
 
