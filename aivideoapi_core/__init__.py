@@ -1,17 +1,10 @@
 """AI Video API, Messages route: what both framework adapters share. Imports neither framework."""
 
+from aivideoapi_core._async_client import AsyncMessagesClient, AsyncMessageStream
 from aivideoapi_core._bound import WorstCase, max_input_tokens, worst_case
 from aivideoapi_core._budget import BudgetStoreError, CreditBudget
 from aivideoapi_core._budget_state import BudgetStore, Standing
-from aivideoapi_core._client import (
-    DEFAULT_TIMEOUT,
-    AsyncMessagesClient,
-    AsyncMessageStream,
-    Balance,
-    MessagesClient,
-    MessageStream,
-    Timeout,
-)
+from aivideoapi_core._client import MessagesClient, MessageStream
 from aivideoapi_core._config import (
     API_KEY_ENV,
     BASE_URL_ENV,
@@ -90,6 +83,7 @@ from aivideoapi_core._schema import output_schema
 from aivideoapi_core._sse import ServerSentEvent, SSEDecoder
 from aivideoapi_core._stream import EventDecoder, MessageAccumulator
 from aivideoapi_core._summary import CreditsSummary, CreditsTotals, SpendTracker, count_cache_hit, track_spend
+from aivideoapi_core._transport import DEFAULT_TIMEOUT, Balance, Timeout
 from aivideoapi_core._types import ContentBlock, Message, StreamEvent, Usage
 from aivideoapi_core._version import __version__
 

@@ -13,10 +13,12 @@ from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Literal, Protocol, TypeVar
 
+from aivideoapi_core._async_client import AsyncMessagesClient
 from aivideoapi_core._bound import WorstCase
 from aivideoapi_core._budget_state import BudgetStore, MemoryStore, Standing, Terms, WhenOwnerDies
-from aivideoapi_core._client import AsyncMessagesClient, Balance, MessagesClient
+from aivideoapi_core._client import MessagesClient
 from aivideoapi_core._errors import AIVideoAPIError, BudgetExceededError, InvalidInputError
+from aivideoapi_core._transport import Balance
 
 logger = logging.getLogger("aivideoapi")
 

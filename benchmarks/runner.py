@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,6 +26,12 @@ if os.path.exists("/proc/self/statm"):
 {ask}
 print(json.dumps({{"import": imported, "rss": rss, "cold": time.process_time()}}))
 """
+
+
+def _environment() -> dict[str, str]:
+    """Ours, but with compiled modules kept: an import is measured as it is for an installed package."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "LANGSMITH_TRACING": "false", "LANGCHAIN_TRACING_V2": "false"}
 
 
 class ContestantError(Exception):
@@ -77,6 +84,7 @@ class _Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            env=_environment(),
         )
 
     def ask(self, metric: str, size: int, repeats: int) -> dict[str, float]:
@@ -106,7 +114,9 @@ class _Worker:
 def probe(who: Contestant, python: str, url: str) -> dict[str, float]:
     """CPU seconds of the import and of a whole process up to its first answer; MiB after the import."""
     code = _PROBE.format(url=f"{url}/answer-0", imports=who.imports, ask=who.ask)
-    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [python, "-c", code], capture_output=True, text=True, check=False, env=_environment()
+    )
     if done.returncode:
         raise ContestantError((done.stderr.strip().splitlines() or ["it failed"])[-1])
     facts: dict[str, float] = json.loads(done.stdout.splitlines()[-1])

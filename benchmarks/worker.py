@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import os
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -40,8 +39,6 @@ def _jobs(name: str, url: str) -> Jobs:
 
 def main(name: str, url: str) -> None:
     """Serve commands ``{"metric", "size", "repeats"}`` until standard input ends."""
-    for noisy in ("LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2"):
-        os.environ[noisy] = "false"
     answers, sys.stdout = sys.stdout, sys.stderr  # nothing a library prints may reach the answers
     jobs = _jobs(name, url)
     known: dict[tuple[str, int], Job] = {}

@@ -316,7 +316,7 @@ def bench() -> Iterator[Bench]:
         # Smaller limits, not other ones: a megabyte is as endless as 32.
         patch.setattr("aivideoapi_core._sse.MAX_EVENT_BYTES", MEGABYTE)
         patch.setattr("aivideoapi_core._reader.MAX_BODY_BYTES", MEGABYTE)
-        patch.setattr("aivideoapi_core._client.MAX_BODY_BYTES", MEGABYTE)
+        patch.setattr("aivideoapi_core._transport.MAX_BODY_BYTES", MEGABYTE)
         models = {}
         for model, impatient in itertools.product(PRICE_MICRO, (False, True)):
             timeout = httpx.Timeout(10.0, read=READ_TIMEOUT_S if impatient else 10.0)

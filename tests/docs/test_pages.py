@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import doc_pages
 import pytest
-from doc_pages import DOCS, ROOT, blocks_of
+from doc_pages import DOCS, blocks_of
 from doc_tables import with_tables
 
 from aivideoapi_core.sandbox import Sandbox
+
+pytest_plugins = ["pytester"]
 
 PAGES = [pytest.param(page, id=str(page.relative_to(DOCS))) for page in doc_pages.pages()]
 EXECUTED = frozenset({"python", "bash"})
@@ -63,30 +62,15 @@ def test_nothing_is_left_out_without_a_reason(page: Path) -> None:
     "page",
     [page for page in PAGES if 'title="test_' in page.values[0].read_text(encoding="utf-8")],  # type: ignore[union-attr]
 )
-def test_test_files_of_a_page_pass(page: Path, tmp_path: Path) -> None:
+def test_test_files_of_a_page_pass(page: Path, pytester: pytest.Pytester) -> None:
+    """In a pytest of their own, as a user would run them, with the fixtures of the plugin alone."""
+    tests = 0
     for block in blocks_of(page.read_text(encoding="utf-8")):
         if block.title.startswith("test_") and block.reason is None:
-            (tmp_path / block.title).write_text(block.code, encoding="utf-8")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    result = subprocess.run(  # noqa: S603 - our own pages
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            str(tmp_path),
-            "--rootdir",
-            str(tmp_path),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-        timeout=120,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
+            (pytester.path / block.title).write_text(block.code, encoding="utf-8")
+            tests += block.code.count("\ndef test_")
+    # In this process, since importing both frameworks once more would take longer than everything else.
+    pytester.runpytest_inprocess("-q", "-p", "no:cacheprovider").assert_outcomes(passed=tests)
 
 
 @pytest.mark.parametrize("page", PAGES)
