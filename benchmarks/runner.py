@@ -134,6 +134,7 @@ class Benchmark:
         rounds: int,
         quick: bool,
         only: frozenset[str] = frozenset(),
+        contestants: Iterable[Contestant] = CONTESTANTS,
         say: Callable[[str], None],
     ) -> None:
         self._frameworks = tuple(frameworks)
@@ -141,6 +142,7 @@ class Benchmark:
         self._rounds = rounds
         self._quick = quick
         self._only = only
+        self._contestants = tuple(contestants)
         self._say = say
         self.results = Results()
 
@@ -173,7 +175,7 @@ class Benchmark:
     def _available(self, framework: Framework, url: str) -> list[Contestant]:
         """Raw httpx, then the framework's contestants; notes for those that cannot run."""
         found = []
-        for who in CONTESTANTS:
+        for who in self._contestants:
             if who.framework not in (framework, "httpx"):
                 continue
             try:
