@@ -50,8 +50,8 @@ _LIMITS: Final = httpx.Limits(
 def _pieces(response: httpx.Response) -> Iterable[bytes]:
     """The pieces of a body as they arrive.
 
-    httpx's own iterators cost as much for each piece as all of our decoding, and do nothing with a
-    body that is neither compressed nor read already.
+    httpx's own iterators put each piece through a decoder and a buffer, which do nothing for a body
+    that is neither compressed nor read already.
     """
     if response.is_stream_consumed or "content-encoding" in response.headers:
         return response.iter_bytes()

@@ -104,7 +104,14 @@ class BudgetExceededError(AIVideoAPIError, ValueError):
 
 
 class APIConnectionError(AIVideoAPIError):
-    """No reply. Retryable only where the request cannot have been worked on (and billed)."""
+    """No reply. Retryable only where the request cannot have been worked on (and billed).
+
+    ``never_sent`` says that the server has certainly not got the whole request.
+    """
+
+    def __init__(self, message: str, *, never_sent: bool = False, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.never_sent = never_sent
 
 
 class APITimeoutError(APIConnectionError):

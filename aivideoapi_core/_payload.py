@@ -24,6 +24,7 @@ MAX_IMAGE_BYTES: Final = 5 * 1024 * 1024
 """Official limit for one base64 image, decoded."""
 MIN_THINKING_BUDGET: Final = 1024
 
+_IMAGE_TYPES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _ROLES: Final = frozenset({"user", "assistant", "system"})
 _OPTIONS: Final = RequestOptions.__annotations__.keys()
 _OWN_FIELDS: Final = frozenset({"model", "messages", "stream"})
@@ -190,7 +191,9 @@ def _check_tools(body: Mapping[str, Any]) -> None:
 
 def _check_messages(messages: Sequence[Mapping[str, Any]]) -> None:
     if not messages:
-        raise InvalidInputError("messages must not be empty")
+        raise InvalidInputError(
+            "messages must not be empty: give at least one turn that is neither blank nor a system prompt"
+        )
     for position, message in enumerate(messages):
         if not isinstance(message, Mapping) or message.get("role") not in _ROLES:
             role = message.get("role") if isinstance(message, Mapping) else message
@@ -216,7 +219,14 @@ def _check_block(block: Any, position: int) -> None:
 
 def _check_image(block: Mapping[str, Any], position: int) -> None:
     source = block.get("source")
-    data = source.get("data") if isinstance(source, Mapping) else None
+    if not isinstance(source, Mapping) or source.get("type") != "base64":
+        return
+    data, media_type = source.get("data"), source.get("media_type")
+    if media_type not in _IMAGE_TYPES:
+        raise InvalidInputError(
+            f"messages[{position}] holds an image of type {media_type!r}; "
+            f"use one of {', '.join(_IMAGE_TYPES)}, or convert the image"
+        )
     if isinstance(data, str) and len(data) * 3 // 4 > MAX_IMAGE_BYTES:
         raise InvalidInputError(
             f"messages[{position}] holds an image of {len(data) * 3 // 4:,} bytes; "

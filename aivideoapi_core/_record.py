@@ -30,9 +30,6 @@ from aivideoapi_core._routes import route_of
 _GATEWAY_TIMEOUTS: Final = frozenset({504, 522, 524})
 """A proxy gave up waiting; what it waited for may have been done, and billed."""
 
-_NEVER_SENT: Final = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError"})
-"""Names of httpx's exceptions (which only the client imports) for a request that did not leave."""
-
 
 class Outcome(StrEnum):
     """How a call ended, as far as money is concerned."""
@@ -126,7 +123,7 @@ def may_be_billed(error: BaseException) -> bool:
             return error.status_code in _GATEWAY_TIMEOUTS
         case StreamError():
             return error.partial is not None or not error.retryable
-        case APIConnectionError() if _was_never_sent(error):
+        case APIConnectionError(never_sent=True):
             return False
         case APITimeoutError():
             return True
@@ -134,16 +131,6 @@ def may_be_billed(error: BaseException) -> bool:
             return not error.retryable
         case AIVideoAPIError() | _:
             return True
-
-
-def _was_never_sent(error: BaseException) -> bool:
-    """Whether the connection failed before the request was out."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if type(cause).__name__ in _NEVER_SENT:
-            return True
-        cause = cause.__cause__
-    return False
 
 
 def label_of(error: BaseException) -> str:

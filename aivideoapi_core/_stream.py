@@ -158,6 +158,7 @@ _DELTA_FIELDS: Final[Mapping[str, tuple[str, str]]] = {
     "input_json_delta": ("partial_json", "input"),
     "thinking_delta": ("thinking", "thinking"),
     "signature_delta": ("signature", "signature"),
+    "compaction_delta": ("content", "content"),
 }
 """Delta type: the field of the delta, and the field of the block that its text is appended to."""
 
@@ -199,7 +200,7 @@ class _OpenBlock:
         """
         block = dict(self.block)
         for field, pieces in self.pieces.items():
-            if field in ("text", "thinking"):
+            if field in ("text", "thinking", "content"):
                 block[field] = "".join((block.get(field) or "", *pieces))
             elif field == "signature":
                 block[field] = "".join(pieces)  # replaces what the start said, as the official client does
@@ -305,6 +306,8 @@ class MessageAccumulator:
             source, target = known
             text = delta[source]
             if type(text) is not str:
+                if text is None and kind == "compaction_delta":
+                    return  # officially null where nothing could be compacted
                 raise TypeError(source)
             block = self._open[event["index"]]
             pieces = block.pieces

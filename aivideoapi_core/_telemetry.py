@@ -1,7 +1,8 @@
 """OpenTelemetry, for those who have set it up: spans and metrics by the GenAI semantic conventions.
 
 Nothing is imported here. A program that configures OpenTelemetry has imported its API, and only
-then is it looked up; without it the cost is two dictionary look-ups a call. No content is recorded.
+then is it looked up; without it the cost is two dictionary look-ups a call, and little more where a
+library (langsmith is one) imported the API and nobody set it up. No content is recorded.
 Names: OpenTelemetry "Semantic conventions for generative AI", client spans and client metrics;
 credits have none there, theirs begin with ``aivideoapi.``.
 """
@@ -20,6 +21,8 @@ from aivideoapi_core._version import __version__
 
 PROVIDER: Final = "aivideoapi"
 _SCOPE: Final = "aivideoapi"
+_STAND_INS: Final = frozenset({"ProxyTracerProvider", "_ProxyMeterProvider"})
+"""What the API has until a program sets a provider. By name: one of the two is not public."""
 _TOKEN_BOUNDS: Final = (
     1,
     4,
@@ -56,8 +59,12 @@ _REQUEST_FIELDS: Final = ("max_tokens", "temperature", "top_p", "top_k", "stop_s
 
 
 def start_telemetry(model: str, payload: Mapping[str, Any], *, base_url: str) -> CallTelemetry | None:
-    """Begin the span and the clock of one call; ``None`` if nobody has imported OpenTelemetry."""
+    """Begin the span and the clock of one call; ``None`` if nobody has set OpenTelemetry up."""
     trace, metrics = sys.modules.get("opentelemetry.trace"), sys.modules.get("opentelemetry.metrics")
+    if trace is not None and type(trace.get_tracer_provider()).__name__ in _STAND_INS:
+        trace = None
+    if metrics is not None and type(metrics.get_meter_provider()).__name__ in _STAND_INS:
+        metrics = None
     if trace is None and metrics is None:
         return None
     common = {

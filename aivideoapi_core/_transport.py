@@ -314,14 +314,20 @@ class Transport:
         if _is_distrust(error):
             return APIConnectionError(
                 f"the certificate of {self.base_url} is not trusted ({text}); for a private authority "
-                "pass http_client= with its certificate"
+                "pass http_client= with its certificate",
+                never_sent=True,
             )
-        unsent = isinstance(error, _NEVER_SENT) or request.free
+        never_sent = isinstance(error, _NEVER_SENT)
         if timed_out:
-            retryable = unsent or self.retry.retry_read_timeouts
-            return APITimeoutError(f"no answer from {self.base_url} in time ({text})", retryable=retryable)
+            return APITimeoutError(
+                f"no answer from {self.base_url} in time ({text})",
+                never_sent=never_sent,
+                retryable=never_sent or request.free or self.retry.retry_read_timeouts,
+            )
         return APIConnectionError(
-            f"no answer from {self.base_url} ({text})", retryable=unsent or request.stream
+            f"no answer from {self.base_url} ({text})",
+            never_sent=never_sent,
+            retryable=never_sent or request.free or request.stream,
         )
 
     def _parse_reply(

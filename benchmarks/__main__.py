@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help="interpreter that has llama-index-llms-anthropic with anthropic<1 (they clash with langchain-anthropic)",
     )
-    parser.add_argument("--output", type=Path, default=Path("benchmark-results"), metavar="DIR")
+    parser.add_argument("--output", type=Path, default=Path("build/benchmarks"), metavar="DIR")
     parser.add_argument("--strict", action="store_true", help="exit with 1 if a ratio misses its target")
     return parser
 

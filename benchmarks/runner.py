@@ -189,7 +189,7 @@ class Benchmark:
     def _probe_all(
         self, framework: Framework, contestants: list[Contestant], url: str, metrics: list[Metric]
     ) -> None:
-        rounds = min(self._rounds, 5) if metrics else 0
+        rounds = min(self._rounds, 2 if self._quick else 5) if metrics else 0
         for number in range(rounds):
             for who in contestants:
                 facts = probe(who, self._python(who), url)

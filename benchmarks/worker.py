@@ -7,6 +7,7 @@ this package and the contestant.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import json
 import sys
@@ -43,21 +44,21 @@ def main(name: str, url: str) -> None:
     jobs = _jobs(name, url)
     known: dict[tuple[str, int], Job] = {}
     gc.freeze()  # what the imports left behind is not walked again and again in the timed parts
-    with asyncio.Runner() as runner:
+    with contextlib.closing(asyncio.new_event_loop()) as loop:
         for line in sys.stdin:
             command = json.loads(line)
-            print(json.dumps(_answer(jobs, known, runner, command)), file=answers, flush=True)
+            print(json.dumps(_answer(jobs, known, loop, command)), file=answers, flush=True)
 
 
 def _answer(
-    jobs: Jobs, known: dict[tuple[str, int], Job], runner: asyncio.Runner, command: dict[str, Any]
+    jobs: Jobs, known: dict[tuple[str, int], Job], loop: asyncio.AbstractEventLoop, command: dict[str, Any]
 ) -> dict[str, Any]:
     key = command["metric"], command["size"]
     try:
         if key not in known:
             known[key] = jobs.job(*key)
-            measure(known[key], runner, 1)  # warm-up
-        return asdict(measure(known[key], runner, command["repeats"]))
+            measure(known[key], loop, 1)  # warm-up
+        return asdict(measure(known[key], loop, command["repeats"]))
     except LookupError as error:
         return {"error": f"not applicable: {error}"}
     except Exception as error:  # noqa: BLE001 - whatever a contestant raises is its result

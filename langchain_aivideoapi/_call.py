@@ -161,7 +161,7 @@ def prepare(
     defaults: Mapping[str, Any],
     messages: Sequence[BaseMessage],
     *,
-    stop: Sequence[str] | None,
+    stop: str | Sequence[str] | None,
     arguments: Mapping[str, Any],
     stream: bool,
 ) -> Call:
@@ -186,8 +186,8 @@ def prepare(
     }
     if extra_body:
         options["extra_body"] = extra_body
-    if options.get("stop_sequences") is not None:
-        options["stop_sequences"] = list(options["stop_sequences"]) or None
+    if (stops := options.get("stop_sequences")) is not None:
+        options["stop_sequences"] = [stops] if isinstance(stops, str) else list(stops) or None
     system, turns = to_conversation(messages)
     if system is not None:
         options["system"] = system
@@ -229,6 +229,8 @@ def _named(arguments: Mapping[str, Any]) -> dict[str, Any]:
 def _merged(defaults: Mapping[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """The model's settings with the call's on top. Output settings are merged field by field."""
     options = {**defaults, **given}
+    if options["model"] is None:
+        options["model"] = defaults["model"]  # a call cannot be made without one
     for name in ("extra_body", "extra_headers"):
         if defaults.get(name) and given.get(name):
             options[name] = {**defaults[name], **given[name]}
@@ -252,7 +254,10 @@ def _add_tools(options: dict[str, Any]) -> None:
     choice = options.pop("tool_choice", None)
     if choice is not None or (parallel is not None and tools):
         choice = to_tool_choice(choice, tools or (), parallel_tool_calls=parallel)
-        if choice is not None:
+        # Without any tool, "auto" and "none" say nothing, and the wire refuses them.
+        if choice is not None and (
+            tools or options.get("mcp_servers") or choice["type"] not in ("auto", "none")
+        ):
             options["tool_choice"] = choice
 
 

@@ -155,6 +155,11 @@ class Settings(BaseChatModel):
         protected_namespaces=(),
     )
 
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _listed_stop(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
     @field_validator("mcp_servers", "default_headers", mode="before")
     @classmethod
     def _parse_secret(cls, value: Any) -> Any:

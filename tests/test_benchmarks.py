@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import json
 import sys
@@ -42,9 +43,9 @@ def test_a_tiny_round(framework: str, tmp_path: Path) -> None:
     lines = report.lines(framework, results.rows[framework])
     assert [line.metric.job for line in lines] == ["invoke", "stream", "tool", "think"]
     for line in lines:
-        assert {role: (len(series.cpu), series.error) for role, series in line.row.items()} == {
-            role: (1, "") for role in ("raw", "floor", "ours")
-        }
+        assert {role: (len(series.cpu), series.error) for role, series in line.row.items()} == dict.fromkeys(
+            ("raw", "floor", "ours"), (1, "")
+        )
         assert line.over is not None
         assert line.to_peer is None
     assert not report.wrong_outputs(results)
@@ -61,12 +62,13 @@ def test_a_wrong_output_is_an_error_not_a_time() -> None:
     class Liar:
         def job(self, metric: str, size: int) -> Any:
             def check(result: int) -> None:
-                assert result == size, "wrong"
+                if result != size:
+                    raise AssertionError("wrong")
 
             return job.Job(run=lambda: 1, check=check)
 
     def answer(size: int) -> Any:
-        with asyncio.Runner() as loop:
+        with contextlib.closing(asyncio.new_event_loop()) as loop:
             return worker._answer(Liar(), {}, loop, {"metric": "x", "size": size, "repeats": 1})
 
     assert set(answer(1)) == {"cpu_s", "wall_s"}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
 from llama_index.core.llms.llm import ToolSelection
-from llama_index.core.tools.types import BaseTool
+from llama_index.core.tools.types import BaseTool, ToolMetadata
+from pydantic import BaseModel
 
 from aivideoapi_core import InvalidInputError, ToolChoiceParam
 from llamaindex_aivideoapi._translate._blocks import parse_arguments
@@ -26,12 +28,25 @@ def _to_tool(tool: Any) -> dict[str, Any]:
             f"tools must be LlamaIndex tools or wire dictionaries, not {type(tool).__name__}; "
             "wrap a function in FunctionTool.from_defaults"
         )
-    schema = tool.metadata.get_parameters_dict()
+    schema = _parameters_of(tool.metadata)
     # A model without fields gives a schema without them, which the wire does not take.
     wire = {"name": tool.metadata.name, "input_schema": {"type": "object", "properties": {}, **schema}}
     if tool.metadata.description:
         wire["description"] = tool.metadata.description
     return wire
+
+
+def _parameters_of(metadata: ToolMetadata) -> dict[str, Any]:
+    """``metadata``'s own schema. Pydantic takes 0.2 ms to make it, and every turn of an agent asks again."""
+    own = type(metadata).get_parameters_dict is ToolMetadata.get_parameters_dict
+    if own and metadata.fn_schema is not None:
+        return _parameters_of_class(metadata.fn_schema)
+    return metadata.get_parameters_dict()
+
+
+@functools.lru_cache(maxsize=256)
+def _parameters_of_class(fn_schema: type[BaseModel]) -> dict[str, Any]:
+    return ToolMetadata("", fn_schema=fn_schema).get_parameters_dict()
 
 
 def to_tool_choice(choice: Any, *, required: bool = False, parallel: bool = True) -> ToolChoiceParam | None:

@@ -487,3 +487,17 @@ def test_a_message_without_any_frame_is_incomplete() -> None:
     decoder = EventDecoder()
     decode([frame(START)[:-1]], decoder)
     assert decoder.pending is True
+
+
+@pytest.mark.parametrize(("pieces", "expected"), [(["a", "b"], "ab"), ([None], None)])
+def test_compaction_is_kept(pieces: list[str | None], expected: str | None) -> None:
+    """A beta block; lost content would break the conversation that is sent back."""
+    accumulator = MessageAccumulator()
+    accumulator.push({"type": "message_start", "message": {"id": "m", "content": [], "usage": {}}})
+    block = {"type": "compaction", "content": None}
+    accumulator.push({"type": "content_block_start", "index": 0, "content_block": block})
+    for piece in pieces:
+        delta = {"type": "compaction_delta", "content": piece}
+        accumulator.push({"type": "content_block_delta", "index": 0, "delta": delta})
+    accumulator.push({"type": "content_block_stop", "index": 0})
+    assert accumulator.closed_block == {"type": "compaction", "content": expected}

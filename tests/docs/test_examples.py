@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import json
 import os
 import runpy
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from doc_pages import ROOT
@@ -46,7 +50,9 @@ class Runner:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Runner:
+def run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Iterator[Runner]:
     # What an example sets is taken back after the test.
     for name in ("AIVIDEOAPI_API_KEY", "AIVIDEOAPI_BASE_URL"):
         monkeypatch.setenv(name, "")
@@ -54,7 +60,16 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     monkeypatch.syspath_prepend(str(EXAMPLES))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # for examples that start a process
     monkeypatch.chdir(tmp_path)
-    return Runner(monkeypatch, capsys, tmp_path)
+    register = atexit.register
+    with contextlib.ExitStack() as at_end:
+
+        def sooner(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+            """The sandbox of an example closes at the end of its process; here, of its test."""
+            ours = isinstance(getattr(function, "__self__", None), Sandbox)
+            return (at_end.callback if ours else register)(function, *arguments, **named)
+
+        monkeypatch.setattr(atexit, "register", sooner)
+        yield Runner(monkeypatch, capsys, tmp_path)
 
 
 @pytest.fixture
