@@ -125,7 +125,8 @@ class APIStatusError(AIVideoAPIError):
         # Frameworks look for "429" and such words in texts to decide on a retry, so where waiting
         # does not help they must not appear, not even in the server's message or in a request id.
         shown = [] if self.status_code == 429 and not self.retryable else [self.status_code]
-        label = " ".join(str(part) for part in (*shown, self.code or self.type) if part)
+        # The envelope's code may be the status itself: say it once.
+        label = " ".join(dict.fromkeys(str(part) for part in (*shown, self.code or self.type) if part))
         text = super().__str__()
         text = f"{label}: {text}" if label else text
         return text if self.retryable else _RETRY_WORDS.sub(_disguise, text)

@@ -189,7 +189,7 @@ class Benchmark:
     def _probe_all(
         self, framework: Framework, contestants: list[Contestant], url: str, metrics: list[Metric]
     ) -> None:
-        rounds = min(self._rounds, 2 if self._quick else 5) if metrics else 0
+        rounds = min(self._rounds, 1 if self._quick else 5) if metrics else 0
         for number in range(rounds):
             for who in contestants:
                 facts = probe(who, self._python(who), url)
@@ -200,9 +200,8 @@ class Benchmark:
 
     def _ask_all(self, framework: Framework, workers: list[_Worker], metrics: list[Metric]) -> None:
         for metric in metrics:
-            row = self._rounds_of(
-                workers, metric.job, metric.size, repeats=metric.repeats, rounds=self._rounds
-            )
+            repeats = -(-metric.repeats // 3) if self._quick else metric.repeats
+            row = self._rounds_of(workers, metric.job, metric.size, repeats=repeats, rounds=self._rounds)
             self.results.rows[framework][metric.key] = row
             self._say(f"{framework}: {metric.title}")
 

@@ -11,7 +11,16 @@ import httpx
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.language_models.model_profile import ModelProfile
-from pydantic import AliasChoices, ConfigDict, Field, PrivateAttr, SecretStr, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from aivideoapi_core import (
     API_KEY_ENV,
@@ -159,6 +168,16 @@ class Settings(BaseChatModel):
     @classmethod
     def _listed_stop(cls, value: Any) -> Any:
         return [value] if isinstance(value, str) else value
+
+    @field_serializer("timeout", when_used="json-unless-none")
+    def _timeout_as_json(self, timeout: Timeout) -> Any:
+        """The four numbers of an ``httpx.Timeout``."""
+        return timeout.as_dict() if isinstance(timeout, httpx.Timeout) else timeout
+
+    @field_validator("timeout", mode="before")
+    @classmethod
+    def _timeout_from_json(cls, value: Any) -> Any:
+        return httpx.Timeout(**value) if isinstance(value, dict) else value
 
     @field_validator("mcp_servers", "default_headers", mode="before")
     @classmethod

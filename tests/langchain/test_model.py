@@ -551,3 +551,12 @@ def test_importing_needs_no_langchain() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - our own interpreter and code
     assert done.stdout.strip() == "[]"
+
+
+def test_a_timeout_of_httpx_survives_json(sandbox: Sandbox) -> None:
+    timeout = httpx.Timeout(5.0, connect=1.0)
+    model = ChatAIVideoAPI(
+        model="claude-sonnet-4-6", api_key="sk-test", base_url=sandbox.url, timeout=timeout
+    )
+    dumped = json.loads(model.model_dump_json(exclude={"api_key"}))
+    assert ChatAIVideoAPI(**dumped, api_key="sk-test").timeout == timeout
