@@ -122,7 +122,10 @@ def _normalised(payload: dict[str, Any]) -> Message:
 
 
 def _whole_block(block: ContentBlock) -> ContentBlock:
-    """``block`` with arguments as an object, whatever the server made of them."""
+    """``block`` with arguments as an object and texts as texts, whatever the server made of them."""
+    for field in ("text", "thinking"):
+        if block["type"] == field and not isinstance(block.get(field), str):
+            return {**block, field: ""}
     if not is_tool_use(block) or isinstance(block.get("input"), dict):
         return block
     given = block.get("input")

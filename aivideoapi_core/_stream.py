@@ -199,6 +199,8 @@ class _OpenBlock:
         in ``partial_json`` beside an empty ``input``.
         """
         block = dict(self.block)
+        if block["type"] in ("text", "thinking") and block.get(block["type"]) is None:
+            block[block["type"]] = ""
         for field, pieces in self.pieces.items():
             if field in ("text", "thinking", "content"):
                 block[field] = "".join((block.get(field) or "", *pieces))

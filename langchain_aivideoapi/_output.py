@@ -1,7 +1,7 @@
 """Output formats: JSON by a schema on either route.
 
 The direct-forward route has ``output_config.format``. The native route documents nothing of the
-kind, so there a tool that takes the schema's object as its input stands in: the model must call it,
+kind, and some shapes (recursion, mappings with free keys) cannot be said there, so then a tool that takes the schema's object as its input stands in: the model must call it,
 and what it passes is handed on as the text of the reply, streamed or whole. Callers see the same on
 both routes: text that is JSON.
 """
@@ -25,6 +25,7 @@ from aivideoapi_core import (
     MessageAccumulator,
     Route,
     StreamEvent,
+    UnsupportedOptionError,
     output_schema,
     route_of,
 )
@@ -103,13 +104,40 @@ def add_output_format(model: str, options: dict[str, Any], response_format: Any)
         _add_instruction(options, _JSON_ONLY)
         return None
     name, schema = found
-    if route_of(model) is Route.DIRECT:
+    if route_of(model) is Route.DIRECT and (wanted := enforceable(schema)) is not None:
         options["output_config"] = {
             **options.get("output_config", {}),
-            "format": {"type": "json_schema", "schema": output_schema(schema)},
+            "format": {"type": "json_schema", "schema": wanted},
         }
         return None
-    return _add_output_tool(options, name, schema)
+    return _add_output_tool(options, name, rooted(schema))
+
+
+def enforceable(schema: Mapping[str, Any]) -> dict[str, Any] | None:
+    """``schema`` as ``output_config.format`` takes it, or ``None`` if only a tool can say it."""
+    try:
+        return output_schema(schema)
+    except UnsupportedOptionError:
+        return None
+
+
+def rooted(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """``schema`` with the object itself, not a reference to it, at the root, where tools want it.
+
+    Raises ``UnsupportedOptionError`` if that is no object: neither a tool nor an output format can say it.
+    """
+    root = dict(schema)
+    while isinstance(reference := root.pop("$ref", None), str):
+        place, _, name = reference.removeprefix("#/").partition("/")
+        found = schema.get(place, {}).get(name)
+        if not isinstance(found, Mapping) or found.get("$ref") == reference:
+            raise UnsupportedOptionError(f"the schema's reference {reference!r} leads nowhere")
+        root = {**found, **root}
+    if root.get("type") != "object":
+        raise UnsupportedOptionError(
+            "the schema must be of type object at its root; put the value into a field of an object"
+        )
+    return root
 
 
 def _add_output_tool(options: dict[str, Any], name: str, schema: Mapping[str, Any]) -> OutputTool:
@@ -118,7 +146,7 @@ def _add_output_tool(options: dict[str, Any], name: str, schema: Mapping[str, An
     while name in taken:
         name += "_"
     description = schema.get("description") or "The final answer, in the form that was asked for."
-    tool = {"name": name, "description": description, "input_schema": {"type": "object", **schema}}
+    tool = {"name": name, "description": description, "input_schema": dict(schema)}
     options["tools"] = [*options.get("tools", ()), tool]
     if options.get("thinking"):
         # Thinking and a forced choice exclude each other: ask for it in words.

@@ -21,8 +21,8 @@ from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import TypeAdapter
 
-from aivideoapi_core import InvalidInputError, UnsupportedOptionError, output_schema
-from langchain_aivideoapi._output import is_plain_dataclass, json_schema_of
+from aivideoapi_core import InvalidInputError
+from langchain_aivideoapi._output import enforceable, is_plain_dataclass, json_schema_of, rooted
 from langchain_aivideoapi._translate.tools import to_tools
 
 if TYPE_CHECKING:
@@ -111,9 +111,9 @@ def _by_text(
         json_schema = json_schema_of(schema)
         # Traces show core's form of a schema, whatever goes over the wire.
         traced["schema"] = convert_to_json_schema(schema) if _is_pydantic(schema) else json_schema
-        if method == "json_schema" or _can_be_enforced(json_schema):
-            output_schema(json_schema)  # raises now rather than at the first call
-            name = str(json_schema.get("title") or "answer")
+        if method == "json_schema" or enforceable(json_schema) is not None:
+            # rooted() raises now rather than at the first call.
+            name = str(rooted(json_schema).get("title") or "answer")
             response_format = {"type": "json_schema", "json_schema": {"name": name, "schema": json_schema}}
     bound: dict[str, Any] = {"response_format": response_format, **options}
     if "schema" in traced:
@@ -122,14 +122,6 @@ def _by_text(
     if _is_pydantic(schema):
         return llm, PydanticOutputParser(pydantic_object=schema)
     return llm, _with_instance(JsonOutputParser(), schema)
-
-
-def _can_be_enforced(json_schema: Mapping[str, Any]) -> bool:
-    try:
-        output_schema(json_schema)
-    except UnsupportedOptionError:
-        return False
-    return True
 
 
 def _is_pydantic(schema: Any) -> bool:

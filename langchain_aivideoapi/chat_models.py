@@ -300,8 +300,9 @@ class ChatAIVideoAPI(Settings):
           which excludes a forced call, it is asked to (with a warning), and an answer without the
           call raises ``OutputParserException``.
         - ``json_schema``: the reply's text is JSON by the schema, by ``output_config.format`` on the
-          direct-forward route. The native route documents no such field, so there a forced tool
-          stands in and its arguments become the text.
+          direct-forward route. The native route documents no such field, and the field takes neither
+          recursion nor mappings with free keys, so then a forced tool stands in and its arguments
+          become the text.
         - ``json_mode``: the same where the schema can be said that way, else (and without a schema)
           the model is told to answer with JSON, and the text is parsed.
         """

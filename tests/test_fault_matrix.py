@@ -54,7 +54,7 @@ PRICE_MICRO: Final = {
     "claude-sonnet-4-6": 18 * 300 + 42 * 1500,
     "claude-sonnet-4-6/anthropic": 18 * 883 + 42 * 4412,
 }
-READ_TIMEOUT_S: Final = 0.2
+READ_TIMEOUT_S: Final = 0.6
 MEGABYTE: Final = 1024 * 1024
 
 

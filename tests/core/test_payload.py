@@ -275,8 +275,9 @@ USER = {"role": "user", "content": "a"}
         pytest.param([{"role": "user", "content": 5}], "no content", id="number"),
         pytest.param([{"role": "user", "content": ["a"]}], "not a content block", id="blocks as texts"),
         pytest.param([{"role": "user", "content": [{"text": "a"}]}], "not a content block", id="block without a type"),
-        pytest.param([{"role": "user", "content": [{"type": "image", "source": {"type": "base64", "data": "A" * 8_000_000}}]}], "image of", id="large image"),
-        pytest.param([{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": [{"type": "image", "source": {"type": "base64", "data": "A" * 8_000_000}}]}]}], "image of", id="large image in a tool result"),
+        pytest.param([{"role": "user", "content": [{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "A" * 8_000_000}}]}], "image of", id="large image"),
+        pytest.param([{"role": "user", "content": [{"type": "image", "source": {"type": "base64", "media_type": "image/bmp", "data": "Qk0="}}]}], "image of type 'image/bmp'", id="kind of image"),
+        pytest.param([{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": [{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "A" * 8_000_000}}]}]}], "image of", id="large image in a tool result"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("model", ROUTES)

@@ -100,6 +100,11 @@ def changed(**fields: Any) -> bytes:
             {**MESSAGE, "content": [{"type": "tool_use", "id": "t", "name": "n", "input": {}, "partial_json": "[1]"}]},
             id="arguments that are no object",
         ),
+        pytest.param(
+            changed(content=[{"type": "thinking", "thinking": None, "signature": "s"}, {"type": "text", "text": None}]),
+            {**MESSAGE, "content": [{"type": "thinking", "thinking": "", "signature": "s"}, {"type": "text", "text": ""}]},
+            id="texts that are null",
+        ),
     ],
 )  # fmt: skip
 def test_a_message(body: bytes, expected: dict[str, Any]) -> None:

@@ -52,6 +52,7 @@ OPTIONS: list[Any] = [
     ("top_k", 5, {"top_k": 5}),
     ("stop", ["END"], {"stop_sequences": ["END"]}),
     ("stop_sequences", ["END"], {"stop_sequences": ["END"]}),
+    ("stop", "END", {"stop_sequences": ["END"]}),
     ("thinking", {"type": "adaptive"}, {"thinking": {"type": "adaptive"}}),
     ("effort", "low", {"output_config": {"effort": "low"}}),
     ("reasoning_effort", "low", {"output_config": {"effort": "low"}}),
@@ -89,6 +90,11 @@ def test_none_per_call_takes_a_setting_back(
     fields = {name: value}
     _model(anything, **fields).invoke("x", **{name: None})
     assert not expected.keys() & anything.requests[-1].body.keys()
+
+
+def test_no_model_per_call_is_the_own_one(anything: Sandbox) -> None:
+    _model(anything).invoke("x", model=None)
+    assert anything.requests[-1].body["model"] == DIRECT
 
 
 def test_the_call_wins_over_the_model(anything: Sandbox) -> None:

@@ -198,7 +198,10 @@ def test_cache_control_as_a_setting(sandbox: Sandbox) -> None:
 
 def test_no_tools_are_no_field(sandbox: Sandbox) -> None:
     _model(sandbox).bind_tools([], parallel_tool_calls=False).invoke("Hello")
-    assert not {"tools", "tool_choice"} & sandbox.requests[-1].body.keys()
+    _model(sandbox).bind_tools([], tool_choice="auto").invoke("Hello")
+    _model(sandbox).invoke("Hello", tool_choice="none")
+    for request in sandbox.requests:
+        assert not {"tools", "tool_choice"} & request.body.keys()
 
 
 def test_tools_straight_in_the_call(sandbox: Sandbox) -> None:
