@@ -18,7 +18,7 @@ HELP: Final = """\
 /history        show the conversation
 /clear          forget the conversation
 /save FILE      write it to FILE: .json as data, anything else as Markdown
-/credits        what this session cost, and the balance
+/credits        what this conversation cost, and the balance
 /help           this list
 /quit           leave; so does Ctrl-D
 
