@@ -32,6 +32,8 @@ def run_agent(console: Console, target: Target, *, model: str, questions: Sequen
     agent = create_agent(chat, tools=_tools(), system_prompt=_SYSTEM)
     history: list[Any] = []
     for question in questions:
+        if history:
+            console.print()
         said(console, "You", question, style="bold green")
         history.append({"role": "user", "content": question})
         for message in _show_turn(
@@ -40,7 +42,6 @@ def run_agent(console: Console, target: Target, *, model: str, questions: Sequen
             history.append(message)
             if message.type == "ai":
                 yield call_of_langchain(message, model=model)
-        console.print()
 
 
 def _tools() -> list[BaseTool]:

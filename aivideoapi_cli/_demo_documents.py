@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.text import Text
 
 from aivideoapi_cli._demo_bill import Call, call_of_llamaindex
+from aivideoapi_cli._demo_markdown import Section, sections_of
 from aivideoapi_cli._writer import INDENT, StreamWriter, label, said
 
 if TYPE_CHECKING:
@@ -21,10 +22,9 @@ if TYPE_CHECKING:
 
 _PASSAGE_TOKENS: Final = 200
 _PASSAGES: Final = 4
-_STARTS: Final = re.compile(r"\s*(?:[-*+]\s|\d+[.)]\s|#|\||>)|    ")
-"""A line that begins something of its own: list item, heading, table row, quotation, code."""
-_ALONE: Final = re.compile(r"\s*(?:#|\||>|```|~~~)|    ")
-"""A line that nothing is added to."""
+_WORD: Final = re.compile(r"\w+")
+_SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+|\n\s*\n")
+_MARKDOWN: Final = (".md", ".markdown")
 
 
 def ask_documents(
@@ -41,7 +41,7 @@ def ask_documents(
     said(console, "You", question, style="bold green")
     with _replies() as replies:
         response = engine.query(question)
-        _show_sources(console, response.source_nodes)
+        _show_sources(console, response.source_nodes, question=question)
         label(console, "Answer", "bold magenta")
         writer = StreamWriter(console)
         for piece in getattr(response, "response_gen", None) or [str(response)]:
@@ -53,53 +53,29 @@ def ask_documents(
 
 def _retriever(files: Sequence[TextFile]) -> Any:
     from llama_index.core import Document
-    from llama_index.core.node_parser import MarkdownNodeParser, SentenceSplitter
+    from llama_index.core.node_parser import SentenceSplitter
     from llama_index.retrievers.bm25 import BM25Retriever
 
     documents = [
         Document(
-            text=unwrapped(file.text) if file.name.endswith(".md") else file.text,
-            metadata={"file_name": file.name},
-            excluded_embed_metadata_keys=["file_name"],  # a section's title counts, a file's name does not
+            text="\n\n".join(section.paragraphs),
+            # What ends in _name or _title is shown to the model above the passage. A section's title
+            # counts in the search, a file's name does not.
+            metadata={"file_name": file.name, "section_title": section.title},
+            excluded_embed_metadata_keys=["file_name"],
         )
         for file in files
+        for section in _sections(file)
     ]
-    sections = MarkdownNodeParser(include_metadata=True).get_nodes_from_documents(documents)
-    for section in sections:
-        section.metadata = {
-            "file_name": section.metadata["file_name"],
-            "section": _heading_of(section.get_content()),
-        }
     split = SentenceSplitter(chunk_size=_PASSAGE_TOKENS, chunk_overlap=0, paragraph_separator="\n\n")
-    passages = split(sections)
+    passages = split(documents)
     return BM25Retriever.from_defaults(nodes=passages, similarity_top_k=min(_PASSAGES, len(passages)))
 
 
-def _heading_of(text: str) -> str:
-    first, _, _ = text.partition("\n")
-    return first.strip("# ") if first.startswith("#") else ""
-
-
-def unwrapped(text: str) -> str:
-    """Markdown with each paragraph and list item on one line, as it reads; code and tables stay as they are."""
-    lines: list[str] = []
-    in_code = False
-    for line in text.splitlines():
-        fence = line.lstrip().startswith(("```", "~~~"))
-        before = lines[-1] if lines else ""
-        if (
-            fence
-            or in_code
-            or not line.strip()
-            or _STARTS.match(line)
-            or not before.strip()
-            or _ALONE.match(before)
-        ):
-            lines.append(line)
-        else:
-            lines[-1] = f"{before.rstrip()} {line.strip()}"
-        in_code ^= fence
-    return "\n".join(lines) + "\n"
+def _sections(file: TextFile) -> list[Section]:
+    """The parts of a file that passages are cut from; what is not Markdown is one part, as it is."""
+    whole = [Section("", (file.text,))]
+    return (sections_of(file.text) or whole) if file.name.lower().endswith(_MARKDOWN) else whole
 
 
 @contextmanager
@@ -130,11 +106,11 @@ def _replies() -> Iterator[list[Mapping[str, Any]]]:
         dispatcher.event_handlers.remove(handler)
 
 
-def _show_sources(console: Console, nodes: Sequence[NodeWithScore]) -> None:
+def _show_sources(console: Console, nodes: Sequence[NodeWithScore], *, question: str) -> None:
     for number, node in enumerate(nodes, start=1):
         label(console, "Sources" if number == 1 else "", "bold blue")
         name = str(node.metadata.get("file_name", "?"))
-        section = str(node.metadata.get("section", ""))
+        section = str(node.metadata.get("section_title", ""))
         head = Text.assemble(
             (f"{number}. ", "dim"), (name, "blue"), (f"  score {node.score or 0.0:.2f}", "dim")
         )
@@ -142,11 +118,17 @@ def _show_sources(console: Console, nodes: Sequence[NodeWithScore]) -> None:
             head.append(f"  {section}", style="dim")
         head.truncate(max(console.width - INDENT, 20), overflow="ellipsis")
         console.print(head)
-        excerpt = Text(" " * (INDENT + 3) + _excerpt(node.node.get_content()), style="dim italic")
+        excerpt = Text(
+            " " * (INDENT + 3) + excerpt_of(node.node.get_content(), question=question), style="dim italic"
+        )
         excerpt.truncate(max(console.width - 1, 40), overflow="ellipsis")
         console.print(excerpt)
 
 
-def _excerpt(text: str) -> str:
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith(("#", "```", "|--"))]
-    return " ".join(" ".join(lines or [text]).split())
+def excerpt_of(passage: str, *, question: str) -> str:
+    """The passage on one line, from the first of its sentences that shares most words with the question."""
+    wanted = set(_WORD.findall(question.lower()))
+    sentences = [" ".join(sentence.split()) for sentence in _SENTENCE_END.split(passage.strip())]
+    shared = [len(wanted & set(_WORD.findall(sentence.lower()))) for sentence in sentences]
+    start = shared.index(max(shared))
+    return ("… " if start else "") + " ".join(sentences[start:])

@@ -11,6 +11,7 @@ from typing import Final
 _LONGEST: Final = 200
 _LARGEST_POWER: Final = 64
 _PLACES: Final = 10
+_REFUSED: Final = "not calculated:"
 
 _BINARY: Final[Mapping[type[ast.operator], Callable[[Fraction, Fraction], Fraction | int]]] = {
     ast.Add: operator.add,
@@ -24,15 +25,21 @@ _BINARY: Final[Mapping[type[ast.operator], Callable[[Fraction, Fraction], Fracti
 
 def calculate(expression: str) -> str:
     """Work out an arithmetic expression such as (18 * 300 + 42 * 1500) / 1000000, exactly."""
+    value = value_of(expression)
+    return value if value.startswith(_REFUSED) else f"{expression.strip()} = {value}."
+
+
+def value_of(expression: str) -> str:
+    """The value alone, or ``not calculated: `` and the reason."""
     try:
         tree = ast.parse(expression.strip().replace("^", "**"), mode="eval")
         if len(expression) > _LONGEST:
-            return f"not calculated: more than {_LONGEST} characters"
+            return f"{_REFUSED} more than {_LONGEST} characters"
         return _plain(_value(tree.body))
     except ZeroDivisionError:
-        return "not calculated: division by zero"
+        return f"{_REFUSED} division by zero"
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        return f"not calculated: {expression!r} is not arithmetic ({error})"
+        return f"{_REFUSED} {expression!r} is not arithmetic ({error})"
 
 
 def look_up_prices(model: str) -> str:

@@ -13,7 +13,7 @@ from aivideoapi_cli._terminal import FAILED, leaving_at_once, output
 AGENT_QUESTIONS = (
     "Look up the prices of claude-opus-4-6 and then calculate (20 * 500 + 661 * 2500) / 1000000.",
 )
-DOCUMENTS_QUESTION = "Which figure of credits is exact, the reported or the computed one?"
+DOCUMENTS_QUESTION = "Is the sandbox a model, and where do its answers come from?"
 
 
 def demo(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import threading
 from collections.abc import (
@@ -14,8 +15,8 @@ from collections.abc import (
     Sequence,
 )
 from types import TracebackType
-from typing import Any, Final, Self, cast
-from weakref import WeakKeyDictionary, ref
+from typing import Any, Final, NamedTuple, Self, cast
+from weakref import WeakKeyDictionary, finalize, ref
 
 import httpx
 from pydantic import SecretStr
@@ -61,6 +62,35 @@ def _async_pieces(response: httpx.Response) -> AsyncIterable[bytes]:
     return cast("httpx.AsyncByteStream", response.stream)
 
 
+def _new_client(warm: dict[str, Any], cold: dict[str, Any], number: int) -> httpx.AsyncClient:
+    return httpx.AsyncClient(**(warm if number < _WARM_LANES else cold))
+
+
+class _OwnClients(NamedTuple):
+    """The clients of one event loop, what closes them with it, and what does when their owner is dropped.
+
+    ``dropped`` also keeps them alive until they are closed. Were they garbage together with their
+    owner, Python would close their sockets first; closing the connections afterwards would then
+    take the file descriptors, by number, away from connections that were opened in between.
+    """
+
+    lanes: Lanes[httpx.AsyncClient]
+    closer: AsyncGenerator[None, None]
+    dropped: finalize[..., Any]
+
+
+def _close_soon(loop: ref[asyncio.AbstractEventLoop], closer: AsyncGenerator[None, None], pid: int) -> None:
+    """Have ``loop`` run ``closer`` to its end, from whichever thread; a fork must not touch its parent's."""
+    running = loop()
+    if running is not None and not running.is_closed() and os.getpid() == pid:
+        running.call_soon_threadsafe(_close_now, running, closer)
+
+
+def _close_now(loop: asyncio.AbstractEventLoop, closer: AsyncGenerator[None, None]) -> None:
+    task = loop.create_task(closer.aclose())
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+
 class AsyncMessagesClient(Transport):
     """The Messages endpoint, asynchronously. May be used from many event loops, one after the other.
 
@@ -81,9 +111,7 @@ class AsyncMessagesClient(Transport):
         self._given_lane = None if self._given is None else Lane(self._given)
         self._lock = threading.Lock()
         self._pid = os.getpid()
-        self._own: WeakKeyDictionary[
-            asyncio.AbstractEventLoop, tuple[Lanes[httpx.AsyncClient], AsyncGenerator[None, None]]
-        ] = WeakKeyDictionary()
+        self._own: WeakKeyDictionary[asyncio.AbstractEventLoop, _OwnClients] = WeakKeyDictionary()
 
     async def create(
         self,
@@ -130,7 +158,8 @@ class AsyncMessagesClient(Transport):
         with self._lock:
             own = self._own.pop(asyncio.get_running_loop(), None)
         if own is not None:
-            await own[1].aclose()
+            own.dropped.detach()
+            await own.closer.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -148,18 +177,18 @@ class AsyncMessagesClient(Transport):
         with self._lock:
             own = self._own.get(loop)
             if own is not None:
-                return own[0].pick()
+                return own.lanes.pick()
             for other in [other for other in self._own if other.is_closed()]:
-                del self._own[other]  # ended without closing its generators; its sockets are gone
-            lanes = Lanes(self._new_client, room=_LANE_ROOM)
+                # It ended without closing its generators; its sockets are gone.
+                self._own.pop(other).dropped.detach()
+            options = (self._client_options(_WARM_LANE_LIMITS), self._client_options(_COLD_LANE_LIMITS))
+            lanes = Lanes(functools.partial(_new_client, *options), room=_LANE_ROOM)
             closer = _close_with_loop(lanes, ref(self._own))
-            self._own[loop] = lanes, closer
+            dropped = finalize(self, _close_soon, ref(loop), closer, self._pid)
+            dropped.atexit = False
+            self._own[loop] = _OwnClients(lanes, closer, dropped)
         await anext(closer)
         return lanes.pick()
-
-    def _new_client(self, number: int) -> httpx.AsyncClient:
-        limits = _WARM_LANE_LIMITS if number < _WARM_LANES else _COLD_LANE_LIMITS
-        return httpx.AsyncClient(**self._client_options(limits))
 
     async def _send(self, request: Request) -> httpx.Response:
         """Send once; an open response whose status is a success, else the typed error."""
@@ -195,15 +224,17 @@ class AsyncMessagesClient(Transport):
 
 
 async def _close_with_loop(
-    lanes: Lanes[httpx.AsyncClient], clients: ref[WeakKeyDictionary[asyncio.AbstractEventLoop, Any]]
+    lanes: Lanes[httpx.AsyncClient], clients: ref[WeakKeyDictionary[asyncio.AbstractEventLoop, _OwnClients]]
 ) -> AsyncGenerator[None, None]:
-    """An open generator that closes the clients of ``lanes`` when its event loop shuts down (or we are collected)."""
+    """An open generator that closes the clients of ``lanes`` when its event loop shuts down."""
     try:
         yield
     finally:
         known = clients()
-        if known is not None:  # the entry refers to its own key, so the loop would never be collected
-            known.pop(asyncio.get_running_loop(), None)
+        # The entry refers to its own key, so the loop would never be collected.
+        own = None if known is None else known.pop(asyncio.get_running_loop(), None)
+        if own is not None:
+            own.dropped.detach()
         for client in lanes:
             await client.aclose()
 

@@ -1,4 +1,10 @@
-"""Token estimates without network: the tokenizer of these models is not public."""
+"""Token estimates without network: the tokenizer of these models is not public.
+
+Measured against the counts that the official documentation prints for its own examples ("Token
+counting"): 14 tokens estimated for 14 counted (text), 431 for 403 (with a tool), 1,510 for 1,551
+(with an image). Against another public tokenizer (tiktoken's, as LlamaIndex ships it): 10 to 17 % too
+many for this project's Markdown, 47 % for a licence, 54 % for Python code, 36 % too few for dense JSON.
+"""
 
 from __future__ import annotations
 

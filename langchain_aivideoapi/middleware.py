@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, cast
 
 from langchain.agents.middleware.types import AgentMiddleware, ModelCallResult, ModelRequest, ModelResponse
-from langchain_aivideoapi.chat_models import ChatAIVideoAPI
 from langchain_core.messages import BaseMessage, SystemMessage
 from langchain_core.tools import BaseTool
 
 from aivideoapi_core import MAX_CACHE_BREAKPOINTS, Route, UnsupportedOptionError, route_of
 from langchain_aivideoapi._errors import as_langchain
+from langchain_aivideoapi.chat_models import ChatAIVideoAPI
 
 TTL = Literal["5m", "1h"]
 UnsupportedModelBehavior = Literal["ignore", "warn", "raise"]

@@ -26,6 +26,8 @@ from aivideoapi_core.sandbox._words import overlap, sentences
 
 _LONG_RESULT: Final = 400
 _GREETING: Final = re.compile(r"^\s*(?:hello|hi|hey|good (?:morning|afternoon|evening))\b", re.IGNORECASE)
+_SENTENCE: Final = re.compile(r"^\S+\s+\S+\s.*[.!?]$", re.DOTALL)
+"""Three words or more with a full stop: a result that needs no name in front of it to be understood."""
 _HONEST: Final = "I am the AI Video API sandbox; I answer by rules and no model is behind me."
 
 
@@ -104,7 +106,8 @@ def _from_results(view: View) -> str:
             parts.append(answer_text(Context((Passage(result),), view.question)))
         else:
             told = as_text(result) or "nothing"
-            parts.append(f"{name}: {told}" if len(view.results) > 1 and name else told)
+            bare = len(view.results) > 1 and name and not _SENTENCE.search(told)
+            parts.append(f"{name}: {told}" if bare else told)
     joined = "\n".join(parts)
     return joined if len(parts) > 1 or len(joined) > 60 else f"The answer is: {joined}"
 

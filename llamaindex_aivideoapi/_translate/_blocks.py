@@ -78,14 +78,18 @@ def _to_text(block: TextBlock) -> WireBlock | None:
 
 
 def _to_thinking(block: ThinkingBlock) -> WireBlock | None:
-    """The block as it came. Thinking without a signature is another provider's: the wire refuses it."""
+    """The block as it came. Thinking without a signature, another provider's, goes as text: the wire
+    refuses it as thinking, and the conversation may rest on it.
+    """
     known = block.additional_information
     if known.get("type") == "redacted_thinking" or ("data" in known and not known.get("signature")):
         return {"type": "redacted_thinking", "data": known["data"]} if known.get("data") else None
     signature = known.get("signature")
+    thought = block.content or ""
     if not signature:
-        return None
-    return {"type": "thinking", "thinking": block.content or "", "signature": signature}
+        text = f"<thinking>\n{thought.strip()}\n</thinking>"
+        return {"type": "text", "text": text} if thought.strip() else None
+    return {"type": "thinking", "thinking": thought, "signature": signature}
 
 
 def _to_tool_use(block: ToolCallBlock) -> WireBlock:

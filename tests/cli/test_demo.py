@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from aivideoapi_cli._demo_documents import unwrapped
+from aivideoapi_cli._demo_documents import excerpt_of
 from aivideoapi_core.sandbox import Fault, Sandbox
 
 
@@ -26,9 +26,18 @@ def test_it_shows_everything_and_adds_up(cli: Callable[..., object]) -> None:
     assert done.out.splitlines()[0] == "Sandbox: AIVIDEOAPI_API_KEY is not set, so a local stand-in answers."
     assert "look_up_prices(model='claude-opus-4-6')" in done.out
     assert "calculate(expression='(20 * 500 + 661 * 2500) / 1000000')" in done.out
-    assert "calculate → 1.6625" in done.out
+    assert "calculate → (20 * 500 + 661 * 2500) / 1000000 = 1.6625." in done.out
+    answer = done.out.rpartition("Agent ")[2].partition("\n\n")[0]
+    assert [line.strip() for line in answer.splitlines()] == [
+        "claude-opus-4-6 costs 500 credits per million input tokens and 2500 credits per million output tokens.",
+        "(20 * 500 + 661 * 2500) / 1000000 = 1.6625.",
+    ]
     assert re.search(r"1\. README\.md  score \d+\.\d\d", done.out)
-    assert "an exact integer of microcredits" in done.out, "the answer is not from the documents"
+    answer = done.out.partition("Answer ")[2].partition("\n\n")[0].strip()
+    documents = " ".join((Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").split())
+    assert answer in documents, "the answer is not from the documents"
+    assert 1 <= answer.count(". ") + 1 <= 2
+    assert not set(answer) & set("|`*#"), "pieces of Markdown"
     rows = [*_rows(done.out, "agent"), *_rows(done.out, "docs")]
     assert {row[2] for row in rows} == {"native", "direct-forward"}
     computed = sum(Decimal(row[-2]) for row in rows)
@@ -130,8 +139,24 @@ def test_a_closed_pipe_is_no_traceback(cli_process: Callable[..., subprocess.Pop
     assert "Traceback" not in err
 
 
-def test_unwrapped() -> None:
-    text = "# A title\nfirst line\nsecond line\n\n- item\n  goes on\n- next\n\n```\na\nb\n```\n\n| a |\n|---|\n| b |\nend\n"
-    assert unwrapped(text) == (
-        "# A title\nfirst line second line\n\n- item goes on\n- next\n\n```\na\nb\n```\n\n| a |\n|---|\n| b |\nend\n"
-    )
+def test_nothing_is_cut_off_at_80_columns(
+    cli: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    bill = cli("demo").out.partition("What it cost")[2]
+    assert "…" not in bill
+    assert max(map(len, bill.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("passage", "expected"),
+    [
+        ("Ants walk. Bees\nfly far.", "… Bees fly far."),
+        ("Bees fly. Ants walk.", "Bees fly. Ants walk."),
+        ("Nothing fits. At all.", "Nothing fits. At all."),
+        ("item one\n\nbees fly", "… bees fly"),
+        ("", ""),
+    ],
+)
+def test_excerpt_begins_where_the_question_is_answered(passage: str, expected: str) -> None:
+    assert excerpt_of(passage, question="Do bees fly?") == expected

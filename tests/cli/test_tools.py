@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aivideoapi_cli._demo_tools import calculate, look_up_prices
+from aivideoapi_cli._demo_tools import calculate, look_up_prices, value_of
 
 
 @pytest.mark.parametrize(
@@ -25,8 +25,12 @@ from aivideoapi_cli._demo_tools import calculate, look_up_prices
         ("1 / 0", "not calculated: division by zero"),
     ],
 )
-def test_calculate(expression: str, expected: str) -> None:
-    assert calculate(expression) == expected
+def test_value_of(expression: str, expected: str) -> None:
+    assert value_of(expression) == expected
+
+
+def test_calculate_says_it_in_a_sentence() -> None:
+    assert calculate(" 1 + 2 ") == "1 + 2 = 3."
 
 
 @pytest.mark.parametrize(

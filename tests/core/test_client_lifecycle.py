@@ -410,7 +410,7 @@ def test_a_proxy_of_the_environment_never_sees_a_loopback_call(
 # --- timeouts
 
 
-@pytest.mark.parametrize("timeout", [0.3, httpx.Timeout(5.0, read=0.3)], ids=["seconds", "httpx.Timeout"])
+@pytest.mark.parametrize("timeout", [1.0, httpx.Timeout(5.0, read=1.0)], ids=["seconds", "httpx.Timeout"])
 @pytest.mark.parametrize("per_call", [False, True])
 def test_timeouts(sandbox: Sandbox, timeout: Any, per_call: bool) -> None:
     own = {} if per_call else {"timeout": timeout}

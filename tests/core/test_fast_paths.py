@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import gzip
 import io
 import tracemalloc
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -284,9 +286,31 @@ async def test_many_streams_at_once_and_one_afterwards(sandbox: Sandbox) -> None
             return str(stream.reply.message["content"])
 
         assert len(set(await asyncio.gather(*(text() for _ in range(40))))) == 1
-        lanes, _ = client._own[asyncio.get_running_loop()]
+        lanes = client._own[asyncio.get_running_loop()].lanes
         clients = list(lanes)
         assert 1 < len(clients) <= 3
         await text()
         assert list(lanes) == clients
     assert all(client.is_closed for client in clients)
+
+
+async def test_a_dropped_client_is_closed_by_its_loop_and_not_by_the_garbage_collector(
+    sandbox: Sandbox,
+) -> None:
+    """Sockets that the collector closes leave their numbers to others, whose readers are then taken away."""
+    client = AsyncMessagesClient(api_key=sandbox.api_key, base_url=sandbox.url)
+    await client.create(payload())
+    (http,) = client._own[asyncio.get_running_loop()].lanes
+    (connection,) = http._transport._pool.connections  # type: ignore[attr-defined]  # where the socket is
+    socket = connection._connection._network_stream.get_extra_info("socket")
+    descriptor, owner = socket.fileno(), weakref.ref(client)
+    client.itself = client  # type: ignore[attr-defined]  # only the collector can free it
+    del client, http, connection
+    gc.collect()
+    assert owner() is None
+    assert socket.fileno() == descriptor
+    for _ in range(100):
+        await asyncio.sleep(0)
+        if socket.fileno() == -1:
+            break
+    assert socket.fileno() == -1

@@ -15,7 +15,7 @@ import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import get_usage_metadata_callback
 from langchain_core.load import dumpd, dumps, load, loads
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_core.runnables import ConfigurableField
 from pydantic import ValidationError
@@ -566,3 +566,35 @@ def test_a_timeout_of_httpx_survives_json(sandbox: Sandbox) -> None:
     )
     dumped = json.loads(model.model_dump_json(exclude={"api_key"}))
     assert ChatAIVideoAPI(**dumped, api_key="sk-test").timeout == timeout
+
+
+WEATHER = {
+    "name": "get_weather",
+    "description": "Get the current weather in a given location",
+    "input_schema": {
+        "type": "object",
+        "properties": {
+            "location": {"type": "string", "description": "The city and state, e.g. San Francisco, CA"}
+        },
+        "required": ["location"],
+    },
+}
+ANT = {"type": "image_url", "image_url": {"url": "https://example.com/ant.jpg"}}
+
+
+@pytest.mark.parametrize(
+    ("messages", "tools", "counted"),
+    [
+        # Counts that the official documentation prints ("Token counting") for these very requests.
+        pytest.param(
+            [SystemMessage("You are a scientist"), HumanMessage("Hello, Claude")], [], 14, id="text"
+        ),
+        pytest.param([HumanMessage("What's the weather like in San Francisco?")], [WEATHER], 403, id="tool"),
+        pytest.param([HumanMessage([ANT, "Describe this image"])], [], 1551, id="image"),
+    ],
+)
+def test_estimates_are_near_the_counts_of_the_documentation(
+    messages: list[Any], tools: list[Any], counted: int
+) -> None:
+    model = ChatAIVideoAPI(model=DIRECT, api_key=KEY, base_url="https://example.com")
+    assert model.get_num_tokens_from_messages(messages, tools=tools) == pytest.approx(counted, rel=0.1)

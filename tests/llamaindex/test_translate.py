@@ -241,11 +241,12 @@ def test_thinking_goes_back_unchanged(block: ThinkingBlock, expected: Any) -> No
     assert turns[1]["content"][0] == expected
 
 
-def test_thinking_of_another_provider_is_left_out() -> None:
+def test_thinking_of_another_provider_goes_as_text() -> None:
     _, turns = translate(
         [user(text("q")), assistant(ThinkingBlock(content="hm"), text("a")), user(text("b"))]
     )
-    assert turns[1]["content"] == [{"type": "text", "text": "a"}]
+    said = "<thinking>\nhm\n</thinking>"
+    assert turns[1]["content"] == [{"type": "text", "text": said}, {"type": "text", "text": "a"}]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,88 @@
+"""Each framework's extra alone brings nothing of the other framework.
+
+Read from the metadata of what is installed, so without a network. ``python tests/support/clean_install.py
+extras`` installs each extra into an environment of its own and makes a call there.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterable
+
+import clean_install
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+PROJECT = "aivideoapi-adapters"
+
+
+def brought_by(requirement: str) -> set[str]:
+    """The distributions that installing ``requirement`` brings: its requirements, theirs, and so on.
+
+    Raises PackageNotFoundError if one of them is not installed here, since nobody knows what it brings.
+    """
+    found: dict[str, set[str]] = {}
+    waiting = [Requirement(requirement)]
+    while waiting:
+        wanted = waiting.pop()
+        name = canonicalize_name(wanted.name)
+        extras = {"", *wanted.extras}
+        new = extras - found.setdefault(name, set())
+        found[name] |= new
+        waiting.extend(_requirements_of(name, new))
+    return set(found)
+
+
+def _requirements_of(name: str, extras: Iterable[str]) -> list[Requirement]:
+    listed = [Requirement(item) for item in importlib.metadata.requires(name) or ()]
+    return [
+        item
+        for extra in extras
+        for item in listed
+        if item.marker is None or item.marker.evaluate({"extra": extra})
+    ]
+
+
+@pytest.mark.parametrize(
+    ("extra", "own", "foreign"),
+    [
+        ("langchain", "langchain-core", clean_install.FOREIGN["langchain"]),
+        ("llamaindex", "llama-index-core", clean_install.FOREIGN["llamaindex"]),
+    ],
+)
+def test_an_extra_brings_one_framework(extra: str, own: str, foreign: tuple[str, ...]) -> None:
+    names = brought_by(f"{PROJECT}[{extra}]")
+    assert {own, "httpx", "pydantic"} <= names
+    assert {name for name in names if name.startswith(foreign)} == set()
+
+
+def test_without_an_extra_there_is_no_framework() -> None:
+    names = brought_by(PROJECT)
+    assert {"httpx", "pydantic"} <= names
+    assert {name for name in names if name.startswith(("lang", "llama", "typer", "rich"))} == set()
+
+
+@pytest.mark.parametrize("extra", ["cli", "all"])
+def test_both_come_with_the_command(extra: str) -> None:
+    assert {"langchain-core", "llama-index-core", "typer", "rich"} <= brought_by(f"{PROJECT}[{extra}]")
+
+
+@pytest.mark.parametrize("extra", [*clean_install.PROGRAMS])
+def test_the_programs_of_the_real_check_run(extra: str) -> None:
+    """What ``clean_install.py`` runs in its fresh environments works here too."""
+    exec(clean_install.PROGRAMS[extra], {})  # noqa: S102 - our own program
+
+
+def test_every_dependency_of_the_adapters_has_a_lower_bound_that_is_tried() -> None:
+    tried = {
+        bound.partition("==")[0]
+        for extra in clean_install.LOWEST
+        for bound in clean_install.lower_bounds(extra)
+    }
+    needed = {
+        Requirement(item).name
+        for item in importlib.metadata.requires(PROJECT) or ()
+        if "extra" not in item or "'langchain'" in item or "'llamaindex'" in item
+    }
+    assert tried == needed
