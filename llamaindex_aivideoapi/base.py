@@ -237,8 +237,9 @@ class AIVideoAPI(FunctionCallingLLM):
 
     def to_payload(self) -> dict[str, Any]:
         """What instrumentation events say of this model; nothing secret."""
+        inherited = getattr(super(), "to_payload", dict)  # llama-index-core has one since 0.14.23
         return {
-            **super().to_payload(),
+            **inherited(),
             "model": self.model,
             "temperature": self.temperature,
             "max_tokens": self.max_tokens,
