@@ -27,6 +27,7 @@ from langchain_aivideoapi._translate.conversation import to_conversation
 from langchain_aivideoapi._translate.events import EventTranslator
 from langchain_aivideoapi._translate.inbound import to_message
 from langchain_aivideoapi._translate.tools import to_tool_choice, to_tools
+from langchain_aivideoapi._translate.total import first_chunk
 
 WIRE_OPTIONS: Final = (
     "max_tokens",
@@ -123,7 +124,16 @@ class ChunkStream:
             structured=call.structured,
             with_usage=call.with_usage,
         )
-        self.feed = self._translator.feed if self._rewritten is None else self._feed_rewritten
+        self._feed = self._translator.feed if self._rewritten is None else self._feed_rewritten
+        self._begun = False
+        self.feed = self._feed_first
+
+    def _feed_first(self, event: dict[str, Any]) -> ChatGenerationChunk | None:
+        chunk = self._feed(event)
+        if chunk is None or self._begun:
+            return chunk
+        self._begun, self.feed = True, self._feed
+        return first_chunk(chunk)
 
     def _feed_rewritten(self, event: dict[str, Any]) -> ChatGenerationChunk | None:
         assert self._rewritten is not None  # noqa: S101 - for the type checker; feed is only this one then
@@ -131,7 +141,10 @@ class ChunkStream:
 
     def last(self, reply: Reply) -> ChatGenerationChunk:
         """See ``ChunkTranslator.last``."""
-        return self._translator.last(self._call._read(reply))
+        chunk = self._translator.last(self._call._read(reply))
+        if not self._begun:
+            chunk.message.content = ""  # the only chunk is the whole message
+        return chunk
 
 
 class EventStream:

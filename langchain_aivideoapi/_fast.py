@@ -83,3 +83,13 @@ def tool_start_chunk(block: dict[str, Any], index: int) -> ChatGenerationChunk:
     """
     piece = tool_call_chunk(name=block.get("name"), args="", id=block.get("id"), index=index)
     return _chunk([block], "", {"content", "response_metadata", "tool_call_chunks"}, [piece])
+
+
+def recast(message: AIMessageChunk, cls: type[AIMessageChunk], **changes: Any) -> AIMessageChunk:
+    """The same chunk with ``changes``, which must be valid, as an object of ``cls``; nothing is parsed anew."""
+    copied = _new(cls)
+    _set(copied, "__dict__", {**message.__dict__, **changes})
+    _set(copied, "__pydantic_fields_set__", message.__pydantic_fields_set__ | changes.keys())
+    _set(copied, "__pydantic_extra__", {})
+    _set(copied, "__pydantic_private__", None)
+    return copied

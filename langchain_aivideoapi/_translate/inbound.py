@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from langchain_core.messages import AIMessage
@@ -55,6 +55,11 @@ def invalid_arguments(block: ContentBlock, *, cut: bool) -> str | None:
     return None
 
 
+def is_cut(stop_reason: str | None) -> bool:
+    """Whether a reply that stopped for this reason may have ended inside its last block."""
+    return stop_reason in CUT_REASONS
+
+
 def cut_error(stop_reason: str | None) -> str:
     """What ``invalid_tool_call["error"]`` says."""
     reason = f" (stop_reason {stop_reason})" if stop_reason in CUT_REASONS else ""
@@ -63,22 +68,8 @@ def cut_error(stop_reason: str | None) -> str:
 
 def to_message(reply: Reply) -> AIMessage:
     """A whole reply as the message that ``invoke`` returns."""
-    message = reply.message
-    blocks, stop_reason = message["content"], message["stop_reason"]
-    tool_calls: list[dict[str, Any]] = []
-    invalid: list[dict[str, Any]] = []
-    for number, block in enumerate(blocks):
-        if block.get("type") != "tool_use":
-            continue
-        cut = number == len(blocks) - 1 and stop_reason in CUT_REASONS
-        raw = invalid_arguments(block, cut=cut)
-        call = {"name": block.get("name"), "id": block.get("id")}
-        if raw is not None:
-            invalid.append(
-                {**call, "args": raw, "error": cut_error(stop_reason), "type": "invalid_tool_call"}
-            )
-        else:
-            tool_calls.append({**call, "args": block.get("input") or {}, "type": "tool_call"})
+    blocks, stop_reason = reply.message["content"], reply.message["stop_reason"]
+    tool_calls, invalid = to_calls(blocks, stop_reason)
     return AIMessage(
         content=to_content(blocks),
         tool_calls=tool_calls,
@@ -86,6 +77,25 @@ def to_message(reply: Reply) -> AIMessage:
         usage_metadata=to_usage(reply),
         response_metadata=to_response_metadata(reply),
     )
+
+
+def to_calls(
+    blocks: Sequence[ContentBlock], stop_reason: str | None
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The tool calls of a whole reply's blocks, and those whose arguments are not whole."""
+    calls: list[dict[str, Any]] = []
+    invalid: list[dict[str, Any]] = []
+    for number, block in enumerate(blocks):
+        if block.get("type") != "tool_use":
+            continue
+        raw = invalid_arguments(block, cut=number == len(blocks) - 1 and is_cut(stop_reason))
+        call = {"name": block.get("name"), "id": block.get("id")}
+        if raw is not None:
+            said = {"args": raw, "error": cut_error(stop_reason)}
+            invalid.append({**call, **said, "type": "invalid_tool_call"})
+        else:
+            calls.append({**call, "args": block.get("input") or {}, "type": "tool_call"})
+    return calls, invalid
 
 
 def to_response_metadata(reply: Reply) -> dict[str, Any]:

@@ -117,7 +117,10 @@ def _call_piece(piece: dict[str, Any], block: dict[str, Any]) -> dict[str, Any]:
     found = {name: piece.get(name) for name in ("id", "name", "args")}
     if piece.get("index") is not None:
         found["index"] = piece["index"]
-    return _with_call_extras({"type": "tool_call_chunk", **found}, block)
+    call = _with_call_extras({"type": "tool_call_chunk", **found}, block)
+    if "partial_json" in block:  # the pieces were spoilt: this is what the model wrote
+        call.setdefault("extras", {})["partial_json"] = block["partial_json"]
+    return call
 
 
 def _server_piece(block: dict[str, Any]) -> dict[str, Any]:

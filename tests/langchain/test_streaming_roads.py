@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -100,41 +99,31 @@ SYNC: list[Any] = [_invoke, _stream, _streaming_invoke, _v3]
 ASYNC: list[Any] = [_ainvoke, _astream, _av2, _av3, _log]
 
 
-def _meaning(message: AIMessage) -> dict[str, Any]:
-    """The whole value, less what a road adds of its own: run ids, positions, the v1 mark."""
-    metadata = {key: value for key, value in message.response_metadata.items() if key != "output_version"}
-    blocks = [
-        {key: value for key, value in dict(block).items() if key != "index"}
-        for block in message.content_blocks
-    ]
-    invalid = [
-        {**call, "args": _unspoilt(call["args"]), "error": None} for call in message.invalid_tool_calls
-    ]
-    invalid_ids = {call["id"] for call in message.invalid_tool_calls}
-    for block in blocks:
-        if block["type"] == "tool_call_chunk" and block["id"] in invalid_ids:
-            block["type"] = "invalid_tool_call"  # core leaves them in summed v1 content like that
-        if block["type"] == "invalid_tool_call":
-            block |= {"args": _unspoilt(block["args"]), "error": None}
+def _value(message: AIMessage) -> dict[str, Any]:
+    """The whole value, ``content`` to the last key. Only run ids differ from road to road."""
     return {
-        "blocks": blocks,
+        "content": message.content,
+        "blocks": message.content_blocks,
         "text": message.text,
         "tool_calls": message.tool_calls,
-        "invalid_tool_calls": invalid,
+        "invalid_tool_calls": message.invalid_tool_calls,
         "usage_metadata": message.usage_metadata,
-        "response_metadata": metadata,
+        "response_metadata": message.response_metadata,
         "additional_kwargs": message.additional_kwargs,
     }
 
 
-def _unspoilt(raw: Any) -> Any:
-    """Raw arguments without the bracket that keeps core from guessing, in one spelling."""
-    for text in (raw, raw[:-1], raw[:-2]):
-        try:
-            return json.loads(text)
-        except ValueError:
-            continue
-    return raw.rstrip("]}").rstrip('"')
+def _as_v3(value: dict[str, Any]) -> dict[str, Any]:
+    """The same answer as core assembles it for ``version="v3"``: always standard blocks, and their places.
+
+    Core writes the place into every block but a tool call, and leaves an answer without blocks a string.
+    """
+    blocks = [
+        dict(block) if block["type"] in ("tool_call", "invalid_tool_call") else {**block, "index": place}
+        for place, block in enumerate(value["blocks"])
+    ]
+    metadata = {**value["response_metadata"], "output_version": "v1"}
+    return {**value, "content": blocks or "", "blocks": blocks, "response_metadata": metadata}
 
 
 CITED = [
@@ -218,47 +207,28 @@ async def _asked_async(
 async def test_all_roads_end_in_the_same_message(
     reply: Reply, fields: dict[str, Any], tools: bool, model_id: str
 ) -> None:
-    expected = _meaning(_asked(reply, model_id, tools=tools, road=_invoke, **fields))
+    whole = _value(_asked(reply, model_id, tools=tools, road=_invoke, **fields))
     for road in SYNC[1:]:
-        assert _meaning(_asked(reply, model_id, tools=tools, road=road, **fields)) == expected, road
+        expected = _as_v3(whole) if road is _v3 else whole
+        assert _value(_asked(reply, model_id, tools=tools, road=road, **fields)) == expected, road
     for road in ASYNC:
         message = await _asked_async(reply, model_id, tools=tools, road=road, **fields)
-        assert _meaning(message) == expected, road
+        assert _value(message) == (_as_v3(whole) if road is _av3 else whole), road
 
 
+@pytest.mark.parametrize("model_id", ROUTES)
 @pytest.mark.parametrize(("reply", "fields", "tools"), REPLIES)
-def test_the_raw_content_of_a_sum_is_that_of_the_whole(
-    reply: Reply, fields: dict[str, Any], tools: bool
+async def test_all_roads_end_in_the_same_message_of_standard_blocks(
+    reply: Reply, fields: dict[str, Any], tools: bool, model_id: str
 ) -> None:
-    """Block for block and key for key, but for the ``index`` by which core adds blocks up."""
-
-    def plain(message: AIMessage) -> list[Any]:
-        content = message.content
-        blocks: list[Any] = (
-            [{"type": "text", "text": content}] if isinstance(content, str) and content else list(content)
-        )
-        return [
-            {"type": "text", "text": block} if isinstance(block, str)
-            else {key: value for key, value in block.items() if key not in ("index", "partial_json")}
-            for block in blocks
-        ]  # fmt: skip
-
-    whole = _asked(reply, DIRECT, tools=tools, road=_invoke, **fields)
-    summed = _asked(reply, DIRECT, tools=tools, road=_stream, **fields)
-    assert plain(summed) == plain(whole)
-
-
-@pytest.mark.parametrize("output_version", ["v0", "v1"])
-@pytest.mark.parametrize(("reply", "fields", "tools"), REPLIES)
-def test_v1_content_is_the_same_on_all_roads(
-    reply: Reply, fields: dict[str, Any], tools: bool, output_version: str
-) -> None:
-    expected = _meaning(
-        _asked(reply, NATIVE, tools=tools, road=_invoke, output_version=output_version, **fields)
-    )
-    for road in (_stream, _v3):
-        message = _asked(reply, NATIVE, tools=tools, road=road, output_version=output_version, **fields)
-        assert _meaning(message) == expected, road
+    fields = {**fields, "output_version": "v1"}
+    expected = _value(_asked(reply, model_id, tools=tools, road=_invoke, **fields))
+    for road in SYNC[1:]:
+        wanted = _as_v3(expected) if road is _v3 else expected
+        assert _value(_asked(reply, model_id, tools=tools, road=road, **fields)) == wanted, road
+    for road in ASYNC:
+        message = await _asked_async(reply, model_id, tools=tools, road=road, **fields)
+        assert _value(message) == (_as_v3(expected) if road is _av3 else expected), road
 
 
 @pytest.mark.parametrize("model_id", ROUTES)
@@ -275,11 +245,11 @@ async def test_usage_and_credits_wherever_the_server_puts_them(
     if usage_at == "both":
         assert (usage["input_tokens"], usage["output_tokens"], usage["total_tokens"]) == (18, 42, 60)
         assert usage["credits_consumed_micro"] == (68_400 if model_id == NATIVE else 18 * 883 + 42 * 4412)
-    expected = _meaning(message)
-    for road in (_streaming_invoke, _v3):
-        assert _meaning(_asked(reply, model_id, tools=False, road=road)) == expected
-    for road in (_astream, _av3):
-        assert _meaning(await _asked_async(reply, model_id, tools=False, road=road)) == expected
+    expected = _value(message)
+    assert _value(_asked(reply, model_id, tools=False, road=_streaming_invoke)) == expected
+    assert _value(_asked(reply, model_id, tools=False, road=_v3)) == _as_v3(expected)
+    assert _value(await _asked_async(reply, model_id, tools=False, road=_astream)) == expected
+    assert _value(await _asked_async(reply, model_id, tools=False, road=_av3)) == _as_v3(expected)
     assert message.response_metadata.get("credits_consumed") == (0.06 if model_id == NATIVE else None)
 
 
@@ -314,9 +284,10 @@ def test_a_text_stream_is_strings_and_one_block_of_text() -> None:
     assert block["type"] == "text"
 
 
-def test_a_stream_with_tools_is_blocks_and_one_block_of_text() -> None:
-    total = _sum(_chunks(Reply("one two three four", pieces=3), tools=True))
-    assert total.content == [{"type": "text", "text": "one two three four", "index": 0}]
+def test_a_text_that_came_as_blocks_is_text_in_the_sum() -> None:
+    chunks = _chunks(Reply("one two three four", pieces=3), tools=True)
+    assert all(isinstance(chunk.content, list) for chunk in chunks)
+    assert _sum(chunks).content == "one two three four"
 
 
 def test_stream_usage_off() -> None:
@@ -451,8 +422,9 @@ STYLES: list[Any] = [
 @pytest.mark.parametrize("road", [_stream, _v3])
 def test_odd_streams_mean_the_same(style: dict[str, Any], road: Any) -> None:
     reply = {"text": "Let me see.", "thinking": "Hm.", "tool_uses": [LOOK]}
-    expected = _meaning(_asked(Reply(**reply), NATIVE, tools=True, road=_invoke))  # type: ignore[arg-type]  # by name
-    assert _meaning(_asked(Reply(**reply, **style), NATIVE, tools=True, road=road)) == expected
+    whole = _value(_asked(Reply(**reply), NATIVE, tools=True, road=_invoke))  # type: ignore[arg-type]  # by name
+    expected = _as_v3(whole) if road is _v3 else whole
+    assert _value(_asked(Reply(**reply, **style), NATIVE, tools=True, road=road)) == expected
 
 
 def test_closing_a_stream_early_frees_its_connection() -> None:

@@ -1,0 +1,134 @@
+"""What adding chunks up comes to, however it is done: the message that ``invoke`` returns."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Iterator
+from functools import reduce
+from operator import add
+from typing import Any
+
+import pytest
+from langchain.agents import create_agent
+from langchain_core.load import dumps, loads
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.utils import message_chunk_to_message
+from langgraph.graph.message import add_messages
+
+from aivideoapi_core.sandbox import Reply, Sandbox
+from langchain_aivideoapi import ChatAIVideoAPI
+
+NATIVE = "claude-sonnet-4-6"
+
+
+def look(at: str) -> str:
+    """Look at something."""
+    return f"{at} is blue"
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(seed="same", validate=False) as running:
+        yield running
+
+
+def _model(sandbox: Sandbox) -> ChatAIVideoAPI:
+    return ChatAIVideoAPI(model=NATIVE, api_key=sandbox.api_key, base_url=sandbox.url)
+
+
+def _chunks(sandbox: Sandbox, reply: Reply) -> list[Any]:
+    sandbox.enqueue(reply)
+    return list(_model(sandbox).bind_tools([look]).stream("Hello"))
+
+
+LET_ME = Reply("Let me look at it.", tool_uses=[{"name": "look", "input": {"at": "sky"}}], pieces=3)
+CONTENT = [
+    {"type": "text", "text": "Let me look at it."},
+    {"type": "tool_use", "name": "look", "input": {"at": "sky"}},
+]
+WAYS: list[Any] = [
+    pytest.param(lambda chunks: reduce(add, chunks), id="one by one"),
+    pytest.param(lambda chunks: chunks[0] + chunks[1:], id="as a list"),
+    pytest.param(lambda chunks: chunks[0] + tuple(chunks[1:]), id="as a tuple"),
+    pytest.param(lambda chunks: reduce(add, chunks, AIMessageChunk(content="")), id="after an empty chunk"),
+    pytest.param(lambda chunks: reduce(add, chunks, AIMessageChunk(content=[])), id="after an empty list"),
+    pytest.param(lambda chunks: chunks[0] + reduce(add, chunks[1:]), id="from the right"),
+    pytest.param(lambda chunks: reduce(add, copy.deepcopy(chunks)), id="copies"),
+    pytest.param(lambda chunks: reduce(add, pickle.loads(pickle.dumps(chunks))), id="pickled"),
+]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_of_adding_chunks_up_has_the_content_of_the_whole(sandbox: Sandbox, way: Any) -> None:
+    total = way(_chunks(sandbox, LET_ME))
+    assert type(total) is AIMessageChunk
+    assert [{key: value for key, value in block.items() if key != "id"} for block in total.content] == CONTENT
+    assert [call["args"] for call in total.tool_calls] == [{"at": "sky"}]
+    assert total.chunk_position == "last"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_text_that_came_as_blocks_is_a_string_in_the_total(sandbox: Sandbox, way: Any) -> None:
+    chunks = _chunks(sandbox, Reply("one two three", pieces=2))
+    assert all(isinstance(chunk.content, list) for chunk in chunks)
+    assert way(chunks).content == "one two three"
+
+
+def test_the_class_of_the_first_chunk_shows_nowhere(sandbox: Sandbox) -> None:
+    first, *_ = _chunks(sandbox, LET_ME)
+    assert isinstance(first, AIMessageChunk)
+    assert repr(first).startswith("AIMessageChunk(")
+    assert first.model_dump() == AIMessageChunk(**dict(first)).model_dump()
+    loaded = loads(dumps(first), allowed_objects=[AIMessageChunk])
+    assert type(loaded) is AIMessageChunk
+    assert loaded.content == first.content
+
+
+def test_a_stream_that_was_left_early_is_a_message_too(sandbox: Sandbox) -> None:
+    chunks = _chunks(sandbox, LET_ME)
+    part = chunks[0] + chunks[1]
+    message = message_chunk_to_message(part)
+    assert type(message) is AIMessage
+    assert message.text == part.text
+    (kept,) = add_messages([], [part])  # type: ignore[arg-type,misc]  # what a graph's state does
+    assert type(kept) is AIMessage
+
+
+def test_a_sum_over_two_answers_keeps_both(sandbox: Sandbox) -> None:
+    total = reduce(add, [*_chunks(sandbox, Reply("one ")), *_chunks(sandbox, Reply("two"))])
+    assert total.text == "one two"
+
+
+def test_an_agent_that_streams_keeps_the_message_that_it_keeps_when_it_does_not(sandbox: Sandbox) -> None:
+    agent = create_agent(_model(sandbox), tools=[look])
+    ask: Any = {"messages": [("user", "Look at the sky.")]}
+
+    def script() -> None:
+        sandbox.enqueue(LET_ME)
+        sandbox.enqueue(Reply("It is blue."))
+
+    def content(messages: list[Any]) -> list[Any]:
+        return [_without_ids(message.content) for message in messages]
+
+    script()
+    whole = content(agent.invoke(ask)["messages"])
+    script()
+    *_, values = agent.stream(ask, stream_mode="values")
+    assert content(values["messages"]) == whole
+    script()
+    updates = [message for update in agent.stream(ask, stream_mode="updates") for part in update.values() for message in part["messages"]]  # fmt: skip
+    assert content(updates) == whole[1:]
+    script()
+    sums: dict[str, Any] = {}
+    for token, _ in agent.stream(ask, stream_mode="messages"):
+        if isinstance(token, AIMessageChunk):
+            sums[str(token.id)] = sums[str(token.id)] + token if token.id in sums else token
+    assert content(list(sums.values())) == [whole[1], whole[3]]
+
+
+def _without_ids(content: Any) -> Any:
+    """Sandbox ids go up from call to call."""
+    if isinstance(content, str):
+        return content
+    return [{key: value for key, value in block.items() if key != "id"} for block in content]
