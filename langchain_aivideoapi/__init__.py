@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from aivideoapi_core import __version__
+from langchain_aivideoapi._retrying import is_worth_retrying
 from langchain_aivideoapi.chat_models import ChatAIVideoAPI
 from langchain_aivideoapi.credits import CreditsCallbackHandler, get_credits_callback
 from langchain_aivideoapi.registry import register
@@ -33,5 +34,6 @@ __all__ = [
     "CreditsCallbackHandler",
     "__version__",
     "get_credits_callback",
+    "is_worth_retrying",
     "register",
 ]

@@ -23,6 +23,7 @@ from pydantic import TypeAdapter
 
 from aivideoapi_core import InvalidInputError
 from langchain_aivideoapi._output import enforceable, is_plain_dataclass, json_schema_of, rooted
+from langchain_aivideoapi._retrying import retrying
 from langchain_aivideoapi._translate.tools import to_tools
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def structured_output(
         llm, parser = _by_tool(model, schema, strict=strict, options=options)
     else:
         llm, parser = _by_text(model, schema, method=method, options=options)
-    return _with_raw(llm, parser) if include_raw else llm | parser
+    return retrying(_with_raw(llm, parser) if include_raw else llm | parser)  # type: ignore[no-any-return]  # as it came
 
 
 def _with_raw(llm: Runnable[Any, Any], parser: Runnable[Any, Any]) -> Runnable[Any, Any]:

@@ -10,12 +10,19 @@ from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackMana
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, Generation
-from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables import (
+    ConfigurableField,
+    Runnable,
+    RunnableConfig,
+    RunnableSerializable,
+    RunnableWithFallbacks,
+)
 from langchain_core.utils.utils import LC_ID_PREFIX
 
 from aivideoapi_core import Balance, CreditsEstimate, count_cache_hit, estimate_credits
 from langchain_aivideoapi._call import Call, prepare
 from langchain_aivideoapi._errors import TransientModelError, langchain_errors
+from langchain_aivideoapi._retrying import retrying
 from langchain_aivideoapi._settings import Settings
 from langchain_aivideoapi._structured import StructuredMethod, structured_output
 from langchain_aivideoapi._tokens import estimate_text, estimate_tokens
@@ -247,10 +254,26 @@ class ChatAIVideoAPI(Settings):
         """As in LangChain, but by default only for errors that are worth another try.
 
         LangChain's default is any error: an empty balance, a wrong key and a stream that was billed
-        would all be asked for again. That default still holds for ``with_retry`` of a chain, so give
-        the model its retries before it goes into one.
+        would all be asked for again. What is made of the model (``bind``, ``bind_tools``,
+        ``with_config``, ``with_structured_output``, ``with_fallbacks``, ``configurable_fields``) has
+        the better default too. A chain made with ``|`` has not: give the model its retries before it
+        goes into one, or the chain ``retry_if_exception_type=is_worth_retrying``.
         """
         return super().with_retry(retry_if_exception_type=retry_if_exception_type, **kwargs)
+
+    def with_fallbacks(self, *args: Any, **kwargs: Any) -> RunnableWithFallbacks[LanguageModelInput, Any]:
+        """As in LangChain."""
+        return retrying(super().with_fallbacks(*args, **kwargs))  # type: ignore[no-any-return]  # as it came
+
+    def configurable_fields(self, **kwargs: Any) -> RunnableSerializable[LanguageModelInput, Any]:
+        """As in LangChain."""
+        return retrying(super().configurable_fields(**kwargs))  # type: ignore[no-any-return]  # as it came
+
+    def configurable_alternatives(
+        self, which: ConfigurableField, **kwargs: Any
+    ) -> RunnableSerializable[LanguageModelInput, Any]:
+        """As in LangChain."""
+        return retrying(super().configurable_alternatives(which, **kwargs))  # type: ignore[no-any-return]  # as it came
 
     def bind_tools(
         self,
