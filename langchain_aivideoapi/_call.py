@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.outputs.chat_generation import merge_chat_generation_chunks
 
 from aivideoapi_core import (
     InvalidInputError,
@@ -20,7 +21,8 @@ from aivideoapi_core import (
     thinking_is_on,
 )
 from langchain_aivideoapi._betas import needed_betas
-from langchain_aivideoapi._output import OutputTool, add_output_format
+from langchain_aivideoapi._output import add_output_format
+from langchain_aivideoapi._output_tool import OutputTool
 from langchain_aivideoapi._translate.chunks import ChunkTranslator
 from langchain_aivideoapi._translate.content import has_citing_content
 from langchain_aivideoapi._translate.conversation import to_conversation
@@ -137,7 +139,8 @@ class ChunkStream:
 
     def _feed_rewritten(self, event: dict[str, Any]) -> ChatGenerationChunk | None:
         assert self._rewritten is not None  # noqa: S101 - for the type checker; feed is only this one then
-        return self._translator.feed(self._rewritten.push(event))
+        fed = [self._translator.feed(rewritten) for rewritten in self._rewritten.push(event)]
+        return merge_chat_generation_chunks([chunk for chunk in fed if chunk is not None])
 
     def last(self, reply: Reply) -> ChatGenerationChunk:
         """See ``ChunkTranslator.last``."""
@@ -163,7 +166,11 @@ class EventStream:
 
     def _feed_rewritten(self, event: dict[str, Any]) -> list[Any]:
         assert self._rewritten is not None  # noqa: S101 - for the type checker; feed is only this one then
-        return self._translator.feed(self._rewritten.push(event))
+        return [
+            translated
+            for rewritten in self._rewritten.push(event)
+            for translated in self._translator.feed(rewritten)
+        ]
 
     def finish(self, reply: Reply) -> list[Any]:
         """See ``EventTranslator.finish``."""

@@ -9,11 +9,9 @@ both routes: text that is JSON.
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
@@ -21,76 +19,16 @@ from pydantic import BaseModel, TypeAdapter
 
 from aivideoapi_core import (
     InvalidInputError,
-    Message,
-    MessageAccumulator,
     Route,
-    StreamEvent,
     UnsupportedOptionError,
     output_schema,
     route_of,
 )
+from langchain_aivideoapi._output_tool import OutputTool
 
 _NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_-]+")
 _JSON_ONLY: Final = "Answer with one JSON object and nothing else: no other text, no Markdown fences."
 _USE_THE_TOOL: Final = "Give your final answer by calling the tool {name!r}, without any other text."
-
-
-@dataclass(frozen=True, slots=True)
-class OutputTool:
-    """The tool that stands for an output format."""
-
-    name: str
-
-    def as_text(self, message: Message) -> Message:
-        """``message`` with the tool's input as text; a new object."""
-        content = [self._text_of(block) if self._is_mine(block) else block for block in message["content"]]
-        rewritten = {**message, "content": content}
-        if message["stop_reason"] == "tool_use" and not any(
-            block.get("type") == "tool_use" for block in content
-        ):
-            rewritten["stop_reason"] = "end_turn"
-        return cast("Message", rewritten)
-
-    def rewriter(self) -> OutputToolRewriter:
-        """The same for the events of one stream."""
-        return OutputToolRewriter(self)
-
-    def _is_mine(self, block: Mapping[str, Any]) -> bool:
-        return block.get("type") == "tool_use" and block.get("name") == self.name
-
-    @staticmethod
-    def _text_of(block: Mapping[str, Any]) -> dict[str, Any]:
-        text = block.get("partial_json") or json.dumps(block.get("input") or {}, ensure_ascii=False)
-        return {"type": "text", "text": text}
-
-
-class OutputToolRewriter:
-    """Rewrites events so that the stand-in tool's arguments arrive as text.
-
-    ``accumulator`` is in step with the rewritten events.
-    """
-
-    def __init__(self, tool: OutputTool) -> None:
-        self._tool = tool
-        self._mine: set[int] = set()
-        self.accumulator = MessageAccumulator()
-
-    def push(self, event: StreamEvent) -> StreamEvent:
-        """The event to be translated in place of ``event``."""
-        rewritten = self._rewrite(event)
-        self.accumulator.push(rewritten)
-        return rewritten
-
-    def _rewrite(self, event: StreamEvent) -> StreamEvent:
-        kind, index = event["type"], event.get("index")
-        if kind == "content_block_start" and self._tool._is_mine(event["content_block"]):
-            self._mine.add(cast("int", index))
-            whole = event["content_block"].get("input")
-            text = json.dumps(whole, ensure_ascii=False) if whole else ""
-            return {**event, "content_block": {"type": "text", "text": text}}
-        if kind == "content_block_delta" and index in self._mine and "partial_json" in event["delta"]:
-            return {**event, "delta": {"type": "text_delta", "text": event["delta"]["partial_json"]}}
-        return event
 
 
 def add_output_format(model: str, options: dict[str, Any], response_format: Any) -> OutputTool | None:

@@ -29,6 +29,8 @@ def register() -> None:
 
 def standard_block(block: dict[str, Any]) -> types.ContentBlock:
     """One wire block that is no ``tool_use`` as a standard block; ``block`` is left untouched."""
+    if block.get("type") == "non_standard":
+        return cast("types.ContentBlock", dict(block))  # one already, see OutputTool
     return translate_anthropic(AIMessage(content=[dict(block)]))[0]
 
 
