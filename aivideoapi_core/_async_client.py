@@ -319,7 +319,7 @@ class AsyncMessageStream:
                 accumulator = self._reader.accumulator
                 if accumulator.done:
                     self._call.answered(self.reply)
-                await self._call.afinish(error, partial=accumulator.partial())
+                await self._call.afinish(error, partial=None if accumulator.done else accumulator.partial())
 
     async def _open(self) -> None:
         self._reader = StreamReader()  # what an earlier try has read is no part of this one

@@ -178,7 +178,8 @@ def _text_bytes(text: str) -> int:
 
 
 def _json_bytes(value: Any) -> int:
-    return _text_bytes(to_json(value, fallback=str).decode())
+    data = to_json(value, fallback=str)
+    return len(data) if data.isascii() else _text_bytes(data.decode())
 
 
 def _input_price(payload: Mapping[str, Any], prices: ModelPrices) -> int:

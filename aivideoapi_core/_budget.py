@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import threading
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -94,7 +93,7 @@ class CreditBudget:
             raise InvalidInputError(f"when_owner_dies must be 'release' or 'count', not {when_owner_dies!r}")
         self._lock = threading.Lock()
         self._pid = os.getpid()
-        self._owner = uuid.uuid4().hex
+        self._owner = os.urandom(16).hex()
         self._running = 0
         self._unbooked: list[tuple[str, int, bool]] = []
         self._keeper: _LeaseKeeper | None = None
@@ -140,14 +139,17 @@ class CreditBudget:
 
         Raises ``BudgetExceededError`` if it does not fit or cannot be bounded, ``BudgetStoreError``.
         """
-        return self._granted(model, worst, self._reserve(self._needed(model, worst)))
+        return self._granted(model, worst, self._reserve(self._asked(model, worst)))
 
     async def ahold(self, model: str, worst: WorstCase) -> Reservation:
         """The asynchronous twin of ``hold``; a cancelled one leaves nothing reserved."""
-        micro = self._needed(model, worst)
+        reservation = self._asked(model, worst)
         if not self._store.blocking:
-            return self._granted(model, worst, self._reserve(micro))
-        asked = asyncio.ensure_future(asyncio.to_thread(self._reserve, micro))
+            return self._granted(model, worst, self._reserve(reservation))
+        at_once = self._reserve_at_once(reservation)
+        if at_once is not None:
+            return self._granted(model, worst, at_once)
+        asked = asyncio.ensure_future(asyncio.to_thread(self._reserve, reservation))
         try:
             outcome = await asyncio.shield(asked)
         except asyncio.CancelledError:
@@ -170,8 +172,8 @@ class CreditBudget:
         """The asynchronous twin of ``settle``; carried out even if the caller is cancelled."""
         if not self._store.blocking:
             self.settle(reservation, micro, unknown=unknown)
-            return
-        await asyncio.shield(asyncio.to_thread(self.settle, reservation, micro, unknown=unknown))
+        elif not self._settle_at_once(reservation, micro, unknown=unknown):
+            await asyncio.shield(asyncio.to_thread(self.settle, reservation, micro, unknown=unknown))
 
     def close(self) -> None:
         """Let go of files and connections; a later call opens them again."""
@@ -189,6 +191,9 @@ class CreditBudget:
 
     def __reduce__(self) -> Any:
         return _rebuilt, (self._store, self._terms, self.name)
+
+    def _asked(self, model: str, worst: WorstCase) -> Reservation:
+        return Reservation(os.urandom(16).hex(), self._needed(model, worst))
 
     def _needed(self, model: str, worst: WorstCase) -> int:
         """Microcredits to reserve; raises for what cannot be bounded."""
@@ -222,12 +227,40 @@ class CreditBudget:
             f"{held} are reserved by running calls: set a smaller max_tokens, or raise the limit"
         )
 
-    def _reserve(self, micro: int) -> tuple[Reservation, Standing]:
+    def _reserve(self, reservation: Reservation) -> tuple[Reservation, Standing]:
         owner = self._here()
-        reservation = Reservation(uuid.uuid4().hex, micro)
         standing = self._reached(
-            lambda: self._store.reserve(self._terms, id=reservation.id, owner=owner, micro=micro)
+            lambda: self._store.reserve(self._terms, id=reservation.id, owner=owner, micro=reservation.micro)
         )
+        return self._noted(reservation, standing)
+
+    def _reserve_at_once(self, reservation: Reservation) -> tuple[Reservation, Standing] | None:
+        """Reserve without waiting; ``None`` if a thread has to be asked, with the same reservation."""
+        store = getattr(self._store, "at_once", None)
+        if store is None or self._unbooked:
+            return None
+        try:
+            standing = store.reserve(
+                self._terms, id=reservation.id, owner=self._here(), micro=reservation.micro
+            )
+        except Exception:  # noqa: BLE001 - busy or broken: the thread finds out which
+            return None
+        return self._noted(reservation, standing)
+
+    def _settle_at_once(self, reservation: Reservation, micro: int, *, unknown: bool) -> bool:
+        """Whether the figure could be booked without waiting."""
+        store = getattr(self._store, "at_once", None)
+        if store is None or self._unbooked:
+            return False
+        try:
+            store.settle(self._terms, id=reservation.id, micro=micro, unknown=unknown)
+        except Exception:  # noqa: BLE001 - busy or broken: the thread tries again, and logs
+            return False
+        with self._lock:
+            self._running -= 1
+        return True
+
+    def _noted(self, reservation: Reservation, standing: Standing) -> tuple[Reservation, Standing]:
         if standing.granted:
             with self._lock:
                 self._running += 1
@@ -280,7 +313,7 @@ class CreditBudget:
         """This process as an owner; another one after a fork."""
         with self._lock:
             if self._pid != os.getpid():
-                self._pid, self._owner, self._running = os.getpid(), uuid.uuid4().hex, 0
+                self._pid, self._owner, self._running = os.getpid(), os.urandom(16).hex(), 0
                 self._unbooked, self._keeper = [], None
             return self._owner
 

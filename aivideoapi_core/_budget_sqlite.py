@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 from aivideoapi_core._budget_state import BudgetState, Clock, Standing, Terms
+from aivideoapi_core._sqlite import Database
 
-BUSY_S: Final = 30.0
-"""How long one transaction waits for the others."""
+_READ: Final = "SELECT state FROM budgets WHERE name = ?"
+_WRITE: Final = (
+    "INSERT INTO budgets (name, state) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET state = excluded.state"
+)
+_SCHEMA: Final = (
+    "CREATE TABLE IF NOT EXISTS budgets (name TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID"
+)
 
 
 class SqliteStore:
@@ -22,6 +26,7 @@ class SqliteStore:
 
     Each change is one write transaction, so that processes take turns; the row of a budget is
     readable JSON. Not for network file systems, whose locks cannot be trusted: use Redis there.
+    ``at_once`` is the same store for an event loop.
     """
 
     blocking = True
@@ -32,87 +37,82 @@ class SqliteStore:
     ) -> None:
         self.path = Path(path)
         self.name = name
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._open: tuple[int, sqlite3.Connection] | None = None
+        self._database = Database(path, _SCHEMA)
+        self.at_once = _SqliteState(self._database.run_at_once, name, clock)
+        self._state = _SqliteState(self._database.run, name, clock)
 
     def reserve(self, terms: Terms, *, id: str, owner: str, micro: int) -> Standing:  # noqa: A002
         """See ``BudgetStore``."""
-        return self._change(lambda state, now: state.reserve(terms, id=id, owner=owner, micro=micro, now=now))
+        return self._state.reserve(terms, id=id, owner=owner, micro=micro)
 
     def settle(self, terms: Terms, *, id: str, micro: int, unknown: bool) -> Standing:  # noqa: A002
         """See ``BudgetStore``."""
-        return self._change(
-            lambda state, now: state.settle(terms, id=id, micro=micro, unknown=unknown, now=now)
-        )
+        return self._state.settle(terms, id=id, micro=micro, unknown=unknown)
 
     def renew(self, terms: Terms, *, owner: str) -> Standing:
         """See ``BudgetStore``."""
-        return self._change(lambda state, now: state.renew(terms, owner=owner, now=now))
+        return self._state.change(lambda state, now: state.renew(terms, owner=owner, now=now))
 
     def standing(self, terms: Terms) -> Standing:
         """See ``BudgetStore``."""
-        return self._change(lambda state, now: state.swept(terms, now=now))
+        return self._state.change(lambda state, now: state.swept(terms, now=now))
 
     def close(self) -> None:
         """Close the file; a later call opens it again."""
-        with self._lock:
-            own, self._open = self._open, None
-            if own is not None and own[0] == os.getpid():
-                own[1].close()
+        self._database.close()
 
     def __reduce__(self) -> Any:
         return _sqlite_store, (self.path, self.name)
 
-    def _change(self, rule: Callable[[BudgetState, float], Standing]) -> Standing:
-        # Threads of one process queue here rather than in SQLite, whose waiting is by polling.
-        with self._lock:
-            db = self._connection()
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                row = db.execute("SELECT state FROM budgets WHERE name = ?", (self.name,)).fetchone()
-                state = BudgetState() if row is None else BudgetState.from_json(json.loads(row[0]))
-                standing = rule(state, self._clock())
-                db.execute(
-                    "INSERT INTO budgets (name, state) VALUES (?, ?) "
-                    "ON CONFLICT (name) DO UPDATE SET state = excluded.state",
-                    (self.name, json.dumps(state.to_json())),
-                )
-                db.execute("COMMIT")
-            except BaseException:
-                db.execute("ROLLBACK")
-                raise
-            return standing
 
-    def _connection(self) -> sqlite3.Connection:
-        if self._open is None or self._open[0] != os.getpid():  # a connection does not survive a fork
-            self._open = os.getpid(), open_database(self.path, _SCHEMA)
-        return self._open[1]
+class _SqliteState:
+    """The state of one budget as seen through one connection, which ``run`` lends."""
 
+    def __init__(
+        self, run: Callable[[Callable[[sqlite3.Connection], Standing]], Standing], name: str, clock: Clock
+    ) -> None:
+        self._run = run
+        self._name = name
+        self._clock = clock
+        self._last: tuple[str, BudgetState] | None = None
+        """The row as we wrote it last, and what it says: read again only if others wrote since."""
 
-_SCHEMA: Final = (
-    "CREATE TABLE IF NOT EXISTS budgets (name TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID"
-)
+    def reserve(self, terms: Terms, *, id: str, owner: str, micro: int) -> Standing:  # noqa: A002
+        """See ``BudgetStore``."""
+        return self.change(lambda state, now: state.reserve(terms, id=id, owner=owner, micro=micro, now=now))
 
+    def settle(self, terms: Terms, *, id: str, micro: int, unknown: bool) -> Standing:  # noqa: A002
+        """See ``BudgetStore``."""
+        return self.change(
+            lambda state, now: state.settle(terms, id=id, micro=micro, unknown=unknown, now=now)
+        )
 
-def open_database(path: Path, schema: str) -> sqlite3.Connection:
-    """A connection in autocommit mode, in write-ahead mode, with ``schema`` in place."""
-    db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
-    # Switching a new file to write-ahead mode needs it alone, and that wait is not covered by
-    # the timeout: several processes that make the file together have to take turns.
-    deadline = time.monotonic() + BUSY_S
-    while True:
+    def change(self, rule: Callable[[BudgetState, float], Standing]) -> Standing:
+        """Apply ``rule`` to the state, in one transaction."""
+        return self._run(lambda db: self._transaction(db, rule))
+
+    def _transaction(
+        self, db: sqlite3.Connection, rule: Callable[[BudgetState, float], Standing]
+    ) -> Standing:
+        db.execute("BEGIN IMMEDIATE")
         try:
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = NORMAL")
-            db.executescript(schema)
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                db.close()
-                raise
-            time.sleep(0.01)
-        else:
-            return db
+            row = db.execute(_READ, (self._name,)).fetchone()
+            last, self._last = self._last, None
+            if row is None:
+                state = BudgetState()
+            elif last is not None and last[0] == row[0]:
+                state = last[1]
+            else:
+                state = BudgetState.from_json(row[0])
+            standing = rule(state, self._clock())
+            text = state.to_json().decode()
+            db.execute(_WRITE, (self._name, text))
+            db.execute("COMMIT")
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+        self._last = text, state
+        return standing
 
 
 def _sqlite_store(path: Path, name: str) -> SqliteStore:

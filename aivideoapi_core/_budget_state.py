@@ -8,8 +8,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal, Protocol, Self
+
+from pydantic_core import from_json, to_json
 
 GRAINS_PER_WINDOW: Final = 60
 """A sliding window is kept in this many pieces, so that its state stays small. What was spent
@@ -114,6 +116,15 @@ class BudgetState:
     unknown_micro: int = 0
     expired_calls: int = 0
     expired_micro: int = 0
+    spent_micro: int = field(init=False)
+    """Sum of ``spent``, kept so that many running calls make none slower."""
+    reserved_micro: int = field(init=False)
+    """Sum over ``held``."""
+
+    def __post_init__(self) -> None:
+        """Add up what is there."""
+        self.spent_micro = sum(self.spent.values())
+        self.reserved_micro = sum(micro for _, micro in self.held.values())
 
     def reserve(self, terms: Terms, *, id: str, owner: str, micro: int, now: float) -> Standing:  # noqa: A002
         """See ``BudgetStore.reserve``."""
@@ -121,18 +132,22 @@ class BudgetState:
         self.leases[owner] = now + terms.lease_s
         if id in self.held:
             return self.standing(terms)
-        before = self.standing(terms)
-        fits = before.spent_micro < terms.limit_micro if terms.soft else before.available_micro >= micro
+        held = 0 if terms.soft else micro
+        if terms.soft:
+            fits = self.spent_micro < terms.limit_micro
+        else:
+            fits = self.spent_micro + self.reserved_micro + micro <= terms.limit_micro
         if not fits:
             return self.standing(terms, granted=False)
-        self.held[id] = (owner, 0 if terms.soft else micro)
+        self.held[id] = (owner, held)
+        self.reserved_micro += held
         return self.standing(terms)
 
     def settle(self, terms: Terms, *, id: str, micro: int, unknown: bool, now: float) -> Standing:  # noqa: A002
         """See ``BudgetStore.settle``."""
         self._sweep(terms, now)
         if id in self.held:
-            del self.held[id]
+            self.reserved_micro -= self.held.pop(id)[1]
             self._book(terms, micro, now)
         elif id in self.expired:
             # Its owner was slow, not dead: the money was spent all the same.
@@ -162,8 +177,8 @@ class BudgetState:
         """The sums, as they are."""
         return Standing(
             limit_micro=terms.limit_micro,
-            spent_micro=sum(self.spent.values()),
-            reserved_micro=sum(micro for _, micro in self.held.values()),
+            spent_micro=self.spent_micro,
+            reserved_micro=self.reserved_micro,
             unknown_calls=self.unknown_calls,
             unknown_micro=self.unknown_micro,
             expired_calls=self.expired_calls,
@@ -175,10 +190,11 @@ class BudgetState:
         if micro:
             bucket = terms.bucket(now)
             self.spent[bucket] = self.spent.get(bucket, 0) + micro
+            self.spent_micro += micro
 
     def _sweep(self, terms: Terms, now: float) -> None:
         for bucket in [bucket for bucket in self.spent if terms.is_over(bucket, now)]:
-            del self.spent[bucket]
+            self.spent_micro -= self.spent.pop(bucket)
         dead = {owner for owner, until in self.leases.items() if until <= now}
         if not dead:
             return
@@ -188,6 +204,7 @@ class BudgetState:
             if owner not in dead:
                 continue
             del self.held[id]
+            self.reserved_micro -= micro
             self.expired.append(id)
             self.expired_calls += 1
             self.expired_micro += micro
@@ -195,19 +212,20 @@ class BudgetState:
                 self._book(terms, micro, now)
         del self.expired[:-_TOMBSTONES]
 
-    def to_json(self) -> dict[str, Any]:
-        """As JSON-ready values."""
-        return asdict(self)
+    def to_json(self) -> bytes:
+        """As JSON: the fields but for the sums."""
+        return to_json({name: getattr(self, name) for name in _STORED})
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        """Read what ``to_json`` wrote and JSON made of it."""
-        facts = dict(data)
+    def from_json(cls, data: str | bytes) -> Self:
+        """Read what ``to_json`` wrote."""
+        facts = from_json(data)
         facts["spent"] = {int(bucket): micro for bucket, micro in facts["spent"].items()}
         facts["held"] = {key: (owner, micro) for key, (owner, micro) in facts["held"].items()}
         return cls(**facts)
 
 
+_STORED: Final = tuple(field.name for field in fields(BudgetState) if field.init)
 _TOMBSTONES: Final = 1_000
 """How many reservations of the dead are remembered, in case one of them was only slow."""
 

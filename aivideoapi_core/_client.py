@@ -258,7 +258,7 @@ class MessageStream:
                 accumulator = self._reader.accumulator
                 if accumulator.done:
                     self._call.answered(self.reply)
-                self._call.finish(error, partial=accumulator.partial())
+                self._call.finish(error, partial=None if accumulator.done else accumulator.partial())
 
     def _open(self) -> None:
         self._reader = StreamReader()  # what an earlier try has read is no part of this one

@@ -54,10 +54,21 @@ class SpendLedger:
 
     async def aappend(self, record: CallRecord) -> None:
         """The asynchronous twin of ``append``; carried out even if the caller is cancelled."""
-        if self._store.blocking:
-            await asyncio.shield(asyncio.to_thread(self.append, record))
-        else:
+        if not self._store.blocking:
             self.append(record)
+        elif not self._append_at_once(record):
+            await asyncio.shield(asyncio.to_thread(self.append, record))
+
+    def _append_at_once(self, record: CallRecord) -> bool:
+        """Whether the row could be written without waiting."""
+        append = getattr(self._store, "append_at_once", None)
+        if append is None:
+            return False
+        try:
+            append(record)
+        except Exception:  # noqa: BLE001 - busy or broken: the thread tries again, and logs
+            return False
+        return True
 
     def records(self) -> Iterator[CallRecord]:
         """All rows, in the order in which they were written."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
-import threading
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
-from aivideoapi_core._budget_sqlite import open_database
 from aivideoapi_core._record import CallRecord
+from aivideoapi_core._sqlite import Database
 
 _COUNTS: Final = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "thinking")
 _COLUMNS: Final = {
@@ -36,12 +35,15 @@ _COLUMNS: Final = {
 }
 _SCHEMA: Final = f"""
 CREATE TABLE IF NOT EXISTS calls ({", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())});
-CREATE INDEX IF NOT EXISTS calls_by_time ON calls (started_at);
 CREATE TRIGGER IF NOT EXISTS calls_stay BEFORE DELETE ON calls
 BEGIN SELECT RAISE(ABORT, 'rows of a ledger are not removed'); END;
 CREATE TRIGGER IF NOT EXISTS calls_are_final BEFORE UPDATE ON calls
 BEGIN SELECT RAISE(ABORT, 'rows of a ledger are not changed'); END;
 """
+_COUNT_COLUMNS: Final = tuple((count, f"{count}_tokens") for count in _COUNTS)
+_NO_COUNTS: Final[dict[str, int | None]] = dict.fromkeys(_COUNTS)
+_VALUES: Final = itemgetter(*_COLUMNS)
+_READ: Final = "SELECT * FROM calls ORDER BY rowid"
 _INSERT: Final = f"INSERT INTO calls VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - our own columns
 
 
@@ -52,38 +54,38 @@ class SqliteLedger:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._lock = threading.Lock()
-        self._open: tuple[int, sqlite3.Connection] | None = None
+        self._database = Database(path, _SCHEMA)
 
     def append(self, record: CallRecord) -> None:
         """See ``LedgerStore``."""
-        row = record.to_dict()
-        tokens = row.pop("tokens") or {}
-        row |= {f"{count}_tokens": tokens.get(count) for count in _COUNTS}
-        row["tags"] = json.dumps(row["tags"])
-        with self._lock:
-            self._connection().execute(_INSERT, [row[name] for name in _COLUMNS])
+        values = _values_of(record)
+        self._database.run(lambda db: db.execute(_INSERT, values))
+
+    def append_at_once(self, record: CallRecord) -> None:
+        """The same without waiting, for an event loop. Raises ``WouldWaitError``."""
+        values = _values_of(record)
+        self._database.run_at_once(lambda db: db.execute(_INSERT, values))
 
     def records(self) -> Iterator[CallRecord]:
         """See ``LedgerStore``. Raises ``sqlite3.DatabaseError`` if the file is no ledger."""
-        with self._lock:
-            rows = self._connection().execute("SELECT * FROM calls ORDER BY rowid").fetchall()
-        return map(_record_of, rows)
+        return map(_record_of, self._database.run(lambda db: db.execute(_READ).fetchall()))
 
     def close(self) -> None:
         """Close the file; a later call opens it again."""
-        with self._lock:
-            own, self._open = self._open, None
-            if own is not None and own[0] == os.getpid():
-                own[1].close()
+        self._database.close()
 
     def __reduce__(self) -> Any:
         return SqliteLedger, (self.path,)
 
-    def _connection(self) -> sqlite3.Connection:
-        if self._open is None or self._open[0] != os.getpid():  # a connection does not survive a fork
-            self._open = os.getpid(), open_database(self.path, _SCHEMA)
-        return self._open[1]
+
+def _values_of(record: CallRecord) -> tuple[Any, ...]:
+    row = record.to_dict()
+    tokens = row["tokens"] or _NO_COUNTS
+    for count, column in _COUNT_COLUMNS:
+        row[column] = tokens[count]
+    row["tags"] = json.dumps(row["tags"])
+    values: tuple[Any, ...] = _VALUES(row)
+    return values
 
 
 def _record_of(values: Iterable[Any]) -> CallRecord:

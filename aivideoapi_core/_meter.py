@@ -70,6 +70,11 @@ class Metering:
     framework: str | None = None
     on_call: Callable[[CallRecord], None] | None = None
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether anything waits for records."""
+        return self.budget is not None or self.ledger is not None or self.on_call is not None
+
     def prices_of(self, model: str) -> ModelPrices | None:
         """The caller's prices for ``model``, else the published ones."""
         return self.prices.get(model) or prices_of(model)
@@ -102,10 +107,9 @@ class CallMeter:
         """``max_requests``: how many times this call may be billed at most (more than once only if
         the client makes requests again that may have been worked on).
         """
-        self._metering = metering or _UNMETERED
+        self._metering = metering = metering or _UNMETERED
         self._payload = payload
-        self._model = str(payload["model"])
-        self._stream = bool(payload["stream"])
+        self._model: str = payload["model"]
         self._base_url = base_url
         self._max_requests = max_requests
         self._reply: Reply | None = None
@@ -116,10 +120,10 @@ class CallMeter:
         self._telemetry: CallTelemetry | None = None
         self._worst: WorstCase | None = None
         # Taken here: a stream may be read in another context, or end in none.
-        self._tags = tuple(dict.fromkeys((*self._metering.current_tags(), *tags)))
         self._trackers: tuple[SpendTracker, ...] = current_trackers()
-        self._began_s = 0.0
-        self._began_at = 0.0
+        self._is_heard = bool(self._trackers) or metering.is_heard
+        self._tags = tuple(dict.fromkeys((*metering.current_tags(), *tags))) if self._is_heard else ()
+        self._began_s = self._began_at = 0.0
 
     def __enter__(self) -> Self:
         if self._metering.budget is not None:
@@ -191,9 +195,7 @@ class CallMeter:
     def _begin(self) -> None:
         self._began_s, self._began_at = time.perf_counter(), time.time()
         self._telemetry = start_telemetry(self._model, self._payload, base_url=self._base_url)
-        metering = self._metering
-        sinks = (metering.budget, metering.ledger, metering.on_call, self._telemetry)
-        self._open = bool(self._trackers) or any(sink is not None for sink in sinks)
+        self._open = self._is_heard or self._telemetry is not None
 
     @property
     def is_open(self) -> bool:
@@ -219,22 +221,22 @@ class CallMeter:
         return record
 
     def _record(self, error: BaseException | None, partial: Message | None) -> CallRecord:
-        record = CallRecord(
-            model=self._model,
-            started_at=self._began_at,
-            framework=self._metering.framework,
-            stream=self._stream,
-            latency_s=time.perf_counter() - self._began_s,
-            tags=self._tags,
-            attempts=self._failed_requests + 1,
-        )
+        facts: dict[str, Any] = {
+            "model": self._model,
+            "started_at": self._began_at,
+            "framework": self._metering.framework,
+            "stream": bool(self._payload["stream"]),
+            "latency_s": time.perf_counter() - self._began_s,
+            "tags": self._tags,
+        }
         if self._reply is not None:
-            return _answered(record, self._reply, self._metering.prices_of(self._model))
+            return CallRecord(**facts, **_answer_facts(self._reply, self._metering.prices_of(self._model)))
         if partial is None and isinstance(error, AIVideoAPIError):
             partial = error.partial
         lost = error is None or may_be_billed(error) or self._lost_requests > 0
-        return replace(
-            record,
+        return CallRecord(
+            **facts,
+            attempts=self._failed_requests + 1,
             outcome=Outcome.LOST if lost else Outcome.FAILED,
             error="abandoned" if error is None or isinstance(error, GeneratorExit) else label_of(error),
             request_id=getattr(error, "request_id", None),
@@ -280,18 +282,18 @@ class CallMeter:
                 return (worst if at_most is None else at_most) + max(0, lost - worst), True
 
 
-def _answered(record: CallRecord, reply: Reply, prices: ModelPrices | None) -> CallRecord:
+def _answer_facts(reply: Reply, prices: ModelPrices | None) -> dict[str, Any]:
+    """The fields of a record that an answered call knows."""
     tokens: TokenCounts | None = reply.tokens
     computed: Credits | None = cost_of(tokens, prices) if tokens is not None and prices is not None else None
     message = reply.message
-    return replace(
-        record,
-        tokens=tokens,
-        credits_reported=reply.credits_reported,
-        credits_micro=None if computed is None else computed.micro,
-        request_id=reply.request_id,
-        message_id=message["id"] or None,
-        response_model=message["model"] or None,
-        stop_reason=message["stop_reason"],
-        attempts=reply.attempts,
-    )
+    return {
+        "tokens": tokens,
+        "credits_reported": reply.credits_reported,
+        "credits_micro": None if computed is None else computed.micro,
+        "request_id": reply.request_id,
+        "message_id": message["id"] or None,
+        "response_model": message["model"] or None,
+        "stop_reason": message["stop_reason"],
+        "attempts": reply.attempts,
+    }

@@ -47,10 +47,11 @@ def read_usage(usage: Mapping[str, Any] | None) -> TokenCounts | None:
     if not isinstance(usage, Mapping):
         return None
     split = usage.get("cache_creation")
-    split = split if isinstance(split, Mapping) else {}
     try:
-        write_1h = _count(split.get("ephemeral_1h_input_tokens")) or 0
-        write_5m = _count(split.get("ephemeral_5m_input_tokens")) or 0
+        write_1h = write_5m = 0
+        if isinstance(split, Mapping):
+            write_1h = _count(split.get("ephemeral_1h_input_tokens")) or 0
+            write_5m = _count(split.get("ephemeral_5m_input_tokens")) or 0
         writes = _count(usage.get("cache_creation_input_tokens")) or 0
         reads = _count(usage.get("cache_read_input_tokens")) or 0
         input_tokens, output_tokens = _count(usage.get("input_tokens")), _count(usage.get("output_tokens"))
@@ -77,8 +78,8 @@ def _thinking(details: Any) -> int | None:
 
 def _count(value: Any) -> int | None:
     """A count of tokens, ``None`` where there is none. Raises ``ValueError`` for what cannot be one."""
-    if value is None:
-        return None
+    if value is None or (type(value) is int and 0 <= value < _ABSURD):
+        return value
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if type(value) is not int or not 0 <= value < _ABSURD:

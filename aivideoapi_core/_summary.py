@@ -249,7 +249,8 @@ def count_cache_hit(model: str, *, framework: str | None = None, tags: Iterable[
 
 def current_trackers() -> tuple[SpendTracker, ...]:
     """The trackers of the enclosing ``track_spend`` blocks, each once."""
-    return tuple(dict.fromkeys(_TRACKERS.get()))
+    trackers = _TRACKERS.get()
+    return trackers if len(trackers) < 2 else tuple(dict.fromkeys(trackers))
 
 
 def _text(amount: Decimal | None) -> str | None:
