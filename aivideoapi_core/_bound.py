@@ -184,6 +184,8 @@ def _json_bytes(value: Any) -> int:
 
 def _input_price(payload: Mapping[str, Any], prices: ModelPrices) -> int:
     """The dearest microcredits that one input token of this request can cost."""
+    if prices.cache_write_5m is None and prices.cache_write_1h is None:
+        return prices.input
     lifetimes = {mark.get("ttl", "5m") for mark in _cache_marks(payload)}
     written = [prices.cache_write_5m] if lifetimes else []
     if "1h" in lifetimes:

@@ -199,6 +199,7 @@ class MessageStream:
         self._attempts = Attempts(client.retry, call)
         self._response: httpx.Response | None = None
         self._reader = StreamReader()
+        self._reply: Reply | None = None
         self._first: list[StreamEvent] = []
         self._rest: Iterator[StreamEvent] = iter(())
 
@@ -233,9 +234,11 @@ class MessageStream:
     @property
     def reply(self) -> Reply:
         """The whole reply. Raises ``IncompleteStreamError`` before the last event."""
-        message = self._reader.accumulator.message()
-        request_id = self._client._request_id(self._response) if self._response is not None else None
-        return self._client._reply(message, self._request, request_id, self._attempts.made + 1)
+        if self._reply is None:
+            message = self._reader.accumulator.message()
+            request_id = self._client._request_id(self._response) if self._response is not None else None
+            self._reply = self._client._reply(message, self._request, request_id, self._attempts.made + 1)
+        return self._reply
 
     @property
     def accumulator(self) -> MessageAccumulator:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from operator import itemgetter
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,9 +40,8 @@ BEGIN SELECT RAISE(ABORT, 'rows of a ledger are not removed'); END;
 CREATE TRIGGER IF NOT EXISTS calls_are_final BEFORE UPDATE ON calls
 BEGIN SELECT RAISE(ABORT, 'rows of a ledger are not changed'); END;
 """
-_COUNT_COLUMNS: Final = tuple((count, f"{count}_tokens") for count in _COUNTS)
-_NO_COUNTS: Final[dict[str, int | None]] = dict.fromkeys(_COUNTS)
-_VALUES: Final = itemgetter(*_COLUMNS)
+_counts_of: Final = attrgetter(*_COUNTS)
+_NO_COUNTS: Final = (None,) * len(_COUNTS)
 _READ: Final = "SELECT * FROM calls ORDER BY rowid"
 _INSERT: Final = f"INSERT INTO calls VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - our own columns
 
@@ -79,13 +78,28 @@ class SqliteLedger:
 
 
 def _values_of(record: CallRecord) -> tuple[Any, ...]:
-    row = record.to_dict()
-    tokens = row["tokens"] or _NO_COUNTS
-    for count, column in _COUNT_COLUMNS:
-        row[column] = tokens[count]
-    row["tags"] = json.dumps(row["tags"])
-    values: tuple[Any, ...] = _VALUES(row)
-    return values
+    """In the order of ``_COLUMNS``."""
+    tokens, reported = record.tokens, record.credits_reported
+    return (
+        record.started_at,
+        record.model,
+        record.route,
+        record.framework,
+        record.outcome.value,
+        record.stream,
+        *(_NO_COUNTS if tokens is None else _counts_of(tokens)),
+        None if reported is None else str(reported),
+        record.credits_micro,
+        record.at_most_micro,
+        record.request_id,
+        record.message_id,
+        record.response_model,
+        record.stop_reason,
+        record.latency_s,
+        record.attempts,
+        json.dumps(record.tags),
+        record.error,
+    )
 
 
 def _record_of(values: Iterable[Any]) -> CallRecord:

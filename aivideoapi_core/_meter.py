@@ -15,9 +15,8 @@ from types import TracebackType
 from typing import Any, Final, Protocol, Self, TypeAlias
 
 from aivideoapi_core._bound import WorstCase, worst_case
-from aivideoapi_core._credits import Credits
 from aivideoapi_core._errors import AIVideoAPIError
-from aivideoapi_core._prices import ModelPrices, TokenCounts, cost_of, prices_of, read_usage
+from aivideoapi_core._prices import ModelPrices, cost_of, prices_of, read_usage
 from aivideoapi_core._record import CallRecord, Outcome, current_spend_tags, label_of, may_be_billed
 from aivideoapi_core._reply import Reply
 from aivideoapi_core._summary import SpendTracker, current_trackers
@@ -230,7 +229,7 @@ class CallMeter:
             "tags": self._tags,
         }
         if self._reply is not None:
-            return CallRecord(**facts, **_answer_facts(self._reply, self._metering.prices_of(self._model)))
+            return _answered(facts, self._reply)
         if partial is None and isinstance(error, AIVideoAPIError):
             partial = error.partial
         lost = error is None or may_be_billed(error) or self._lost_requests > 0
@@ -282,18 +281,17 @@ class CallMeter:
                 return (worst if at_most is None else at_most) + max(0, lost - worst), True
 
 
-def _answer_facts(reply: Reply, prices: ModelPrices | None) -> dict[str, Any]:
-    """The fields of a record that an answered call knows."""
-    tokens: TokenCounts | None = reply.tokens
-    computed: Credits | None = cost_of(tokens, prices) if tokens is not None and prices is not None else None
-    message = reply.message
-    return {
-        "tokens": tokens,
-        "credits_reported": reply.credits_reported,
-        "credits_micro": None if computed is None else computed.micro,
-        "request_id": reply.request_id,
-        "message_id": message["id"] or None,
-        "response_model": message["model"] or None,
-        "stop_reason": message["stop_reason"],
-        "attempts": reply.attempts,
-    }
+def _answered(facts: Mapping[str, Any], reply: Reply) -> CallRecord:
+    """The record of an answered call: ``facts`` and what the reply says."""
+    computed, message = reply.credits_computed, reply.message
+    return CallRecord(
+        **facts,
+        tokens=reply.tokens,
+        credits_reported=reply.credits_reported,
+        credits_micro=None if computed is None else computed.micro,
+        request_id=reply.request_id,
+        message_id=message["id"] or None,
+        response_model=message["model"] or None,
+        stop_reason=message["stop_reason"],
+        attempts=reply.attempts,
+    )

@@ -8,6 +8,7 @@ of the same round; only this process's CPU time counts. Differences below two pe
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import random
 import statistics
@@ -42,7 +43,17 @@ def sandbox() -> Any:
         process.terminate()
 
 
-DELTAS = 200
+DELTAS = 100
+
+
+def additions(folder: Path, owner: str) -> dict[str, dict[str, Any]]:
+    """Options of a client or model, by what they add."""
+    return {
+        "budget in memory": {"budget": CreditBudget(10**9)},
+        "ledger in memory": {"ledger": SpendLedger()},
+        "budget in SQLite": {"budget": CreditBudget(10**9, store=folder / f"{owner}-budget.sqlite")},
+        "ledger in SQLite": {"ledger": SpendLedger(folder / f"{owner}-ledger.sqlite")},
+    }
 
 
 def core_calls(url: str, folder: Path) -> dict[str, Callable[[int], None]]:
@@ -68,17 +79,11 @@ def core_calls(url: str, folder: Path) -> dict[str, Callable[[int], None]]:
         with track_spend():
             plain(count)
 
-    return {
-        "plain": plain,
-        "tracker": tracked,
-        "budget in memory": calls(budget=CreditBudget(10**9)),
-        "ledger in memory": calls(ledger=SpendLedger()),
-        "budget in SQLite": calls(budget=CreditBudget(10**9, store=folder / "budget.sqlite")),
-        "ledger in SQLite": calls(ledger=SpendLedger(folder / "ledger.sqlite")),
-    }
+    added = {name: calls(**options) for name, options in additions(folder, "core").items()}
+    return {"plain": plain, "tracker": tracked, **added}
 
 
-def langchain_calls(url: str, _: Path) -> dict[str, Callable[[int], None]]:
+def langchain_calls(url: str, folder: Path) -> dict[str, Callable[[int], None]]:
     """LangChain's ``stream``."""
     from langchain_aivideoapi import ChatAIVideoAPI, get_credits_callback
 
@@ -100,14 +105,38 @@ def langchain_calls(url: str, _: Path) -> dict[str, Callable[[int], None]]:
         with get_credits_callback():
             plain(count)
 
-    return {
-        "plain": plain,
-        "get_credits_callback": tracked,
-        "budget in memory": calls(budget=CreditBudget(10**9)),
-    }
+    added = {name: calls(**options) for name, options in additions(folder, "langchain").items()}
+    return {"plain": plain, "get_credits_callback": tracked, **added}
 
 
-def llamaindex_calls(url: str, _: Path) -> dict[str, Callable[[int], None]]:
+def langchain_async_calls(url: str, folder: Path) -> dict[str, Callable[[int], None]]:
+    """LangChain's ``astream``."""
+    from langchain_aivideoapi import ChatAIVideoAPI, get_credits_callback
+
+    settings: Any = {"model": "claude-sonnet-4-6", "api_key": KEY, "base_url": url, "max_tokens": 1000}
+    runner = asyncio.Runner()
+
+    def calls(**options: Any) -> Callable[[int], None]:
+        model = ChatAIVideoAPI(**settings, **options)
+
+        async def run(count: int) -> None:
+            for _ in range(count):
+                async for _ in model.astream("Tell me"):
+                    pass
+
+        return lambda count: runner.run(run(count))
+
+    plain = calls()
+
+    def tracked(count: int) -> None:
+        with get_credits_callback():
+            plain(count)
+
+    added = {name: calls(**options) for name, options in additions(folder, "async").items()}
+    return {"plain": plain, "get_credits_callback": tracked, **added}
+
+
+def llamaindex_calls(url: str, folder: Path) -> dict[str, Callable[[int], None]]:
     """LlamaIndex's ``stream_chat``."""
     from llama_index.core.llms import ChatMessage
 
@@ -131,7 +160,8 @@ def llamaindex_calls(url: str, _: Path) -> dict[str, Callable[[int], None]]:
         with track_credits():
             plain(count)
 
-    return {"plain": plain, "track_credits": tracked, "budget in memory": calls(budget=CreditBudget(10**9))}
+    added = {name: calls(**options) for name, options in additions(folder, "llamaindex").items()}
+    return {"plain": plain, "track_credits": tracked, **added}
 
 
 def measure(forms: dict[str, Callable[[int], None]], *, rounds: int, calls: int) -> dict[str, float]:
@@ -154,13 +184,14 @@ def measure(forms: dict[str, Callable[[int], None]], *, rounds: int, calls: int)
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--calls", type=int, default=20, help="streamed calls of a form in each round")
+    parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--calls", type=int, default=10, help="streamed calls of a form in each round")
     arguments = parser.parse_args()
     with sandbox() as url, tempfile.TemporaryDirectory() as folder:
         for title, make in (
             ("core", core_calls),
             ("LangChain", langchain_calls),
+            ("LangChain, asynchronous", langchain_async_calls),
             ("LlamaIndex", llamaindex_calls),
         ):
             print(f"{title}: CPU time of a streamed call of {DELTAS} deltas, ratio to the plain call")
