@@ -137,9 +137,7 @@ def _by_kind(models: Mapping[str, CreditsTotals]) -> Any:
     )
     figure = Figure()
     for label, field in kinds:
-        counts = [
-            getattr(totals.tokens, field) if totals.counted_calls else None for totals in models.values()
-        ]
+        counts = [getattr(totals.tokens, field) if totals.has_counts else None for totals in models.values()]
         figure.add_trace(Bar(name=label, x=list(map(_label, models)), y=counts))
     figure.update_layout(barmode="group", showlegend=True, yaxis_title="tokens")
     figure.update_xaxes(type="category")
@@ -202,12 +200,11 @@ def _table(title: str, groups: Mapping[str, CreditsTotals]) -> str:
     heads = ("", "calls", "input tokens", "output tokens", "credits", "USD", "unknown")
     rows = []
     for name, totals in groups.items():
-        counted = totals.counted_calls or not totals.calls
         cells = (
             html.escape(name),
             f"{totals.calls:,}",
-            f"{totals.tokens.total_input:,}" if counted else "unknown",
-            f"{totals.tokens.output:,}" if counted else "unknown",
+            f"{totals.tokens.total_input:,}" if totals.has_counts else "unknown",
+            f"{totals.tokens.output:,}" if totals.has_counts else "unknown",
             _amount(totals.credits),
             _amount(totals.usd),
             f"{totals.unknown:,}",

@@ -34,9 +34,10 @@ class CommandError(Exception):
         self.exit_code = exit_code
 
 
-def output() -> Console:
-    """The console for results."""
-    return Console(highlight=False, soft_wrap=False)
+def output(*, piped_width: int | None = None) -> Console:
+    """The console for results; ``piped_width`` in columns where nothing says how wide the output is."""
+    asked = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(highlight=False, soft_wrap=False, width=None if asked else piped_width)
 
 
 @contextmanager

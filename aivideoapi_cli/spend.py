@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from aivideoapi_core import CallRecord, CreditsSummary, CreditsTotals, SpendLedger
 
 _BAR_CELLS: Final = 24
+_LEAST_BAR: Final = 8
+_GAP: Final = 2
+"""Blanks between two columns."""
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 UNKNOWN: Final = "unknown"
 
@@ -52,15 +55,16 @@ def spend(
     if as_json:
         print_json({**summary.to_dict(), "by_day": {day: totals.to_dict() for day, totals in by_day.items()}})
         return
-    console = output()
+    console = output(piped_width=160)
     if not records:
         console.print("No calls.", style="dim")
     else:
         console.print(_headline(summary), style="bold")
+        console.print(_facts(summary, by_day), style="dim")
         for title, groups in (("model", summary.by_model), ("day", by_day), ("tag", summary.by_tag)):
             if groups:
                 console.print()
-                console.print(_table(title, groups))
+                console.print(_table(title, groups, width=console.width))
     if html is not None:
         console.print(f"Page with plots: {html}", style="dim")
 
@@ -134,34 +138,78 @@ def _headline(totals: CreditsTotals) -> str:
     return ", ".join(parts)
 
 
-def _table(title: str, groups: Mapping[str, CreditsTotals]) -> Table:
+def _facts(summary: CreditsSummary, days: Iterable[str]) -> str:
+    """The period, and the two figures that the charged one is made of."""
+    first, *rest = sorted(days)
+    computed = None if summary.credits_micro is None else Decimal(summary.credits_micro).scaleb(-6)
+    parts = [f"{first} to {rest[-1]} (UTC)" if rest else f"{first} (UTC)"]
+    for name, amount, places, known in (
+        ("reported by the platform", summary.credits_reported, 2, summary.reported_calls),
+        ("computed from prices", computed, 4, summary.computed_calls),
+    ):
+        parts.append(f"{name} {_amount(amount, places=places)} ({known:,} of {summary.calls:,})")
+    return ", ".join(parts)
+
+
+def _table(title: str, groups: Mapping[str, CreditsTotals], *, width: int) -> Table:
+    """Rows with bars, made to fit: first counts get short, then dollars go, then names wrap."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column(title, style="bold", overflow="fold")
-    for name in ("calls", "input", "output", "credits", "USD", "unknown"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True, min_width=8)
     order: Callable[[tuple[str, CreditsTotals]], object] = (
         (lambda row: row[0]) if title == "day" else (lambda row: (-(row[1].credits or 0), row[0]))
     )
+    rows = sorted(groups.items(), key=order)  # type: ignore[arg-type]  # both keys sort
+    longest = max(len(title), *(len(name) for name in groups))
+    for short, with_usd in ((False, True), (True, True), (True, False)):
+        lines = _columns(rows, short=short, with_usd=with_usd)
+        used = sum(max(map(len, column)) + _GAP for column in zip(*lines, strict=True))
+        room = width - used - _GAP - longest
+        if room >= _LEAST_BAR:
+            break
+    cells = max(_LEAST_BAR, min(_BAR_CELLS, room))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, _GAP - 1, 0, 0))
+    table.add_column(
+        title, style="bold", overflow="fold", width=max(10, min(longest, width - used - _GAP - cells))
+    )
+    for name in lines[0]:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True, width=cells)
     most = max((totals.credits or Decimal(0) for totals in groups.values()), default=Decimal(0))
-    for name, totals in sorted(groups.items(), key=order):  # type: ignore[arg-type]  # both keys sort
+    for (name, totals), line in zip(rows, lines[1:], strict=True):
         share = (totals.credits or Decimal(0)) / most if most else Decimal(0)
-        counted = totals.counted_calls or not totals.calls
-        table.add_row(
-            Text(name),
-            f"{totals.calls:,}",
-            f"{totals.tokens.total_input:,}" if counted else UNKNOWN,
-            f"{totals.tokens.output:,}" if counted else UNKNOWN,
-            _amount(totals.credits, places=4),
-            UNKNOWN if totals.usd is None else f"{totals.usd:,.6f}",
-            f"{totals.unknown:,}" if totals.unknown else "",
-            Text(bar(share), style="cyan"),
-        )
+        table.add_row(Text(name), *line, Text(bar(share, cells=cells), style="cyan"))
     return table
+
+
+def _columns(
+    rows: Sequence[tuple[str, CreditsTotals]], *, short: bool, with_usd: bool
+) -> list[tuple[str, ...]]:
+    """The header and the figures of each row, without names and bars."""
+    with_unknown = any(totals.unknown for _, totals in rows)
+    usd, unknown = ("USD",) if with_usd else (), ("unknown",) if with_unknown else ()
+    lines: list[tuple[str, ...]] = [("calls", "input", "output", "credits", *usd, *unknown)]
+    for _, totals in rows:
+        counts = (totals.tokens.total_input, totals.tokens.output)
+        usd_text = UNKNOWN if totals.usd is None else f"{totals.usd:,.{4 if short else 6}f}"
+        lines.append(
+            (
+                f"{totals.calls:,}",
+                *(_count(count, short=short) if totals.has_counts else UNKNOWN for count in counts),
+                _amount(totals.credits, places=2 if short else 4),
+                *((usd_text,) if with_usd else ()),
+                *((f"{totals.unknown:,}" if totals.unknown else "",) if with_unknown else ()),
+            )
+        )
+    return lines
+
+
+def _count(count: int, *, short: bool) -> str:
+    """``131,707``, or ``132K`` where there is little room."""
+    if not short or count < 10_000:
+        return f"{count:,}"
+    return f"{count / 1e3:,.0f}K" if count < 1_000_000 else f"{count / 1e6:,.1f}M"
 
 
 def _amount(amount: Decimal | None, *, places: int) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final, Literal, Protocol, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar, runtime_checkable
 
 from aivideoapi_core._async_client import AsyncMessagesClient
 from aivideoapi_core._bound import WorstCase
@@ -42,6 +42,15 @@ class Reservation:
 
 class _HasBalance(Protocol):
     def credits(self) -> Balance: ...
+
+
+class _HasAsyncBalance(Protocol):
+    async def credits(self) -> Balance: ...
+
+
+@runtime_checkable
+class _HasModelBalance(Protocol):
+    async def acredits(self) -> Balance: ...
 
 
 class CreditBudget:
@@ -116,14 +125,19 @@ class CreditBudget:
 
     @classmethod
     async def afrom_balance(
-        cls, source: AsyncMessagesClient | None = None, *, share: float | str | Decimal = 1, **options: Any
+        cls,
+        source: _HasAsyncBalance | _HasModelBalance | None = None,
+        *,
+        share: float | str | Decimal = 1,
+        **options: Any,
     ) -> CreditBudget:
-        """The asynchronous twin of ``from_balance``; ``source`` is an ``AsyncMessagesClient``."""
+        """The asynchronous twin of ``from_balance``; ``source`` is a model or an ``AsyncMessagesClient``."""
         if source is None:
             async with AsyncMessagesClient() as client:
                 balance = await client.credits()
         else:
-            balance = await source.credits()
+            ask = source.acredits if isinstance(source, _HasModelBalance) else source.credits
+            balance = await ask()
         return cls(_share_of(balance, share), **options)
 
     def standing(self) -> Standing:

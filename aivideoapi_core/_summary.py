@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 from aivideoapi_core._prices import TokenCounts
 from aivideoapi_core._record import CallRecord, Outcome
 
+_TOKEN_KINDS: Final = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "thinking")
 _USD_PER_CREDIT: Final = Decimal("0.005")
 _UNKNOWN: Final = "unknown"
 
@@ -34,10 +35,15 @@ class CreditsTotals:
     counted_calls: int = 0
     reported_calls: int = 0
     computed_calls: int = 0
-    tokens: TokenCounts = field(default_factory=lambda: TokenCounts(thinking=0))
+    tokens: TokenCounts = field(default_factory=TokenCounts)
     reported_sum: Decimal = Decimal(0)
     computed_sum: int = 0
     charged_sum: Decimal = Decimal(0)
+
+    @property
+    def has_counts(self) -> bool:
+        """Whether ``tokens`` says anything: some call stated its counts, or there was none to state them."""
+        return self.counted_calls > 0 or not self.calls
 
     @property
     def credits_reported(self) -> Decimal | None:
@@ -75,14 +81,7 @@ class CreditsTotals:
             "failed": self.failed,
             "cache_hits": self.cache_hits,
             "unknown": self.unknown,
-            "tokens": {
-                "input": tokens.input,
-                "output": tokens.output,
-                "cache_read": tokens.cache_read,
-                "cache_write_5m": tokens.cache_write_5m,
-                "cache_write_1h": tokens.cache_write_1h,
-                "thinking": tokens.thinking,
-            },
+            "tokens": {name: getattr(tokens, name) if self.has_counts else None for name in _TOKEN_KINDS},
             "counted_calls": self.counted_calls,
             "credits": _text(self.credits),
             "credits_reported": _text(self.credits_reported),
@@ -132,11 +131,12 @@ class CreditsSummary(CreditsTotals):
 class _Sums:
     """Growing sums; plain attributes, because one call must cost microseconds."""
 
-    __slots__ = ("counts", "tokens")
+    __slots__ = ("counts", "thinking", "tokens")
 
     def __init__(self) -> None:
         self.counts: dict[str, Any] = {}
-        self.tokens = [0, 0, 0, 0, 0, 0]
+        self.tokens = [0, 0, 0, 0, 0]
+        self.thinking: int | None = None
 
     def add(self, record: CallRecord) -> None:
         counts = self.counts
@@ -166,20 +166,21 @@ class _Sums:
             sums[2] += tokens.cache_read
             sums[3] += tokens.cache_write_5m
             sums[4] += tokens.cache_write_1h
-            sums[5] += tokens.thinking or 0
+            if tokens.thinking is not None:
+                self.thinking = (self.thinking or 0) + tokens.thinking
 
     def totals(self) -> CreditsTotals:
         return CreditsTotals(**self.facts())
 
     def facts(self) -> dict[str, Any]:
-        fresh, out, read, write_5m, write_1h, thinking = self.tokens
+        fresh, out, read, write_5m, write_1h = self.tokens
         tokens = TokenCounts(
             input=fresh,
             output=out,
             cache_read=read,
             cache_write_5m=write_5m,
             cache_write_1h=write_1h,
-            thinking=thinking,
+            thinking=self.thinking,
         )
         return {**self.counts, "tokens": tokens}
 
@@ -268,12 +269,11 @@ def _shown(amount: Decimal | None, known: int, calls: int, *, places: int) -> st
 def _cells(name: str, totals: CreditsTotals) -> tuple[str, ...]:
     computed = None if totals.credits_micro is None else Decimal(totals.credits_micro).scaleb(-6)
     tokens = totals.tokens
-    counted = totals.counted_calls or not totals.calls
     counts = (tokens.input, tokens.output, tokens.cache_read, tokens.cache_write)
     return (
         name,
         f"{totals.calls:,}",
-        *(f"{count:,}" if counted else _UNKNOWN for count in counts),
+        *(f"{count:,}" if totals.has_counts else _UNKNOWN for count in counts),
         _shown(totals.credits_reported, totals.reported_calls, totals.calls, places=2),
         _shown(computed, totals.computed_calls, totals.calls, places=6),
         f"{totals.unknown:,}",

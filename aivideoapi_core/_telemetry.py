@@ -78,6 +78,8 @@ def start_telemetry(model: str, payload: Mapping[str, Any], *, base_url: str) ->
     if trace is not None:
         tracer = trace.get_tracer(_SCOPE, __version__)
         asked = {f"gen_ai.request.{name}": payload[name] for name in _REQUEST_FIELDS if name in payload}
+        if payload["stream"]:
+            asked["gen_ai.request.stream"] = True
         span = tracer.start_span(f"chat {model}", kind=trace.SpanKind.CLIENT, attributes={**common, **asked})
     return CallTelemetry(
         common, span, None if metrics is None else _instruments(metrics.get_meter_provider())
@@ -146,13 +148,18 @@ class CallTelemetry:
         if self._instruments is None:
             return
         tokens, duration, spent = self._instruments
-        failure = {"error.type": record.error or "other"} if record.outcome is not Outcome.OK else {}
+        failure = {} if record.outcome is Outcome.OK else {"error.type": _error_type(record) or "_OTHER"}
         duration.record(record.latency_s or 0.0, {**common, **failure})
         if record.tokens is not None:
             tokens.record(record.tokens.total_input, {**common, "gen_ai.token.type": "input"})
             tokens.record(record.tokens.output, {**common, "gen_ai.token.type": "output"})
         if record.credits_micro is not None:
             spent.add(record.credits_micro, common)
+
+
+def _error_type(record: CallRecord) -> str | None:
+    """The platform's code where there is one, else the class: few values, as the conventions ask."""
+    return record.error.rpartition(" ")[2] if record.error else None
 
 
 def _outcome_attributes(record: CallRecord) -> dict[str, Any]:
@@ -165,7 +172,7 @@ def _outcome_attributes(record: CallRecord) -> dict[str, Any]:
         "aivideoapi.credits.outcome": record.outcome.value,
         "aivideoapi.credits.computed_micro": record.credits_micro,
         "aivideoapi.credits.at_most_micro": record.at_most_micro,
-        "error.type": record.error,
+        "error.type": _error_type(record),
     }
     if record.credits_reported is not None:
         facts["aivideoapi.credits.reported"] = float(record.credits_reported)
@@ -176,5 +183,6 @@ def _outcome_attributes(record: CallRecord) -> dict[str, Any]:
             "gen_ai.usage.output_tokens": tokens.output,
             "gen_ai.usage.cache_read.input_tokens": tokens.cache_read,
             "gen_ai.usage.cache_creation.input_tokens": tokens.cache_write,
+            "gen_ai.usage.reasoning.output_tokens": tokens.thinking,
         }
     return {name: value for name, value in facts.items() if value is not None}

@@ -48,8 +48,8 @@ def ledger(tmp_path: Path) -> Path:
     return path
 
 
-def run(*arguments: str) -> str:
-    result = CliRunner().invoke(app, ["spend", *arguments], env={"COLUMNS": "120", "NO_COLOR": "1"})
+def run(*arguments: str, columns: int = 120) -> str:
+    result = CliRunner().invoke(app, ["spend", *arguments], env={"COLUMNS": str(columns), "NO_COLOR": "1"})
     assert result.exit_code == 0, result.output
     return result.stdout
 
@@ -67,6 +67,21 @@ def test_tables_by_model_day_and_tag(ledger: Path) -> None:
     assert by_first["team-a"][-1].startswith("█")
 
 
+@pytest.mark.parametrize("columns", [60, 80, 100])
+def test_narrow_terminals_get_every_row_in_one_line(ledger: Path, columns: int) -> None:
+    lines = run("--ledger", str(ledger), "--tag", "team-b", columns=columns).splitlines()
+    assert max(map(len, lines)) <= columns
+    (day,) = (line for line in lines if line.startswith("1970-01-03 ") and "UTC" not in line)
+    assert day.split()[1:4] == ["1", "18", "42"]
+    assert day.rstrip().endswith("█" * 8)
+
+
+def test_the_two_figures_and_how_many_calls_they_stand_for(ledger: Path) -> None:
+    second = run("--ledger", str(ledger)).splitlines()[1]
+    assert second.startswith("1970-01-02 to 1970-01-04 (UTC), reported by the platform 0.06 (1 of 4)")
+    assert "computed from prices 0.1355 (2 of 4)" in run("--ledger", str(ledger), columns=200)
+
+
 def test_selections(ledger: Path) -> None:
     assert "claude-haiku" not in run("--ledger", str(ledger), "--tag", "team-a")
     assert "1970-01-02" not in run("--ledger", str(ledger), "--days", "2")
@@ -78,6 +93,9 @@ def test_json(ledger: Path) -> None:
     assert data["credits_micro"] == 68_400 + 67_092
     assert data["by_day"]["1970-01-04"]["credits"] is None
     assert data["by_model"]["claude-next-9"]["usd"] is None
+    assert set(data["by_day"]["1970-01-04"]["tokens"].values()) == {None}  # nobody stated them
+    assert data["tokens"]["input"] == 3 * 18
+    assert data["tokens"]["thinking"] is None
 
 
 @pytest.mark.parametrize(

@@ -69,13 +69,17 @@ def test_spans_follow_the_conventions(exported: Any) -> None:
     assert facts["aivideoapi.credits.computed_micro"] == 68_400
     assert facts["aivideoapi.credits.reported"] == 0.06
     assert "aivideoapi.credits.reported" not in streamed["attributes"]  # that route reports none
+    assert (facts.get("gen_ai.request.stream"), streamed["attributes"]["gen_ai.request.stream"]) == (
+        None,
+        True,
+    )
     assert streamed["attributes"]["aivideoapi.credits.computed_micro"] == 18 * 295 + 42 * 1471
 
 
 def test_a_failure_is_an_error_without_figures(exported: Any) -> None:
     failed = spans_of(exported)[2]
     assert failed["status"]["status_code"] == "ERROR"
-    assert failed["attributes"]["error.type"] == "InsufficientCreditsError insufficient_credits"
+    assert failed["attributes"]["error.type"] == "insufficient_credits"
     assert failed["attributes"]["aivideoapi.credits.outcome"] == "failed"
     assert "aivideoapi.credits.computed_micro" not in failed["attributes"]
 
