@@ -83,6 +83,7 @@ from aivideoapi_core._schema import output_schema
 from aivideoapi_core._sse import ServerSentEvent, SSEDecoder
 from aivideoapi_core._stream import EventDecoder, MessageAccumulator
 from aivideoapi_core._summary import CreditsSummary, CreditsTotals, SpendTracker, count_cache_hit, track_spend
+from aivideoapi_core._tool_calls import UNANSWERED_CALL, OpenToolCalls, orphan_label
 from aivideoapi_core._transport import DEFAULT_TIMEOUT, Balance, Timeout
 from aivideoapi_core._types import ContentBlock, Message, StreamEvent, Usage
 from aivideoapi_core._version import __version__
@@ -96,6 +97,7 @@ __all__ = [
     "MAX_CACHE_BREAKPOINTS",
     "PRICES",
     "TOOL_NAME",
+    "UNANSWERED_CALL",
     "AIVideoAPIError",
     "APIConnectionError",
     "APIStatusError",
@@ -134,6 +136,7 @@ __all__ = [
     "ModelNotFoundError",
     "ModelPrices",
     "NotFoundError",
+    "OpenToolCalls",
     "Outcome",
     "OutputConfigParam",
     "OverloadedError",
@@ -181,6 +184,7 @@ __all__ = [
     "max_input_tokens",
     "may_be_billed",
     "model_info",
+    "orphan_label",
     "output_schema",
     "parse_body",
     "parse_reported",

@@ -16,7 +16,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from aivideoapi_core import InvalidInputError, MessageParam
+from aivideoapi_core import UNANSWERED_CALL, InvalidInputError, MessageParam, OpenToolCalls, orphan_label
 from langchain_aivideoapi._translate.content import (
     Block,
     parsed_input,
@@ -53,7 +53,9 @@ def to_conversation(messages: Sequence[BaseMessage]) -> Conversation:
 
     System messages are hoisted from wherever they stand, in order, cache breakpoints kept.
     Neighbours of one role become one turn, in which tool results come first. A turn without content
-    is left out. Raises ``InvalidInputError`` for what the wire cannot hold, naming the place.
+    is left out. A call without a result gets one that says so, a result without a call is told as
+    text, and ids are made unique. Raises ``InvalidInputError`` for what the wire cannot hold, naming
+    the place.
     """
     builder = _Builder()
     for index, message in enumerate(messages):
@@ -70,8 +72,9 @@ class _Builder:
         self._assistant: list[Content] = []
         self._nameless: list[str] = []
         """Wire ids of tool calls that came without one, in order, for results that name none."""
-        self._invalid: list[str] = []
-        """Wire ids of calls in the last assistant turn that nobody could make."""
+        self._calls = OpenToolCalls()
+        self._invalid: set[str] = set()
+        """Wire ids of the calls that nobody could make."""
 
     def add(self, index: int, message: BaseMessage) -> None:
         if isinstance(message, HumanMessage):
@@ -83,9 +86,7 @@ class _Builder:
         elif isinstance(message, SystemMessage):
             self._add_system(index, message.content)
         elif isinstance(message, FunctionMessage):
-            self._open_user()
-            result = _result(_function_id(message.name), message.content, index, is_error=False)
-            self._results.append(result)
+            self._answer(_result(_function_id(message.name), message.content, index, is_error=False))
         elif isinstance(message, ChatMessage) and message.role in _CHAT_ROLES:
             self.add(index, _CHAT_ROLES[message.role](content=message.content))
         else:
@@ -96,7 +97,7 @@ class _Builder:
 
     def finish(self) -> Conversation:
         if self._assistant:
-            self._flush_assistant(last=not self._invalid)
+            self._flush_assistant(last=not self._calls)
         self._flush_user()
         texts = self._system
         if not texts:
@@ -131,22 +132,34 @@ class _Builder:
             return
         self._open_user()
         if any(block["type"] == "tool_result" for block in blocks):
-            self._results += [block for block in blocks if block["type"] == "tool_result"]
+            for block in blocks:
+                if block["type"] == "tool_result":
+                    self._answer(block)
             blocks = [block for block in blocks if block["type"] != "tool_result"]
         if blocks:
             self._user.append(blocks)
 
-    def _add_result(self, index: int, message: ToolMessage) -> None:
+    def _answer(self, result: Block) -> None:
+        """Take a result to its call; without one, tell it as text."""
         self._open_user()
+        given = result["tool_use_id"]
+        wire_id = self._calls.answer(given)
+        if wire_id is not None:
+            self._results.append({**result, "tool_use_id": wire_id})
+        else:
+            self._user.append(_told(result, given))
+
+    def _add_result(self, index: int, message: ToolMessage) -> None:
         content = message.content
         if isinstance(content, list) and content and all(_is_result(block) for block in content):
-            self._results += to_blocks(content, message=index)
+            for block in to_blocks(content, message=index):
+                self._answer(block)
             return
         if message.tool_call_id:
             tool_use_id = wire_id(message.tool_call_id)
         else:
             tool_use_id = self._nameless.pop(0) if self._nameless else wire_id("")
-        self._results.append(_result(tool_use_id, content, index, is_error=message.status == "error"))
+        self._answer(_result(tool_use_id, content, index, is_error=message.status == "error"))
 
     def _add_assistant(self, index: int, message: AIMessage) -> None:
         content = message.content
@@ -165,9 +178,13 @@ class _Builder:
             return
         self._open_assistant()
         self._assistant.append(blocks)
-        self._invalid += [
-            _invalid_id(call, index, number) for number, call in enumerate(message.invalid_tool_calls)
-        ]
+        invalid = {_invalid_id(call, index, number) for number, call in enumerate(message.invalid_tool_calls)}
+        for block in blocks:
+            if block["type"] == "tool_use":
+                given = block["id"]
+                block["id"] = self._calls.open(given, block["name"])
+                if given in invalid:
+                    self._invalid.add(block["id"])
 
     def _assistant_blocks(self, index: int, message: AIMessage) -> list[Block]:
         provider = message.response_metadata.get("model_provider")
@@ -218,11 +235,9 @@ class _Builder:
         )
 
     def _flush_user(self) -> None:
-        parts, results, invalid = self._user, self._results, self._invalid
-        self._user, self._results, self._invalid = [], [], []
-        if invalid:
-            answered = {result["tool_use_id"] for result in results}
-            results += [_not_made(use_id) for use_id in invalid if use_id not in answered]
+        parts, results = self._user, self._results
+        self._user, self._results = [], []
+        results += [_no_result(use_id, invalid=use_id in self._invalid) for use_id in self._calls.take_open()]
         if results:
             self._turns.append({"role": "user", "content": [*results, *_joined(parts)]})
         elif parts:
@@ -258,9 +273,23 @@ def _invalid_id(call: InvalidToolCall, index: int, number: int) -> str:
     return wire_id(call["id"]) if call["id"] else f"call_{index}_invalid_{number}"
 
 
-def _not_made(use_id: str) -> Block:
-    """The result of a call that could not be made; the wire wants one for every call."""
-    return {"type": "tool_result", "tool_use_id": use_id, "content": _NOT_MADE, "is_error": True}
+def _no_result(use_id: str, *, invalid: bool) -> Block:
+    """The result of a call that has none; the wire wants one for every call."""
+    content = _NOT_MADE if invalid else UNANSWERED_CALL
+    return {"type": "tool_result", "tool_use_id": use_id, "content": content, "is_error": True}
+
+
+def _told(result: Block, call_id: str) -> list[Block]:
+    """A result whose call is gone (memories forget the oldest messages first) as text."""
+    label = orphan_label(call_id, is_error=bool(result.get("is_error")))
+    content = result.get("content", "")
+    if isinstance(content, str):
+        told: list[Block] = [{"type": "text", "text": f"{label}\n{content}".rstrip()}]
+    else:
+        told = [{"type": "text", "text": label}, *content]
+    if (mark := result.get("cache_control")) is not None:
+        told[-1] = {"cache_control": mark, **told[-1]}
+    return told
 
 
 def _function_id(name: str | None) -> str:

@@ -9,7 +9,6 @@ brought into that shape here; nothing that was said is left out.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -22,7 +21,7 @@ from llama_index.core.base.llms.types import (
     ThinkingBlock,
 )
 
-from aivideoapi_core import InvalidInputError
+from aivideoapi_core import UNANSWERED_CALL, InvalidInputError, OpenToolCalls, orphan_label
 from llamaindex_aivideoapi._translate._blocks import (
     WireBlock,
     text_of,
@@ -38,10 +37,7 @@ _SYSTEM: Final = frozenset({MessageRole.SYSTEM, MessageRole.DEVELOPER})
 _ASSISTANT: Final = frozenset({MessageRole.ASSISTANT, MessageRole.MODEL, MessageRole.CHATBOT})
 _RESULT: Final = frozenset({MessageRole.TOOL, MessageRole.FUNCTION})
 _THINKING: Final = frozenset({"thinking", "redacted_thinking"})
-_ID_REFUSED: Final = re.compile(r"[^a-zA-Z0-9_-]")
 
-UNANSWERED: Final = "No result: this call was not carried out."
-"""Sent as the (failed) result of a tool call that the conversation has no result for."""
 CONTINUE: Final = "Continue."
 """Sent after an assistant turn at the end, to models that cannot go on with a turn of their own."""
 
@@ -67,7 +63,7 @@ class _Conversation:
     def __init__(self) -> None:
         self._system: list[WireBlock] = []
         self._turns: list[dict[str, Any]] = []
-        self._ids = _ToolIds()
+        self._ids = OpenToolCalls()
         self._results = 0
         self._cacheable: WireBlock | None = None
 
@@ -88,7 +84,7 @@ class _Conversation:
 
     def finish(self, *, prefill: bool) -> tuple[list[WireBlock], list[dict[str, Any]]]:
         """The whole request, with what was left open closed."""
-        if self._ids.open_calls:
+        if self._ids:
             self._answer_open_calls(self._open("user"))
         turns = self._turns
         for turn in turns:
@@ -114,7 +110,7 @@ class _Conversation:
         """The blocks of the turn that goes on or begins with ``role``."""
         if self._turns and self._turns[-1]["role"] == role:
             return self._turns[-1]["content"]  # type: ignore[no-any-return]  # made below
-        if role == "assistant" and self._turns and self._ids.open_calls:
+        if role == "assistant" and self._turns and self._ids:
             self._answer_open_calls(self._turns[-1]["content"])
         content: list[WireBlock] = []
         self._turns.append({"role": role, "content": content})
@@ -192,9 +188,7 @@ class _Conversation:
 
     def _add_orphan(self, content: list[WireBlock], call_id: Any) -> None:
         """A result whose call is gone (memories forget the oldest messages first) is told as text."""
-        label = (
-            f"Result of an earlier tool call ({call_id}):" if call_id else "Result of an earlier tool call:"
-        )
+        label = orphan_label(call_id)
         text = text_of(content)
         others = [part for part in content if part["type"] != "text"]
         if text or others:
@@ -205,53 +199,9 @@ class _Conversation:
         for wire_id in self._ids.take_open():
             turn.insert(
                 self._results,
-                {"type": "tool_result", "tool_use_id": wire_id, "content": UNANSWERED, "is_error": True},
+                {"type": "tool_result", "tool_use_id": wire_id, "content": UNANSWERED_CALL, "is_error": True},
             )
             self._results += 1
-
-
-class _ToolIds:
-    """Ids as the wire takes them: few characters, unique in the conversation, and each call answered once.
-
-    Some providers give no ids, or the tool's name for one; calls are then matched by name and order.
-    """
-
-    def __init__(self) -> None:
-        self._used: set[str] = set()
-        self.open_calls: list[tuple[str | None, str, str]] = []
-
-    def open(self, given: str | None, name: str) -> str:
-        """A call's id on the wire."""
-        base = _ID_REFUSED.sub("_", given) if given else f"call_{name}"
-        wire_id, number = base, 1
-        while wire_id in self._used:
-            number += 1
-            wire_id = f"{base}_{number}"
-        self._used.add(wire_id)
-        self.open_calls.append((given, name, wire_id))
-        return wire_id
-
-    def answer(self, given: Any, name: Any) -> str | None:
-        """The wire id that a result belongs to, or ``None`` if no such call is open."""
-        for position, (call_id, call_name, wire_id) in enumerate(self.open_calls):
-            if call_id == given if given and call_id else not given and (not name or call_name == name):
-                del self.open_calls[position]
-                return wire_id
-        return self._answer_without_id(given)
-
-    def _answer_without_id(self, given: Any) -> str | None:
-        """A result with an id, for a call that had none: the one of that name, else the first."""
-        without = [call for call in self.open_calls if call[0] is None]
-        call = next((call for call in without if given == call[1]), without[0] if without else None)
-        if call is None:
-            return None
-        self.open_calls.remove(call)
-        return call[2]
-
-    def take_open(self) -> list[str]:
-        """The ids of the calls that were not answered; they are closed now."""
-        taken, self.open_calls = self.open_calls, []
-        return [wire_id for _, _, wire_id in taken]
 
 
 def _wire_content(message: ChatMessage) -> list[WireBlock] | None:

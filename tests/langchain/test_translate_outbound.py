@@ -8,7 +8,6 @@ import json
 from typing import Any
 
 import pytest
-from anthropic.types import MessageParam
 from langchain_core.messages import (
     AIMessage,
     AIMessageChunk,
@@ -21,7 +20,7 @@ from langchain_core.messages import (
     SystemMessage,
     ToolMessage,
 )
-from pydantic import TypeAdapter
+from official import TURNS, assert_accepted
 
 from aivideoapi_core import InvalidInputError
 from aivideoapi_core.sandbox import Sandbox
@@ -37,9 +36,9 @@ OURS = {"model_provider": "aivideoapi"}
 CALL = {"name": "look", "args": {"at": "sky"}, "id": "toolu_1", "type": "tool_call"}
 USE = {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {"at": "sky"}}
 RESULT = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "blue", "is_error": False}
+NO_RESULT = {**RESULT, "content": "No result: this call was not carried out.", "is_error": True}
+TOLD = "Result of an earlier tool call (toolu_1):"
 HI = {"role": "user", "content": "hi"}
-
-_official = TypeAdapter(list[MessageParam])
 
 
 def _text(text: str, **more: Any) -> dict[str, Any]:
@@ -196,7 +195,7 @@ BLOCKS: list[Any] = [
 def test_human_blocks(block: Any, expected: list[dict[str, Any]]) -> None:
     turns = to_conversation([HumanMessage([block])]).turns
     assert turns == [_turn(expected)]
-    _official.validate_python(turns)
+    assert_accepted(TURNS, turns)
 
 
 def test_a_block_type_that_nobody_knows_goes_out_in_non_standard() -> None:
@@ -259,7 +258,7 @@ RESULTS: list[Any] = [
 def test_tool_results(content: Any, expected: Any) -> None:
     conversation = to_conversation([*_ASKED, ToolMessage(content, tool_call_id="toolu_1")])
     assert conversation.turns == [*_ASKED_TURNS, _turn(expected)]
-    _official.validate_python(conversation.turns)
+    assert_accepted(TURNS, conversation.turns)
 
 
 def test_a_failed_tool() -> None:
@@ -567,10 +566,67 @@ CONVERSATIONS: list[Any] = [
         id="chunks count as messages",
     ),
     pytest.param(
-        [HumanMessage([_text("x"), {**RESULT, "index": 0}])],
+        [*_ASKED, HumanMessage([_text("x"), {**RESULT, "index": 0}])],
         None,
-        [_turn([RESULT, _text("x")])],
+        [*_ASKED_TURNS, _turn([RESULT, _text("x")])],
         id="tool results inside a human message",
+    ),
+    pytest.param(_ASKED, None, [*_ASKED_TURNS, _turn([NO_RESULT])], id="a call without a result at the end"),
+    pytest.param(
+        [*_ASKED, HumanMessage("Never mind."), AIMessage("Well."), HumanMessage("go")],
+        None,
+        [*_ASKED_TURNS, _turn([NO_RESULT, _text("Never mind.")]), _turn("Well.", "assistant"), _turn("go")],
+        id="a call without a result, and the user goes on",
+    ),
+    pytest.param(
+        [*_ASKED, HumanMessage("Never mind."), AIMessage("Well."), ToolMessage("blue", tool_call_id="toolu_1")],
+        None,
+        [*_ASKED_TURNS, _turn([NO_RESULT, _text("Never mind.")]), _turn("Well.", "assistant"), _turn([_text(f"{TOLD}\nblue")])],
+        id="a result that comes too late",
+    ),
+    pytest.param(
+        [
+            HumanMessage("hi"),
+            AIMessage("", tool_calls=[{"name": "look", "args": {}, "id": name} for name in ("a", "b", "c")]),
+            ToolMessage("C", tool_call_id="c"),
+            ToolMessage("A", tool_call_id="a"),
+        ],
+        None,
+        [
+            HI,
+            _turn([{"type": "tool_use", "id": name, "name": "look", "input": {}} for name in ("a", "b", "c")], "assistant"),
+            _turn([_result(tool_use_id="c", content="C"), _result(tool_use_id="a", content="A"), {**NO_RESULT, "tool_use_id": "b"}]),
+        ],
+        id="parallel calls, one without a result, in another order",
+    ),
+    pytest.param(
+        [ToolMessage("blue", tool_call_id="toolu_1"), HumanMessage("hi")],
+        None,
+        [_turn([_text(f"{TOLD}\nblue"), _text("hi")])],
+        id="a result whose call was forgotten",
+    ),
+    pytest.param(
+        [ToolMessage([_text("blue"), _png()], tool_call_id="toolu_1", status="error"), HumanMessage("hi")],
+        None,
+        [_turn([_text(TOLD.replace("Result", "Error")), _text("blue"), _png(), _text("hi")])],
+        id="a failed result in blocks whose call was forgotten",
+    ),
+    pytest.param(
+        [*_ASKED, ToolMessage("blue", tool_call_id="toolu_1"), ToolMessage("red", tool_call_id="toolu_1")],
+        None,
+        [*_ASKED_TURNS, _turn([RESULT, _text(f"{TOLD}\nred")])],
+        id="a second result for one call",
+    ),
+    pytest.param(
+        [*_ASKED, ToolMessage("blue", tool_call_id="toolu_1"), *_ASKED[1:], ToolMessage("red", tool_call_id="toolu_1")],
+        None,
+        [
+            *_ASKED_TURNS,
+            _turn([RESULT]),
+            _turn([{**USE, "id": "toolu_1_2"}], "assistant"),
+            _turn([_result(tool_use_id="toolu_1_2", content="red")]),
+        ],
+        id="one id for two calls, as providers give them that count from 1 in each turn",
     ),
 ]  # fmt: skip
 
@@ -582,7 +638,7 @@ def test_conversations(messages: list[BaseMessage], system: Any, turns: list[Any
     assert conversation.system == system
     assert conversation.turns == turns
     assert messages == before, "the caller's messages were changed"
-    _official.validate_python(conversation.turns)
+    assert_accepted(TURNS, conversation.turns)
 
 
 WEB = [

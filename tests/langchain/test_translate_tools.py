@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypedDict
 import pytest
 from anthropic.types import ToolChoiceParam, ToolUnionParam
 from langchain_core.tools import StructuredTool, tool
+from official import assert_accepted
 from pydantic import BaseModel, Field, TypeAdapter
 
 from aivideoapi_core import InvalidInputError
@@ -117,7 +118,7 @@ def test_to_tools(given: Any, expected: dict[str, Any]) -> None:
     assert converted == [expected]
     assert to_tools(converted) == converted, "what is converted already stays"
     if expected.get("type", "custom") == "custom":
-        _tools.validate_python(converted)
+        assert_accepted(_tools, converted)
 
 
 @pytest.mark.parametrize("strict", [None, True, False])
@@ -158,7 +159,7 @@ def test_to_tool_choice(choice: Any, parallel: bool | None, expected: Any) -> No
     found = to_tool_choice(choice, ONE, parallel_tool_calls=parallel)
     assert found == expected
     if found is not None:
-        _choice.validate_python(found)
+        assert_accepted(_choice, found)
 
 
 def test_true_means_any_of_several() -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from anthropic.types import MessageCreateParams
 from llama_index.core.base.llms.types import (
     AudioBlock,
     CacheControl,
@@ -27,7 +26,7 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
     VideoBlock,
 )
-from pydantic import TypeAdapter
+from official import REQUEST, assert_accepted
 
 from aivideoapi_core import InvalidInputError
 from llamaindex_aivideoapi._translate import to_messages
@@ -39,7 +38,6 @@ JPEG = b"\xff\xd8\xff\xe0" + b"\0" * 20
 GIF = b"GIF89a" + b"\0" * 20
 WEBP = b"RIFF\x10\0\0\0WEBPVP8 " + b"\0" * 20
 PDF = b"%PDF-1.4\n%%EOF\n"
-OFFICIAL = TypeAdapter(MessageCreateParams)
 
 
 def b64(data: bytes) -> str:
@@ -75,7 +73,7 @@ def translate(messages: list[ChatMessage], **options: Any) -> tuple[list[Any], l
     system, turns = to_messages(messages, **options)
     assert [message.model_dump() for message in messages] == before
     body = {"model": "m", "max_tokens": 10, "messages": turns, **({"system": system} if system else {})}
-    OFFICIAL.validate_python(copy.deepcopy(body))
+    assert_accepted(REQUEST, copy.deepcopy(body))
     roles = [turn["role"] for turn in turns]
     assert all(one != other for one, other in itertools.pairwise(roles)), roles
     return system, turns

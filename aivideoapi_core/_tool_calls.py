@@ -1,0 +1,73 @@
+"""Tool calls and their results, brought into the shape that the wire wants.
+
+The wire refuses a conversation in which a call has no result, a result no call, or two calls one id.
+Frameworks make such conversations: a memory that forgot the first half of a tool loop, a run that was
+stopped between a call and its result, parallel calls of which one returned early, providers that
+number their calls from 1 in every turn. So ids are made unique, a call without a result gets a
+(failed) one that says so, and a result without a call is told as text. Nothing that was said is lost.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+_ID_REFUSED: Final = re.compile(r"[^a-zA-Z0-9_-]")
+
+UNANSWERED_CALL: Final = "No result: this call was not carried out."
+"""Sent as the (failed) result of a tool call that the conversation has no result for."""
+
+
+def orphan_label(call_id: Any, *, is_error: bool = False) -> str:
+    """What stands before a result whose call is gone, when it is told as text."""
+    kind = "Error" if is_error else "Result"
+    return f"{kind} of an earlier tool call ({call_id}):" if call_id else f"{kind} of an earlier tool call:"
+
+
+class OpenToolCalls:
+    """The calls of a conversation that have no result yet, and the ids that they have on the wire.
+
+    Ids there have few characters, are unique in the conversation, and each is answered once. Some
+    providers give no ids, or the tool's name for one; calls are then matched by name and order.
+    """
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+        self._open: list[tuple[str | None, str, str]] = []
+
+    def __bool__(self) -> bool:
+        """Whether any call is open."""
+        return bool(self._open)
+
+    def open(self, given: str | None, name: str) -> str:
+        """Take a call; its id on the wire."""
+        base = _ID_REFUSED.sub("_", given) if given else f"call_{name}"
+        wire_id, number = base, 1
+        while wire_id in self._used:
+            number += 1
+            wire_id = f"{base}_{number}"
+        self._used.add(wire_id)
+        self._open.append((given, name, wire_id))
+        return wire_id
+
+    def answer(self, given: Any, name: Any = None) -> str | None:
+        """Take a result; the id of its call on the wire, or ``None`` if no such call is open."""
+        for position, (call_id, call_name, wire_id) in enumerate(self._open):
+            if call_id == given if given and call_id else not given and (not name or call_name == name):
+                del self._open[position]
+                return wire_id
+        return self._answer_without_id(given)
+
+    def _answer_without_id(self, given: Any) -> str | None:
+        """A result with an id, for a call that had none: the one of that name, else the first."""
+        without = [call for call in self._open if call[0] is None]
+        call = next((call for call in without if given == call[1]), without[0] if without else None)
+        if call is None:
+            return None
+        self._open.remove(call)
+        return call[2]
+
+    def take_open(self) -> list[str]:
+        """The ids of the calls that were not answered; they are closed now."""
+        taken, self._open = self._open, []
+        return [wire_id for _, _, wire_id in taken]
