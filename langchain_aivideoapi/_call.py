@@ -56,6 +56,20 @@ _ALIASES: Final = {
     "request_metadata": "metadata",
     "default_request_timeout": "timeout",
 }
+OTHER_NAMES: Final = {
+    "anthropic_api_key": "use api_key on the model",
+    "anthropic_api_url": "use base_url on the model",
+    "anthropic_proxy": "use http_client and http_async_client on the model, made with the proxy",
+    "api_key": "use api_key on the model",
+    "base_url": "use base_url on the model",
+    "default_headers": "use default_headers on the model, or extra_headers per call",
+    "max_retries": "use max_retries on the model",
+    "reuse_last_container": "use container, with the id that the last reply names",
+    "streaming": "use streaming on the model",
+    "system": "use a system message",
+    "user_profile_id": "use user_profile_id per call, or model_kwargs on the model",
+}
+"""Names that other integrations and the official client have, and what to use here."""
 _BODY_ONLY: Final = frozenset({"speed", "diagnostics", "user_profile_id"})
 """Fields of the wire that the core has no rule for; they go into the body as they are."""
 _CALL_ONLY: Final = frozenset(
@@ -238,6 +252,10 @@ def _named(arguments: Mapping[str, Any]) -> dict[str, Any]:
             continue
         known = _ALIASES.get(name, name)
         if known not in _KNOWN:
+            if name in OTHER_NAMES:
+                raise UnsupportedOptionError(
+                    f"{name!r} is not an argument of this model: {OTHER_NAMES[name]}"
+                )
             raise UnsupportedOptionError(
                 f"{name!r} is not an argument of this model; "
                 f"to send it as a field of the request, use extra_body={{{name!r}: ...}}"

@@ -34,7 +34,7 @@ from aivideoapi_core import (
     SpendLedger,
     Timeout,
 )
-from langchain_aivideoapi._call import WIRE_OPTIONS, defaults_from_kwargs
+from langchain_aivideoapi._call import OTHER_NAMES, WIRE_OPTIONS, defaults_from_kwargs
 from langchain_aivideoapi._fast import PROVIDER
 from langchain_aivideoapi._profiles import profile_of
 from langchain_aivideoapi.credits import FRAMEWORK
@@ -163,6 +163,15 @@ class Settings(BaseChatModel):
         hide_input_in_errors=True,  # the input of a failed construction may hold the key
         protected_namespaces=(),
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _say_what_to_use(cls, values: Any) -> Any:
+        """Names that ChatAnthropic has and we have not are mistakes with a known remedy."""
+        for name in OTHER_NAMES.keys() - cls.model_fields.keys() if isinstance(values, dict) else ():
+            if name in values:
+                raise ValueError(f"{name} is not an argument of this model: {OTHER_NAMES[name]}")
+        return values
 
     @field_validator("stop", mode="before")
     @classmethod

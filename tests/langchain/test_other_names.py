@@ -1,0 +1,36 @@
+"""Names that other integrations have: an error that says what to use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from aivideoapi_core import UnsupportedOptionError
+from aivideoapi_core.sandbox import Sandbox
+from langchain_aivideoapi import ChatAIVideoAPI
+
+KEY = "sk-" + "x" * 12
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [("anthropic_api_key", "api_key"), ("anthropic_api_url", "base_url"), ("anthropic_proxy", "http_client")],
+)
+def test_on_the_model(name: str, remedy: str) -> None:
+    arguments: dict[str, Any] = {"model": "claude-sonnet-4-6", name: KEY}
+    with pytest.raises(ValueError, match=f"use {remedy}") as caught:
+        ChatAIVideoAPI(**arguments)
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [("api_key", "api_key on the model"), ("system", "a system message"), ("max_retries", "max_retries on")],
+)
+def test_per_call(name: str, remedy: str) -> None:
+    with Sandbox() as sandbox:
+        model = ChatAIVideoAPI(model="claude-sonnet-4-6", api_key=sandbox.api_key, base_url=sandbox.url)
+        with pytest.raises(UnsupportedOptionError, match=f"use {remedy}"):
+            model.invoke("Hello", **{name: KEY})  # type: ignore[arg-type]  # by name
+        assert sandbox.requests == []
