@@ -27,22 +27,21 @@ from aivideoapi_core._config import (
 from aivideoapi_core._errors import (
     AIVideoAPIError,
 )
+from aivideoapi_core._http import (
+    KEEPALIVE_S,
+    AsyncPool,
+    Timeout,
+    check_open,
+    checked_client,
+    given_async_pool,
+    own_async_pool,
+)
 from aivideoapi_core._lanes import Lane, Lanes
 from aivideoapi_core._meter import CallMeter
 from aivideoapi_core._reader import StreamReader
 from aivideoapi_core._reply import Reply
 from aivideoapi_core._stream import MessageAccumulator
-from aivideoapi_core._transport import (
-    KEEPALIVE_S,
-    Attempts,
-    Balance,
-    Request,
-    Timeout,
-    Transport,
-    body_limit,
-    check_open,
-    checked_client,
-)
+from aivideoapi_core._transport import Attempts, Balance, Request, Transport, body_limit
 from aivideoapi_core._types import StreamEvent
 
 _LANE_ROOM: Final = 16
@@ -62,19 +61,19 @@ def _async_pieces(response: httpx.Response) -> AsyncIterable[bytes]:
     return cast("httpx.AsyncByteStream", response.stream)
 
 
-def _new_client(warm: dict[str, Any], cold: dict[str, Any], number: int) -> httpx.AsyncClient:
-    return httpx.AsyncClient(**(warm if number < _WARM_LANES else cold))
+def _new_pool(base_url: str, number: int) -> AsyncPool:
+    return own_async_pool(base_url, _WARM_LANE_LIMITS if number < _WARM_LANES else _COLD_LANE_LIMITS)
 
 
-class _OwnClients(NamedTuple):
-    """The clients of one event loop, what closes them with it, and what does when their owner is dropped.
+class _OwnPools(NamedTuple):
+    """The connections of one event loop, what closes them with it, and what does when their owner is dropped.
 
     ``dropped`` also keeps them alive until they are closed. Were they garbage together with their
     owner, Python would close their sockets first; closing the connections afterwards would then
     take the file descriptors, by number, away from connections that were opened in between.
     """
 
-    lanes: Lanes[httpx.AsyncClient]
+    lanes: Lanes[AsyncPool]
     closer: AsyncGenerator[None, None]
     dropped: finalize[..., Any]
 
@@ -94,8 +93,8 @@ def _close_now(loop: asyncio.AbstractEventLoop, closer: AsyncGenerator[None, Non
 class AsyncMessagesClient(Transport):
     """The Messages endpoint, asynchronously. May be used from many event loops, one after the other.
 
-    It keeps ``httpx.AsyncClient``s per event loop, closed when that loop shuts down.
-    ``http_client`` replaces them all; it is not closed by ``aclose()``.
+    It keeps connections per event loop, closed when that loop shuts down. ``http_client`` replaces
+    them all; it is not closed by ``aclose()``.
     """
 
     def __init__(
@@ -108,10 +107,10 @@ class AsyncMessagesClient(Transport):
         api_key = as_secret(api_key)
         super().__init__(api_key=api_key, **settings)
         self._given = checked_client(http_client, httpx.AsyncClient)
-        self._given_lane = None if self._given is None else Lane(self._given)
+        self._given_lane = None if self._given is None else Lane(given_async_pool(self._given))
         self._lock = threading.Lock()
         self._pid = os.getpid()
-        self._own: WeakKeyDictionary[asyncio.AbstractEventLoop, _OwnClients] = WeakKeyDictionary()
+        self._own: WeakKeyDictionary[asyncio.AbstractEventLoop, _OwnPools] = WeakKeyDictionary()
 
     async def create(
         self,
@@ -167,9 +166,9 @@ class AsyncMessagesClient(Transport):
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    async def _lane(self) -> Lane[httpx.AsyncClient]:
-        if self._given_lane is not None:
-            check_open(self._given_lane.client)
+    async def _lane(self) -> Lane[AsyncPool]:
+        if self._given is not None and self._given_lane is not None:
+            check_open(self._given)
             return self._given_lane
         loop = asyncio.get_running_loop()
         if self._pid != os.getpid():  # we are a fork: neither the sockets nor the lock can be trusted here
@@ -181,12 +180,11 @@ class AsyncMessagesClient(Transport):
             for other in [other for other in self._own if other.is_closed()]:
                 # It ended without closing its generators; its sockets are gone.
                 self._own.pop(other).dropped.detach()
-            options = (self._client_options(_WARM_LANE_LIMITS), self._client_options(_COLD_LANE_LIMITS))
-            lanes = Lanes(functools.partial(_new_client, *options), room=_LANE_ROOM)
+            lanes = Lanes(functools.partial(_new_pool, self.base_url), room=_LANE_ROOM)
             closer = _close_with_loop(lanes, ref(self._own))
             dropped = finalize(self, _close_soon, ref(loop), closer, self._pid)
             dropped.atexit = False
-            self._own[loop] = _OwnClients(lanes, closer, dropped)
+            self._own[loop] = _OwnPools(lanes, closer, dropped)
         await anext(closer)
         return lanes.pick()
 
@@ -195,8 +193,7 @@ class AsyncMessagesClient(Transport):
         lane = await self._lane()
         try:
             with lane:
-                sent = self._build(lane.client, request, own=self._given is None)
-                response = await lane.client.send(sent, stream=True, follow_redirects=False)
+                response = await lane.pool.send(self._build(request, self._given))
         except httpx.HTTPError as error:
             raise self._transport_error(error, request) from error
         lane.serves(response)
@@ -224,7 +221,7 @@ class AsyncMessagesClient(Transport):
 
 
 async def _close_with_loop(
-    lanes: Lanes[httpx.AsyncClient], clients: ref[WeakKeyDictionary[asyncio.AbstractEventLoop, _OwnClients]]
+    lanes: Lanes[AsyncPool], clients: ref[WeakKeyDictionary[asyncio.AbstractEventLoop, _OwnPools]]
 ) -> AsyncGenerator[None, None]:
     """An open generator that closes the clients of ``lanes`` when its event loop shuts down."""
     try:
@@ -235,8 +232,8 @@ async def _close_with_loop(
         own = None if known is None else known.pop(asyncio.get_running_loop(), None)
         if own is not None:
             own.dropped.detach()
-        for client in lanes:
-            await client.aclose()
+        for pool in lanes:
+            await pool.aclose()
 
 
 async def _nothing() -> AsyncGenerator[StreamEvent, None]:
@@ -294,9 +291,10 @@ class AsyncMessageStream:
     def reply(self) -> Reply:
         """The whole reply. Raises ``IncompleteStreamError`` before the last event."""
         if self._reply is None:
-            message = self._reader.accumulator.message()
-            request_id = self._client._request_id(self._response) if self._response is not None else None
-            self._reply = self._client._reply(message, self._request, request_id, self._attempts.made + 1)
+            reader = self._reader
+            self._reply = self._client._reply(
+                reader.accumulator.message(), self._request, reader.head.request_id, self._attempts.made + 1
+            )
         return self._reply
 
     @property
@@ -347,4 +345,4 @@ class AsyncMessageStream:
                 raise self._client._transport_error(error, self._request, reader=reader) from error
         for event in reader.finish():
             yield event
-        self._attempts.succeeded(self._client._request_id(response))
+        self._attempts.succeeded(reader.head.request_id)

@@ -25,21 +25,12 @@ from aivideoapi_core._config import (
 from aivideoapi_core._errors import (
     AIVideoAPIError,
 )
+from aivideoapi_core._http import KEEPALIVE_S, Pool, Timeout, check_open, checked_client, given_pool, own_pool
 from aivideoapi_core._meter import CallMeter
 from aivideoapi_core._reader import StreamReader
 from aivideoapi_core._reply import Reply
 from aivideoapi_core._stream import MessageAccumulator
-from aivideoapi_core._transport import (
-    KEEPALIVE_S,
-    Attempts,
-    Balance,
-    Request,
-    Timeout,
-    Transport,
-    body_limit,
-    check_open,
-    checked_client,
-)
+from aivideoapi_core._transport import Attempts, Balance, Request, Transport, body_limit
 from aivideoapi_core._types import StreamEvent
 
 _LIMITS: Final = httpx.Limits(
@@ -58,19 +49,19 @@ def _pieces(response: httpx.Response) -> Iterable[bytes]:
     return cast("httpx.SyncByteStream", response.stream)
 
 
-class _OwnClient(NamedTuple):
-    """A client that we made, in which process, and what closes it when its owner is gone."""
+class _OwnPool(NamedTuple):
+    """Connections that we made, in which process, and what closes them when their owner is gone."""
 
     pid: int
-    http: httpx.Client
+    pool: Pool
     close: Callable[[], object]
 
 
 class MessagesClient(Transport):
     """The Messages endpoint, synchronously. Safe to share between threads.
 
-    ``http_client`` replaces the client's own ``httpx.Client`` (proxies, custom CA, mTLS); it is not
-    closed by ``close()``.
+    ``http_client`` replaces the client's own connections (proxies, custom CA, mTLS); it is not closed
+    by ``close()``.
     """
 
     def __init__(
@@ -83,8 +74,9 @@ class MessagesClient(Transport):
         api_key = as_secret(api_key)
         super().__init__(api_key=api_key, **settings)
         self._given = checked_client(http_client, httpx.Client)
+        self._given_pool = None if self._given is None else given_pool(self._given)
         self._lock = threading.Lock()
-        self._own: _OwnClient | None = None
+        self._own: _OwnPool | None = None
 
     def create(
         self,
@@ -138,28 +130,26 @@ class MessagesClient(Transport):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _http(self) -> httpx.Client:
-        if self._given is not None:
+    def _pool(self) -> Pool:
+        if self._given is not None and self._given_pool is not None:
             check_open(self._given)
-            return self._given
+            return self._given_pool
         pid, own = os.getpid(), self._own
         if own is not None and own.pid == pid:
-            return own.http
+            return own.pool
         if own is not None:  # we are a fork: neither its sockets nor its lock can be trusted here
             self._lock, self._own = threading.Lock(), None
         with self._lock:
             if self._own is None:
-                http = httpx.Client(**self._client_options(_LIMITS))
-                self._own = _OwnClient(pid, http, finalize(self, http.close))
-            return self._own.http
+                pool = own_pool(self.base_url, _LIMITS)
+                self._own = _OwnPool(pid, pool, finalize(self, pool.close))
+            return self._own.pool
 
     def _send(self, request: Request) -> httpx.Response:
         """Send once; an open response whose status is a success, else the typed error."""
-        client = self._http()
+        pool = self._pool()
         try:
-            response = client.send(
-                self._build(client, request, own=self._given is None), stream=True, follow_redirects=False
-            )
+            response = pool.send(self._build(request, self._given))
         except httpx.HTTPError as error:
             raise self._transport_error(error, request) from error
         if response.is_success:
@@ -235,9 +225,10 @@ class MessageStream:
     def reply(self) -> Reply:
         """The whole reply. Raises ``IncompleteStreamError`` before the last event."""
         if self._reply is None:
-            message = self._reader.accumulator.message()
-            request_id = self._client._request_id(self._response) if self._response is not None else None
-            self._reply = self._client._reply(message, self._request, request_id, self._attempts.made + 1)
+            reader = self._reader
+            self._reply = self._client._reply(
+                reader.accumulator.message(), self._request, reader.head.request_id, self._attempts.made + 1
+            )
         return self._reply
 
     @property
@@ -282,4 +273,4 @@ class MessageStream:
             if not reader.accumulator.done:
                 raise self._client._transport_error(error, self._request, reader=reader) from error
         yield from reader.finish()
-        self._attempts.succeeded(self._client._request_id(response))
+        self._attempts.succeeded(reader.head.request_id)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Generic, Protocol, Self, TypeVar
 from weakref import ref
 
-_C = TypeVar("_C")
+_P = TypeVar("_P")
 
 
 class Closable(Protocol):
@@ -23,11 +23,11 @@ class Closable(Protocol):
         ...
 
 
-class Lane(Generic[_C]):
-    """One client, and how many requests it is serving. A context manager around the sending of one."""
+class Lane(Generic[_P]):
+    """One pool, and how many requests it is serving. A context manager around the sending of one."""
 
-    def __init__(self, client: _C) -> None:
-        self.client = client
+    def __init__(self, pool: _P) -> None:
+        self.pool = pool
         self._sending = 0
         self._open: list[ref[Closable]] = []
 
@@ -49,22 +49,22 @@ class Lane(Generic[_C]):
         self._open.append(ref(response))
 
 
-class Lanes(Generic[_C]):
-    """Clients made by ``make``, as many as the load needs; ``room`` requests at a time for each.
+class Lanes(Generic[_P]):
+    """Pools made by ``make``, as many as the load needs; ``room`` requests at a time for each.
 
     The first with room is taken, so that one request after the other always finds the same warm
-    connection. ``make`` is told the number of the client, from 0.
+    connection. ``make`` is told the number of the pool, from 0.
     """
 
-    def __init__(self, make: Callable[[int], _C], *, room: int) -> None:
+    def __init__(self, make: Callable[[int], _P], *, room: int) -> None:
         self._make = make
         self._room = room
-        self._lanes: list[Lane[_C]] = []
+        self._lanes: list[Lane[_P]] = []
 
-    def __iter__(self) -> Iterator[_C]:
-        return (lane.client for lane in self._lanes)
+    def __iter__(self) -> Iterator[_P]:
+        return (lane.pool for lane in self._lanes)
 
-    def pick(self) -> Lane[_C]:
+    def pick(self) -> Lane[_P]:
         """The lane for the next request."""
         for lane in self._lanes:
             if lane.load < self._room:

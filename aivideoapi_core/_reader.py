@@ -172,7 +172,7 @@ class StreamReader:
         self._decoder = EventDecoder()
         self._whole: bytearray | None = None
         self._first: bytearray | None = bytearray()
-        self._head = head
+        self.head = head
 
     @property
     def touched(self) -> bool:
@@ -202,7 +202,7 @@ class StreamReader:
         if len(self._whole) > MAX_BODY_BYTES:
             raise ResponseFormatError(
                 f"the server sent a body of more than {MAX_BODY_BYTES} bytes",
-                request_id=self._head.request_id,
+                request_id=self.head.request_id,
             )
         return iter(())
 
@@ -220,7 +220,7 @@ class StreamReader:
     def finish(self) -> Iterator[StreamEvent]:
         """Yield what the end of the body completes. Raises ``IncompleteStreamError`` if it came too early."""
         if self._whole is not None:
-            yield from self._push(events_of(parse_body(bytes(self._whole), self._head)))
+            yield from self._push(events_of(parse_body(bytes(self._whole), self.head)))
         if not self.accumulator.done:
             error = IncompleteStreamError("the stream ended before message_stop")
             error.retryable = not self.touched
@@ -228,9 +228,9 @@ class StreamReader:
 
     def described(self, error: StreamError) -> StreamError:
         """``error`` with the request id and the message so far, and without the key."""
-        error.message = redact(error.message, self._head.secret)
+        error.message = redact(error.message, self.head.secret)
         error.args = (error.message,)
-        error.request_id = self._head.request_id
+        error.request_id = self.head.request_id
         error.partial = self.accumulator.partial()
         return error
 
@@ -264,7 +264,7 @@ class StreamReader:
                 raise self.described(error)  # noqa: B904 - the same error, with more facts
 
     def _error_of(self, event: StreamEvent) -> APIStatusError:
-        head = self._head
+        head = self.head
         error = error_from_payload(
             event,
             request_id=head.request_id,

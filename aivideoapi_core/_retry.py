@@ -13,6 +13,8 @@ from aivideoapi_core._errors import AIVideoAPIError, InvalidInputError
 _DOUBLINGS: Final = 60
 """Enough to reach any ceiling, and no float overflows."""
 
+_WAITS: Final = frozenset({"retry-after-ms", "retry-after"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
@@ -62,6 +64,8 @@ def parse_retry_after(headers: Mapping[str, str], *, now: datetime) -> float | N
     ``headers`` has names in lower case (or is case-insensitive). Nonsense counts as absent, a date in
     the past as 0.
     """
+    if not _WAITS & headers.keys():
+        return None
     for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
             wait_s = float(headers.get(name, "")) * unit_s

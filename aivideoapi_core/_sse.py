@@ -23,8 +23,8 @@ class ServerSentEvent(NamedTuple):
 class SSEDecoder:
     """The plain decoder: every line ending, comments, multi-line data, a byte-order mark.
 
-    ``feed`` raises ``StreamError`` for data that is not UTF-8 and for an event without an end,
-    at that very place: what came before is yielded first, however the bytes were cut.
+    ``feed`` raises ``StreamError`` at the end of an event whose data is not UTF-8, and for an event
+    without an end: what came before is yielded first, however the bytes were cut.
     """
 
     def __init__(self, *, at_start: bool = True) -> None:
@@ -32,7 +32,7 @@ class SSEDecoder:
         self._after_cr = False
         self._tail = bytearray()
         self._event = ""
-        self._data: list[str] = []
+        self._data: list[bytes] = []
         self._size = 0
 
     @property
@@ -68,19 +68,23 @@ class SSEDecoder:
         if not line:
             event, data = self._event or "message", self._data
             self._event, self._data, self._size = "", [], 0
-            return ServerSentEvent(event, "\n".join(data)) if data else None
+            return ServerSentEvent(event, _text_of(data)) if data else None
         field, _, value = line.partition(b":")
         if field == b"event":
             self._event = value.removeprefix(b" ").decode(errors="replace")
         elif field == b"data":
-            try:
-                self._data.append(value.removeprefix(b" ").decode())
-            except UnicodeDecodeError:
-                # Without a cause: it would hold the whole line.
-                raise StreamError("the stream holds data that is not UTF-8") from None
+            self._data.append(value.removeprefix(b" "))
             self._size += len(line) + 1  # an empty line of data takes memory too
             check_size(self._size)
         return None
+
+
+def _text_of(data: list[bytes]) -> str:
+    try:
+        return b"\n".join(data).decode()
+    except UnicodeDecodeError:
+        # Without a cause: it would hold the whole data.
+        raise StreamError("the stream holds data that is not UTF-8") from None
 
 
 def check_size(size: int) -> None:

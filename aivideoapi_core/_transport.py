@@ -6,7 +6,6 @@ httpx's types appear here, but nothing waits: sockets, clocks and sleeping are i
 
 from __future__ import annotations
 
-import functools
 import json
 import logging
 import random
@@ -18,7 +17,7 @@ from collections.abc import (
 )
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
@@ -29,7 +28,6 @@ from aivideoapi_core._config import (
     as_secret,
     build_headers,
     check_key_shape,
-    is_loopback_url,
     resolve_api_key,
     resolve_base_url,
 )
@@ -46,6 +44,7 @@ from aivideoapi_core._errors import (
     excerpt_of,
     redact,
 )
+from aivideoapi_core._http import RequestTemplate, Timeout
 from aivideoapi_core._meter import Budget, CallMeter, Ledger, Metering, Tags
 from aivideoapi_core._prices import ModelPrices
 from aivideoapi_core._reader import MAX_BODY_BYTES, ReplyHead, StreamReader, parse_body, parse_json
@@ -57,16 +56,12 @@ from aivideoapi_core._version import __version__
 
 logger = logging.getLogger("aivideoapi")
 
-Timeout: TypeAlias = float | httpx.Timeout | None
-_C = TypeVar("_C", httpx.Client, httpx.AsyncClient)
-
 DEFAULT_TIMEOUT: Final = httpx.Timeout(600.0, connect=5.0)
 """Seconds, the official client's numbers: 600 between two pieces of a reply, 5 to connect."""
 MAX_REQUEST_BYTES: Final = 32 * 1024 * 1024
 """Official limit of a request body."""
 MAX_ERROR_BODY_BYTES: Final = 64 * 1024
 
-KEEPALIVE_S: Final = 30.0
 _NEVER_SENT: Final = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -89,13 +84,11 @@ class Balance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One call, ready to be sent as often as needed. ``headers`` never holds the key."""
+    """One call, ready to be sent as often as needed. ``headers``: of this call alone, checked."""
 
-    method: str
-    url: httpx.URL
     model: str
     body: bytes | None
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] | None
     timeout: Timeout
     stream: bool
     free: bool = False
@@ -178,11 +171,14 @@ class Transport:
         api_key = as_secret(api_key)  # before anything can fail: a traceback may show local variables
         self.base_url = _checked_url(resolve_base_url(base_url, allow_http=allow_http))
         self._messages_url = httpx.URL(f"{self.base_url}/v1/messages")
+        self._credits_url = httpx.URL(f"{self.base_url}/v1/credits")
         self.api_key = resolve_api_key(api_key)
         check_key_shape(self.api_key, self.base_url)
         self.retry = retry or RetryPolicy()
         self.timeout = _checked_timeout(timeout)
+        self._timeout_s = _seconds(self.timeout)
         self._default_headers = build_headers(default_headers)
+        self._templates: dict[tuple[bool, bool], RequestTemplate] = {}
         self._metering = Metering(
             budget=budget,
             ledger=ledger,
@@ -206,15 +202,9 @@ class Transport:
                 "send images and documents by URL, or fewer of them"
             )
         return Request(
-            method="POST",
-            url=self._messages_url,
             model=str(payload["model"]),
             body=body,
-            headers={
-                "content-type": "application/json",
-                "accept": "text/event-stream" if payload["stream"] else "application/json",
-                **(build_headers(self._default_headers, headers) if headers else self._default_headers),
-            },
+            headers=build_headers(headers) if headers else None,
             timeout=self.timeout if timeout is None else _checked_timeout(timeout),
             stream=bool(payload["stream"]),
         )
@@ -232,40 +222,41 @@ class Transport:
 
     def _credits_request(self) -> Request:
         return Request(
-            method="GET",
-            url=httpx.URL(f"{self.base_url}/v1/credits"),
-            model="",
-            body=None,
-            headers={"accept": "application/json", **self._default_headers},
-            timeout=self.timeout,
-            stream=False,
-            free=True,
+            model="", body=None, headers=None, timeout=self.timeout, stream=False, free=True
         )
 
-    def _build(
-        self, client: httpx.Client | httpx.AsyncClient, request: Request, *, own: bool
-    ) -> httpx.Request:
-        headers = {
+    def _headers(self, request: Request) -> dict[str, str]:
+        """Everything but what httpx adds; the later ones win, and nobody can replace the key."""
+        accept = "text/event-stream" if request.stream else "application/json"
+        return {
             "user-agent": f"aivideoapi-adapters/{__version__}",
-            **request.headers,
+            **({} if request.body is None else {"content-type": "application/json"}),
+            "accept": accept,
+            **self._default_headers,
+            **(request.headers or {}),
             "authorization": f"Bearer {self.api_key.get_secret_value()}",
         }
-        if not own:  # a caller's client has headers, parameters and cookies of its own
+
+    def _target(self, request: Request) -> tuple[str, httpx.URL]:
+        return ("GET", self._credits_url) if request.body is None else ("POST", self._messages_url)
+
+    def _build(self, request: Request, client: httpx.Client | httpx.AsyncClient | None) -> httpx.Request:
+        """The request for ``client``, which has headers, parameters and cookies of its own, or for our pool."""
+        if client is not None:
+            method, url = self._target(request)
             return client.build_request(
-                request.method, request.url, content=request.body, headers=headers, timeout=request.timeout
+                method, url, content=request.body, headers=self._headers(request), timeout=request.timeout
             )
-        # The same without merging: four fifths of what build_request costs.
-        return httpx.Request(
-            request.method,
-            request.url,
-            content=request.body,
-            headers={
-                "accept-encoding": client.headers["accept-encoding"],
-                "connection": "keep-alive",
-                **headers,
-            },
-            extensions={"timeout": httpx.Timeout(request.timeout).as_dict()},
-        )
+        if request.headers is not None:
+            template = RequestTemplate(*self._target(request), self._headers(request))
+        else:
+            kind = request.stream, request.body is None
+            known = self._templates.get(kind)
+            template = known or RequestTemplate(*self._target(request), self._headers(request))
+            self._templates[kind] = template
+        # Nearly every call has the client's own timeout.
+        timeout = self._timeout_s if request.timeout is self.timeout else _seconds(request.timeout)
+        return template.request(request.body, timeout)
 
     def _status_error(self, response: httpx.Response, body: bytes) -> APIStatusError:
         if response.is_redirect:
@@ -275,16 +266,15 @@ class Transport:
             payload = parse_json(body, cut=len(body) > MAX_ERROR_BODY_BYTES)
         return self._head_of(response).error_of(payload, body)
 
-    def _request_id(self, response: httpx.Response) -> str | None:
-        request_id = response.headers.get("request-id") or response.headers.get("x-request-id")
-        return redact(request_id, self.api_key)[:LABEL_CHARS] if request_id else None
-
     def _head_of(self, response: httpx.Response) -> ReplyHead:
+        # httpx's own look-ups decode and compare every header each time.
+        headers = {name.lower().decode(): value.decode("latin-1") for name, value in response.headers.raw}
+        request_id = headers.get("request-id") or headers.get("x-request-id")
         return ReplyHead(
             status_code=response.status_code,
-            request_id=self._request_id(response),
-            retry_after_s=parse_retry_after(response.headers, now=datetime.now(UTC)),
-            should_retry=parse_should_retry(response.headers),
+            request_id=redact(request_id, self.api_key)[:LABEL_CHARS] if request_id else None,
+            retry_after_s=parse_retry_after(headers, now=datetime.now(UTC)),
+            should_retry=parse_should_retry(headers),
             secret=self.api_key,
         )
 
@@ -355,19 +345,9 @@ class Transport:
         raise ResponseFormatError(
             "the server's answer is not a balance",
             status_code=response.status_code,
-            request_id=self._request_id(response),
+            request_id=self._head_of(response).request_id,
             body=excerpt_of(body, self.api_key),
         )
-
-    def _client_options(self, limits: httpx.Limits) -> dict[str, Any]:
-        own_machine = is_loopback_url(self.base_url)
-        return {
-            "limits": limits,
-            "follow_redirects": False,
-            "verify": _no_authorities() if own_machine else _authorities(),
-            # A proxy from the environment would be sent the key of a plain-http request in the clear.
-            "trust_env": not own_machine,
-        }
 
 
 def _broken_stream(text: str, *, timed_out: bool) -> IncompleteStreamError:
@@ -406,17 +386,8 @@ def _checked_timeout(timeout: Timeout) -> Timeout:
     return timeout
 
 
-def checked_client(http_client: _C | None, wanted: type[_C]) -> _C | None:
-    """The caller's own client, unless it is of the other colour."""
-    other: tuple[type, ...] = (httpx.Client, httpx.AsyncClient)
-    if isinstance(http_client, other) and not isinstance(http_client, wanted):
-        raise InvalidInputError(f"http_client must be an httpx.{wanted.__name__} here")
-    return http_client
-
-
-def check_open(http_client: httpx.Client | httpx.AsyncClient) -> None:
-    if getattr(http_client, "is_closed", False):
-        raise InvalidInputError("http_client is closed; pass one that is open for as long as it is used")
+def _seconds(timeout: Timeout) -> dict[str, float | None]:
+    return httpx.Timeout(timeout).as_dict()
 
 
 def _encode(payload: Mapping[str, Any]) -> bytes:
@@ -431,15 +402,3 @@ def _encode(payload: Mapping[str, Any]) -> bytes:
 
 def body_limit(response: httpx.Response) -> int:
     return MAX_BODY_BYTES if response.is_success else MAX_ERROR_BODY_BYTES
-
-
-@functools.cache
-def _authorities() -> ssl.SSLContext:
-    """One TLS context per process: making one costs 20 ms."""
-    return httpx.create_ssl_context()
-
-
-@functools.cache
-def _no_authorities() -> ssl.SSLContext:
-    """For plain http on the loopback address: trusts nobody, and costs nothing to make."""
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
