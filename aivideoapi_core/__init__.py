@@ -45,6 +45,7 @@ from aivideoapi_core._errors import (
     redact,
 )
 from aivideoapi_core._estimate import CreditsEstimate, estimate_credits
+from aivideoapi_core._http import Timeout
 from aivideoapi_core._ledger import LedgerStore, SpendLedger
 from aivideoapi_core._models import ModelInfo, known_models, model_info
 from aivideoapi_core._params import (
@@ -84,7 +85,7 @@ from aivideoapi_core._sse import ServerSentEvent, SSEDecoder
 from aivideoapi_core._stream import EventDecoder, MessageAccumulator
 from aivideoapi_core._summary import CreditsSummary, CreditsTotals, SpendTracker, count_cache_hit, track_spend
 from aivideoapi_core._tool_calls import UNANSWERED_CALL, OpenToolCalls, orphan_label
-from aivideoapi_core._transport import DEFAULT_TIMEOUT, Balance, Timeout
+from aivideoapi_core._transport import DEFAULT_TIMEOUT, Balance
 from aivideoapi_core._types import ContentBlock, Message, StreamEvent, Usage
 from aivideoapi_core._version import __version__
 

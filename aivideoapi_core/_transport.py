@@ -221,9 +221,7 @@ class Transport:
         )
 
     def _credits_request(self) -> Request:
-        return Request(
-            model="", body=None, headers=None, timeout=self.timeout, stream=False, free=True
-        )
+        return Request(model="", body=None, headers=None, timeout=self.timeout, stream=False, free=True)
 
     def _headers(self, request: Request) -> dict[str, str]:
         """Everything but what httpx adds; the later ones win, and nobody can replace the key."""

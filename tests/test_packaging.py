@@ -123,7 +123,7 @@ def test_only_the_clients_import_httpx() -> None:
         for path in sources("aivideoapi_core")
         if "httpx" in {name.split(".")[0] for name in imports(path)}
     ]
-    assert users == ["_async_client.py", "_client.py", "_transport.py"]
+    assert users == ["_async_client.py", "_client.py", "_http.py", "_transport.py"]
 
 
 def test_the_sandbox_is_independent() -> None:
