@@ -1,10 +1,12 @@
-"""AI Video API, Messages route: what both framework adapters share. Imports neither framework."""
+"""AI Video API, Messages route: what both framework adapters share. Imports neither framework.
 
-from aivideoapi_core._async_client import AsyncMessagesClient, AsyncMessageStream
-from aivideoapi_core._bound import WorstCase, max_input_tokens, worst_case
-from aivideoapi_core._budget import BudgetStoreError, CreditBudget
-from aivideoapi_core._budget_state import BudgetStore, Standing
-from aivideoapi_core._client import MessagesClient, MessageStream
+What talks to the network and what counts money is imported at first use: with httpx it is most of what
+this package takes to import, and nothing that a program needs before its first call.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
 from aivideoapi_core._config import (
     API_KEY_ENV,
     BASE_URL_ENV,
@@ -44,9 +46,13 @@ from aivideoapi_core._errors import (
     error_from_payload,
     redact,
 )
-from aivideoapi_core._estimate import CreditsEstimate, estimate_credits
-from aivideoapi_core._http import Timeout
-from aivideoapi_core._ledger import LedgerStore, SpendLedger
+from aivideoapi_core._fields import (
+    AsyncHTTPClientField,
+    BudgetField,
+    HTTPClientField,
+    LedgerField,
+    TimeoutField,
+)
 from aivideoapi_core._models import ModelInfo, known_models, model_info
 from aivideoapi_core._params import (
     CacheControlParam,
@@ -66,28 +72,71 @@ from aivideoapi_core._payload import (
     thinking_fields,
     thinking_is_on,
 )
-from aivideoapi_core._prices import (
-    PRICES,
-    ModelPrices,
-    PriceRow,
-    TokenCounts,
-    cost_of,
-    prices_of,
-    read_usage,
-)
-from aivideoapi_core._reader import ReplyHead, StreamReader, events_of, parse_body
-from aivideoapi_core._record import CallRecord, Outcome, may_be_billed, spend_tags
+from aivideoapi_core._prices import PRICES, ModelPrices, PriceRow, TokenCounts, cost_of, prices_of, read_usage
 from aivideoapi_core._reply import Reply
 from aivideoapi_core._retry import RetryPolicy
 from aivideoapi_core._routes import DIRECT_SUFFIX, Route, base_model, route_of
 from aivideoapi_core._schema import output_schema
-from aivideoapi_core._sse import ServerSentEvent, SSEDecoder
 from aivideoapi_core._stream import EventDecoder, MessageAccumulator
-from aivideoapi_core._summary import CreditsSummary, CreditsTotals, SpendTracker, count_cache_hit, track_spend
 from aivideoapi_core._tool_calls import UNANSWERED_CALL, OpenToolCalls, orphan_label
-from aivideoapi_core._transport import DEFAULT_TIMEOUT, Balance
 from aivideoapi_core._types import ContentBlock, Message, StreamEvent, Usage
 from aivideoapi_core._version import __version__
+
+if TYPE_CHECKING:
+    from aivideoapi_core._async_client import AsyncMessagesClient, AsyncMessageStream
+    from aivideoapi_core._bound import WorstCase, max_input_tokens, worst_case
+    from aivideoapi_core._budget import BudgetStoreError, CreditBudget
+    from aivideoapi_core._budget_state import BudgetStore, Standing
+    from aivideoapi_core._client import MessagesClient, MessageStream
+    from aivideoapi_core._estimate import CreditsEstimate, estimate_credits
+    from aivideoapi_core._http import Timeout
+    from aivideoapi_core._ledger import LedgerStore, SpendLedger
+    from aivideoapi_core._reader import ReplyHead, StreamReader, events_of, parse_body
+    from aivideoapi_core._record import CallRecord, Outcome, may_be_billed, spend_tags
+    from aivideoapi_core._sse import ServerSentEvent, SSEDecoder
+    from aivideoapi_core._summary import (
+        CreditsSummary,
+        CreditsTotals,
+        SpendTracker,
+        count_cache_hit,
+        track_spend,
+    )
+    from aivideoapi_core._transport import DEFAULT_TIMEOUT, Balance
+
+_LATER: Final = {
+    name: module
+    for module, names in {
+        "_async_client": "AsyncMessagesClient AsyncMessageStream",
+        "_bound": "WorstCase max_input_tokens worst_case",
+        "_budget": "BudgetStoreError CreditBudget",
+        "_budget_state": "BudgetStore Standing",
+        "_client": "MessagesClient MessageStream",
+        "_estimate": "CreditsEstimate estimate_credits",
+        "_http": "Timeout",
+        "_ledger": "LedgerStore SpendLedger",
+        "_reader": "ReplyHead StreamReader events_of parse_body",
+        "_record": "CallRecord Outcome may_be_billed spend_tags",
+        "_sse": "ServerSentEvent SSEDecoder",
+        "_summary": "CreditsSummary CreditsTotals SpendTracker count_cache_hit track_spend",
+        "_transport": "DEFAULT_TIMEOUT Balance",
+    }.items()
+    for name in names.split()
+}
+"""The modules of the names that a type checker imports above."""
+
+if not TYPE_CHECKING:  # a type checker would take any name for one of ours
+
+    def __getattr__(name: str) -> Any:
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "API_KEY_ENV",
@@ -103,11 +152,13 @@ __all__ = [
     "APIConnectionError",
     "APIStatusError",
     "APITimeoutError",
+    "AsyncHTTPClientField",
     "AsyncMessageStream",
     "AsyncMessagesClient",
     "AuthenticationError",
     "Balance",
     "BudgetExceededError",
+    "BudgetField",
     "BudgetStore",
     "BudgetStoreError",
     "CacheControlParam",
@@ -122,11 +173,13 @@ __all__ = [
     "CreditsTotals",
     "ErrorResponse",
     "EventDecoder",
+    "HTTPClientField",
     "IncompleteStreamError",
     "InsufficientCreditsError",
     "InternalServerError",
     "InvalidInputError",
     "InvalidRequestError",
+    "LedgerField",
     "LedgerStore",
     "Message",
     "MessageAccumulator",
@@ -165,6 +218,7 @@ __all__ = [
     "TextBlockParam",
     "ThinkingParam",
     "Timeout",
+    "TimeoutField",
     "TokenCounts",
     "ToolChoiceParam",
     "ToolParam",

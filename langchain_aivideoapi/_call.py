@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk
@@ -14,7 +14,6 @@ from aivideoapi_core import (
     InvalidInputError,
     MessageAccumulator,
     Reply,
-    Timeout,
     UnsupportedOptionError,
     build_headers,
     build_payload,
@@ -30,6 +29,9 @@ from langchain_aivideoapi._translate.events import EventTranslator
 from langchain_aivideoapi._translate.inbound import to_message
 from langchain_aivideoapi._translate.tools import to_tool_choice, to_tools
 from langchain_aivideoapi._translate.total import first_chunk
+
+if TYPE_CHECKING:
+    from aivideoapi_core import Timeout
 
 WIRE_OPTIONS: Final = (
     "max_tokens",

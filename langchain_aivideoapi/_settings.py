@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pickle
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
-import httpx
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.language_models.model_profile import ModelProfile
@@ -25,19 +24,21 @@ from pydantic import (
 from aivideoapi_core import (
     API_KEY_ENV,
     BASE_URL_ENV,
-    DEFAULT_TIMEOUT,
-    AsyncMessagesClient,
-    CreditBudget,
-    MessagesClient,
+    AsyncHTTPClientField,
+    BudgetField,
+    HTTPClientField,
+    LedgerField,
     ModelPrices,
     RetryPolicy,
-    SpendLedger,
-    Timeout,
+    TimeoutField,
 )
 from langchain_aivideoapi._call import OTHER_NAMES, WIRE_OPTIONS, defaults_from_kwargs
 from langchain_aivideoapi._fast import PROVIDER
 from langchain_aivideoapi._profiles import profile_of
-from langchain_aivideoapi.credits import FRAMEWORK
+from langchain_aivideoapi._tags import FRAMEWORK
+
+if TYPE_CHECKING:
+    from aivideoapi_core import AsyncMessagesClient, MessagesClient
 
 _SECRETS: Final = {
     "api_key": API_KEY_ENV,
@@ -96,7 +97,7 @@ class Settings(BaseChatModel):
     """Tokens to choose from at each step."""
     stop: list[str] | None = Field(default=None, validation_alias=AliasChoices("stop", "stop_sequences"))
     """Stop sequences of every call that gives none itself."""
-    timeout: Timeout = Field(
+    timeout: TimeoutField | None = Field(
         default=None, validation_alias=AliasChoices("timeout", "default_request_timeout")
     )
     """Seconds between two pieces of a reply, or an ``httpx.Timeout``; ``None``: 600 (5 to connect)."""
@@ -132,9 +133,9 @@ class Settings(BaseChatModel):
     """A cache breakpoint on the last block of every request (direct-forward route)."""
     default_headers: dict[str, str] | None = Field(default=None, repr=False)
     """Headers of every request. May hold tokens, so dumps leave them out."""
-    http_client: httpx.Client | None = Field(default=None, exclude=True, repr=False)
+    http_client: HTTPClientField | None = Field(default=None, exclude=True, repr=False)
     """Replaces our own client for synchronous calls: proxies, custom CA, mTLS. Never closed by us."""
-    http_async_client: httpx.AsyncClient | None = Field(default=None, exclude=True, repr=False)
+    http_async_client: AsyncHTTPClientField | None = Field(default=None, exclude=True, repr=False)
     """The same for asynchronous calls."""
     allow_http: bool = False
     """Send the key over plain http to hosts other than this machine."""
@@ -145,9 +146,9 @@ class Settings(BaseChatModel):
     model_kwargs: dict[str, Any] = Field(default_factory=dict)
     """Further options; names that are none become fields of the request's body."""
 
-    budget: CreditBudget | None = Field(default=None, exclude=True)
+    budget: BudgetField | None = Field(default=None, exclude=True)
     """Refuses calls that could pass its limit, before any request. May be shared with other models."""
-    ledger: SpendLedger | None = Field(default=None, exclude=True, repr=False)
+    ledger: LedgerField | None = Field(default=None, exclude=True, repr=False)
     """Gets a row for every call. May be shared with other models."""
     prices: dict[str, ModelPrices] | None = Field(default=None, exclude=True)
     """Prices by model id, in place of the published ones."""
@@ -162,6 +163,7 @@ class Settings(BaseChatModel):
         arbitrary_types_allowed=True,
         hide_input_in_errors=True,  # the input of a failed construction may hold the key
         protected_namespaces=(),
+        defer_build=True,  # the validator is made at first use, and never for this class itself
     )
 
     @model_validator(mode="before")
@@ -179,14 +181,18 @@ class Settings(BaseChatModel):
         return [value] if isinstance(value, str) else value
 
     @field_serializer("timeout", when_used="json-unless-none")
-    def _timeout_as_json(self, timeout: Timeout) -> Any:
+    def _timeout_as_json(self, timeout: TimeoutField) -> Any:
         """The four numbers of an ``httpx.Timeout``."""
-        return timeout.as_dict() if isinstance(timeout, httpx.Timeout) else timeout
+        return timeout if isinstance(timeout, (int, float)) else timeout.as_dict()
 
     @field_validator("timeout", mode="before")
     @classmethod
     def _timeout_from_json(cls, value: Any) -> Any:
-        return httpx.Timeout(**value) if isinstance(value, dict) else value
+        if not isinstance(value, dict):
+            return value
+        import httpx
+
+        return httpx.Timeout(**value)
 
     @field_validator("mcp_servers", "default_headers", mode="before")
     @classmethod
@@ -289,7 +295,7 @@ class Settings(BaseChatModel):
         return {
             "api_key": self.api_key,
             "base_url": self.base_url,
-            "timeout": DEFAULT_TIMEOUT if self.timeout is None else self.timeout,
+            **({} if self.timeout is None else {"timeout": self.timeout}),
             "retry": RetryPolicy(max_retries=self.max_retries, longest_wait_s=self.max_retry_wait_s),
             "default_headers": self.default_headers,
             "allow_http": self.allow_http,
@@ -303,6 +309,8 @@ class Settings(BaseChatModel):
     def _sync_client(self) -> MessagesClient:
         client: MessagesClient | None = self._runtime.clients.get("sync")
         if client is None:
+            from aivideoapi_core import MessagesClient
+
             made = MessagesClient(http_client=self.http_client, **self._client_settings())
             client = self._runtime.clients.setdefault("sync", made)  # atomic: threads agree on one
         return client
@@ -310,6 +318,8 @@ class Settings(BaseChatModel):
     def _async_client(self) -> AsyncMessagesClient:
         client: AsyncMessagesClient | None = self._runtime.clients.get("async")
         if client is None:
+            from aivideoapi_core import AsyncMessagesClient
+
             made = AsyncMessagesClient(http_client=self.http_async_client, **self._client_settings())
             client = self._runtime.clients.setdefault("async", made)
         return client

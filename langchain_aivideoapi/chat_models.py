@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput
@@ -19,16 +19,17 @@ from langchain_core.runnables import (
 )
 from langchain_core.utils.utils import LC_ID_PREFIX
 
-from aivideoapi_core import Balance, CreditsEstimate, count_cache_hit, estimate_credits
 from langchain_aivideoapi._call import Call, prepare
 from langchain_aivideoapi._errors import TransientModelError, langchain_errors
-from langchain_aivideoapi._retrying import retrying
 from langchain_aivideoapi._settings import Settings
-from langchain_aivideoapi._structured import StructuredMethod, structured_output
+from langchain_aivideoapi._tags import FRAMEWORK, run_tags, with_run_tags
 from langchain_aivideoapi._tokens import estimate_text, estimate_tokens
 from langchain_aivideoapi._translate import standard
 from langchain_aivideoapi._translate.tools import ToolLike, to_tool_choice, to_tools
-from langchain_aivideoapi.credits import FRAMEWORK, run_tags, with_run_tags
+
+if TYPE_CHECKING:
+    from aivideoapi_core import Balance, CreditsEstimate
+    from langchain_aivideoapi._structured import StructuredMethod
 
 standard.register()
 
@@ -263,16 +264,22 @@ class ChatAIVideoAPI(Settings):
 
     def with_fallbacks(self, *args: Any, **kwargs: Any) -> RunnableWithFallbacks[LanguageModelInput, Any]:
         """As in LangChain."""
+        from langchain_aivideoapi._retrying import retrying
+
         return retrying(super().with_fallbacks(*args, **kwargs))  # type: ignore[no-any-return]  # as it came
 
     def configurable_fields(self, **kwargs: Any) -> RunnableSerializable[LanguageModelInput, Any]:
         """As in LangChain."""
+        from langchain_aivideoapi._retrying import retrying
+
         return retrying(super().configurable_fields(**kwargs))  # type: ignore[no-any-return]  # as it came
 
     def configurable_alternatives(
         self, which: ConfigurableField, **kwargs: Any
     ) -> RunnableSerializable[LanguageModelInput, Any]:
         """As in LangChain."""
+        from langchain_aivideoapi._retrying import retrying
+
         return retrying(super().configurable_alternatives(which, **kwargs))  # type: ignore[no-any-return]  # as it came
 
     def bind_tools(
@@ -329,6 +336,8 @@ class ChatAIVideoAPI(Settings):
         - ``json_mode``: the same where the schema can be said that way, else (and without a schema)
           the model is told to answer with JSON, and the text is parsed.
         """
+        from langchain_aivideoapi._structured import structured_output
+
         with langchain_errors():
             return structured_output(
                 self, schema, include_raw=include_raw, method=method, strict=strict, options=kwargs
@@ -336,6 +345,8 @@ class ChatAIVideoAPI(Settings):
 
     def _convert_cached_generations(self, cache_val: list[Generation]) -> list[ChatGeneration]:
         """A cache hit made no request, so it has no credits and no request's facts."""
+        from aivideoapi_core import count_cache_hit
+
         generations = super()._convert_cached_generations(list(map(_shallow, cache_val)))
         for generation in generations:
             message = generation.message
@@ -381,6 +392,8 @@ class ChatAIVideoAPI(Settings):
         self, messages: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any
     ) -> CreditsEstimate:
         """What a call with these arguments will cost, from the input alone to the worst case; made offline."""
+        from aivideoapi_core import estimate_credits
+
         with langchain_errors():
             payload = self._call(
                 self._convert_input(messages).to_messages(), stop, kwargs, stream=False

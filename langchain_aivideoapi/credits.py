@@ -12,17 +12,15 @@ Runs of other providers' models are not counted: nobody knows what they cost in 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.callbacks.manager import BaseRunManager
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import LLMResult
-from langchain_core.runnables import RunnableConfig, ensure_config
 
 from aivideoapi_core import (
     BudgetExceededError,
@@ -41,10 +39,7 @@ from aivideoapi_core import (
     track_spend,
 )
 from langchain_aivideoapi._fast import PROVIDER
-
-FRAMEWORK: Final = "langchain"
-_STEP_TAGS: Final = ("seq:step:", "map:key:", "graph:step:", "condition:", "branch:", "langsmith:")
-"""Tags that LangChain and LangGraph put on runs by themselves: places in a graph, nobody's purse."""
+from langchain_aivideoapi._tags import FRAMEWORK, without_steps
 
 _REFUSED: Final = (BudgetExceededError, BudgetStoreError, InvalidInputError)
 """Raised before any request: there was no call."""
@@ -106,7 +101,7 @@ class CreditsCallbackHandler(BaseCallbackHandler):
         known = metadata or {}
         if known.get("ls_provider") == PROVIDER:
             model = str(known.get("ls_model_name") or "unknown")
-            own = _without_steps(tags or ())
+            own = without_steps(tags or ())
             self._runs[run_id] = _Run(model, own, time.time(), time.perf_counter())
 
     def on_llm_start(self, serialized: dict[str, Any], prompts: list[str], **kwargs: Any) -> None:
@@ -152,21 +147,6 @@ def get_credits_callback() -> Iterator[CreditsBlock]:
     block = CreditsBlock()
     with track_spend(block):
         yield block
-
-
-def run_tags(run: BaseRunManager | None, own: Sequence[str]) -> tuple[str, ...]:
-    """The tags of a call: its run's, where core hands the run over, else ``own``."""
-    return _without_steps(own if run is None else run.tags)
-
-
-def with_run_tags(config: RunnableConfig | None, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Arguments of a stream with its run's tags among them, because core does not hand the run over."""
-    tags = ensure_config(config).get("tags")
-    return {**arguments, "spend_tags": [*arguments.get("spend_tags", ()), *tags]} if tags else arguments
-
-
-def _without_steps(tags: Sequence[str]) -> tuple[str, ...]:
-    return tuple(tag for tag in tags if not tag.startswith(_STEP_TAGS))
 
 
 def _message_of(result: Any) -> AIMessage | None:

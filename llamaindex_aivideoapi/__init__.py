@@ -1,8 +1,29 @@
 """LlamaIndex chat models for the AI Video API platform."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
 from llamaindex_aivideoapi._registry import register
 from llamaindex_aivideoapi.base import AIVideoAPI
-from llamaindex_aivideoapi.credits import CreditsEventHandler, track_credits
+
+if TYPE_CHECKING:
+    from llamaindex_aivideoapi.credits import CreditsEventHandler, track_credits
+
+_LATER: Final = ("CreditsEventHandler", "track_credits")
+"""Names of ``llamaindex_aivideoapi.credits``, which a model does not need before its first call."""
+
+
+if not TYPE_CHECKING:  # a type checker would take any name for one of ours
+
+    def __getattr__(name: str) -> Any:
+        if name in _LATER:
+            return getattr(import_module(f"{__name__}.credits"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 register()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from llama_index.core.base.llms.types import ChatMessage
 
@@ -14,13 +14,15 @@ from aivideoapi_core import (
     MessageParam,
     RequestOptions,
     TextBlockParam,
-    Timeout,
     build_headers,
     build_payload,
     model_info,
     thinking_is_on,
 )
 from llamaindex_aivideoapi._translate import limit_breakpoints, to_messages, to_tool_choice, to_tools
+
+if TYPE_CHECKING:
+    from aivideoapi_core import Timeout
 
 _WIRE_OPTIONS: Final = frozenset(RequestOptions.__annotations__) - {"system", "extra_body", "tools"}
 _CALL_ONLY: Final = frozenset(

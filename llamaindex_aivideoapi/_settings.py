@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
-import httpx
 from llama_index.core.base.llms.types import LLMMetadata, MessageRole
 from llama_index.core.bridge.pydantic import (
     ConfigDict,
@@ -19,19 +18,21 @@ from llama_index.core.bridge.pydantic import (
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 
 from aivideoapi_core import (
-    DEFAULT_TIMEOUT,
-    AsyncMessagesClient,
-    CreditBudget,
-    MessagesClient,
+    AsyncHTTPClientField,
+    BudgetField,
+    HTTPClientField,
+    LedgerField,
     ModelPrices,
     RetryPolicy,
     Route,
-    SpendLedger,
-    Timeout,
+    TimeoutField,
     model_info,
     thinking_is_on,
 )
-from llamaindex_aivideoapi.credits import FRAMEWORK, current_tags, report_call
+from llamaindex_aivideoapi._tags import FRAMEWORK, current_tags
+
+if TYPE_CHECKING:
+    from aivideoapi_core import AsyncMessagesClient, MessagesClient
 
 DEFAULT_MODEL: Final = "claude-sonnet-4-6"
 
@@ -101,9 +102,9 @@ class ModelSettings(FunctionCallingLLM):
     additional_kwargs: dict[str, Any] = Field(
         default_factory=dict, description="More options; names that are none become fields of the body."
     )
-    timeout: Timeout = Field(
-        default=DEFAULT_TIMEOUT,
-        description="Seconds between two pieces of a reply, or httpx.Timeout (its four numbers in to_dict()).",
+    timeout: TimeoutField | None = Field(
+        default=None,
+        description="Seconds between two pieces of a reply, or httpx.Timeout. Default: 600 (5 to connect).",
     )
     max_retries: int = Field(default=2, ge=0, description="Tries after the first one.")
     max_retry_wait_s: float = Field(
@@ -116,13 +117,13 @@ class ModelSettings(FunctionCallingLLM):
         description="Sent with every request; may hold secrets, so not in to_dict().",
     )
     allow_http: bool = Field(default=False, description="Permit http to hosts other than this machine.")
-    http_client: httpx.Client | None = Field(
+    http_client: HTTPClientField | None = Field(
         default=None,
         exclude=True,
         repr=False,
         description="For proxies, certificates and limits; yours to close.",
     )
-    http_async_client: httpx.AsyncClient | None = Field(
+    http_async_client: AsyncHTTPClientField | None = Field(
         default=None, exclude=True, repr=False, description="The same for the asynchronous methods."
     )
     context_window: int | None = Field(
@@ -134,10 +135,10 @@ class ModelSettings(FunctionCallingLLM):
         description="Tokens that LlamaIndex keeps free for the answer. Default: max_tokens.",
     )
 
-    budget: CreditBudget | None = Field(
+    budget: BudgetField | None = Field(
         default=None, exclude=True, description="Refuses calls that could pass its limit; may be shared."
     )
-    ledger: SpendLedger | None = Field(
+    ledger: LedgerField | None = Field(
         default=None, exclude=True, repr=False, description="Gets a row for every call; may be shared."
     )
     prices: dict[str, ModelPrices] | None = Field(
@@ -183,13 +184,18 @@ class ModelSettings(FunctionCallingLLM):
         ]
 
     @field_serializer("timeout")
-    def _timeout_as_json(self, timeout: Timeout) -> float | dict[str, float | None] | None:
-        return timeout.as_dict() if isinstance(timeout, httpx.Timeout) else timeout
+    def _timeout_as_json(self, timeout: TimeoutField | None) -> float | dict[str, float | None] | None:
+        """The four numbers of an ``httpx.Timeout``."""
+        return timeout if timeout is None or isinstance(timeout, (int, float)) else timeout.as_dict()
 
     @field_validator("timeout", mode="before")
     @classmethod
     def _timeout_from_json(cls, timeout: Any) -> Any:
-        return httpx.Timeout(**timeout) if isinstance(timeout, dict) else timeout
+        if not isinstance(timeout, dict):
+            return timeout
+        import httpx
+
+        return httpx.Timeout(**timeout)
 
     def _thinks(self, call: Mapping[str, Any]) -> bool:
         """Whether a call with these arguments has thinking on."""
@@ -207,6 +213,8 @@ class ModelSettings(FunctionCallingLLM):
     def _client(self) -> MessagesClient:
         client = self._clients.get("sync")
         if client is None:
+            from aivideoapi_core import MessagesClient
+
             # Of two threads that come here at once, one client is kept.
             client = self._clients.setdefault(
                 "sync", MessagesClient(http_client=self.http_client, **self._client_settings())
@@ -217,6 +225,8 @@ class ModelSettings(FunctionCallingLLM):
     def _async_client(self) -> AsyncMessagesClient:
         client = self._clients.get("async")
         if client is None:
+            from aivideoapi_core import AsyncMessagesClient
+
             client = self._clients.setdefault(
                 "async", AsyncMessagesClient(http_client=self.http_async_client, **self._client_settings())
             )
@@ -224,10 +234,12 @@ class ModelSettings(FunctionCallingLLM):
 
     def _client_settings(self) -> dict[str, Any]:
         """The one place where a client's settings come together, for both kinds of client."""
+        from llamaindex_aivideoapi.credits import report_call
+
         return {
             "api_key": self.api_key,
             "base_url": self.base_url,
-            "timeout": self.timeout,
+            **({} if self.timeout is None else {"timeout": self.timeout}),
             "retry": RetryPolicy(max_retries=self.max_retries, longest_wait_s=self.max_retry_wait_s),
             "default_headers": self.default_headers,
             "allow_http": self.allow_http,

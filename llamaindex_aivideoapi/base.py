@@ -35,12 +35,7 @@ from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.prompts import PromptTemplate
 
 from aivideoapi_core import (
-    AsyncMessagesClient,
-    Balance,
-    CreditsEstimate,
-    MessagesClient,
     build_headers,
-    estimate_credits,
     resolve_base_url,
 )
 from llamaindex_aivideoapi import _structured
@@ -54,6 +49,8 @@ if TYPE_CHECKING:
     from llama_index.core.program.utils import FlexibleModel
     from llama_index.core.tools.types import BaseTool
     from llama_index.core.types import Model
+
+    from aivideoapi_core import AsyncMessagesClient, Balance, CreditsEstimate, MessagesClient
 
 
 class AIVideoAPI(ModelSettings):
@@ -282,6 +279,8 @@ class AIVideoAPI(ModelSettings):
 
     def estimate_credits(self, messages: Sequence[ChatMessage], **kwargs: Any) -> CreditsEstimate:
         """What a ``chat`` call with these arguments will cost, from the input alone to the worst case; offline."""
+        from aivideoapi_core import estimate_credits
+
         request = self._request(messages, kwargs, stream=False)
         prices = (self.prices or {}).get(request.payload["model"])
         return estimate_credits(request.payload, prices=prices)

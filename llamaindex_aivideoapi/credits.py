@@ -22,12 +22,12 @@ from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]  # LlamaIndex's own way
 from llama_index.core.instrumentation.events.llm import LLMChatEndEvent, LLMCompletionEndEvent
 from llama_index_instrumentation.base import BaseEvent
-from llama_index_instrumentation.dispatcher import Dispatcher, active_instrument_tags
+from llama_index_instrumentation.dispatcher import Dispatcher
 from llama_index_instrumentation.event_handlers import BaseEventHandler
 
 from aivideoapi_core import CallRecord, CreditsSummary, SpendTracker, parse_reported, read_usage, track_spend
+from llamaindex_aivideoapi._tags import FRAMEWORK, tag_names
 
-FRAMEWORK: Final = "llamaindex"
 _REMEMBERED: Final = 100_000
 """How many message ids a handler keeps, to count none twice."""
 
@@ -111,17 +111,6 @@ def report_call(record: CallRecord) -> None:
             if isinstance(handler, CreditsEventHandler):
                 handler.add(record)
         dispatcher = dispatcher.parent if dispatcher.propagate and dispatcher.parent_name else None
-
-
-def current_tags(own: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """``own`` and the instrument tags that are active now, as names for records."""
-    return (*own, *tag_names(active_instrument_tags.get()))
-
-
-def tag_names(tags: Mapping[str, Any]) -> Iterator[str]:
-    """``{"team": "search"}`` as ``team=search``."""
-    for name, value in tags.items():
-        yield f"{name}={value}"
 
 
 def _is_ours(raw: Mapping[str, Any]) -> bool:

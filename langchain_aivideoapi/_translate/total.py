@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
+from pydantic import ConfigDict
 
 from aivideoapi_core import ContentBlock
 from langchain_aivideoapi._fast import recast
@@ -31,6 +32,8 @@ class _ToMessage:
 
 class FirstChunk(_ToMessage, AIMessageChunk):
     """The first chunk of a stream, and the sum of it and others as long as the last one is missing."""
+
+    model_config = ConfigDict(defer_build=True)  # the validator is made at the first sum, not at import
 
     @classmethod
     def lc_id(cls) -> list[str]:

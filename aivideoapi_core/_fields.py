@@ -1,0 +1,43 @@
+"""Types for the fields of the adapters' models whose classes are imported when a value is given, not before.
+
+Importing httpx, budgets and ledgers with an adapter would double what the adapter adds to the import of
+its framework, and most programs set none of these fields. A type checker sees the classes themselves.
+"""
+
+from __future__ import annotations
+
+import functools
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    import httpx
+
+    from aivideoapi_core._budget import CreditBudget
+    from aivideoapi_core._ledger import SpendLedger
+
+    BudgetField: TypeAlias = CreditBudget
+    LedgerField: TypeAlias = SpendLedger
+    HTTPClientField: TypeAlias = httpx.Client
+    AsyncHTTPClientField: TypeAlias = httpx.AsyncClient
+    TimeoutField: TypeAlias = float | httpx.Timeout
+else:
+
+    def _instance_of(module: str, name: str, value: Any) -> Any:
+        """``value`` if it is ``None`` or of the class ``name`` of ``module``; raises ``ValueError``."""
+        if value is not None and not isinstance(value, getattr(import_module(module), name)):
+            raise ValueError(f"must be an instance of {name}")
+        return value
+
+    def _field(module: str, name: str) -> Any:
+        return Annotated[Any, AfterValidator(functools.partial(_instance_of, module, name))]
+
+    BudgetField = _field("aivideoapi_core._budget", "CreditBudget")
+    LedgerField = _field("aivideoapi_core._ledger", "SpendLedger")
+    HTTPClientField = _field("httpx", "Client")
+    AsyncHTTPClientField = _field("httpx", "AsyncClient")
+    TimeoutField = float | _field("httpx", "Timeout")
