@@ -5,11 +5,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from aivideoapi_core import __version__
 from langchain_aivideoapi.chat_models import ChatAIVideoAPI
 from langchain_aivideoapi.registry import register
 
 if TYPE_CHECKING:
+    from aivideoapi_core import __version__
     from langchain_aivideoapi._retrying import is_worth_retrying
     from langchain_aivideoapi.credits import CreditsCallbackHandler, get_credits_callback
     from langchain_aivideoapi.middleware import AIVideoAPIPromptCachingMiddleware
@@ -18,6 +18,7 @@ _LATER: Final = {
     "AIVideoAPIPromptCachingMiddleware": "langchain_aivideoapi.middleware",
     "CreditsCallbackHandler": "langchain_aivideoapi.credits",
     "get_credits_callback": "langchain_aivideoapi.credits",
+    "__version__": "aivideoapi_core",
     "is_worth_retrying": "langchain_aivideoapi._retrying",
 }
 """Names whose modules take long to import, or need the ``langchain`` package, which a model does not."""
