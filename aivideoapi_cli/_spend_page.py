@@ -17,21 +17,36 @@ _MOST_POINTS: Final = 5_000
 """Single calls shown in the last plot, the newest; a page with every call of a year would not open."""
 
 _STYLE: Final = """
-:root { color-scheme: light; }
-body { font-family: FONT; color: #1f2937; background: #f3f4f6; margin: 0; padding: 32px 16px; }
+:root { color-scheme: light dark; --ink: #1f2937; --soft: #4b5563; --line: #e5e7eb; --paper: #fff; --ground: #f3f4f6; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #f3f4f6; --soft: #9ca3af; --line: #374151; --paper: #1f2937; --ground: #111827; }
+}
+body { font-family: FONT; color: var(--ink); background: var(--ground); margin: 0; padding: 32px 16px; }
 main { max-width: 1080px; margin: 0 auto; }
 h1 { font-size: 24px; margin: 0 0 4px; overflow-wrap: anywhere; }
-.note { color: #4b5563; margin: 0 0 24px; line-height: 1.5; }
+.note { color: var(--soft); margin: 0 0 24px; line-height: 1.5; }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(160px, 1fr)); gap: 12px; margin-bottom: 16px; }
-.card, section { background: #fff; border: 1px solid #e5e7eb; border-radius: 10px; padding: 16px; }
+.card, section { background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 16px; }
 .card b { display: block; font-size: 22px; font-variant-numeric: tabular-nums; }
-.card span { color: #4b5563; font-size: 13px; }
+.card span { color: var(--soft); font-size: 13px; }
 section { margin-bottom: 16px; }
 h2 { font-size: 16px; margin: 0 0 8px; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: 6px 8px; border-bottom: 1px solid #e5e7eb; }
+th, td { text-align: right; padding: 6px 8px; border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child { text-align: left; overflow-wrap: anywhere; }
 """.replace("FONT", _FONT)
+_FOLLOW_THE_SCHEME: Final = """
+const scheme = matchMedia("(prefers-color-scheme: dark)");
+function paint() {
+  const grid = scheme.matches ? "#374151" : "#e5e7eb";
+  const look = {"font.color": scheme.matches ? "#d1d5db" : "#374151"};
+  for (const axis of ["xaxis", "yaxis"]) { look[axis + ".gridcolor"] = grid; look[axis + ".zerolinecolor"] = grid; }
+  document.querySelectorAll(".plotly-graph-div").forEach(plot => Plotly.relayout(plot, look));
+}
+scheme.addEventListener("change", paint);
+paint();
+"""
+"""Plots are drawn with colours of their own, so they are told of a dark page."""
 
 
 def page(records: Sequence[CallRecord], *, title: str) -> str:
@@ -46,7 +61,11 @@ def page(records: Sequence[CallRecord], *, title: str) -> str:
         sections += [
             _plot("Credits by day and model", _by_day(records, sorted(by_day))),
             _plot("Tokens by model", _by_kind(summary.by_model)),
-            *([_plot("Credits by tag", _by_tag(summary.by_tag))] if summary.by_tag else []),
+            *(
+                [_plot("Credits by tag", _by_tag(summary.by_tag), height=140 + 30 * len(summary.by_tag))]
+                if summary.by_tag
+                else []
+            ),
             _plot(*_by_call(records)),
             _table("Models", summary.by_model),
             *([_table("Tags", summary.by_tag)] if summary.by_tag else []),
@@ -59,7 +78,9 @@ def page(records: Sequence[CallRecord], *, title: str) -> str:
         f"<style>{_STYLE}</style><script>{get_plotlyjs()}</script></head><body><main><h1>{safe}</h1>"
         f'<p class="note">Made {made}. Credits: of each call the figure that the platform reported, else the one '
         "computed from the published prices; 1 credit is 0.005 USD. A call without either figure is counted as "
-        "unknown, and is in no sum.</p>" + "\n".join(sections) + "</main></body></html>\n"
+        "unknown, and is in no sum.</p>"
+        + "\n".join(sections)
+        + f"</main><script>{_FOLLOW_THE_SCHEME}</script></body></html>\n"
     )
 
 
@@ -76,13 +97,16 @@ def _cards(totals: CreditsTotals) -> str:
     return f'<div class="cards">{cards}</div>'
 
 
-def _plot(title: str, figure: Any) -> str:
+def _plot(title: str, figure: Any, *, height: int = 360) -> str:
+    """``height`` in pixels."""
     figure.update_layout(
         template="plotly_white",
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
         colorway=_COLOURS,
         font={"family": _FONT, "size": 13},
         margin={"l": 64, "r": 24, "t": 40, "b": 56},
-        height=360,
+        height=height,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         bargap=0.35,
     )
@@ -111,7 +135,7 @@ def _by_day(records: Sequence[CallRecord], days: Sequence[str]) -> Any:
             )
         )
     figure.update_layout(barmode="stack", showlegend=True, yaxis_title="credits")
-    figure.update_xaxes(type="category")
+    figure.update_xaxes(type="category", nticks=12)
     return figure
 
 
@@ -199,7 +223,7 @@ def _charged(record: CallRecord) -> Decimal:
 def _table(title: str, groups: Mapping[str, CreditsTotals]) -> str:
     heads = ("", "calls", "input tokens", "output tokens", "credits", "USD", "unknown")
     rows = []
-    for name, totals in groups.items():
+    for name, totals in sorted(groups.items(), key=lambda row: (-(row[1].credits or 0), row[0])):
         cells = (
             html.escape(name),
             f"{totals.calls:,}",
