@@ -66,6 +66,7 @@ OTHER_NAMES: Final = {
     "base_url": "use base_url on the model",
     "default_headers": "use default_headers on the model, or extra_headers per call",
     "max_retries": "use max_retries on the model",
+    "output_format": "use response_format per call, or output_config with a format",
     "reuse_last_container": "use container, with the id that the last reply names",
     "streaming": "use streaming on the model",
     "system": "use a system message",

@@ -26,7 +26,12 @@ def test_on_the_model(name: str, remedy: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "remedy"),
-    [("api_key", "api_key on the model"), ("system", "a system message"), ("max_retries", "max_retries on")],
+    [
+        ("api_key", "api_key on the model"),
+        ("system", "a system message"),
+        ("max_retries", "max_retries on"),
+        ("output_format", "response_format per call"),
+    ],
 )
 def test_per_call(name: str, remedy: str) -> None:
     with Sandbox() as sandbox:
