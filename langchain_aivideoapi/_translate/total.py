@@ -35,13 +35,22 @@ class FirstChunk(_ToMessage, AIMessageChunk):
 
     model_config = ConfigDict(defer_build=True)  # the validator is made at the first sum, not at import
 
+    # Checkpoints write the name of the class down; what they store shall be a plain chunk.
+    __module__ = AIMessageChunk.__module__
+
     @classmethod
     def lc_id(cls) -> list[str]:
         """As for any chunk, so that ``load`` knows it."""
         return AIMessageChunk.lc_id()
 
-    def __repr_name__(self) -> str:
-        return AIMessageChunk.__name__
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _as_first, (recast(self, AIMessageChunk),)
+
+    def __eq__(self, other: object) -> bool:
+        plain = recast(other, AIMessageChunk) if isinstance(other, FirstChunk) else other
+        return recast(self, AIMessageChunk) == plain
+
+    __hash__ = None  # type: ignore[assignment]  # as for every message
 
     def __add__(self, other: Any) -> BaseMessageChunk:  # type: ignore[override]  # core overloads by sequences
         summed: BaseMessageChunk = super().__add__(other)
@@ -56,6 +65,13 @@ class FirstChunk(_ToMessage, AIMessageChunk):
         if other.content or other.tool_call_chunks or other.chunk_position:
             return AIMessageChunk.__add__(other, self)
         return recast(AIMessageChunk.__add__(other, self), FirstChunk, content=self.content)
+
+
+FirstChunk.__name__ = FirstChunk.__qualname__ = AIMessageChunk.__name__
+
+
+def _as_first(chunk: AIMessageChunk) -> AIMessageChunk:
+    return recast(chunk, FirstChunk)
 
 
 def first_chunk(chunk: ChatGenerationChunk) -> ChatGenerationChunk:

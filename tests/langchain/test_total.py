@@ -14,6 +14,7 @@ from langchain.agents import create_agent
 from langchain_core.load import dumps, loads
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.utils import message_chunk_to_message
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.graph.message import add_messages
 
 from aivideoapi_core.sandbox import Reply, Sandbox
@@ -83,6 +84,14 @@ def test_the_class_of_the_first_chunk_shows_nowhere(sandbox: Sandbox) -> None:
     loaded = loads(dumps(first), allowed_objects=[AIMessageChunk])
     assert type(loaded) is AIMessageChunk
     assert loaded.content == first.content
+    plain = AIMessageChunk(**dict(first))
+    assert first == plain
+    assert plain == first
+    assert first != plain + plain
+    stored = JsonPlusSerializer().dumps_typed(first)  # a checkpoint
+    assert b"aivideoapi." not in stored[1]
+    restored = JsonPlusSerializer().loads_typed(stored)
+    assert (type(restored), restored) == (AIMessageChunk, plain)
 
 
 def test_a_stream_that_was_left_early_is_a_message_too(sandbox: Sandbox) -> None:
