@@ -1,8 +1,8 @@
 """What users of the other Anthropic integration for LlamaIndex complain about; each must hold here.
 
-Run against llama-index-llms-anthropic 0.12.3 (on anthropic 0.125.0, the last SDK that it works with), all
-of these fail but those that say "fine there by now". Other files test the same behaviour in depth; here
-each complaint has its name.
+``test_peer.py`` runs this file against llama-index-llms-anthropic 0.12.3 (on anthropic 0.125.0, the last SDK
+that it works with), where all of these fail but those that say "fine there by now". Other files test
+the same behaviour in depth; here each complaint has its name.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from llama_index.core.agent.workflow import AgentStream, FunctionAgent, ReActAgent
@@ -99,15 +99,18 @@ def test_the_system_prompt_can_be_cached(make_llm: MakeLLM) -> None:
     point = CachePoint(cache_control=CacheControl(type="ephemeral"))
     messages = [ChatMessage(role="system", blocks=[TextBlock(text="Long rules."), point]), *QUESTION]
     llm = make_llm(DIRECT)
-    assert llm.chat(messages).raw["usage"]["cache_creation_input_tokens"] > 0
-    assert llm.chat(messages).raw["usage"]["cache_read_input_tokens"] > 0
+    assert dict(llm.chat(messages).raw["usage"])["cache_creation_input_tokens"] > 0
+    assert dict(llm.chat(messages).raw["usage"])["cache_read_input_tokens"] > 0
 
 
-def test_cache_tokens_survive_streaming(make_llm: MakeLLM) -> None:
-    llm = make_llm(DIRECT, cache_control={"type": "ephemeral"})
-    list(llm.stream_chat(QUESTION))
-    usage = list(llm.stream_chat(QUESTION))[-1].raw["usage"]
-    assert usage["cache_read_input_tokens"] > 0
+@pytest.mark.parametrize("usage_at", ["start", "both"])
+def test_cache_tokens_survive_streaming(
+    make_llm: MakeLLM, sandbox: Sandbox, usage_at: Literal["start", "both"]
+) -> None:
+    """Servers that count the input once say so at the start alone."""
+    sandbox.enqueue(Reply("Hello", usage={"cache_read_input_tokens": 50}, usage_at=usage_at))
+    usage = dict(list(make_llm(DIRECT).stream_chat(QUESTION))[-1].raw["usage"])
+    assert usage["cache_read_input_tokens"] == 50
 
 
 def test_new_model_names_work(make_llm: MakeLLM) -> None:
@@ -175,7 +178,7 @@ def test_a_question_as_a_message_is_not_lost(llm: AIVideoAPI, sandbox: Sandbox) 
 def test_tool_results_may_be_empty(llm: AIVideoAPI) -> None:
     """Fine there by now."""
     first = llm.chat_with_tools([WEATHER], "What is the weather in Paris?")
-    call_id = first.message.additional_kwargs["tool_calls"][0]["id"]
+    call_id = llm.get_tool_calls_from_response(first)[0].tool_id
     empty = ChatMessage(role="tool", content="", additional_kwargs={"tool_call_id": call_id})
     assert llm.chat_with_tools(
         [WEATHER], chat_history=[ChatMessage("What is the weather in Paris?"), first.message, empty]
