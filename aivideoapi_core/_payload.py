@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Unpack
 
 from aivideoapi_core._errors import InvalidInputError, UnsupportedOptionError
@@ -195,26 +195,31 @@ def _check_messages(messages: Sequence[Mapping[str, Any]]) -> None:
             "messages must not be empty: give at least one turn that is neither blank nor a system prompt"
         )
     for position, message in enumerate(messages):
-        if not isinstance(message, Mapping) or message.get("role") not in _ROLES:
+        if not _is_mapping(message) or message.get("role") not in _ROLES:
             role = message.get("role") if isinstance(message, Mapping) else message
             raise InvalidInputError(f"messages[{position}] has role {role!r}; use 'user' or 'assistant'")
         content = message.get("content")
         if not content or not isinstance(content, (str, list, tuple)):
             raise InvalidInputError(f"messages[{position}] has no content; leave it out or give it some")
-        for block in _blocks(content):
-            _check_block(block, position)
+        if not isinstance(content, str):
+            _check_blocks(content, position)
 
 
-def _check_block(block: Any, position: int) -> None:
-    if not isinstance(block, Mapping) or not isinstance(block.get("type"), str):
-        raise InvalidInputError(
-            f"messages[{position}] holds {block!r}, which is not a content block with a type"
-        )
-    if block["type"] == "image":
-        _check_image(block, position)
-    elif block["type"] == "tool_result":
-        for part in _blocks(block.get("content")):
-            _check_block(part, position)
+def _is_mapping(value: Any) -> bool:
+    """As ``isinstance`` says, at once for the common case: long histories have thousands of blocks."""
+    return type(value) is dict or isinstance(value, Mapping)
+
+
+def _check_blocks(blocks: Iterable[Any], position: int) -> None:
+    for block in blocks:
+        if not _is_mapping(block) or not isinstance(block.get("type"), str):
+            raise InvalidInputError(
+                f"messages[{position}] holds {block!r}, which is not a content block with a type"
+            )
+        if block["type"] == "image":
+            _check_image(block, position)
+        elif block["type"] == "tool_result":
+            _check_blocks(_blocks(block.get("content")), position)
 
 
 def _check_image(block: Mapping[str, Any], position: int) -> None:
@@ -235,23 +240,23 @@ def _check_image(block: Mapping[str, Any], position: int) -> None:
 
 
 def _check_cache_breakpoints(body: Mapping[str, Any]) -> None:
-    count = sum("cache_control" in block and block["cache_control"] is not None for block in _cacheable(body))
+    count = _breakpoints_in((body, *(body.get("tools") or ()), *_blocks(body.get("system"))))
+    count += sum([_breakpoints_in(_blocks(message["content"])) for message in body["messages"]])
     if count > MAX_CACHE_BREAKPOINTS:
         raise InvalidInputError(
             f"the request has {count} cache_control breakpoints; at most {MAX_CACHE_BREAKPOINTS} are allowed"
         )
 
 
-def _cacheable(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Everything in a request that may carry ``cache_control``."""
-    yield body
-    yield from body.get("tools") or ()
-    yield from _blocks(body.get("system"))
-    for message in body["messages"]:
-        for block in _blocks(message["content"]):
-            yield block
-            if block.get("type") == "tool_result":
-                yield from _blocks(block.get("content"))
+def _breakpoints_in(parts: Iterable[Mapping[str, Any]]) -> int:
+    """How many of ``parts``, and of what tool results among them hold, carry ``cache_control``."""
+    count = 0
+    for part in parts:
+        if part.get("cache_control") is not None:
+            count += 1
+        if part.get("type") == "tool_result":
+            count += _breakpoints_in(_blocks(part.get("content")))
+    return count
 
 
 def _blocks(content: Any) -> Iterable[Mapping[str, Any]]:

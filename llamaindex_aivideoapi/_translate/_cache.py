@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from llama_index.core.base.llms.types import CachePoint
@@ -44,11 +44,9 @@ def limit_breakpoints(
     ``turns`` are ours and changed in place; the tools are the caller's, so a copy is returned.
     """
     kept_tools = [dict(tool) for tool in tools]
-    marked = [
-        block
-        for block in (*kept_tools, *system, *(block for turn in turns for block in _all_blocks(turn)))
-        if block.get("cache_control") is not None
-    ]
+    marked = _marked_in((*kept_tools, *system))
+    for turn in turns:
+        marked += _marked_in(turn["content"])
     excess = len(marked) + reserved - MAX_CACHE_BREAKPOINTS
     if excess > 0:
         logger.warning(
@@ -60,10 +58,12 @@ def limit_breakpoints(
     return kept_tools
 
 
-def _all_blocks(turn: Mapping[str, Any]) -> list[dict[str, Any]]:
-    blocks: list[dict[str, Any]] = []
-    for block in turn["content"]:
+def _marked_in(blocks: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The blocks with a breakpoint, in their order; a tool result comes after what it holds."""
+    marked: list[dict[str, Any]] = []
+    for block in blocks:
         if block.get("type") == "tool_result":
-            blocks += [part for part in block.get("content") or () if isinstance(part, dict)]
-        blocks.append(block)
-    return blocks
+            marked += _marked_in(part for part in block.get("content") or () if isinstance(part, dict))
+        if block.get("cache_control") is not None:
+            marked.append(block)
+    return marked

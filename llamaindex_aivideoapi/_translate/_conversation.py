@@ -149,12 +149,8 @@ class _Conversation:
             self._cacheable = next(
                 (block for block in reversed(blocks) if is_cacheable(block)), self._cacheable
             )
-        known = {block["id"] for block in blocks if block["type"] == "tool_use"}
-        for call_id, name, arguments in read_tool_calls(message.additional_kwargs.get("tool_calls")):
-            if call_id in known or None in known:
-                continue  # most integrations say it twice: as a block and as an extra
-            wire = {"type": "tool_use", "id": call_id, "name": to_tool_name(name)}
-            self._append(blocks, {**wire, "input": to_arguments(arguments)})
+        if calls := message.additional_kwargs.get("tool_calls"):
+            self._add_calls(blocks, calls)
         if not blocks:
             return
         content = self._open("assistant")  # first: it closes the calls of the turn before
@@ -162,6 +158,14 @@ class _Conversation:
             if block["type"] == "tool_use":
                 block["id"] = self._ids.open(block["id"], block["name"])
             content.append(block)
+
+    def _add_calls(self, blocks: list[WireBlock], calls: Any) -> None:
+        """The calls of an extra; most integrations say them twice, as blocks and as an extra."""
+        known = {block["id"] for block in blocks if block["type"] == "tool_use"}
+        for call_id, name, arguments in read_tool_calls(calls):
+            if call_id not in known and None not in known:
+                wire = {"type": "tool_use", "id": call_id, "name": to_tool_name(name)}
+                self._append(blocks, {**wire, "input": to_arguments(arguments)})
 
     def _add_result(self, message: ChatMessage) -> None:
         extra = message.additional_kwargs
@@ -235,6 +239,8 @@ def _comparable(blocks: Sequence[BaseContentBlock]) -> list[Any]:
 
 def _put_thinking_first(turn: dict[str, Any]) -> None:
     content = turn["content"]
+    if len(content) < 2:
+        return
     kinds = [block["type"] for block in content]
     if kinds[0] in _THINKING and not any(kind in _THINKING for kind in kinds[1:]):
         return
