@@ -292,6 +292,20 @@ def _file(item: Mapping[str, Any], place: Place) -> Block:
     raise InvalidInputError(f"{place} is a file without url, base64 data, text or file id")
 
 
+def _google_media(item: Mapping[str, Any], place: Place) -> Block:
+    """An image or a file as Google's models have it: base64 data, or where it is."""
+    kind = str(item.get("mime_type") or "").partition("/")[0]
+    if kind in ("audio", "video"):
+        return _refuse_media({**item, "type": kind}, place)
+    return _file({**item, "type": "file", "url": item.get("file_uri")}, place)
+
+
+def _google_code(item: Mapping[str, Any], place: Place) -> Block | None:
+    """Code that another provider's tool ran, or what came of it: told as text, as nobody here can run it."""
+    text = item.get("executable_code") or item.get("code_execution_result")
+    return {"type": "text", "text": f"```\n{text}\n```"} if isinstance(text, str) and text.strip() else None
+
+
 def _openai_file(inner: Mapping[str, Any], item: Mapping[str, Any], place: Place) -> Block:
     """A file as OpenAI's chat format has it: a data URI, or an id."""
     if isinstance(data := inner.get("file_data"), str) and data:
@@ -460,6 +474,9 @@ _CONVERTERS: Final[Mapping[str, Callable[[Mapping[str, Any], Place], Block | Non
     "input_image": _image_url,
     "document": _document,
     "file": _file,
+    "media": _google_media,
+    "executable_code": _google_code,
+    "code_execution_result": _google_code,
     "text-plain": _text_document,
     "tool_use": _tool_use,
     "tool_call": _standard_tool_call,

@@ -506,6 +506,23 @@ CONVERSATIONS: list[Any] = [
     ),
     pytest.param(
         [
+            HumanMessage([{"type": "media", "mime_type": "image/png", "data": "iVBORw0KGgo="}, {"type": "media", "mime_type": "application/pdf", "file_uri": "https://example.org/a.pdf"}]),
+            AIMessage([{"type": "executable_code", "executable_code": "print(1)", "language": 1}, {"type": "code_execution_result", "code_execution_result": "1", "outcome": 1}, _text("so")], response_metadata={"model_provider": "google_genai"}),
+            HumanMessage("go"),
+        ],
+        None,
+        [
+            _turn([
+                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}},
+                {"type": "document", "source": {"type": "url", "url": "https://example.org/a.pdf"}},
+            ]),
+            _turn([_text("```\nprint(1)\n```"), _text("```\n1\n```"), _text("so")], "assistant"),
+            _turn("go"),
+        ],
+        id="Gemini's media and code",
+    ),
+    pytest.param(
+        [
             HumanMessage("hi"),
             AIMessage(
                 [{"type": "reasoning_content", "reasoning_content": {"text": "hm", "signature": "s"}}, _text("so")],
