@@ -101,6 +101,7 @@ if TYPE_CHECKING:
         count_cache_hit,
         track_spend,
     )
+    from aivideoapi_core._token_estimate import estimate_input_tokens, estimate_text_tokens
     from aivideoapi_core._transport import DEFAULT_TIMEOUT, Balance
 
 _LATER: Final = {
@@ -118,6 +119,7 @@ _LATER: Final = {
         "_record": "CallRecord Outcome may_be_billed spend_tags",
         "_sse": "ServerSentEvent SSEDecoder",
         "_summary": "CreditsSummary CreditsTotals SpendTracker count_cache_hit track_spend",
+        "_token_estimate": "estimate_input_tokens estimate_text_tokens",
         "_transport": "DEFAULT_TIMEOUT Balance",
     }.items()
     for name in names.split()
@@ -234,6 +236,8 @@ __all__ = [
     "count_cache_hit",
     "error_from_payload",
     "estimate_credits",
+    "estimate_input_tokens",
+    "estimate_text_tokens",
     "events_of",
     "known_models",
     "max_input_tokens",

@@ -23,7 +23,6 @@ from langchain_aivideoapi._call import Call, prepare
 from langchain_aivideoapi._errors import TransientModelError, langchain_errors
 from langchain_aivideoapi._settings import Settings
 from langchain_aivideoapi._tags import FRAMEWORK, run_tags, with_run_tags
-from langchain_aivideoapi._tokens import estimate_text, estimate_tokens
 from langchain_aivideoapi._translate import standard
 from langchain_aivideoapi._translate.tools import ToolLike, to_tool_choice, to_tools
 
@@ -372,7 +371,9 @@ class ChatAIVideoAPI(Settings):
 
     def get_num_tokens(self, text: str) -> int:
         """An estimate for a text, made offline (see ``get_num_tokens_from_messages``)."""
-        return estimate_text(text)
+        from aivideoapi_core import estimate_text_tokens
+
+        return estimate_text_tokens(text)
 
     def get_token_ids(self, text: str) -> list[int]:
         """Not possible: the tokenizer of these models is not public."""
@@ -383,10 +384,12 @@ class ChatAIVideoAPI(Settings):
     def get_num_tokens_from_messages(
         self, messages: list[BaseMessage], tools: Sequence[ToolLike] | None = None, **kwargs: Any
     ) -> int:
-        """An estimate of the input tokens of a request, made offline. See ``_tokens.py`` for the rules."""
+        """An estimate of the input tokens of a request, made offline. See ``aivideoapi_core.estimate_input_tokens``."""
+        from aivideoapi_core import estimate_input_tokens
+
         with langchain_errors():
             call = self._call(messages, None, {**kwargs, "tools": tools}, stream=False)
-            return estimate_tokens(call.payload)
+            return estimate_input_tokens(call.payload)
 
     def estimate_credits(
         self, messages: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any

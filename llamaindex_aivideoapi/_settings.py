@@ -52,6 +52,16 @@ REQUEST_FIELDS: Final = (
 """What goes into a request unless a call's argument says otherwise."""
 
 
+class EstimatingTokenizer:
+    """``encode`` gives as many numbers as ``estimate_text_tokens`` says the text has tokens; no network."""
+
+    def encode(self, text: str, *args: Any, **kwargs: Any) -> list[int]:
+        """Numbers that stand for tokens: how many there are counts, not which."""
+        from aivideoapi_core import estimate_text_tokens
+
+        return list(range(estimate_text_tokens(text)))
+
+
 class ModelSettings(FunctionCallingLLM):
     """The base of ``AIVideoAPI``: everything but the calls."""
 
@@ -163,6 +173,11 @@ class ModelSettings(FunctionCallingLLM):
             model_name=self.model,
             system_role=MessageRole.SYSTEM,
         )
+
+    @property
+    def tokenizer(self) -> EstimatingTokenizer:
+        """Stands for the models' own, which is not public: for splitters and counters that ask for one."""
+        return EstimatingTokenizer()
 
     def to_payload(self) -> dict[str, Any]:
         """What instrumentation events say of this model; nothing secret."""

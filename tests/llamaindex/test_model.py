@@ -22,6 +22,8 @@ from llama_index.core.instrumentation.events.llm import (
     LLMCompletionEndEvent,
     LLMCompletionStartEvent,
 )
+from llama_index.core.node_parser import SentenceSplitter
+from llama_index.core.utils import Tokenizer
 
 from aivideoapi_core import (
     AuthenticationError,
@@ -31,6 +33,7 @@ from aivideoapi_core import (
     Route,
     SpendLimitError,
     UnsupportedOptionError,
+    estimate_text_tokens,
 )
 from aivideoapi_core.sandbox import Fault, Reply, Sandbox
 from llamaindex_aivideoapi import AIVideoAPI
@@ -228,6 +231,18 @@ class TestEvents:
 
 
 class TestMetadata:
+    def test_a_tokenizer_that_counts_without_a_request(self, llm: AIVideoAPI, sandbox: Sandbox) -> None:
+        assert isinstance(llm.tokenizer, Tokenizer)
+        tokens = llm.tokenizer.encode("Hello, world!")
+        assert tokens == [*range(estimate_text_tokens("Hello, world!"))]
+        assert llm.tokenizer.encode("") == []
+        pieces = SentenceSplitter(chunk_size=20, chunk_overlap=0, tokenizer=llm.tokenizer.encode).split_text(
+            "One sentence of some words stands here. " * 8
+        )
+        assert 1 < len(pieces) <= 8
+        assert all(len(llm.tokenizer.encode(piece)) <= 20 for piece in pieces)
+        assert sandbox.requests == []
+
     @pytest.mark.parametrize(
         ("model", "window", "output"),
         [

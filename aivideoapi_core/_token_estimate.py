@@ -27,7 +27,7 @@ _TOOL_PROMPT_TOKENS: Final = 340
 """What the official format adds as soon as there are tools."""
 
 
-def estimate_text(text: str) -> int:
+def estimate_text_tokens(text: str) -> int:
     """Tokens of a text."""
     if text.isascii():
         return round(len(text) / _CHARS_PER_TOKEN + 0.5) if text else 0
@@ -35,27 +35,27 @@ def estimate_text(text: str) -> int:
     return round((len(text) - wide) / _CHARS_PER_TOKEN + wide * _TOKENS_PER_WIDE_CHAR + 0.5)
 
 
-def estimate_tokens(payload: Mapping[str, Any]) -> int:
+def estimate_input_tokens(payload: Mapping[str, Any]) -> int:
     """Input tokens of a request: its texts, tools as JSON, a lump for each image, PDFs by size."""
     total = sum(_TURN_TOKENS + _of_content(turn["content"]) for turn in payload["messages"])
     total += _of_content(payload.get("system") or "")
     if tools := payload.get("tools"):
-        total += _TOOL_PROMPT_TOKENS + sum(estimate_text(to_json(tool).decode()) for tool in tools)
+        total += _TOOL_PROMPT_TOKENS + sum(estimate_text_tokens(to_json(tool).decode()) for tool in tools)
     return total
 
 
 def _of_content(content: Any) -> int:
     if isinstance(content, str):
-        return estimate_text(content)
+        return estimate_text_tokens(content)
     return sum(_of_block(block) for block in content)
 
 
 def _of_block(block: Mapping[str, Any]) -> int:
     match block.get("type"):
         case "text":
-            return estimate_text(block["text"])
+            return estimate_text_tokens(block["text"])
         case "thinking":
-            return estimate_text(block["thinking"])
+            return estimate_text_tokens(block["thinking"])
         case "image":
             return _IMAGE_TOKENS
         case "document":
@@ -63,13 +63,13 @@ def _of_block(block: Mapping[str, Any]) -> int:
         case "tool_result":
             return _TURN_TOKENS + _of_content(block.get("content") or "")
         case _:
-            return estimate_text(to_json(block).decode())
+            return estimate_text_tokens(to_json(block).decode())
 
 
 def _of_source(source: Mapping[str, Any]) -> int:
     match source.get("type"):
         case "text":
-            return estimate_text(source["data"])
+            return estimate_text_tokens(source["data"])
         case "base64":
             return len(source["data"]) * 3 // 4 // _PDF_BYTES_PER_TOKEN
         case "content":
