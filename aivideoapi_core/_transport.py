@@ -266,7 +266,9 @@ class Transport:
 
     def _head_of(self, response: httpx.Response) -> ReplyHead:
         # httpx's own look-ups decode and compare every header each time.
-        headers = {name.lower().decode(): value.decode("latin-1") for name, value in response.headers.raw}
+        headers = {
+            name.lower().decode("latin-1"): value.decode("latin-1") for name, value in response.headers.raw
+        }
         request_id = headers.get("request-id") or headers.get("x-request-id")
         return ReplyHead(
             status_code=response.status_code,
