@@ -16,6 +16,7 @@ _READ: Final = "SELECT state FROM budgets WHERE name = ?"
 _WRITE: Final = (
     "INSERT INTO budgets (name, state) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET state = excluded.state"
 )
+_SWAP: Final = "UPDATE budgets SET state = ? WHERE name = ? AND state = ?"
 _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS budgets (name TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID"
 )
@@ -25,7 +26,7 @@ class SqliteStore:
     """State of any number of budgets, by name, in one SQLite file.
 
     Each change is one write transaction, so that processes take turns; the row of a budget is
-    readable JSON. Not for network file systems, whose locks cannot be trusted: use Redis there.
+    JSON that people can read. Not for network file systems, whose locks cannot be trusted: use Redis there.
     ``at_once`` is the same store for an event loop.
     """
 
@@ -75,7 +76,7 @@ class _SqliteState:
         self._name = name
         self._clock = clock
         self._last: tuple[str, BudgetState] | None = None
-        """The row as we wrote it last, and what it says: read again only if others wrote since."""
+        """The row as we wrote it last, and what it says."""
 
     def reserve(self, terms: Terms, *, id: str, owner: str, micro: int) -> Standing:  # noqa: A002
         """See ``BudgetStore``."""
@@ -94,18 +95,18 @@ class _SqliteState:
     def _transaction(
         self, db: sqlite3.Connection, rule: Callable[[BudgetState, float], Standing]
     ) -> Standing:
+        last, self._last = self._last, None
+        if last is not None:
+            # One statement in place of four: it does nothing if others wrote since.
+            standing, text = self._applied(rule, last[1])
+            if db.execute(_SWAP, (text, self._name, last[0])).rowcount:
+                self._last = text, last[1]
+                return standing
         db.execute("BEGIN IMMEDIATE")
         try:
             row = db.execute(_READ, (self._name,)).fetchone()
-            last, self._last = self._last, None
-            if row is None:
-                state = BudgetState()
-            elif last is not None and last[0] == row[0]:
-                state = last[1]
-            else:
-                state = BudgetState.from_json(row[0])
-            standing = rule(state, self._clock())
-            text = state.to_json().decode()
+            state = BudgetState() if row is None else BudgetState.from_json(row[0])
+            standing, text = self._applied(rule, state)
             db.execute(_WRITE, (self._name, text))
             db.execute("COMMIT")
         except BaseException:
@@ -113,6 +114,12 @@ class _SqliteState:
             raise
         self._last = text, state
         return standing
+
+    def _applied(
+        self, rule: Callable[[BudgetState, float], Standing], state: BudgetState
+    ) -> tuple[Standing, str]:
+        standing = rule(state, self._clock())
+        return standing, state.to_json().decode()
 
 
 def _sqlite_store(path: Path, name: str) -> SqliteStore:
