@@ -88,14 +88,23 @@ def unknown_argument(name: str, known: Sequence[str], *, place: str) -> InvalidI
     )
 
 
+_OF_CLOUDS: Final = (
+    "region", "project_id", "credentials", "aws_region", "aws_access_key_id", "aws_secret_access_key",
+    "aws_access_key", "aws_secret_key", "aws_session_token", "aws_profile",
+)  # fmt: skip
+_NO_CLOUD: Final = "the platform has a key and an address of its own, no way through a cloud; leave it out"
 _RENAMED: Final[Mapping[str, str]] = {
+    **dict.fromkeys(_OF_CLOUDS, _NO_CLOUD),
     "thinking_dict": "use thinking=",
     "cache_idx": "put a CachePoint block where the cached part ends, or set cache_control=",
     "anthropic_api_key": "use api_key=",
+    "auth_token": "use api_key=",
     "model_name": "use model=",
     "max_tokens_to_sample": "use max_tokens=",
     "request_timeout": "use timeout=, in seconds",
     "system": "use system_prompt= on the model, or a system message in the call",
+    "output_format": "use output_config={'format': ...}, or as_structured_llm",
+    "disable_parallel_tool_use": "use allow_parallel_tool_calls=",
     "messages": "pass the messages as the first argument",
     "stream": "use stream_chat or stream_complete",
     "headers": "use extra_headers= for a call, default_headers= for the model",
