@@ -109,10 +109,6 @@ _RENAMED: Final[Mapping[str, str]] = {
     "stream": "use stream_chat or stream_complete",
     "headers": "use extra_headers= for a call, default_headers= for the model",
     "extra_query": "the platform takes no query parameters",
-    **dict.fromkeys(
-        ("region", "project_id", "aws_region", "aws_access_key_id", "aws_secret_access_key"),
-        "the platform is reached with api_key= alone, so leave settings of other clouds out",
-    ),
 }
 
 

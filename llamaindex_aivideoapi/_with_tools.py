@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, ToolCallBlock
@@ -20,6 +20,18 @@ def prepare_call(
     if user_msg is not None:
         messages.append(user_msg)
     return {"messages": messages, "tools": tools} if tools else {"messages": messages}
+
+
+def cache_tools(call: dict[str, Any], headers: Mapping[str, str] | None) -> dict[str, Any]:
+    """The same call with its tools cached, if ``headers`` name the beta of prompt caching.
+
+    The wire needs that beta no more, but LlamaIndex's users have learnt to ask for cached tools by it.
+    """
+    betas = [value for name, value in (headers or {}).items() if name.lower() == "anthropic-beta"]
+    tools = call.get("tools")
+    if not tools or not any("prompt-caching" in value for value in betas) or "cache_control" in tools[-1]:
+        return call
+    return {**call, "tools": [*tools[:-1], {**tools[-1], "cache_control": {"type": "ephemeral"}}]}
 
 
 def prepare_required_call(call: dict[str, Any], *, thinking: bool) -> dict[str, Any]:

@@ -43,7 +43,12 @@ from llamaindex_aivideoapi._options import Request, build_request, unknown_argum
 from llamaindex_aivideoapi._settings import DEFAULT_MODEL, REQUEST_FIELDS, ModelSettings
 from llamaindex_aivideoapi._streaming import ResponseStream
 from llamaindex_aivideoapi._translate import to_chat_response, to_tools, tool_selections
-from llamaindex_aivideoapi._with_tools import keep_first_call, prepare_call, prepare_required_call
+from llamaindex_aivideoapi._with_tools import (
+    cache_tools,
+    keep_first_call,
+    prepare_call,
+    prepare_required_call,
+)
 
 if TYPE_CHECKING:
     from llama_index.core.program.utils import FlexibleModel
@@ -194,6 +199,7 @@ class AIVideoAPI(ModelSettings):
         ``tool_required`` becomes a request in words.
         """
         call = prepare_call(to_tools(tools), user_msg=user_msg, history=chat_history)
+        call = cache_tools(call, kwargs.get("extra_headers"))
         call |= {"allow_parallel_tool_calls": allow_parallel_tool_calls, **kwargs}
         if tool_choice is not None:
             return {**call, "tool_choice": tool_choice}

@@ -58,10 +58,10 @@ def _credits(reply: Reply) -> dict[str, Any]:
 
 
 def from_message(message: Message, *, usage: Mapping[str, Any]) -> ChatMessage:
-    """The assistant's message; ``usage`` goes along, because ``raw`` is lost when agents serialise."""
+    """The assistant's message; usage and stop reason go along: ``raw`` is lost when agents serialise."""
     content = message["content"]
     blocks = from_blocks(content)
-    extra: dict[str, Any] = {"usage": dict(usage)}
+    extra: dict[str, Any] = {"usage": dict(usage), "stop_reason": message.get("stop_reason")}
     if calls := tool_call_dicts(blocks):
         extra["tool_calls"] = calls
     if not _says_everything(content):
