@@ -23,6 +23,7 @@ MAX_CACHE_BREAKPOINTS: Final = 4
 MAX_IMAGE_BYTES: Final = 5 * 1024 * 1024
 """Official limit for one base64 image, decoded."""
 MIN_THINKING_BUDGET: Final = 1024
+MIN_THINKING_TOP_P: Final = 0.95
 
 _IMAGE_TYPES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _ROLES: Final = frozenset({"user", "assistant", "system"})
@@ -264,6 +265,8 @@ def _blocks(content: Any) -> Iterable[Mapping[str, Any]]:
 
 
 def _check_thinking(body: Mapping[str, Any]) -> None:
+    if thinking_is_on(body):
+        _check_sampling_while_thinking(body)
     thinking = body.get("thinking")
     if not isinstance(thinking, Mapping) or thinking.get("type") != "enabled":
         return
@@ -276,6 +279,21 @@ def _check_thinking(body: Mapping[str, Any]) -> None:
         raise InvalidInputError(
             f"thinking['budget_tokens']={budget} must be less than max_tokens={body['max_tokens']}"
         )
+
+
+def _check_sampling_while_thinking(body: Mapping[str, Any]) -> None:
+    """Official documentation, "Extended thinking": no temperature and no top_k, top_p from 0.95 to 1."""
+    temperature, top_p = body.get("temperature"), body.get("top_p")
+    for name, is_refused in (
+        ("temperature", temperature is not None and temperature != 1),
+        ("top_k", body.get("top_k") is not None),
+        ("top_p", top_p is not None and top_p < MIN_THINKING_TOP_P),
+    ):
+        if is_refused:
+            raise UnsupportedOptionError(
+                f"{name}={body[name]!r} cannot be combined with thinking: leave it out, "
+                "or switch thinking off for this call"
+            )
 
 
 def _check_model_rules(body: Mapping[str, Any], info: ModelInfo) -> None:

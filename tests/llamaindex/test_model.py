@@ -386,10 +386,6 @@ class TestRefusals:
         [
             pytest.param({"temprature": 1}, "did you mean 'temperature'", id="typo"),
             pytest.param({"thinking_dict": {}}, "use thinking=", id="the peer's name"),
-            pytest.param(
-                {"aws_secret_access_key": "sk-very"}, "leave settings of other clouds", id="a cloud"
-            ),
-            pytest.param({"project_id": "p"}, "leave settings of other clouds", id="another cloud"),
             pytest.param({"cache_idx": 1}, "CachePoint", id="the peer's cache index"),
             pytest.param({"apikey": "sk-very-secret-1"}, "did you mean 'api_key'", id="typo of the key"),
             pytest.param({"base_url": "http://example.org"}, "unencrypted", id="http"),
