@@ -121,10 +121,18 @@ def test_new_model_names_work(make_llm: MakeLLM) -> None:
             assert llm.complete("hi").text
 
 
-@pytest.mark.parametrize("streaming", [True, False])
-async def test_react_streams(llm: AIVideoAPI, streaming: bool) -> None:
+async def test_react_streams(llm: AIVideoAPI) -> None:
+    """The peer's events have pieces of the answer, but not the answer so far."""
+    run = ReActAgent(tools=[WEATHER], llm=llm, streaming=True).run("What is the weather in Paris?")
+    events = [event async for event in run.stream_events() if isinstance(event, AgentStream) and event.delta]
+    assert "sunny" in str(await run)
+    assert events
+    assert all(event.response.endswith(event.delta) for event in events)
+
+
+async def test_react_without_streaming(llm: AIVideoAPI) -> None:
     """Fine there by now."""
-    agent = ReActAgent(tools=[WEATHER], llm=llm, streaming=streaming)
+    agent = ReActAgent(tools=[WEATHER], llm=llm, streaming=False)
     assert "sunny" in str(await agent.run("What is the weather in Paris?"))
 
 
