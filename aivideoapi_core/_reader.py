@@ -172,6 +172,7 @@ class StreamReader:
         self._decoder = EventDecoder()
         self._whole: bytearray | None = None
         self._first: bytearray | None = bytearray()
+        self._deaf = False
         self.head = head
 
     @property
@@ -184,8 +185,10 @@ class StreamReader:
 
         Raises ``StreamError``, or the typed error that an ``error`` event stands for. After
         ``message_stop`` nothing can fail any more: the message is whole, what follows is noise,
-        but for the credits.
+        but for the credits, up to the first thing that is not even an event.
         """
+        if self._deaf:
+            return ()
         if self.begun:
             event = self._decoder.one(chunk)
             if event is not None:
@@ -262,6 +265,7 @@ class StreamReader:
         except StreamError as error:
             if not accumulator.done:
                 raise self.described(error)  # noqa: B904 - the same error, with more facts
+            self._deaf = True
 
     def _error_of(self, event: StreamEvent) -> APIStatusError:
         head = self.head

@@ -336,6 +336,13 @@ def test_what_follows_the_end_is_not_handed_over() -> None:
         assert reader.accumulator.message() == {**stream_message("text"), "credits_consumed": 9}
 
 
+def test_after_what_is_no_event_nothing_counts_however_it_is_cut() -> None:
+    junk, bill = b"data: {\n\n", frame({"type": "bill", "credits_consumed": 9})
+    for pieces in ([stream_bytes("text") + junk + bill], [stream_bytes("text"), junk, bill]):
+        reader, _ = read(pieces)
+        assert reader.accumulator.message() == stream_message("text")
+
+
 def test_a_key_in_a_broken_event_is_not_shown() -> None:
     key = "canary key, not of the usual form"
     with pytest.raises(StreamError) as caught:
@@ -353,6 +360,7 @@ def test_a_whole_body_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     st.lists(
         st.sampled_from([START, OPENED, BUSY, {"type": "ping"}, {"type": "message_stop"}]).map(frame)
         | st.sampled_from([b"{", b"<", b"\n", b"data: ", b"\xef\xbb\xbf", b'{"code":429,"msg":"no"}'])
+        | st.sampled_from([stream_bytes("text"), b"data: {\n\n", frame({"type": "bill", "credits_consumed": 9})])
         | st.binary(max_size=10),
         max_size=12,
     )
@@ -360,8 +368,9 @@ def test_a_whole_body_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) ->
 def test_any_pieces_give_events_or_a_typed_error(pieces: list[bytes]) -> None:
     def outcome(given: list[bytes]) -> Any:
         try:
-            return read(given)[1]
+            reader, events = read(given)
         except AIVideoAPIError as error:
             return type(error), error.partial, error.retryable
+        return events, reader.accumulator.message()
 
     assert outcome(pieces) == outcome([b"".join(pieces)])
