@@ -34,6 +34,7 @@ from aivideoapi_core._http import (
     check_open,
     checked_client,
     given_async_pool,
+    near_the_end,
     own_async_pool,
 )
 from aivideoapi_core._lanes import Lane, Lanes
@@ -336,10 +337,17 @@ class AsyncMessageStream:
     async def _events(
         self, response: httpx.Response, reader: StreamReader
     ) -> AsyncGenerator[StreamEvent, None]:
+        pieces = aiter(_async_pieces(response))
         try:
-            async for chunk in _async_pieces(response):
+            async for chunk in pieces:
                 for event in reader.feed(chunk):
                     yield event
+                if reader.accumulator.done:
+                    break
+            with near_the_end(response):
+                async for chunk in pieces:
+                    for event in reader.feed(chunk):
+                        yield event
         except (httpx.HTTPError, httpx.StreamError) as error:
             if not reader.accumulator.done:
                 raise self._client._transport_error(error, self._request, reader=reader) from error

@@ -25,7 +25,16 @@ from aivideoapi_core._config import (
 from aivideoapi_core._errors import (
     AIVideoAPIError,
 )
-from aivideoapi_core._http import KEEPALIVE_S, Pool, Timeout, check_open, checked_client, given_pool, own_pool
+from aivideoapi_core._http import (
+    KEEPALIVE_S,
+    Pool,
+    Timeout,
+    check_open,
+    checked_client,
+    given_pool,
+    near_the_end,
+    own_pool,
+)
 from aivideoapi_core._meter import CallMeter
 from aivideoapi_core._reader import StreamReader
 from aivideoapi_core._reply import Reply
@@ -266,9 +275,15 @@ class MessageStream:
                 return
 
     def _events(self, response: httpx.Response, reader: StreamReader) -> Iterator[StreamEvent]:
+        pieces = iter(_pieces(response))
         try:
-            for chunk in _pieces(response):
+            for chunk in pieces:
                 yield from reader.feed(chunk)
+                if reader.accumulator.done:
+                    break
+            with near_the_end(response):
+                for chunk in pieces:
+                    yield from reader.feed(chunk)
         except (httpx.HTTPError, httpx.StreamError) as error:
             if not reader.accumulator.done:
                 raise self._client._transport_error(error, self._request, reader=reader) from error

@@ -8,10 +8,12 @@ choosing the proxy is its work. Each ``pool`` below is a pair: what sends one re
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, NamedTuple, TypeAlias, TypeVar
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 from urllib.request import getproxies
 
 import httpx
@@ -23,6 +25,8 @@ Timeout: TypeAlias = float | httpx.Timeout | None
 _C = TypeVar("_C", httpx.Client, httpx.AsyncClient)
 
 KEEPALIVE_S: Final = 30.0
+END_GRACE_S: Final = 1.0
+"""For the end of a body that has said all it had to: much for a server that ends it, little for a caller."""
 
 
 class Pool(NamedTuple):
@@ -77,6 +81,38 @@ def check_open(http_client: httpx.Client | httpx.AsyncClient) -> None:
     """Raise ``InvalidInputError`` for a client of the caller's that is closed."""
     if getattr(http_client, "is_closed", False):
         raise InvalidInputError("http_client is closed; pass one that is open for as long as it is used")
+
+
+@contextlib.contextmanager
+def near_the_end(response: httpx.Response) -> Iterator[None]:
+    """Within this, reading ``response`` on takes ``END_GRACE_S`` in all: then it is httpx's read timeout.
+
+    A body has to be read to its end for its connection to be used again, and some servers do not end it.
+    httpx takes a timeout per read, and none but the one it began with; so the stream below it is told.
+    """
+    stream = response.extensions.get("network_stream")
+    # Compressed bodies give the connection back by themselves, maybe to a call with all the time it wants.
+    if (
+        stream is None
+        or response.http_version not in ("HTTP/1.1", "HTTP/1.0")
+        or "content-encoding" in response.headers
+    ):
+        yield
+        return
+    read = stream.read
+    deadline = time.monotonic() + END_GRACE_S
+
+    def read_in_time(max_bytes: int, timeout: float | None = None) -> Any:
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
+            raise httpx.ReadTimeout("the body does not end")
+        return read(max_bytes, timeout=left_s if timeout is None else min(timeout, left_s))
+
+    stream.read = read_in_time
+    try:
+        yield
+    finally:
+        del stream.read
 
 
 class RequestTemplate:

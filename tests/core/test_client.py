@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
+import threading
 from collections.abc import AsyncIterator, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol
 
 import httpx
 import pytest
-from core_kit import DIRECT, NATIVE, ROUTES, payload
+from core_kit import DIRECT, NATIVE, ROUTES, payload, stream_bytes, stream_message
 
+import aivideoapi_core._http as http_module
 from aivideoapi_core import (
     AIVideoAPIError,
     APIConnectionError,
@@ -299,6 +303,54 @@ def test_stalls(sandbox: Sandbox, call: Caller, stream: bool, after: int) -> Non
         call(payload(stream=stream), timeout=SHORT)
     assert (len(sandbox.requests), caught.value.attempts) == (1, 1)
     assert (caught.value.partial is not None) is begun
+
+
+def test_a_server_that_does_not_end_the_body(
+    sandbox: Sandbox, call: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was asked for is there; neither the timeout nor the silence after it is the caller's concern."""
+    monkeypatch.setattr(http_module, "END_GRACE_S", 0.01)
+    sandbox.enqueue(Fault.stall(1000, reply=Reply("Paris")))
+    reply = call(payload(stream=True), timeout=httpx.Timeout(None))
+    assert reply.message["content"] == [{"type": "text", "text": "Paris"}]
+
+
+class _Talker(BaseHTTPRequestHandler):
+    """Ends the message, but never stops talking."""
+
+    def do_POST(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(stream_bytes("text"))
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(b": still here\n\n")
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+def test_a_server_that_talks_on(sandbox: Sandbox, call: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_module, "END_GRACE_S", 0.01)
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Talker) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        reply = call(payload(stream=True), base_url=f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+        thread.join()
+    assert reply.message == stream_message("text")
+
+
+def test_a_connection_is_as_patient_as_before_once_a_body_has_ended(sandbox: Sandbox) -> None:
+    with httpx.Client() as http_client:
+        settings = {"api_key": sandbox.api_key, "base_url": sandbox.url, "http_client": http_client}
+        with MessagesClient(**settings) as client, client.stream(payload(stream=True)) as stream:
+            below = stream._response.extensions["network_stream"]  # type: ignore[union-attr]
+            usual = below.read
+            assert list(stream)
+            assert below.read == usual
+        assert MessagesClient(**settings).create(payload())
+    assert [request.connection_id for request in sandbox.requests] == [1, 1]
 
 
 def test_a_read_timeout_is_retried_by_choice(sandbox: Sandbox, call: Caller) -> None:

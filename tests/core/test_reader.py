@@ -360,7 +360,9 @@ def test_a_whole_body_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     st.lists(
         st.sampled_from([START, OPENED, BUSY, {"type": "ping"}, {"type": "message_stop"}]).map(frame)
         | st.sampled_from([b"{", b"<", b"\n", b"data: ", b"\xef\xbb\xbf", b'{"code":429,"msg":"no"}'])
-        | st.sampled_from([stream_bytes("text"), b"data: {\n\n", frame({"type": "bill", "credits_consumed": 9})])
+        | st.sampled_from(
+            [stream_bytes("text"), b"data: {\n\n", frame({"type": "bill", "credits_consumed": 9})]
+        )
         | st.binary(max_size=10),
         max_size=12,
     )
