@@ -161,7 +161,7 @@ def _sub_questions(prompt: str) -> str | None:
     question = prompt.rpartition("<User Question>")[2].partition("<Output>")[0].strip()
     try:
         tools = json.loads(tools_text[-1]) if tools_text else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     items = []
     for name, description in tools.items():
@@ -217,7 +217,7 @@ def _objects_in(text: str) -> Any:
     while (start := text.find("{", position)) >= 0:
         try:
             value, end = decoder.raw_decode(text, start)
-        except ValueError:
+        except (ValueError, RecursionError):
             position = start + 1
             continue
         if isinstance(value, Mapping):

@@ -71,5 +71,5 @@ def _reply_of(text: str | None) -> Reply | None:
         return None
     try:
         return Reply(**json.loads(text))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise bad_request(f"x-sandbox-reply: {error}") from error

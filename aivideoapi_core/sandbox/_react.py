@@ -49,7 +49,7 @@ def react_answer(body: Mapping[str, Any]) -> str | None:
 def _schema(text: str) -> dict[str, Any]:
     try:
         parsed = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {"type": "object"}
     return parsed if isinstance(parsed, dict) else {"type": "object"}
 

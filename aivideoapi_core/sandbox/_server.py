@@ -23,7 +23,8 @@ from aivideoapi_core.sandbox._plan import Plan, json_plan
 
 _MAX_HEAD_BYTES: Final = 256 * 1024
 _MAX_BODY_BYTES: Final = 32 * 1024 * 1024
-_STACK_BYTES: Final = 512 * 1024
+_STACK_BYTES: Final = 4 * 1024 * 1024
+"""CPython 3.13 lets its C code recurse deeper than 1 MiB holds. What is not used takes no memory."""
 _BACKLOG: Final = 2048
 _POLL_S: Final = 0.2
 

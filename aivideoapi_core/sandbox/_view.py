@@ -185,7 +185,7 @@ def as_text(value: str) -> str:
     """A tool's result in words: a JSON object as ``key: value`` pairs, anything else as it is."""
     try:
         parsed = json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value.strip()
     if isinstance(parsed, Mapping):
         return ", ".join(f"{key}: {_scalar(item)}" for key, item in parsed.items())

@@ -10,10 +10,11 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
+
+from pydantic_core import from_json
 
 from aivideoapi_core import InvalidInputError
 from langchain_aivideoapi._translate.citations import from_annotation
@@ -376,7 +377,7 @@ def parsed_input(value: Any, raw: Any = None) -> dict[str, Any]:
         return {}
     if isinstance(text, str):
         try:
-            parsed = json.loads(text)
+            parsed = from_json(text)
         except ValueError:
             return {"unparsed_arguments": text}
         return parsed if isinstance(parsed, dict) else {"unparsed_arguments": text}

@@ -15,6 +15,7 @@ from typing import Any, cast
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 from pydantic import ConfigDict
+from pydantic_core import from_json
 
 from aivideoapi_core import ContentBlock
 from langchain_aivideoapi._fast import recast
@@ -127,6 +128,6 @@ def _unspoilt(raw: str | None, spoilt: str | None) -> str | None:
     if raw is not None or not spoilt:
         return raw if raw is not None else spoilt
     try:
-        return json.dumps(json.loads(spoilt[:-1]), ensure_ascii=False)
+        return json.dumps(from_json(spoilt[:-1]), ensure_ascii=False)
     except ValueError:
         return spoilt

@@ -34,6 +34,7 @@ PDF = base64.b64encode(b"%PDF-1.4\n%%EOF\n").decode()
 FIVE = {"type": "ephemeral"}
 OURS = {"model_provider": "aivideoapi"}
 CALL = {"name": "look", "args": {"at": "sky"}, "id": "toolu_1", "type": "tool_call"}
+DEEP = "[" * 100_000
 USE = {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {"at": "sky"}}
 RESULT = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "blue", "is_error": False}
 NO_RESULT = {**RESULT, "content": "No result: this call was not carried out.", "is_error": True}
@@ -452,6 +453,20 @@ CONVERSATIONS: list[Any] = [
             _turn([{"type": "tool_result", "tool_use_id": "call_1_invalid_0", "content": "This call was not made: its arguments were not valid JSON.", "is_error": True}]),
         ],
         id="an invalid call without anything, at the end",
+    ),
+    pytest.param(
+        [
+            HumanMessage("hi"),
+            AIMessage("", invalid_tool_calls=[{"name": "look", "args": DEEP, "id": "toolu_1", "error": None, "type": "invalid_tool_call"}]),
+            ToolMessage("cannot read that", tool_call_id="toolu_1", status="error"),
+        ],
+        None,
+        [
+            HI,
+            _turn([{**USE, "input": {"unparsed_arguments": DEEP}}], "assistant"),
+            _turn([_result(content="cannot read that", is_error=True)]),
+        ],
+        id="an invalid call deeper than Python goes",
     ),
     pytest.param(
         [

@@ -176,6 +176,20 @@ def test_bodies_that_are_no_request(sandbox: Sandbox, body: bytes) -> None:
     assert response.json()["error"]["message"].startswith("body: ")
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 2_000 + "answer in JSON with the keys a and b"])
+def test_deep_text_is_only_text(sandbox: Sandbox, text: str) -> None:
+    """Its threads' stacks hold whatever Python's own decoder does with it."""
+    calls = {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": text}
+    messages = [
+        {"role": "user", "content": text},
+        {"role": "assistant", "content": [calls]},
+        {"role": "user", "content": [result]},
+    ]
+    body = {**BODY, "messages": messages, "tools": [{"name": "look", "input_schema": {"type": "object"}}]}
+    assert httpx.post(f"{sandbox.url}/v1/messages", json=body, headers=AUTH).status_code == 200
+
+
 async def test_two_hundred_keep_alive_connections() -> None:
     """All open at once, each for two streams. Plain sockets: a pooling client would measure its pool."""
     before = set(threading.enumerate())
