@@ -247,6 +247,16 @@ def prepare(
     )
 
 
+def countable(messages: Sequence[BaseMessage], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What a request would hold that counts as input, be it sendable or not: callers count pieces of
+    a conversation too, down to none at all, to find out what they can keep of it.
+    """
+    options = _named(arguments)
+    system, turns = to_conversation(messages)
+    _add_tools(options)
+    return {"messages": turns, "system": system, "tools": options.get("tools")}
+
+
 def _named(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The call's arguments under one name each. Raises ``UnsupportedOptionError`` for one we do not know."""
     given: dict[str, Any] = {}

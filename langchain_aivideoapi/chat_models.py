@@ -19,7 +19,7 @@ from langchain_core.runnables import (
 )
 from langchain_core.utils.utils import LC_ID_PREFIX
 
-from langchain_aivideoapi._call import Call, prepare
+from langchain_aivideoapi._call import Call, countable, prepare
 from langchain_aivideoapi._errors import TransientModelError, langchain_errors
 from langchain_aivideoapi._settings import Settings
 from langchain_aivideoapi._tags import FRAMEWORK, run_tags, with_run_tags
@@ -384,12 +384,15 @@ class ChatAIVideoAPI(Settings):
     def get_num_tokens_from_messages(
         self, messages: list[BaseMessage], tools: Sequence[ToolLike] | None = None, **kwargs: Any
     ) -> int:
-        """An estimate of the input tokens of a request, made offline. See ``aivideoapi_core.estimate_input_tokens``."""
+        """An estimate of the input tokens of a request, made offline. See ``aivideoapi_core.estimate_input_tokens``.
+
+        Any part of a conversation can be counted, also one that could not be sent by itself, so the
+        model is a ``token_counter`` for ``trim_messages``.
+        """
         from aivideoapi_core import estimate_input_tokens
 
         with langchain_errors():
-            call = self._call(messages, None, {**kwargs, "tools": tools}, stream=False)
-            return estimate_input_tokens(call.payload)
+            return estimate_input_tokens(countable(messages, {**kwargs, "tools": tools}))
 
     def estimate_credits(
         self, messages: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any

@@ -15,7 +15,14 @@ import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import get_usage_metadata_callback
 from langchain_core.load import dumpd, dumps, load, loads
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+    trim_messages,
+)
 from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_core.runnables import ConfigurableField
 from pydantic import ValidationError
@@ -497,6 +504,29 @@ def test_the_rate_limiter_is_asked(sandbox: Sandbox) -> None:
     list(model.stream("x"))
     copy.deepcopy(model).invoke("x")
     assert len(asked) == 3
+
+
+def test_any_part_of_a_conversation_can_be_counted() -> None:
+    model = ChatAIVideoAPI(model=DIRECT, api_key=KEY, base_url="https://example.com")
+    call = {"name": "look", "args": {"at": "sky"}, "id": "toolu_1"}
+    conversation: list[BaseMessage] = [
+        SystemMessage("Be brief."),
+        HumanMessage("What is up? " * 20),
+        AIMessage("", tool_calls=[call]),
+        ToolMessage("The sky is blue. " * 20, tool_call_id="toolu_1"),
+        AIMessage("Blue. "),
+        HumanMessage(""),
+    ]
+    size = len(conversation)
+    for start in range(size + 1):
+        counts = [
+            model.get_num_tokens_from_messages(conversation[start:end]) for end in range(start, size + 1)
+        ]
+        assert counts == sorted(counts)
+        assert counts[0] == 0
+    kept = trim_messages(conversation, max_tokens=130, token_counter=model, include_system=True)
+    assert kept[0] == conversation[0]
+    assert 1 < len(kept) < size
 
 
 def test_estimates_need_no_network() -> None:
