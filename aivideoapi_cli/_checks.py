@@ -105,7 +105,7 @@ def check_settings(environ: Mapping[str, str]) -> Iterator[Finding]:
     try:
         key = resolve_api_key(None).get_secret_value()
     except InvalidInputError as error:
-        yield Finding(Verdict.WRONG, "API key", str(error), "'aivideoapi sandbox' works without one")
+        yield Finding(Verdict.WRONG, "API key", *str(error).split("; ", 1))
     else:
         if key.startswith("sk-"):
             yield Finding(

@@ -10,7 +10,7 @@ from typing import Final
 
 from aivideoapi_cli._terminal import WRONG_USE, CommandError
 
-OWN_DOCUMENTS: Final = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+OWN_DOCUMENTS: Final = ("README.md", "CONTRIBUTING.md")
 """Shipped in the wheel as ``aivideoapi_cli/documents`` (see pyproject.toml)."""
 
 _LARGEST_BYTES: Final = 2_000_000

@@ -33,7 +33,8 @@ section { margin-bottom: 16px; }
 h2 { font-size: 16px; margin: 0 0 8px; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: 6px 8px; border-bottom: 1px solid var(--line); }
-th:first-child, td:first-child { text-align: left; overflow-wrap: anywhere; }
+th:first-child, td:first-child { text-align: left; overflow-wrap: anywhere; min-width: 110px; }
+section { overflow-x: auto; }
 """.replace("FONT", _FONT)
 _FOLLOW_THE_SCHEME: Final = """
 const scheme = matchMedia("(prefers-color-scheme: dark)");

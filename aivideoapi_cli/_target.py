@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aivideoapi_cli._terminal import CommandError
+from aivideoapi_core import is_loopback_url
 
 if TYPE_CHECKING:
     from aivideoapi_core import MessagesClient
@@ -30,6 +31,11 @@ class Target:
             return (
                 "Sandbox: AIVIDEOAPI_API_KEY is not set, so a local stand-in answers.",
                 f"It answers by rules, not with a model, and charges nothing ({self.base_url}).",
+            )
+        if is_loopback_url(self.base_url):
+            return (
+                f"This machine: {self.base_url} answers, with the key in AIVIDEOAPI_API_KEY.",
+                "A sandbox there charges nothing; a way to the platform does.",
             )
         return (
             f"Platform: {self.base_url} answers, with the key in AIVIDEOAPI_API_KEY.",

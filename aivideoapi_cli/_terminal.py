@@ -105,5 +105,7 @@ def usd_text(amount: Credits | None) -> str:
 
 
 def reported_text(amount: Decimal | None) -> str:
-    """The platform's number as it sent it, e.g. ``0.06``."""
-    return UNKNOWN if amount is None else f"{amount:,}"
+    """The platform's number as it sent it, with two decimals at least, e.g. ``0.06``."""
+    if amount is None:
+        return UNKNOWN
+    return f"{amount:,.2f}" if amount == round(amount, 2) else f"{amount:,}"

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 from rich.text import Text
 
 from aivideoapi_cli._terminal import FAILED, output, print_json
 
+if TYPE_CHECKING:
+    from aivideoapi_cli._checks import Finding
+
 _STYLES = {"ok": ("ok", "green"), "note": ("note", "yellow"), "wrong": ("wrong", "bold red")}
+
+
+_PIPED_WIDTH = 200
+"""A finding is one line where nobody looks at it."""
+
+
+def _row(finding: Finding) -> Table:
+    """One finding: the verdict, what was looked at, and what was found with the advice below it."""
+    word, style = _STYLES[finding.verdict.value]
+    row = Table.grid(padding=(0, 1))
+    row.add_column(width=5, style=style)
+    row.add_column(width=28, style="bold")
+    row.add_column(overflow="fold")
+    row.add_row(word, finding.what, Text(finding.found))
+    if finding.advice:
+        row.add_row("", "", Text(finding.advice, style="cyan"))
+    return row
 
 
 def doctor(
@@ -18,17 +39,13 @@ def doctor(
     """Check versions, settings, registries, the connection and the clock; fails if something is wrong."""
     from aivideoapi_cli._checks import Verdict, all_checks
 
-    console = output()
+    console = output(piped_width=_PIPED_WIDTH)
     findings = []
     for finding in all_checks():
         findings.append(finding)
         if as_json:
             continue
-        word, style = _STYLES[finding.verdict.value]
-        line = Text.assemble((f"{word:<6}", style), (f"{finding.what:<28} ", "bold"), finding.found)
-        console.print(line, soft_wrap=True)
-        if finding.advice:
-            console.print(Text(f"{'':<6}{'':<28} {finding.advice}", style="cyan"), soft_wrap=True)
+        console.print(_row(finding))
     wrong = sum(finding.verdict is Verdict.WRONG for finding in findings)
     if as_json:
         print_json(

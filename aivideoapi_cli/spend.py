@@ -40,8 +40,9 @@ def spend(
 ) -> None:
     """Show what was spent, by model, day and tag.
 
-    Charged is the figure that the platform reported, else the one computed from the published prices. A call
-    without either is counted as unknown, never as 0.
+    Charged is what the platform reported, else what the published prices make of the tokens.
+
+    A call without either figure is counted as unknown, never as 0.
     """
     records = _selected(_records(ledger), days=days, tag=tag)
     summary, by_day = summaries(records)

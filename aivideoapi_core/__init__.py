@@ -12,6 +12,7 @@ from aivideoapi_core._config import (
     BASE_URL_ENV,
     DEFAULT_BASE_URL,
     build_headers,
+    is_loopback_url,
     resolve_api_key,
     resolve_base_url,
 )
@@ -43,6 +44,7 @@ from aivideoapi_core._errors import (
     TaskNotFoundError,
     UnsupportedOptionError,
     UpstreamError,
+    advice_for_name,
     error_from_payload,
     redact,
 )
@@ -229,6 +231,7 @@ __all__ = [
     "Usage",
     "WorstCase",
     "__version__",
+    "advice_for_name",
     "base_model",
     "build_headers",
     "build_payload",
@@ -239,6 +242,7 @@ __all__ = [
     "estimate_input_tokens",
     "estimate_text_tokens",
     "events_of",
+    "is_loopback_url",
     "known_models",
     "max_input_tokens",
     "may_be_billed",

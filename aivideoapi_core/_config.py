@@ -28,7 +28,9 @@ def resolve_api_key(api_key: str | SecretStr | None) -> SecretStr:
     """The key as given, else from ``AIVIDEOAPI_API_KEY``. Raises ``InvalidInputError`` if there is none."""
     key, api_key = as_secret(api_key), None  # a traceback that shows local variables must not show the key
     if not key:
-        raise InvalidInputError(f"no API key: pass api_key=, or set {API_KEY_ENV}")
+        raise InvalidInputError(
+            f"no API key: pass api_key=, or set {API_KEY_ENV}; 'aivideoapi sandbox' works without one"
+        )
     if not _is_sendable(key):
         raise InvalidInputError("the API key has blanks, control or non-ASCII characters; copy it again")
     return key
@@ -79,7 +81,9 @@ def _split(url: str) -> SplitResult:
     is_plain = url.isascii() and url.isprintable() and not _AMBIGUOUS.search(url)
     if not is_plain or not port_is_fine or parts.scheme not in ("https", "http") or not parts.hostname:
         # The URL itself is not shown: a key that was passed in its place would be.
-        raise InvalidInputError(f"base_url is not an http(s) URL such as {DEFAULT_BASE_URL!r}")
+        raise InvalidInputError(
+            f"base_url is not an http(s) URL such as {DEFAULT_BASE_URL!r}; check base_url=, or {BASE_URL_ENV}"
+        )
     return parts
 
 

@@ -10,7 +10,7 @@ import builtins
 import functools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from urllib.parse import quote
@@ -310,6 +310,8 @@ _RETRYABLE_STATUSES: Final = frozenset({408, 502})
 _ADVICE: Final[Mapping[type[APIStatusError], str]] = {
     AuthenticationError: "check AIVIDEOAPI_API_KEY",
     InsufficientCreditsError: "top up the account's credits",
+    ModelNotFoundError: "check the model id; ids of the direct-forward route end in '/anthropic', and "
+    "'aivideoapi models' lists those that are known",
     PermissionDeniedError: "check the key's IP allowlist",
     SpendLimitError: "raise the key's hourly, daily or total limit; waiting seconds does not help",
 }
@@ -322,6 +324,14 @@ _CONTEXT_OVERFLOW: Final = re.compile(
 _SPEND_LIMIT: Final = re.compile(r"spend(ing)?[ _-]?(limit|cap)", re.IGNORECASE)
 _KEY_LIKE: Final = re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_\-]{4,}")
 """A key of the platform; "risk-free" and "task-based" are none."""
+
+
+def advice_for_name(name: str, known: Iterable[str]) -> str:
+    """What to do about an argument that nobody knows: the nearest one that is known, or look again."""
+    from difflib import get_close_matches  # only for those who mistype
+
+    close = get_close_matches(name, sorted(known), n=1)
+    return f"did you mean {close[0]!r}?" if close else "check the spelling."
 
 
 def redact(text: str, secret: SecretStr | None = None) -> str:

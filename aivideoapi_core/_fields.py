@@ -30,7 +30,9 @@ else:
     def _instance_of(module: str, name: str, value: Any) -> Any:
         """``value`` if it is ``None`` or of the class ``name`` of ``module``; raises ``ValueError``."""
         if value is not None and not isinstance(value, getattr(import_module(module), name)):
-            raise ValueError(f"must be an instance of {name}")
+            raise ValueError(
+                f"must be an instance of {name}, such as {name}(...), not {type(value).__name__}"
+            )
         return value
 
     def _field(module: str, name: str) -> Any:

@@ -28,6 +28,7 @@ from aivideoapi_core._config import (
     as_secret,
     build_headers,
     check_key_shape,
+    is_loopback_url,
     resolve_api_key,
     resolve_base_url,
 )
@@ -71,6 +72,11 @@ _NEVER_SENT: Final = (
     httpx.WriteTimeout,
 )
 """The server has not got the whole request, so it cannot have worked on it."""
+_WHERE_TO_LOOK: Final = {
+    True: "; is anything running there? 'aivideoapi sandbox' starts a server on this machine",
+    False: "; check the network, the proxy and base_url: 'aivideoapi doctor' looks at them",
+}
+"""By whether the server is on this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,8 +320,9 @@ class Transport:
                 never_sent=never_sent,
                 retryable=never_sent or request.free or self.retry.retry_read_timeouts,
             )
+        advice = _WHERE_TO_LOOK[is_loopback_url(self.base_url)] if never_sent else ""
         return APIConnectionError(
-            f"no answer from {self.base_url} ({text})",
+            f"no answer from {self.base_url} ({text}){advice}",
             never_sent=never_sent,
             retryable=never_sent or request.free or request.stream,
         )

@@ -12,7 +12,9 @@ def connect() -> None:
     """Make sure that models made without a key and an address work. Starts a sandbox if no key is set."""
     if os.environ.get("AIVIDEOAPI_API_KEY"):
         where = os.environ.get("AIVIDEOAPI_BASE_URL") or "the platform"
-        print(f"AIVIDEOAPI_API_KEY is set: using {where}, which charges credits.\n")
+        print(
+            f"AIVIDEOAPI_API_KEY is set: using {where}. The platform charges credits, a sandbox does not.\n"
+        )
         return
     sandbox = Sandbox().start()
     atexit.register(sandbox.close)

@@ -59,4 +59,4 @@ def main(limit_credits: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "5")
+    main(sys.argv[1] if len(sys.argv) > 1 else "1.4")

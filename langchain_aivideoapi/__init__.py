@@ -5,6 +5,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+try:
+    import langchain_core as _langchain_core  # noqa: F401 - only looked for here
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "langchain_aivideoapi needs langchain-core: pip install 'aivideoapi-adapters[langchain]'",
+        name=error.name,
+    ) from error
+
 from langchain_aivideoapi.chat_models import ChatAIVideoAPI
 from langchain_aivideoapi.registry import register
 

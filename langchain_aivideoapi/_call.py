@@ -15,6 +15,7 @@ from aivideoapi_core import (
     MessageAccumulator,
     Reply,
     UnsupportedOptionError,
+    advice_for_name,
     build_headers,
     build_payload,
     thinking_is_on,
@@ -270,8 +271,8 @@ def _named(arguments: Mapping[str, Any]) -> dict[str, Any]:
                     f"{name!r} is not an argument of this model: {OTHER_NAMES[name]}"
                 )
             raise UnsupportedOptionError(
-                f"{name!r} is not an argument of this model; "
-                f"to send it as a field of the request, use extra_body={{{name!r}: ...}}"
+                f"{name!r} is not an argument of this model: {advice_for_name(name, _KNOWN | _ALIASES.keys())} "
+                f"To send it as a field of the request, use extra_body={{{name!r}: ...}}"
             )
         given[known] = value
     return given

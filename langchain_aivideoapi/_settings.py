@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import pickle
@@ -31,6 +32,7 @@ from aivideoapi_core import (
     ModelPrices,
     RetryPolicy,
     TimeoutField,
+    advice_for_name,
 )
 from langchain_aivideoapi._call import OTHER_NAMES, WIRE_OPTIONS, defaults_from_kwargs
 from langchain_aivideoapi._fast import PROVIDER
@@ -72,6 +74,17 @@ class _Runtime:
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self.fresh())
+
+
+@functools.cache
+def _accepted(model: type[BaseChatModel]) -> frozenset[str]:
+    """The names of a model's arguments, with their other names."""
+    names = set(model.model_fields)
+    for field in model.model_fields.values():
+        alias = field.validation_alias
+        choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
+        names.update(choice for choice in choices if isinstance(choice, str))
+    return frozenset(names)
 
 
 class Settings(BaseChatModel):
@@ -169,10 +182,12 @@ class Settings(BaseChatModel):
     @model_validator(mode="before")
     @classmethod
     def _say_what_to_use(cls, values: Any) -> Any:
-        """Names that ChatAnthropic has and we have not are mistakes with a known remedy."""
-        for name in OTHER_NAMES.keys() - cls.model_fields.keys() if isinstance(values, dict) else ():
-            if name in values:
-                raise ValueError(f"{name} is not an argument of this model: {OTHER_NAMES[name]}")
+        """Names that ChatAnthropic has and we have not are mistakes with a known remedy, others nearly always typos."""
+        known = _accepted(cls)
+        unknown = sorted(values.keys() - known) if isinstance(values, dict) else []
+        advice = [f"{name!r}: {OTHER_NAMES.get(name) or advice_for_name(name, known)}" for name in unknown]
+        if advice:
+            raise ValueError(f"there is no argument {'; '.join(advice).rstrip('.')}")
         return values
 
     @field_validator("stop", mode="before")

@@ -3,6 +3,14 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+try:
+    import llama_index.core as _llama_index_core  # noqa: F401 - only looked for here
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "llamaindex_aivideoapi needs llama-index-core: pip install 'aivideoapi-adapters[llamaindex]'",
+        name=error.name,
+    ) from error
+
 from llamaindex_aivideoapi._registry import register
 from llamaindex_aivideoapi.base import AIVideoAPI
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from llama_index.core.base.llms.types import ChatMessage
@@ -14,6 +13,7 @@ from aivideoapi_core import (
     MessageParam,
     RequestOptions,
     TextBlockParam,
+    advice_for_name,
     build_headers,
     build_payload,
     model_info,
@@ -80,10 +80,8 @@ def unknown_argument(name: str, known: Sequence[str], *, place: str) -> InvalidI
     """The error for an argument that nobody knows, with the fix."""
     if hint := _RENAMED.get(name):
         return InvalidInputError(f"{place} has no argument {name!r}: {hint}")
-    close = get_close_matches(name, known, n=1)
-    advice = f"did you mean {close[0]!r}?" if close else "check the spelling."
     return InvalidInputError(
-        f"{place} has no argument {name!r}: {advice} "
+        f"{place} has no argument {name!r}: {advice_for_name(name, known)} "
         f"For a field of the request's body use additional_kwargs={{{name!r}: ...}}"
     )
 

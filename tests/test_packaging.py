@@ -342,9 +342,7 @@ def test_wheel_has_the_packages_and_nothing_else(built: tuple[list[str], list[st
     }
     assert {name for name in names if name.endswith(".py")} == expected
     assert {f"{package}/py.typed" for package in PACKAGES} <= set(names)
-    assert {f"aivideoapi_cli/documents/{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG")} <= set(
-        names
-    )
+    assert {f"aivideoapi_cli/documents/{name}.md" for name in ("README", "CONTRIBUTING")} <= set(names)
     assert "llama_index/__init__.py" not in names, "llama_index is a namespace that others share"
     assert "llama_index/llms/__init__.py" not in names, "llama_index.llms is a namespace that others share"
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {*PACKAGES, "llama_index"}

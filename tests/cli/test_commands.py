@@ -128,7 +128,9 @@ def test_refused_connection(
 def test_no_key(cli: Callable[..., object]) -> None:
     done = cli("credits")
     assert (done.code, done.out) == (2, "")
-    assert done.err == "error: no API key: pass api_key=, or set AIVIDEOAPI_API_KEY\n"
+    assert done.err == (
+        "error: no API key: pass api_key=, or set AIVIDEOAPI_API_KEY; 'aivideoapi sandbox' works without one\n"
+    )
 
 
 def test_unknown_command(cli: Callable[..., object]) -> None:

@@ -11,7 +11,7 @@ from aivideoapi_cli._terminal import WRONG_USE, CommandError
 
 
 def test_own_documents() -> None:
-    assert [file.name for file in own_documents()] == ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+    assert [file.name for file in own_documents()] == ["README.md", "CONTRIBUTING.md"]
 
 
 def test_a_folder(tmp_path: Path) -> None:

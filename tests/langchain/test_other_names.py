@@ -39,3 +39,13 @@ def test_per_call(name: str, remedy: str) -> None:
         with pytest.raises(UnsupportedOptionError, match=f"use {remedy}"):
             model.invoke("Hello", **{name: KEY})  # type: ignore[arg-type]  # by name
         assert sandbox.requests == []
+
+
+def test_a_typo_gets_the_name_that_was_meant() -> None:
+    with pytest.raises(ValueError, match="'max_token': did you mean 'max_tokens'") as caught:
+        ChatAIVideoAPI(model="claude-sonnet-4-6", max_token=3, nonsense=KEY)  # type: ignore[call-arg]
+    assert "'nonsense': check the spelling" in str(caught.value)
+    assert KEY not in str(caught.value)
+    model = ChatAIVideoAPI(model_name="claude-sonnet-4-6", api_key=KEY, base_url="https://example.com")
+    with pytest.raises(UnsupportedOptionError, match="did you mean 'temperature'"):
+        model.invoke("Hello", temprature=1)
