@@ -9,14 +9,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from aivideoapi_cli._terminal import UNKNOWN, credits_text, reported_text, usd_text
-from aivideoapi_core import Balance, Credits, base_model, parse_reported, read_usage, route_of
+from aivideoapi_core import Balance, Credits, parse_reported, read_usage
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage
     from rich.console import Console
-
-_WIDE = 96
-"""Columns from which the table shows whole model ids and route names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,16 +114,14 @@ def show_table(console: Console, calls: Sequence[Call]) -> None:
         "computed": credits_text(computed),
         "USD": usd_text(computed),
     }
-    for name in ("", "model", "route"):
+    for name in ("", "model"):
         table.add_column(name, footer="total" if name == "model" else "", no_wrap=True)
     for name, footer in footers.items():
         table.add_column(name, footer=footer, justify="right", no_wrap=True)
     for call in calls:
-        route = route_of(call.model).value
         table.add_row(
             call.part,
-            call.model if console.width >= _WIDE else base_model(call.model),
-            route if console.width >= _WIDE else route.removesuffix("-forward"),
+            call.model,
             UNKNOWN if call.input_tokens is None else f"{call.input_tokens:,}",
             UNKNOWN if call.output_tokens is None else f"{call.output_tokens:,}",
             reported_text(call.reported),

@@ -22,7 +22,10 @@ def demo(
         typer.Option(metavar="PATH", help="Answer from this file or folder instead of our own docs."),
     ] = None,
     ask: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Put this question to the agent and to the documents.")
+        str | None,
+        typer.Option(
+            metavar="TEXT", help="Put this question to the documents, and without --docs to the agent too."
+        ),
     ] = None,
     model: Annotated[str, typer.Option(help="Model of the LangChain agent.")] = "claude-sonnet-4-6",
     docs_model: Annotated[
@@ -53,7 +56,11 @@ def demo(
 
             calls: list[Call] = []
             heading(console, "1  LangChain agent with two tools", model)
-            calls.extend(run_agent(console, target, model=model, questions=[ask] if ask else AGENT_QUESTIONS))
+            calls.extend(
+                run_agent(
+                    console, target, model=model, questions=[ask] if ask and docs is None else AGENT_QUESTIONS
+                )
+            )
             count = f"{len(files)} file{'s' * (len(files) != 1)}"
             heading(console, f"2  LlamaIndex query engine over {count}", docs_model)
             calls.extend(ask_documents(console, target, files, model=docs_model, question=about_files))

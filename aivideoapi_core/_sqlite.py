@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
+from aivideoapi_core._errors import InvalidInputError
+
 _T = TypeVar("_T")
 
 BUSY_S: Final = 30.0
@@ -28,10 +30,18 @@ class WouldWaitError(Exception):
 
 
 class Database:
-    """The file at ``path`` with ``schema``. Safe to share between threads; forks open it anew."""
+    """The file at ``path`` with ``schema``. Safe to share between threads; forks open it anew.
+
+    Raises ``InvalidInputError`` where the folder does not exist.
+    """
 
     def __init__(self, path: str | os.PathLike[str], schema: str) -> None:
         self.path = Path(path)
+        # Told here: when a row is to be written it is too late, the call has been paid for.
+        if not self.path.parent.is_dir():
+            raise InvalidInputError(
+                f"there is no folder {str(self.path.parent)!r}: make it, or name another file"
+            )
         self._schema = schema
         self._lock = threading.Lock()
         self._open: tuple[int, sqlite3.Connection] | None = None

@@ -39,11 +39,11 @@ def test_it_shows_everything_and_adds_up(cli: Callable[..., object]) -> None:
     assert 1 <= answer.count(". ") + 1 <= 2
     assert not set(answer) & set("|`*#"), "pieces of Markdown"
     rows = [*_rows(done.out, "agent"), *_rows(done.out, "docs")]
-    assert {row[2] for row in rows} == {"native", "direct-forward"}
+    assert {row[1] for row in rows} == {"claude-sonnet-4-6", "claude-haiku-4-5/anthropic"}
     computed = sum(Decimal(row[-2]) for row in rows)
     (total,) = (line.split() for line in done.out.splitlines() if line.split()[:1] == ["total"])
     assert Decimal(total[-2]) == computed
-    assert all(row[-3] == "-" for row in rows if row[2] == "direct-forward")
+    assert all(row[-3] == "-" for row in rows if row[1].endswith("/anthropic"))
     assert "which fits" in done.out
     assert f"the sandbox's own books say {computed} credits were charged: equal to the last digit" in done.out
     assert "\x1b" not in done.out

@@ -7,12 +7,20 @@ import pickle
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aivideoapi_core import CallRecord, MessagesClient, SpendLedger, build_payload
+from aivideoapi_core import (
+    CallRecord,
+    CreditBudget,
+    InvalidInputError,
+    MessagesClient,
+    SpendLedger,
+    build_payload,
+)
 from aivideoapi_core.sandbox import Reply, Sandbox
 
 ROOT = Path(__file__).parents[2]
@@ -99,9 +107,16 @@ def test_many_processes_write_one_file(tmp_path: Path) -> None:
 def test_a_ledger_that_cannot_be_written_does_not_cost_the_answer(
     sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ledger = SpendLedger(tmp_path / "no such folder" / "ledger.sqlite")
+    (tmp_path / "ledger.sqlite").write_text("this is no database, but a text that somebody keeps here")
+    ledger = SpendLedger(tmp_path / "ledger.sqlite")
     spend(sandbox, ledger)
     assert "a row was not written" in caplog.text
+
+
+@pytest.mark.parametrize("make", [SpendLedger, lambda path: CreditBudget(1, store=path)])
+def test_a_file_that_can_never_be_opened_is_told_at_once(tmp_path: Path, make: Callable[[Path], Any]) -> None:
+    with pytest.raises(InvalidInputError, match="no such folder"):
+        make(tmp_path / "no such folder" / "book.sqlite")
 
 
 def test_copies_write_into_the_same_book(target: Any) -> None:
