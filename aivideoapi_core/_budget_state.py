@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Final, Literal, Protocol, Self
 
 from pydantic_core import from_json, to_json
@@ -72,6 +73,20 @@ class Standing:
     def available_micro(self) -> int:
         """What may still be reserved; below zero if more was spent than was reserved for it."""
         return self.limit_micro - self.spent_micro - self.reserved_micro
+
+    def __str__(self) -> str:
+        spent, limit, reserved, unknown, expired = (
+            f"{Decimal(micro).scaleb(-6).normalize():f}"
+            for micro in (
+                self.spent_micro, self.limit_micro, self.reserved_micro, self.unknown_micro, self.expired_micro
+            )
+        )  # fmt: skip
+        parts = [f"{spent} of {limit} credits spent, {reserved} reserved"]
+        if self.unknown_calls:
+            parts.append(f"{unknown} of that is a bound, for calls of unknown cost ({self.unknown_calls})")
+        if self.expired_calls:
+            parts.append(f"{expired} had been reserved for calls whose process died ({self.expired_calls})")
+        return "; ".join(parts)
 
 
 class BudgetStore(Protocol):

@@ -279,3 +279,16 @@ def test_from_balance(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None
     assert asyncio.run(both()) == [tenth, tenth]
     with pytest.raises(InvalidInputError, match="share"):
         CreditBudget.from_balance(share=1.5)
+
+
+def test_a_standing_reads_as_a_sentence() -> None:
+    plain = Standing(limit_micro=10_000_000, spent_micro=46_500)
+    assert str(plain) == "0.0465 of 10 credits spent, 0 reserved"
+    troubled = Standing(
+        limit_micro=1_500_000, spent_micro=900_000, reserved_micro=500_000,
+        unknown_calls=2, unknown_micro=300_000, expired_calls=1, expired_micro=100_000,
+    )  # fmt: skip
+    assert str(troubled) == (
+        "0.9 of 1.5 credits spent, 0.5 reserved; 0.3 of that is a bound, for calls of unknown cost (2); "
+        "0.1 had been reserved for calls whose process died (1)"
+    )
