@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import doc_pages
+import llama_index.core  # noqa: F401 - numpy below it can be loaded once, and pytester forgets what it has loaded
 import pytest
 from doc_pages import DOCS, blocks_of
 from doc_tables import with_tables
