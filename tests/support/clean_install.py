@@ -2,6 +2,7 @@
 
     python tests/support/clean_install.py extras    # each framework's extra alone: what it brings, and one answer
     python tests/support/clean_install.py lowest    # the lower bounds of pyproject.toml, and the tests of the models
+    python tests/support/clean_install.py newest    # what pip finds without constraints.txt, and all tests
 
 ``--python PATH`` chooses the interpreter. Exits with 1 at the first thing that is not as it should be.
 """
@@ -108,6 +109,14 @@ def check_lowest(python: str, folder: Path) -> None:
         print(f"{extra}: passed with {', '.join(bounds)}")
 
 
+def check_newest(python: str, folder: Path) -> None:
+    """All tests with the newest versions of everything."""
+    interpreter = _environment(python, folder / "newest")
+    _run(interpreter, "-m", "pip", "install", "-q", "-e", ".[all,dev]")
+    _run(interpreter, "-m", "pytest", "-p", "no:cacheprovider")
+    print("newest: all tests passed")
+
+
 def _environment(python: str, folder: Path) -> str:
     """Make a virtual environment; returns the path of its interpreter."""
     _run(python, "-m", "venv", str(folder))
@@ -123,15 +132,17 @@ def _run(*command: str, capture: bool = False, cwd: Path = ROOT) -> str:
     return done.stdout or ""
 
 
+CHECKS: Final = {"extras": check_extras, "lowest": check_lowest, "newest": check_newest}
+
+
 def main() -> None:
     """Read the command line, and check in a folder that is removed afterwards."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("what", choices=["extras", "lowest"])
+    parser.add_argument("what", choices=CHECKS)
     parser.add_argument("--python", default=sys.executable, help="interpreter of the fresh environments")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        check = check_extras if arguments.what == "extras" else check_lowest
-        check(arguments.python, Path(folder))
+        CHECKS[arguments.what](arguments.python, Path(folder))
 
 
 if __name__ == "__main__":
