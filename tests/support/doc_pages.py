@@ -1,13 +1,13 @@
 """Reads the fenced blocks of the documentation, runs them, and compares what they print with the page.
 
-The convention, which readers of the pages can see too:
+The convention:
 
 - Every ``python`` block of a page runs, top to bottom, in one namespace and one sandbox of its own.
 - ``title="test_..."`` makes a block a test file; the files of a page are run together by pytest.
 - ``title="Output"`` on the ``text`` block that follows is what the block prints; ``...`` stands for
   anything.
 - ``bash`` blocks run if each line is an ``aivideoapi`` command.
-- A title that ends in ``not run by the tests: REASON`` leaves a block out. Python left out must at least
+- A comment ``<!-- not run by the tests: REASON -->`` above leaves a block out. Python left out must at least
   compile.
 
 ``python tests/support/doc_pages.py PAGE...`` writes the tables that come from the code, and the printed
@@ -37,7 +37,7 @@ DOCS = ROOT / "docs"
 _FENCE = re.compile(
     r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
 )
-_SKIPPED = re.compile(r"\bnot run by the tests: (?P<reason>.+)$", re.IGNORECASE)
+_SKIPPED = re.compile(r"<!-- not run by the tests: (?P<reason>.+) -->\s*$")
 _TITLE = re.compile(r'title="(?P<title>[^"]*)"')
 
 
@@ -63,10 +63,12 @@ def blocks_of(text: str) -> list[Block]:
     """The fenced blocks of a page, in order."""
     found = []
     for match in _FENCE.finditer(text):
+        if match["body"].lstrip().startswith("--8<--"):
+            continue  # a file of the project, which has tests of its own
         info = match["info"].strip()
         found_title = _TITLE.search(info)
         title = found_title["title"] if found_title else ""
-        skipped = _SKIPPED.search(title)
+        skipped = _SKIPPED.search(text[: match.start()])
         found.append(
             Block(
                 language=info.split(maxsplit=1)[0] if info else "",
