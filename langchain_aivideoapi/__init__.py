@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 try:
     import langchain_core as _langchain_core  # noqa: F401 - only looked for here
 except ModuleNotFoundError as error:
+    if error.name != "langchain_core":
+        raise
     raise ModuleNotFoundError(
         "langchain_aivideoapi needs langchain-core: pip install 'aivideoapi-adapters[langchain]'",
         name=error.name,

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 try:
     import llama_index.core as _llama_index_core  # noqa: F401 - only looked for here
 except ModuleNotFoundError as error:
+    if error.name not in ("llama_index", "llama_index.core"):
+        raise
     raise ModuleNotFoundError(
         "llamaindex_aivideoapi needs llama-index-core: pip install 'aivideoapi-adapters[llamaindex]'",
         name=error.name,

@@ -7,6 +7,8 @@ extras`` installs each extra into an environment of its own and makes a call the
 from __future__ import annotations
 
 import importlib.metadata
+import subprocess
+import sys
 from collections.abc import Iterable
 
 import clean_install
@@ -86,3 +88,23 @@ def test_every_dependency_of_the_adapters_has_a_lower_bound_that_is_tried() -> N
         if "extra" not in item or "'langchain'" in item or "'llamaindex'" in item
     }
     assert tried == needed
+
+
+@pytest.mark.parametrize(
+    ("adapter", "framework", "extra"),
+    [
+        ("langchain_aivideoapi", "langchain_core", "langchain"),
+        ("llamaindex_aivideoapi", "llama_index.core", "llamaindex"),
+    ],
+)
+def test_an_adapter_without_its_framework_says_what_to_install(
+    adapter: str, framework: str, extra: str
+) -> None:
+    program = f"import sys; sys.modules[{framework!r}] = None; import {adapter}"
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=clean_install.ROOT
+    )
+    assert done.stderr.splitlines()[-1] == (
+        f"ModuleNotFoundError: {adapter} needs {framework.replace('_', '-').replace('.', '-')}: "
+        f"pip install 'aivideoapi-adapters[{extra}]'"
+    )
