@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -10,6 +10,9 @@ from aivideoapi_cli._terminal import UNKNOWN, output, print_json
 
 if TYPE_CHECKING:
     from aivideoapi_core import ModelInfo
+
+
+_TABLE_WIDTH: Final = 80
 
 
 def models(
@@ -44,6 +47,8 @@ def models(
             *(UNKNOWN if price is None else f"{price}" for price in row),
         )
     console = output()
+    # In a narrow terminal a line that goes on below is better than numbers that are cut.
+    console.width = max(console.width, _TABLE_WIDTH)
     console.print(table)
     console.print(
         f"Prices: credits per 1M tokens; 1 credit = 0.005 USD; {UNKNOWN} is not published. "
