@@ -26,8 +26,8 @@ KEY = "sk-sandbox-0000"
 
 
 @contextlib.contextmanager
-def sandbox() -> Any:
-    """A sandbox in its own process; yields its URL."""
+def sandbox(deltas: int) -> Any:
+    """A sandbox in its own process, whose answers have so many deltas; yields its URL."""
     program = (
         "import sys\n"
         "from aivideoapi_core.sandbox import Reply, Sandbox\n"
@@ -36,14 +36,11 @@ def sandbox() -> Any:
         "    print(server.url, flush=True)\n"
         "    sys.stdin.read()\n"
     )
-    command = [sys.executable, "-c", program, str(DELTAS), str(1_000_000)]
+    command = [sys.executable, "-c", program, str(deltas), str(1_000_000)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield process.stdout.readline().strip()
         process.terminate()
-
-
-DELTAS = 100
 
 
 def additions(folder: Path, owner: str) -> dict[str, dict[str, Any]]:
@@ -186,15 +183,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=25)
     parser.add_argument("--calls", type=int, default=10, help="streamed calls of a form in each round")
+    parser.add_argument(
+        "--deltas", type=int, default=200, help="the cost is one per call, so fewer weigh more"
+    )
     arguments = parser.parse_args()
-    with sandbox() as url, tempfile.TemporaryDirectory() as folder:
+    with sandbox(arguments.deltas) as url, tempfile.TemporaryDirectory() as folder:
         for title, make in (
             ("core", core_calls),
             ("LangChain", langchain_calls),
             ("LangChain, asynchronous", langchain_async_calls),
             ("LlamaIndex", llamaindex_calls),
         ):
-            print(f"{title}: CPU time of a streamed call of {DELTAS} deltas, ratio to the plain call")
+            print(
+                f"{title}: CPU time of a streamed call of {arguments.deltas} deltas, ratio to the plain call"
+            )
             forms = make(url, Path(folder))
             for name, ratio in measure(forms, rounds=arguments.rounds, calls=arguments.calls).items():
                 print(f"  {name:24} {ratio:.3f}")
