@@ -7,6 +7,7 @@ this package takes to import, and nothing that a program needs before its first 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from aivideoapi_core._betas import call_headers
 from aivideoapi_core._config import (
     API_KEY_ENV,
     BASE_URL_ENV,
@@ -235,6 +236,7 @@ __all__ = [
     "base_model",
     "build_headers",
     "build_payload",
+    "call_headers",
     "cost_of",
     "count_cache_hit",
     "error_from_payload",

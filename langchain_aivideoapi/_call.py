@@ -16,11 +16,10 @@ from aivideoapi_core import (
     Reply,
     UnsupportedOptionError,
     advice_for_name,
-    build_headers,
     build_payload,
+    call_headers,
     thinking_is_on,
 )
-from langchain_aivideoapi._betas import needed_betas
 from langchain_aivideoapi._output import add_output_format
 from langchain_aivideoapi._output_tool import OutputTool
 from langchain_aivideoapi._translate.chunks import ChunkTranslator
@@ -235,12 +234,11 @@ def prepare(
     if response_format is not None:
         output_tool = add_output_format(model, options, response_format)
     payload = build_payload(model, turns, stream=stream, **options)
-    betas = needed_betas(payload, betas)
-    # With the default headers, which the client sends anyway, so that betas named there are kept.
-    headers = build_headers(default_headers, extra_headers, betas=betas) if extra_headers or betas else None
     return Call(
         payload=payload,
-        headers=headers,
+        headers=call_headers(
+            payload, default_headers=default_headers, extra_headers=extra_headers, betas=betas
+        ),
         timeout=timeout,
         structured=_is_structured(payload, output_tool),
         with_usage=with_usage,
@@ -266,14 +264,11 @@ def _named(arguments: Mapping[str, Any]) -> dict[str, Any]:
             continue
         known = _ALIASES.get(name, name)
         if known not in _KNOWN:
-            if name in OTHER_NAMES:
-                raise UnsupportedOptionError(
-                    f"{name!r} is not an argument of this model: {OTHER_NAMES[name]}"
-                )
-            raise UnsupportedOptionError(
-                f"{name!r} is not an argument of this model: {advice_for_name(name, _KNOWN | _ALIASES.keys())} "
+            advice = OTHER_NAMES.get(name) or (
+                f"{advice_for_name(name, _KNOWN | _ALIASES.keys())} "
                 f"To send it as a field of the request, use extra_body={{{name!r}: ...}}"
             )
+            raise UnsupportedOptionError(f"{name!r} is not an argument of this model: {advice}")
         given[known] = value
     return given
 

@@ -14,8 +14,8 @@ from aivideoapi_core import (
     RequestOptions,
     TextBlockParam,
     advice_for_name,
-    build_headers,
     build_payload,
+    call_headers,
     model_info,
     thinking_is_on,
 )
@@ -32,8 +32,6 @@ _CALL_ONLY: Final = frozenset(
     }
 )  # fmt: skip
 CALL_ARGUMENTS: Final = _WIRE_OPTIONS | _CALL_ONLY
-_MCP_BETA: Final = "mcp-client-2025-04-04"
-"""The beta under which ``mcp_servers`` alone is enough. Source: official MCP connector documentation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +57,9 @@ def build_request(
             settings[name] = _merged(name, settings.get(name), value)
     model = settings.pop("model")
     tools = to_tools(settings.pop("tools", None) or ())
-    headers = _headers(settings)
+    header_settings = {
+        name: settings.pop(name, None) for name in ("default_headers", "extra_headers", "betas")
+    }
     timeout = settings.pop("timeout", None)
     options = _wire_options(settings, tools)
     system, turns = to_messages(messages, prefill=_may_prefill(model, options))
@@ -73,7 +73,7 @@ def build_request(
         tools=tools or None,
         **options,
     )
-    return Request(payload=payload, headers=headers, timeout=timeout)
+    return Request(payload=payload, headers=call_headers(payload, **header_settings), timeout=timeout)
 
 
 def unknown_argument(name: str, known: Sequence[str], *, place: str) -> InvalidInputError:
@@ -150,20 +150,6 @@ def _merged(name: str, default: Any, value: Any) -> Any:
     if name in ("extra_body", "extra_headers", "output_config"):
         return {**default, **value}
     return value
-
-
-def _headers(settings: dict[str, Any]) -> dict[str, str] | None:
-    extra = settings.pop("extra_headers", None)
-    betas = list(settings.pop("betas", None) or ())
-    inherited = build_headers(settings.pop("default_headers", None)).get("anthropic-beta", "")
-    if settings.get("mcp_servers") and not any(
-        beta.startswith("mcp-client") for beta in (*betas, *inherited.split(","))
-    ):
-        betas.append(_MCP_BETA)
-    if not extra and not betas:
-        return None
-    # A call's headers replace the client's; the betas of both are wanted.
-    return build_headers(extra, betas=[*(beta for beta in inherited.split(",") if beta), *betas])
 
 
 def _wire_options(settings: dict[str, Any], tools: Sequence[Any]) -> dict[str, Any]:

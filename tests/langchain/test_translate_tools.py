@@ -238,9 +238,12 @@ def test_a_name_that_the_wire_refuses(sandbox: Sandbox, tools: Any) -> None:
     assert sandbox.requests == []
 
 
+MCP_SERVER = {"type": "url", "url": "https://x", "name": "x"}
+MCP_TOOLSET = {"type": "mcp_toolset", "mcp_server_name": "x"}
 BETAS: list[Any] = [
     ({"tools": [{"type": "memory_20250818", "name": "memory"}]}, "context-management-2025-06-27"),
-    ({"mcp_servers": [{"type": "url", "url": "https://x", "name": "x"}]}, "mcp-client-2025-11-20"),
+    ({"mcp_servers": [MCP_SERVER]}, "mcp-client-2025-04-04"),
+    ({"mcp_servers": [MCP_SERVER], "tools": [MCP_TOOLSET]}, "mcp-client-2025-11-20"),
     ({"tools": [{**LOOK, "input_examples": [{"at": "sky"}]}]}, "advanced-tool-use-2025-11-20"),
 ]
 

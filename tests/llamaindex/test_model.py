@@ -41,6 +41,8 @@ from llamaindex_aivideoapi import AIVideoAPI
 MakeLLM = Callable[..., AIVideoAPI]
 QUESTION = [ChatMessage("Hello there, how are you?")]
 
+MCP_SERVER = {"type": "url", "url": "https://x", "name": "x"}
+MCP_TOOLSET = {"type": "mcp_toolset", "mcp_server_name": "x"}
 VOLATILE = ("id", "request_id")
 
 
@@ -686,3 +688,32 @@ class TestInbound:
 def test_routes() -> None:
     assert AIVideoAPI(model="claude-opus-4-6").route is Route.NATIVE
     assert AIVideoAPI(model="claude-opus-4-6/anthropic").route is Route.DIRECT
+
+
+@pytest.mark.parametrize(
+    ("arguments", "betas"),
+    [
+        ({"mcp_servers": [MCP_SERVER]}, "theirs,mine,mcp-client-2025-04-04"),
+        ({"mcp_servers": [MCP_SERVER], "tools": [MCP_TOOLSET]}, "theirs,mine,mcp-client-2025-11-20"),
+        (
+            {"tools": [{"type": "memory_20250818", "name": "memory"}]},
+            "theirs,mine,context-management-2025-06-27",
+        ),
+        (
+            {"mcp_servers": [MCP_SERVER], "betas": ["mcp-client-2099-01-01"]},
+            "theirs,mine,mcp-client-2099-01-01",
+        ),
+    ],
+    ids=["servers alone", "servers and toolset", "tool", "another version that the caller named"],
+)
+def test_betas_that_a_request_needs(arguments: dict[str, Any], betas: str) -> None:
+    with Sandbox(validate=False) as sandbox:
+        llm = AIVideoAPI(
+            model="claude-sonnet-4-6/anthropic",
+            api_key=sandbox.api_key,
+            base_url=sandbox.url,
+            betas=["mine"],
+            default_headers={"anthropic-beta": "theirs"},
+        )
+        llm.complete("x", **arguments)
+        assert sandbox.requests[-1].headers["anthropic-beta"] == betas
