@@ -3,15 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+import golden
 import pytest
 import pytest_socket
 
+from aivideoapi_core import AsyncMessagesClient, MessagesClient
 from aivideoapi_core.sandbox import Sandbox
+
+_GOLDEN = (
+    *("tests/langchain/test_complaints", "tests/langchain/test_model", "tests/langchain/test_other_names"),
+    *(
+        "tests/langchain/test_output_tool",
+        "tests/langchain/test_structured",
+        "tests/langchain/test_translate",
+    ),
+    *("tests/llamaindex/test_complaints", "tests/llamaindex/test_model", "tests/llamaindex/test_other_names"),
+    *("tests/llamaindex/test_structured", "tests/llamaindex/test_to", "tests/llamaindex/test_translate"),
+    "tests/test_parity",
+)
+"""The tests whose request bodies are kept, see ``golden``: not those in which a framework writes prompts."""
+_written: dict[str, list[str]] = {}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--golden-update", action="store_true", help="write the request bodies down anew")
 
 
 def pytest_runtest_setup() -> None:
     pytest_socket.socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if session.config.getoption("--golden-update"):
+        golden.write({**golden.known(), **_written})
+
+
+@pytest.fixture(autouse=True)
+def _golden_bodies(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The request bodies of this test are those of the golden file."""
+    test = request.node.nodeid
+    if not test.startswith(_GOLDEN):
+        yield
+        return
+    for client in (MessagesClient, AsyncMessagesClient):
+        monkeypatch.setattr(client, "_messages_request", _noting(client._messages_request))
+    with golden.watched() as bodies:
+        yield
+    if request.config.getoption("--golden-update"):
+        _written[test] = bodies
+    elif test in golden.known():
+        assert bodies == golden.known()[test], (
+            "other request bodies than before; on purpose? See tests/support/golden.py"
+        )
+
+
+def _noting(make_request: Any) -> Any:
+    def noting(client: Any, payload: Any, *arguments: Any) -> Any:
+        golden.note(payload)
+        return make_request(client, payload, *arguments)
+
+    return noting
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 import pytest
+from golden import recorded
 from langchain_core.messages import (
     AIMessage,
     AIMessageChunk,
@@ -26,7 +27,9 @@ from aivideoapi_core import InvalidInputError
 from aivideoapi_core.sandbox import Sandbox
 from langchain_aivideoapi import ChatAIVideoAPI
 from langchain_aivideoapi._translate.content import wire_id
-from langchain_aivideoapi._translate.conversation import to_conversation
+from langchain_aivideoapi._translate.conversation import to_conversation as translated_conversation
+
+to_conversation = recorded(translated_conversation)
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
 JPEG = "/9j/4AAQSkZJRgABAQEASABIAAD/2Q=="

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from golden import recorded
 from llama_index.core.base.llms.types import (
     AudioBlock,
     CacheControl,
@@ -29,7 +30,9 @@ from llama_index.core.base.llms.types import (
 from official import REQUEST, assert_accepted
 
 from aivideoapi_core import InvalidInputError
-from llamaindex_aivideoapi._translate import to_messages
+from llamaindex_aivideoapi._translate import to_messages as translated_messages
+
+to_messages = recorded(translated_messages)
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
