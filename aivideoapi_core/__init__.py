@@ -7,17 +7,18 @@ this package takes to import, and nothing that a program needs before its first 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from aivideoapi_core._betas import call_headers
-from aivideoapi_core._config import (
-    API_KEY_ENV,
-    BASE_URL_ENV,
-    DEFAULT_BASE_URL,
-    build_headers,
-    is_loopback_url,
-    resolve_api_key,
-    resolve_base_url,
+from aivideoapi_core._catalogue.amounts import Credits, parse_reported
+from aivideoapi_core._catalogue.models import ModelInfo, known_models, model_info
+from aivideoapi_core._catalogue.prices import (
+    PRICES,
+    ModelPrices,
+    PriceRow,
+    TokenCounts,
+    cost_of,
+    prices_of,
+    read_usage,
 )
-from aivideoapi_core._credits import Credits, parse_reported
+from aivideoapi_core._catalogue.routes import DIRECT_SUFFIX, Route, base_model, route_of
 from aivideoapi_core._errors import (
     AIVideoAPIError,
     APIConnectionError,
@@ -46,8 +47,6 @@ from aivideoapi_core._errors import (
     UnsupportedOptionError,
     UpstreamError,
     advice_for_name,
-    error_from_payload,
-    redact,
 )
 from aivideoapi_core._fields import (
     AsyncHTTPClientField,
@@ -56,8 +55,21 @@ from aivideoapi_core._fields import (
     LedgerField,
     TimeoutField,
 )
-from aivideoapi_core._models import ModelInfo, known_models, model_info
-from aivideoapi_core._params import (
+from aivideoapi_core._http.retry import RetryPolicy
+from aivideoapi_core._http.target import (
+    API_KEY_ENV,
+    BASE_URL_ENV,
+    DEFAULT_BASE_URL,
+    is_loopback_url,
+    resolve_api_key,
+    resolve_base_url,
+)
+from aivideoapi_core._inbound.error_bodies import error_from_payload
+from aivideoapi_core._inbound.reply import Reply
+from aivideoapi_core._inbound.stream import EventDecoder, MessageAccumulator
+from aivideoapi_core._outbound.headers import build_headers, call_headers
+from aivideoapi_core._outbound.output_schema import output_schema
+from aivideoapi_core._outbound.params import (
     CacheControlParam,
     ContentBlockParam,
     MessageParam,
@@ -68,62 +80,59 @@ from aivideoapi_core._params import (
     ToolChoiceParam,
     ToolParam,
 )
-from aivideoapi_core._payload import (
+from aivideoapi_core._outbound.payload import (
     MAX_CACHE_BREAKPOINTS,
     TOOL_NAME,
     build_payload,
     thinking_fields,
     thinking_is_on,
 )
-from aivideoapi_core._prices import PRICES, ModelPrices, PriceRow, TokenCounts, cost_of, prices_of, read_usage
-from aivideoapi_core._reply import Reply
-from aivideoapi_core._retry import RetryPolicy
-from aivideoapi_core._routes import DIRECT_SUFFIX, Route, base_model, route_of
-from aivideoapi_core._schema import output_schema
-from aivideoapi_core._stream import EventDecoder, MessageAccumulator
-from aivideoapi_core._tool_calls import UNANSWERED_CALL, OpenToolCalls, orphan_label
-from aivideoapi_core._types import ContentBlock, Message, StreamEvent, Usage
+from aivideoapi_core._outbound.tool_calls import UNANSWERED_CALL, OpenToolCalls, orphan_label
+from aivideoapi_core._received import ContentBlock, Message, StreamEvent, Usage
+from aivideoapi_core._secrets import redact
 from aivideoapi_core._version import __version__
 
 if TYPE_CHECKING:
-    from aivideoapi_core._async_client import AsyncMessagesClient, AsyncMessageStream
-    from aivideoapi_core._bound import WorstCase, max_input_tokens, worst_case
-    from aivideoapi_core._budget import BudgetStoreError, CreditBudget
-    from aivideoapi_core._budget_state import BudgetStore, Standing
-    from aivideoapi_core._client import MessagesClient, MessageStream
-    from aivideoapi_core._estimate import CreditsEstimate, estimate_credits
-    from aivideoapi_core._http import Timeout
-    from aivideoapi_core._ledger import LedgerStore, SpendLedger
-    from aivideoapi_core._reader import ReplyHead, StreamReader, events_of, parse_body
-    from aivideoapi_core._record import CallRecord, Outcome, may_be_billed, spend_tags
-    from aivideoapi_core._sse import ServerSentEvent, SSEDecoder
-    from aivideoapi_core._summary import (
+    from aivideoapi_core._http.async_client import AsyncMessagesClient, AsyncMessageStream
+    from aivideoapi_core._http.client import MessagesClient, MessageStream
+    from aivideoapi_core._http.exchange import DEFAULT_TIMEOUT
+    from aivideoapi_core._http.pools import Timeout
+    from aivideoapi_core._inbound.balance import Balance
+    from aivideoapi_core._inbound.reader import ReplyHead, StreamReader, events_of, parse_body
+    from aivideoapi_core._inbound.sse import ServerSentEvent, SSEDecoder
+    from aivideoapi_core._metering.estimate import CreditsEstimate, estimate_credits
+    from aivideoapi_core._metering.record import CallRecord, Outcome, may_be_billed, spend_tags
+    from aivideoapi_core._metering.summary import (
         CreditsSummary,
         CreditsTotals,
         SpendTracker,
         count_cache_hit,
         track_spend,
     )
-    from aivideoapi_core._token_estimate import estimate_input_tokens, estimate_text_tokens
-    from aivideoapi_core._transport import DEFAULT_TIMEOUT, Balance
+    from aivideoapi_core._metering.token_estimate import estimate_input_tokens, estimate_text_tokens
+    from aivideoapi_core._metering.worst_case import WorstCase, max_input_tokens, worst_case
+    from aivideoapi_core._stores.budget import BudgetStoreError, CreditBudget
+    from aivideoapi_core._stores.budget_rules import BudgetStore, Standing
+    from aivideoapi_core._stores.ledger import LedgerStore, SpendLedger
 
 _LATER: Final = {
     name: module
     for module, names in {
-        "_async_client": "AsyncMessagesClient AsyncMessageStream",
-        "_bound": "WorstCase max_input_tokens worst_case",
-        "_budget": "BudgetStoreError CreditBudget",
-        "_budget_state": "BudgetStore Standing",
-        "_client": "MessagesClient MessageStream",
-        "_estimate": "CreditsEstimate estimate_credits",
-        "_http": "Timeout",
-        "_ledger": "LedgerStore SpendLedger",
-        "_reader": "ReplyHead StreamReader events_of parse_body",
-        "_record": "CallRecord Outcome may_be_billed spend_tags",
-        "_sse": "ServerSentEvent SSEDecoder",
-        "_summary": "CreditsSummary CreditsTotals SpendTracker count_cache_hit track_spend",
-        "_token_estimate": "estimate_input_tokens estimate_text_tokens",
-        "_transport": "DEFAULT_TIMEOUT Balance",
+        "_http.async_client": "AsyncMessagesClient AsyncMessageStream",
+        "_metering.worst_case": "WorstCase max_input_tokens worst_case",
+        "_stores.budget": "BudgetStoreError CreditBudget",
+        "_stores.budget_rules": "BudgetStore Standing",
+        "_http.client": "MessagesClient MessageStream",
+        "_metering.estimate": "CreditsEstimate estimate_credits",
+        "_http.pools": "Timeout",
+        "_stores.ledger": "LedgerStore SpendLedger",
+        "_inbound.reader": "ReplyHead StreamReader events_of parse_body",
+        "_metering.record": "CallRecord Outcome may_be_billed spend_tags",
+        "_inbound.sse": "ServerSentEvent SSEDecoder",
+        "_metering.summary": "CreditsSummary CreditsTotals SpendTracker count_cache_hit track_spend",
+        "_metering.token_estimate": "estimate_input_tokens estimate_text_tokens",
+        "_http.exchange": "DEFAULT_TIMEOUT",
+        "_inbound.balance": "Balance",
     }.items()
     for name in names.split()
 }

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from aivideoapi_core._budget import CreditBudget
-    from aivideoapi_core._ledger import SpendLedger
+    from aivideoapi_core._stores.budget import CreditBudget
+    from aivideoapi_core._stores.ledger import SpendLedger
 
     BudgetField: TypeAlias = CreditBudget
     LedgerField: TypeAlias = SpendLedger
@@ -38,8 +38,8 @@ else:
     def _field(module: str, name: str) -> Any:
         return Annotated[Any, AfterValidator(functools.partial(_instance_of, module, name))]
 
-    BudgetField = _field("aivideoapi_core._budget", "CreditBudget")
-    LedgerField = _field("aivideoapi_core._ledger", "SpendLedger")
+    BudgetField = _field("aivideoapi_core._stores.budget", "CreditBudget")
+    LedgerField = _field("aivideoapi_core._stores.ledger", "SpendLedger")
     HTTPClientField = _field("httpx", "Client")
     AsyncHTTPClientField = _field("httpx", "AsyncClient")
     TimeoutField = float | _field("httpx", "Timeout")

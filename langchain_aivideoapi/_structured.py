@@ -22,9 +22,9 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import TypeAdapter
 
 from aivideoapi_core import InvalidInputError
-from langchain_aivideoapi._output import enforceable, is_plain_dataclass, json_schema_of, rooted
+from langchain_aivideoapi._outbound.output import enforceable, is_plain_dataclass, json_schema_of, rooted
+from langchain_aivideoapi._outbound.tools import to_tools
 from langchain_aivideoapi._retrying import retrying
-from langchain_aivideoapi._translate.tools import to_tools
 
 if TYPE_CHECKING:
     from langchain_aivideoapi.chat_models import ChatAIVideoAPI

@@ -19,12 +19,12 @@ from langchain_core.runnables import (
 )
 from langchain_core.utils.utils import LC_ID_PREFIX
 
-from langchain_aivideoapi._call import Call, countable, prepare
 from langchain_aivideoapi._errors import TransientModelError, langchain_errors
+from langchain_aivideoapi._inbound import standard
+from langchain_aivideoapi._outbound.call import Call, countable, prepare
+from langchain_aivideoapi._outbound.tools import ToolLike, to_tool_choice, to_tools
 from langchain_aivideoapi._settings import Settings
 from langchain_aivideoapi._tags import FRAMEWORK, run_tags, with_run_tags
-from langchain_aivideoapi._translate import standard
-from langchain_aivideoapi._translate.tools import ToolLike, to_tool_choice, to_tools
 
 if TYPE_CHECKING:
     from aivideoapi_core import Balance, CreditsEstimate

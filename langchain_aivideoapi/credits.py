@@ -38,7 +38,7 @@ from aivideoapi_core import (
     read_usage,
     track_spend,
 )
-from langchain_aivideoapi._fast import PROVIDER
+from langchain_aivideoapi._inbound.fast import PROVIDER
 from langchain_aivideoapi._tags import FRAMEWORK, without_steps
 
 _REFUSED: Final = (BudgetExceededError, BudgetStoreError, InvalidInputError)

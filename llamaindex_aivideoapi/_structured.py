@@ -21,10 +21,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from aivideoapi_core import UnsupportedOptionError, model_info, output_schema
-from llamaindex_aivideoapi._streaming import PartialJSON
-from llamaindex_aivideoapi._translate import tool_selections
-from llamaindex_aivideoapi._translate._blocks import to_tool_name
-from llamaindex_aivideoapi._with_tools import prepare_call, prepare_required_call
+from llamaindex_aivideoapi._inbound.streaming import PartialJSON
+from llamaindex_aivideoapi._outbound.content import to_tool_name
+from llamaindex_aivideoapi._outbound.tools import tool_selections
+from llamaindex_aivideoapi._outbound.with_tools import prepare_call, prepare_required_call
 
 if TYPE_CHECKING:
     from llamaindex_aivideoapi.base import AIVideoAPI

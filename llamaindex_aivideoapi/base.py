@@ -39,16 +39,17 @@ from aivideoapi_core import (
     resolve_base_url,
 )
 from llamaindex_aivideoapi import _structured
-from llamaindex_aivideoapi._options import Request, build_request, unknown_argument
-from llamaindex_aivideoapi._settings import DEFAULT_MODEL, REQUEST_FIELDS, ModelSettings
-from llamaindex_aivideoapi._streaming import ResponseStream
-from llamaindex_aivideoapi._translate import to_chat_response, to_tools, tool_selections
-from llamaindex_aivideoapi._with_tools import (
+from llamaindex_aivideoapi._inbound.message import to_chat_response
+from llamaindex_aivideoapi._inbound.streaming import ResponseStream
+from llamaindex_aivideoapi._outbound.request import Request, build_request, unknown_argument
+from llamaindex_aivideoapi._outbound.tools import to_tools, tool_selections
+from llamaindex_aivideoapi._outbound.with_tools import (
     cache_tools,
     keep_first_call,
     prepare_call,
     prepare_required_call,
 )
+from llamaindex_aivideoapi._settings import DEFAULT_MODEL, REQUEST_FIELDS, ModelSettings
 
 if TYPE_CHECKING:
     from llama_index.core.program.utils import FlexibleModel

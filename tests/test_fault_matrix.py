@@ -42,8 +42,8 @@ from aivideoapi_core import (
     UpstreamError,
 )
 from aivideoapi_core.sandbox import Fault, Reply, Sandbox
-from aivideoapi_core.sandbox._errors import OFFICIAL_ERRORS, PLATFORM_ERRORS
-from aivideoapi_core.sandbox._script import FAULT_KINDS
+from aivideoapi_core.sandbox._platform.errors import OFFICIAL_ERRORS, PLATFORM_ERRORS
+from aivideoapi_core.sandbox._script.replies import FAULT_KINDS
 from langchain_aivideoapi import ChatAIVideoAPI
 from llamaindex_aivideoapi import AIVideoAPI
 
@@ -314,9 +314,9 @@ def bench() -> Iterator[Bench]:
     with pytest.MonkeyPatch.context() as patch, Sandbox() as sandbox, asyncio.Runner() as runner:
         patch.setattr(RetryPolicy, "delay_s", _at_once(RetryPolicy.delay_s))
         # Smaller limits, not other ones: a megabyte is as endless as 32.
-        patch.setattr("aivideoapi_core._sse.MAX_EVENT_BYTES", MEGABYTE)
-        patch.setattr("aivideoapi_core._reader.MAX_BODY_BYTES", MEGABYTE)
-        patch.setattr("aivideoapi_core._transport.MAX_BODY_BYTES", MEGABYTE)
+        patch.setattr("aivideoapi_core._inbound.sse.MAX_EVENT_BYTES", MEGABYTE)
+        patch.setattr("aivideoapi_core._inbound.reader.MAX_BODY_BYTES", MEGABYTE)
+        patch.setattr("aivideoapi_core._http.exchange.MAX_BODY_BYTES", MEGABYTE)
         models = {}
         for model, impatient in itertools.product(PRICE_MICRO, (False, True)):
             timeout = httpx.Timeout(10.0, read=READ_TIMEOUT_S if impatient else 10.0)

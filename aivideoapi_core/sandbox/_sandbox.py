@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
-from aivideoapi_core.sandbox._app import App, Config, RecordedRequest, with_extra_models
-from aivideoapi_core.sandbox._catalog import SandboxPrices
-from aivideoapi_core.sandbox._ledger import LedgerEntry
-from aivideoapi_core.sandbox._script import Fault, Reply
-from aivideoapi_core.sandbox._server import Server
+from aivideoapi_core.sandbox._platform.catalog import SandboxPrices
+from aivideoapi_core.sandbox._script.replies import Fault, Reply
+from aivideoapi_core.sandbox._server.app import App, Config, RecordedRequest, with_extra_models
+from aivideoapi_core.sandbox._server.books import LedgerEntry
+from aivideoapi_core.sandbox._server.http import Server
 
 
 class Sandbox:

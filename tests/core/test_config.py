@@ -18,7 +18,7 @@ from aivideoapi_core import (
     resolve_api_key,
     resolve_base_url,
 )
-from aivideoapi_core._config import is_loopback_url
+from aivideoapi_core._http.target import is_loopback_url
 
 
 @pytest.mark.parametrize(

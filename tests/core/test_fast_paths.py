@@ -27,9 +27,9 @@ from aivideoapi_core import (
     StreamError,
     StreamReader,
 )
-from aivideoapi_core._http import AsyncPool
-from aivideoapi_core._lanes import Lane, Lanes
-from aivideoapi_core._stream import parse_event
+from aivideoapi_core._http.lanes import Lane, Lanes
+from aivideoapi_core._http.pools import AsyncPool
+from aivideoapi_core._inbound.stream import parse_event
 from aivideoapi_core.sandbox import Sandbox
 
 # --- one event in one piece

@@ -11,7 +11,7 @@ from core_kit import DIRECT, NATIVE, QUESTION, ROUTES, payload
 from official import REQUEST, assert_accepted
 
 from aivideoapi_core import InvalidInputError, UnsupportedOptionError, build_payload, known_models
-from aivideoapi_core._params import RequestOptions
+from aivideoapi_core._outbound.params import RequestOptions
 
 TOOL: dict[str, Any] = {
     "name": "weather",

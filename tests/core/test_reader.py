@@ -26,7 +26,7 @@ from aivideoapi_core import (
     events_of,
     parse_body,
 )
-from aivideoapi_core import _reader as reader_module
+from aivideoapi_core._inbound import reader as reader_module
 
 MESSAGE: dict[str, Any] = {
     "id": "msg_1",

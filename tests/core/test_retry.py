@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aivideoapi_core import InvalidInputError, InvalidRequestError, RateLimitError, RetryPolicy
-from aivideoapi_core._retry import parse_retry_after, parse_should_retry
+from aivideoapi_core._http.retry import parse_retry_after, parse_should_retry
 
 NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aivideoapi_core import SSEDecoder, StreamError
-from aivideoapi_core import _sse as sse
+from aivideoapi_core._inbound import sse
 
 LINES = st.sampled_from(
     ["data: {}", "data:x", "data", "data:", "event: ping", "event:", ": comment", "id: 1", "retry: 5",

@@ -31,8 +31,8 @@ from aivideoapi_core import (
     StreamError,
     events_of,
 )
-from aivideoapi_core import _sse as sse
-from aivideoapi_core._stream import parse_event
+from aivideoapi_core._inbound import sse
+from aivideoapi_core._inbound.stream import parse_event
 
 
 def decode_plainly(data: bytes) -> list[Any]:

@@ -26,7 +26,7 @@ from aivideoapi_core import (
     WorstCase,
     build_payload,
 )
-from aivideoapi_core._budget_state import MemoryStore
+from aivideoapi_core._stores.budget_rules import MemoryStore
 from aivideoapi_core.sandbox import Sandbox
 
 
@@ -233,7 +233,7 @@ async def test_a_slow_store_does_not_hold_up_the_event_loop_and_cancelling_leave
 
 
 def test_the_lease_is_renewed_while_calls_run(tmp_path: Path) -> None:
-    from aivideoapi_core._budget_sqlite import SqliteStore
+    from aivideoapi_core._stores.budget_sqlite import SqliteStore
 
     class Counting(SqliteStore):
         renewed = 0

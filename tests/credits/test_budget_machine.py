@@ -22,9 +22,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from aivideoapi_core._budget_redis import RedisStore
-from aivideoapi_core._budget_sqlite import SqliteStore
-from aivideoapi_core._budget_state import BudgetStore, MemoryStore, Terms
+from aivideoapi_core._stores.budget_redis import RedisStore
+from aivideoapi_core._stores.budget_rules import BudgetStore, MemoryStore, Terms
+from aivideoapi_core._stores.budget_sqlite import SqliteStore
 
 OWNERS = ("a", "b", "c")
 LEASE_S = 10.0

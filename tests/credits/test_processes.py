@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from aivideoapi_core import CreditBudget, ModelPrices, SpendLedger, build_payload, worst_case
-from aivideoapi_core._budget_redis import RedisStore
-from aivideoapi_core._budget_sqlite import SqliteStore
+from aivideoapi_core._stores.budget_redis import RedisStore
+from aivideoapi_core._stores.budget_sqlite import SqliteStore
 from aivideoapi_core.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from langchain_aivideoapi._fast import (
+from langchain_aivideoapi._inbound.fast import (
     PROVIDER,
     arguments_chunk,
     block_chunk,

@@ -14,7 +14,7 @@ from aivideoapi_core import MessageAccumulator
 from aivideoapi_core import Reply as CoreReply
 from aivideoapi_core.sandbox import Fault, Reply, Sandbox
 from langchain_aivideoapi import ChatAIVideoAPI
-from langchain_aivideoapi._translate.chunks import ChunkTranslator
+from langchain_aivideoapi._inbound.chunks import ChunkTranslator
 
 NATIVE = "claude-sonnet-4-6"
 DIRECT = "claude-sonnet-4-6/anthropic"

@@ -26,8 +26,8 @@ from official import TURNS, assert_accepted
 from aivideoapi_core import InvalidInputError
 from aivideoapi_core.sandbox import Sandbox
 from langchain_aivideoapi import ChatAIVideoAPI
-from langchain_aivideoapi._translate.content import wire_id
-from langchain_aivideoapi._translate.conversation import to_conversation as translated_conversation
+from langchain_aivideoapi._outbound.content import wire_id
+from langchain_aivideoapi._outbound.conversation import to_conversation as translated_conversation
 
 to_conversation = recorded(translated_conversation)
 

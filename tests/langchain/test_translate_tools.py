@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 from aivideoapi_core import InvalidInputError
 from aivideoapi_core.sandbox import Sandbox
 from langchain_aivideoapi import ChatAIVideoAPI
-from langchain_aivideoapi._translate.tools import to_tool_choice, to_tools
+from langchain_aivideoapi._outbound.tools import to_tool_choice, to_tools
 
 NATIVE = "claude-sonnet-4-6"
 DIRECT = "claude-sonnet-4-6/anthropic"

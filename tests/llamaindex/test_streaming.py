@@ -27,7 +27,7 @@ from llama_index.core.bridge.pydantic import BaseModel
 from aivideoapi_core import IncompleteStreamError, MessageAccumulator, OverloadedError, StreamError
 from aivideoapi_core.sandbox import Fault, Reply, Sandbox
 from llamaindex_aivideoapi import AIVideoAPI
-from llamaindex_aivideoapi._streaming import PartialJSON, ResponseStream
+from llamaindex_aivideoapi._inbound.streaming import PartialJSON, ResponseStream
 
 QUESTION = [ChatMessage("Hello")]
 

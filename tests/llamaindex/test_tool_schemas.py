@@ -9,7 +9,7 @@ from llama_index.core.tools import FunctionTool
 from llama_index.core.tools.types import ToolMetadata
 from pydantic import BaseModel
 
-from llamaindex_aivideoapi._translate import to_tools
+from llamaindex_aivideoapi._outbound.tools import to_tools
 
 
 class Place(BaseModel):

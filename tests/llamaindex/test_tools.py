@@ -14,7 +14,7 @@ from llama_index.core.tools import FunctionTool
 from aivideoapi_core import InvalidInputError, UnsupportedOptionError
 from aivideoapi_core.sandbox import Reply, Sandbox
 from llamaindex_aivideoapi import AIVideoAPI
-from llamaindex_aivideoapi._translate import from_message
+from llamaindex_aivideoapi._inbound.message import from_message
 
 MakeLLM = Callable[..., AIVideoAPI]
 

@@ -30,7 +30,7 @@ from llama_index.core.base.llms.types import (
 from official import REQUEST, assert_accepted
 
 from aivideoapi_core import InvalidInputError
-from llamaindex_aivideoapi._translate import to_messages as translated_messages
+from llamaindex_aivideoapi._outbound.conversation import to_messages as translated_messages
 
 to_messages = recorded(translated_messages)
 

@@ -11,8 +11,8 @@ import pytest
 
 import aivideoapi_core
 from aivideoapi_core.sandbox import Fault, Reply, Sandbox, SandboxPrices
-from aivideoapi_core.sandbox._catalog import MODELS, cost_micro
-from aivideoapi_core.sandbox._ledger import as_json_number, reported_credits
+from aivideoapi_core.sandbox._platform.catalog import MODELS, cost_micro
+from aivideoapi_core.sandbox._server.books import as_json_number, reported_credits
 
 NATIVE, DIRECT = "claude-sonnet-4-6", "claude-sonnet-4-6/anthropic"
 

@@ -19,7 +19,7 @@ from llama_index.core.question_gen.prompts import DEFAULT_SUB_QUESTION_PROMPT_TM
 from llama_index.core.selectors.prompts import DEFAULT_SINGLE_SELECT_PROMPT_TMPL
 from llama_index.core.tools import FunctionTool, ToolMetadata
 
-from aivideoapi_core.sandbox._rules import rule_made_reply
+from aivideoapi_core.sandbox._answers.rules import rule_made_reply
 
 
 def said(prompt: str, **more: Any) -> str:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aivideoapi_core.sandbox._facts import facts_of
-from aivideoapi_core.sandbox._fill import Filler
-from aivideoapi_core.sandbox._rules import rule_made_reply
+from aivideoapi_core.sandbox._answers.facts import facts_of
+from aivideoapi_core.sandbox._answers.fill import Filler
+from aivideoapi_core.sandbox._answers.rules import rule_made_reply
 
 STRING, INTEGER, NUMBER = {"type": "string"}, {"type": "integer"}, {"type": "number"}
 PASSAGES = """file_path: docs/credits.md

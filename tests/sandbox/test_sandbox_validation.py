@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from aivideoapi_core.sandbox import Reply, Sandbox
-from aivideoapi_core.sandbox._signature import sign
+from aivideoapi_core.sandbox._judge.signatures import sign
 
 NATIVE = "claude-sonnet-4-6"
 HAIKU, SONNET, OPUS = "claude-haiku-4-5/anthropic", "claude-sonnet-4-6/anthropic", "claude-opus-4-7/anthropic"

@@ -1,0 +1,105 @@
+"""Where requests go and with which key: pure checks that run before any I/O."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import SecretStr
+
+from aivideoapi_core._errors import InvalidInputError
+
+API_KEY_ENV: Final = "AIVIDEOAPI_API_KEY"
+BASE_URL_ENV: Final = "AIVIDEOAPI_BASE_URL"
+DEFAULT_BASE_URL: Final = "https://api.aivideoapi.ai"
+
+_AMBIGUOUS: Final = re.compile(r'[\s\\<>"{}|^`]')
+"""What parsers of URLs disagree about."""
+
+
+def resolve_api_key(api_key: str | SecretStr | None) -> SecretStr:
+    """The key as given, else from ``AIVIDEOAPI_API_KEY``. Raises ``InvalidInputError`` if there is none."""
+    key, api_key = as_secret(api_key), None  # a traceback that shows local variables must not show the key
+    if not key:
+        raise InvalidInputError(
+            f"no API key: pass api_key=, or set {API_KEY_ENV}; 'aivideoapi sandbox' works without one"
+        )
+    if not _is_sendable(key):
+        raise InvalidInputError("the API key has blanks, control or non-ASCII characters; copy it again")
+    return key
+
+
+def as_secret(api_key: str | SecretStr | None) -> SecretStr:
+    """The key as given, else from the environment, unchecked; empty if there is none."""
+    if api_key is None:
+        api_key = os.environ.get(API_KEY_ENV, "")
+    elif not isinstance(api_key, (str, SecretStr)):
+        raise InvalidInputError(f"api_key must be text, not {type(api_key).__name__}")
+    return SecretStr((api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key).strip())
+
+
+def _is_sendable(key: SecretStr) -> bool:
+    text = key.get_secret_value()
+    return text.isascii() and text.isprintable() and " " not in text
+
+
+def resolve_base_url(base_url: str | None, *, allow_http: bool = False) -> str:
+    """The origin and path before ``/v1``, without a trailing slash.
+
+    ``None`` means ``AIVIDEOAPI_BASE_URL``, then the platform. A ``/v1`` or ``/v1/messages`` at the
+    end is taken off, since both forms are copied from documentation. Plain http is for the loopback
+    address only, unless ``allow_http``: the key would travel in the clear.
+    """
+    url = (base_url or os.environ.get(BASE_URL_ENV) or DEFAULT_BASE_URL).strip()
+    parts = _split(url)
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise InvalidInputError("base_url must not carry credentials, a query or a fragment")
+    if parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname or ""):
+        raise InvalidInputError(
+            f"base_url={url!r} would send the API key unencrypted; use https, or allow_http=True to accept that"
+        )
+    path = parts.path.rstrip("/")
+    path = path.removesuffix("/messages") if path.endswith("/v1/messages") else path
+    path = path.removesuffix("/v1").rstrip("/")
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def _split(url: str) -> SplitResult:
+    """The parts of an http(s) URL. The standard parser drops control characters, so they are refused first."""
+    try:
+        parts = urlsplit(url)
+        port_is_fine = parts.port is None or parts.port > 0
+    except ValueError:
+        parts, port_is_fine = urlsplit(""), False
+    is_plain = url.isascii() and url.isprintable() and not _AMBIGUOUS.search(url)
+    if not is_plain or not port_is_fine or parts.scheme not in ("https", "http") or not parts.hostname:
+        # The URL itself is not shown: a key that was passed in its place would be.
+        raise InvalidInputError(
+            f"base_url is not an http(s) URL such as {DEFAULT_BASE_URL!r}; check base_url=, or {BASE_URL_ENV}"
+        )
+    return parts
+
+
+def check_key_shape(api_key: SecretStr, base_url: str) -> None:
+    """The platform's own keys start with ``sk-``; other hosts may use any."""
+    own_host = urlsplit(DEFAULT_BASE_URL).hostname
+    if urlsplit(base_url).hostname == own_host and not api_key.get_secret_value().startswith("sk-"):
+        raise InvalidInputError(f"the API key for {own_host} must start with 'sk-'; check {API_KEY_ENV}")
+
+
+def is_loopback_url(base_url: str) -> bool:
+    """Whether the URL is plain http to this machine."""
+    parts = urlsplit(base_url)
+    return parts.scheme == "http" and _is_loopback(parts.hostname or "")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

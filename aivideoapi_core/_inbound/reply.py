@@ -1,0 +1,43 @@
+"""One answered call: the message and the facts about its transport and its money."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+
+from aivideoapi_core._catalogue.amounts import Credits, parse_reported
+from aivideoapi_core._catalogue.prices import ModelPrices, TokenCounts, cost_of, prices_of, read_usage
+from aivideoapi_core._received import Message
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A message with what the platform and we say about its cost.
+
+    ``model`` is the **requested** id, by which prices are looked up. ``attempts`` counts the
+    requests made, the successful one included. Figures are worked out once, however many ask.
+    """
+
+    message: Message
+    model: str
+    request_id: str | None = None
+    attempts: int = 1
+    prices: ModelPrices | None = None
+    """Prices that replace the published ones, for ids that have none."""
+
+    @cached_property
+    def tokens(self) -> TokenCounts | None:
+        """The token counts, or ``None`` if the reply does not state them."""
+        return read_usage(self.message["usage"])
+
+    @cached_property
+    def credits_reported(self) -> Decimal | None:
+        """What the platform says was charged, in credits, as sent."""
+        return parse_reported(self.message.get("credits_consumed"))
+
+    @cached_property
+    def credits_computed(self) -> Credits | None:
+        """The exact cost by the published prices, or ``None`` if it cannot be known."""
+        tokens, prices = self.tokens, self.prices or prices_of(self.model)
+        return cost_of(tokens, prices) if tokens is not None and prices is not None else None

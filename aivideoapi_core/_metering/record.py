@@ -1,0 +1,164 @@
+"""What is written down about one call: the facts that trackers, budgets and ledgers share.
+
+A record never holds content, headers or the key. An amount that is not known is ``None``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Final, Self
+
+from aivideoapi_core._catalogue.amounts import parse_reported
+from aivideoapi_core._catalogue.prices import TokenCounts
+from aivideoapi_core._catalogue.routes import route_of
+from aivideoapi_core._errors import (
+    AIVideoAPIError,
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    BudgetExceededError,
+    InvalidInputError,
+    StreamError,
+)
+
+_GATEWAY_TIMEOUTS: Final = frozenset({504, 522, 524})
+"""A proxy gave up waiting; what it waited for may have been done, and billed."""
+
+
+class Outcome(StrEnum):
+    """How a call ended, as far as money is concerned."""
+
+    OK = "ok"
+    """Answered. A figure can still be unknown: a model without a price, a reply without usage."""
+    FAILED = "failed"
+    """Refused or never worked on: certainly not billed."""
+    LOST = "lost"
+    """Cut, timed out or abandoned: it may have been billed, and nobody said how much."""
+    CACHED = "cached"
+    """Answered from a framework's cache: no call was made, nothing is billed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRecord:
+    """One call. ``model`` is the requested id; ``started_at`` seconds since the epoch (UTC).
+
+    ``credits_reported`` is the platform's figure as sent, ``credits_micro`` the computed one in
+    microcredits; each is ``None`` when unknown. ``at_most_micro`` bounds the cost of a call whose
+    figures are unknown, where a bound is known. ``error`` names a class and a code, never a text.
+    """
+
+    model: str
+    outcome: Outcome = Outcome.OK
+    started_at: float = 0.0
+    framework: str | None = None
+    stream: bool | None = None
+    tokens: TokenCounts | None = None
+    credits_reported: Decimal | None = None
+    credits_micro: int | None = None
+    at_most_micro: int | None = None
+    request_id: str | None = None
+    message_id: str | None = None
+    response_model: str | None = None
+    stop_reason: str | None = None
+    latency_s: float | None = None
+    attempts: int = 1
+    tags: tuple[str, ...] = ()
+    error: str | None = None
+
+    @property
+    def route(self) -> str:
+        """``native`` or ``direct-forward``."""
+        return route_of(self.model).value
+
+    @property
+    def day(self) -> str:
+        """The UTC day it began on, ``YYYY-MM-DD``."""
+        return datetime.fromtimestamp(self.started_at, UTC).date().isoformat()
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether it may have cost something and neither figure is known."""
+        spent = self.outcome in (Outcome.OK, Outcome.LOST)
+        return spent and self.credits_micro is None and self.credits_reported is None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-ready values; ``credits_reported`` as text, so that no digit is lost."""
+        # By hand: dataclasses.asdict copies deeply, which costs more than writing the row to a disk.
+        row: dict[str, Any] = {name: getattr(self, name) for name in _FIELDS}
+        tokens, reported = self.tokens, self.credits_reported
+        row["tokens"] = None if tokens is None else {name: getattr(tokens, name) for name in _COUNTS}
+        row["outcome"] = self.outcome.value
+        row["route"] = self.route
+        row["tags"] = list(self.tags)
+        row["credits_reported"] = None if reported is None else str(reported)
+        return row
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> Self:
+        """Read what ``to_dict`` wrote; keys that are not ours (a newer version's) are left alone."""
+        facts = {name: row[name] for name in cls.__dataclass_fields__ if name in row}
+        facts["outcome"] = Outcome(facts.get("outcome", "ok"))
+        facts["tags"] = tuple(facts.get("tags") or ())
+        facts["credits_reported"] = parse_reported(facts.get("credits_reported"))
+        if facts.get("tokens") is not None:
+            facts["tokens"] = TokenCounts(**facts["tokens"])
+        return cls(**facts)
+
+
+_FIELDS: Final = tuple(field.name for field in fields(CallRecord))
+_COUNTS: Final = tuple(field.name for field in fields(TokenCounts))
+
+
+def may_be_billed(error: BaseException) -> bool:
+    """Whether the platform may charge for a call that ended with ``error``.
+
+    No: what was refused here or by an error status or ``error`` event (failed work is refunded:
+    platform documentation, "Error Reference"), and a connection that failed before the work began,
+    which is what the client retries. Yes: whatever broke off later, and anything that is not an
+    error of ours, such as a cancelled task or an abandoned generator.
+    """
+    match error:
+        case InvalidInputError() | BudgetExceededError():
+            return False
+        case APIStatusError():
+            return error.status_code in _GATEWAY_TIMEOUTS
+        case StreamError():
+            return error.partial is not None or not error.retryable
+        case APIConnectionError(never_sent=True):
+            return False
+        case APITimeoutError():
+            return True
+        case APIConnectionError():
+            return not error.retryable
+        case AIVideoAPIError() | _:
+            return True
+
+
+def label_of(error: BaseException) -> str:
+    """What a row may say of an error: class and code, never content."""
+    code = getattr(error, "code", None) or getattr(error, "type", None)
+    return f"{type(error).__name__} {code}" if isinstance(code, str) else type(error).__name__
+
+
+_TAGS: ContextVar[tuple[str, ...]] = ContextVar("aivideoapi_spend_tags", default=())
+
+
+@contextmanager
+def spend_tags(*tags: str) -> Iterator[None]:
+    """Put ``tags`` on every call of the block, nested blocks add theirs; for ledgers and trackers."""
+    token = _TAGS.set((*_TAGS.get(), *tags))
+    try:
+        yield
+    finally:
+        _TAGS.reset(token)
+
+
+def current_spend_tags() -> tuple[str, ...]:
+    """The tags of the enclosing ``spend_tags`` blocks, outermost first."""
+    return _TAGS.get()

@@ -1,0 +1,40 @@
+"""Keeping the API key out of every text that a person or a log may see."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+EXCERPT_CHARS: Final = 500
+"""How much of an unreadable body an error keeps."""
+_KEY_LIKE: Final = re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_\-]{4,}")
+"""A key of the platform; "risk-free" and "task-based" are none."""
+
+
+def redact(text: str, secret: SecretStr | None = None) -> str:
+    """``text`` without ``secret`` and without anything that looks like a key of the platform."""
+    if secret:
+        for form in _spellings(secret):
+            text = text.replace(form, "***")
+    return _KEY_LIKE.sub("sk-***", text)
+
+
+@functools.lru_cache(maxsize=16)
+def _spellings(secret: SecretStr) -> tuple[str, ...]:
+    """A key as sent, as it stands inside JSON text, and as it stands inside a URL."""
+    plain = secret.get_secret_value()
+    return tuple(dict.fromkeys((plain, json.dumps(plain)[1:-1], quote(plain, safe=""))))
+
+
+def excerpt_of(body: bytes | str, secret: SecretStr | None = None) -> str:
+    """A short piece of a body for an error text, on any bytes, without the key."""
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
+    # Redact before cutting: half a key is still a secret.
+    text = redact(text, secret)
+    return text if len(text) <= EXCERPT_CHARS else text[:EXCERPT_CHARS] + "…"

@@ -1,0 +1,127 @@
+"""``SpendLedger``: one row for every call, kept for people to look at. Rows are only ever added.
+
+A row has the facts of a ``CallRecord``: time, model, tokens, credits reported and computed, request
+id, latency, tags. Never content, never the key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from aivideoapi_core._metering.record import CallRecord
+from aivideoapi_core._metering.summary import CreditsSummary
+from aivideoapi_core._stores.budget import REDIS_SCHEMES
+
+logger = logging.getLogger("aivideoapi")
+
+
+class LedgerStore(Protocol):
+    """Where rows go. ``blocking``: whether writing can wait (a file, a network)."""
+
+    blocking: bool
+
+    def append(self, record: CallRecord) -> None:
+        """Write one row, whole or not at all."""
+
+    def records(self) -> Iterator[CallRecord]:
+        """All rows, in the order in which they were written."""
+
+    def close(self) -> None:
+        """Let go of files and connections; a later call opens them again."""
+
+
+class SpendLedger:
+    """An append-only book of calls, shared by as many models of both frameworks as hold it.
+
+    ``target``: ``None`` (this process), the path of a SQLite file (the processes of one machine) or a
+    Redis URL or client (many machines; ``name`` says which ledger). Read it with ``records()`` or
+    ``summary``, or with ``aivideoapi spend --ledger FILE``.
+    """
+
+    def __init__(self, target: Any = None, *, name: str = "default") -> None:
+        self._store = _store_of(target, name)
+
+    def append(self, record: CallRecord) -> None:
+        """Write one row. A row that cannot be written is logged and lost: the answer matters more."""
+        try:
+            self._store.append(record)
+        except Exception as error:  # noqa: BLE001 - whatever a store raises, the paid answer goes on
+            logger.error("ledger: a row was not written (%s: %s)", type(error).__name__, error)
+
+    async def aappend(self, record: CallRecord) -> None:
+        """The asynchronous twin of ``append``; carried out even if the caller is cancelled."""
+        if not self._store.blocking:
+            self.append(record)
+        elif not self._append_at_once(record):
+            await asyncio.shield(asyncio.to_thread(self.append, record))
+
+    def _append_at_once(self, record: CallRecord) -> bool:
+        """Whether the row could be written without waiting."""
+        append = getattr(self._store, "append_at_once", None)
+        if append is None:
+            return False
+        try:
+            append(record)
+        except Exception:  # noqa: BLE001 - busy or broken: the thread tries again, and logs
+            return False
+        return True
+
+    def records(self) -> Iterator[CallRecord]:
+        """All rows, in the order in which they were written."""
+        return self._store.records()
+
+    @property
+    def summary(self) -> CreditsSummary:
+        """The sums over all rows."""
+        return CreditsSummary.of(self.records())
+
+    def close(self) -> None:
+        """Let go of files and connections; a later call opens them again."""
+        self._store.close()
+
+    def __copy__(self) -> SpendLedger:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SpendLedger:
+        # A copied model writes into the same book.
+        return self
+
+
+class _MemoryLedger:
+    blocking = False
+
+    def __init__(self) -> None:
+        self._rows: list[CallRecord] = []
+
+    def append(self, record: CallRecord) -> None:
+        self._rows.append(record)
+
+    def records(self) -> Iterator[CallRecord]:
+        return iter(list(self._rows))
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "a ledger in memory cannot go to another process: give it a SQLite file or a Redis URL"
+        )
+
+
+def _store_of(target: Any, name: str) -> LedgerStore:
+    if target is None:
+        return _MemoryLedger()
+    if hasattr(target, "append") and hasattr(target, "records"):
+        return target  # type: ignore[no-any-return]  # checked by its methods, as protocols are
+    # Imported by those who use them: a database costs milliseconds of everybody's start.
+    if isinstance(target, (str, os.PathLike)) and not str(target).startswith(REDIS_SCHEMES):
+        from aivideoapi_core._stores.ledger_sqlite import SqliteLedger
+
+        return SqliteLedger(target)
+    from aivideoapi_core._stores.ledger_redis import RedisLedger
+
+    return RedisLedger(target, name=name)

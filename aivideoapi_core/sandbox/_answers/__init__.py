@@ -1,0 +1,1 @@
+"""Answers by rule: the toy that the demo needs. No evidence of anything."""

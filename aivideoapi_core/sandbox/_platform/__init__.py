@@ -1,0 +1,1 @@
+"""The platform's tables, written down a second time; imports nothing of this project."""

@@ -1,0 +1,404 @@
+"""What the sandbox does with one HTTP request: authenticate, validate, answer, charge. No sockets here."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any, Final
+
+from aivideoapi_core.sandbox._answers.rules import rule_made_reply
+from aivideoapi_core.sandbox._judge.requests import validate
+from aivideoapi_core.sandbox._platform.catalog import (
+    DIRECT_SUFFIX,
+    MODELS,
+    ModelRules,
+    SandboxPrices,
+    is_native,
+)
+from aivideoapi_core.sandbox._platform.errors import SandboxError, bad_request, error_body
+from aivideoapi_core.sandbox._script.headers import scripted_by_headers
+from aivideoapi_core.sandbox._script.replies import Fault, Reply, Scripted
+from aivideoapi_core.sandbox._server.books import MICRO, Ledger, LedgerEntry
+from aivideoapi_core.sandbox._server.compose import blocks_of, finish, limited, scripted_stop
+from aivideoapi_core.sandbox._server.plan import Plan, answer_plan, answerless_plan, broken_plan, json_plan
+from aivideoapi_core.sandbox._server.render import Answer
+from aivideoapi_core.sandbox._server.tokens import (
+    Cache,
+    CacheEntry,
+    InputUsage,
+    cached_usage,
+    input_tokens,
+    plain_usage,
+    prompt_segments,
+    remember,
+)
+
+_SPECIAL_KEYS: Final[Mapping[str, str]] = {
+    "sk-sandbox-disabled": "disabled",
+    "sk-sandbox-ip": "ip_not_allowed",
+    "sk-sandbox-spend-limit": "spend_limit",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpRequest:
+    """One parsed request; header names are lower case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    connection_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedRequest:
+    """What the sandbox was sent; the key is left out (``Authorization`` is kept as ``Bearer ***``)."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: Any
+    key_was_sent: bool
+    connection_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Settings of one sandbox. ``keys`` maps a key to ``ok``, ``disabled``, ``ip_not_allowed``,
+    ``spend_limit``, or to a total spend limit in credits; without it any ``sk-`` key is good."""
+
+    balance_credits: int = 10_000
+    keys: Mapping[str, str | int] | None = None
+    models: Mapping[str, ModelRules] = field(default_factory=lambda: MODELS)
+    cache_min_tokens: int = 0
+    validate: bool = True
+    record_limit: int | None = None
+    seed: str | None = None
+    clock: Callable[[], float] = time.monotonic
+
+
+def with_extra_models(extra: Mapping[str, SandboxPrices | Mapping[str, int] | None]) -> dict[str, ModelRules]:
+    """The model table plus models named by a test, with or without prices."""
+    added = {}
+    for name, prices in extra.items():
+        given = SandboxPrices(**prices) if isinstance(prices, Mapping) else prices
+        added[name] = ModelRules(prices=given, system_turns=True)
+    return {**MODELS, **added}
+
+
+class App:
+    """State of one sandbox: script, records, ledger, prompt cache."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._lock = threading.Lock()
+        self._tag = config.seed if config.seed is not None else secrets.token_hex(4)
+        self._numbers = itertools.count(1)
+        self._clear()
+
+    def _clear(self) -> None:
+        self._script: deque[Scripted] = deque()
+        self._requests: list[RecordedRequest] = []
+        self._cache: Cache = {}
+        self._header_uses: dict[str, int] = {}
+        self._thought: dict[str, bool] = {}  # tool use ids given out: did thinking come before them?
+        self.ledger = Ledger(self.config.balance_credits * MICRO)
+
+    def reset(self) -> None:
+        """Forget script, records, charges and the prompt cache; ids go on counting."""
+        with self._lock:
+            self._clear()
+
+    def enqueue(self, items: tuple[Scripted, ...]) -> None:
+        """Script the next ``/v1/messages`` requests."""
+        for item in items:
+            if not isinstance(item, Reply | Fault):
+                raise TypeError(f"enqueue takes Reply and Fault objects, not {type(item).__name__}")
+        with self._lock:
+            self._script.extend(items)
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """A copy of the records so far."""
+        with self._lock:
+            return list(self._requests)
+
+    def new_id(self, kind: str) -> str:
+        """``req``, ``msg`` or ``toolu`` id, unique in this process and, without a seed, beyond it."""
+        return f"{kind}_sandbox_{self._tag}{next(self._numbers):08d}"
+
+    def handle(self, request: HttpRequest) -> tuple[Plan, str]:
+        """The plan for one request, and its request id. Charges and books before returning."""
+        request_id = self.new_id("req")
+        path = request.path.partition("?")[0]
+        body = _parsed(request.body)
+        self._record(request, path, body)
+        try:
+            return self._routed(request, path, body, request_id), request_id
+        except SandboxError as error:
+            if path == "/v1/messages":
+                self._book_refusal(request_id, body, error)
+            value = error_body(error.code, message=error.message)
+            return json_plan(
+                error.http_status, value, headers=error.headers, outcome=f"error:{error.code}"
+            ), request_id
+
+    def client_left(self, request_id: str) -> None:
+        """The client closed the connection before the answer was complete."""
+        self.ledger.amend(request_id, outcome="abandoned")
+
+    def _record(self, request: HttpRequest, path: str, body: Any) -> None:
+        headers = dict(request.headers)
+        sent = "authorization" in headers
+        if sent:
+            headers["authorization"] = "Bearer ***"
+        if "x-api-key" in headers:
+            headers["x-api-key"] = "***"
+        record = RecordedRequest(
+            method=request.method,
+            path=path,
+            headers=headers,
+            body=None if isinstance(body, _NotJson) else body,
+            key_was_sent=sent,
+            connection_id=request.connection_id,
+        )
+        with self._lock:
+            self._requests.append(record)
+            if self.config.record_limit is not None:
+                del self._requests[: -self.config.record_limit or None]
+
+    def _routed(self, request: HttpRequest, path: str, body: Any, request_id: str) -> Plan:
+        allowed = {"/v1/messages": ("POST",), "/v1/credits": ("GET", "HEAD"), "/healthz": ("GET", "HEAD")}
+        if path not in allowed:
+            raise SandboxError("invalid_request", f"no such path: {path}", 404)
+        if request.method not in allowed[path]:
+            names = ", ".join(allowed[path])
+            raise SandboxError(
+                "invalid_request", f"{request.method} is not allowed on {path}", 405, {"allow": names}
+            )
+        if path == "/healthz":
+            return json_plan(200, {"status": "ok", "server": "aivideoapi-sandbox"})
+        key = self._authenticated(request.headers)
+        if path == "/v1/credits":
+            return json_plan(200, {"code": 200, "msg": "success", "data": self.ledger.balance_object()})
+        return self._message(request, body, key=key, request_id=request_id)
+
+    def _authenticated(self, headers: Mapping[str, str]) -> str:
+        scheme, _, key = headers.get("authorization", "").partition(" ")
+        key = key.strip()
+        if scheme.lower() != "bearer" or not key:
+            raise SandboxError("invalid_api_key", "send the key as 'Authorization: Bearer sk-...'")
+        if not key.startswith("sk-"):
+            raise SandboxError("invalid_api_key", "the API key is malformed: a key starts with 'sk-'")
+        rule: str | int = _SPECIAL_KEYS.get(key, "ok")
+        if self.config.keys is not None:
+            if key not in self.config.keys:
+                raise SandboxError("invalid_api_key", "the API key does not exist or was deleted")
+            rule = self.config.keys[key]
+        if rule == "disabled":
+            raise SandboxError("invalid_api_key", "the API key is disabled")
+        if rule == "ip_not_allowed":
+            raise SandboxError("ip_not_allowed", "the caller's IP 127.0.0.1 is not on the key's allowlist")
+        limited = isinstance(rule, int) and self.ledger.spent_by(key) >= rule * MICRO
+        if rule == "spend_limit" or limited:
+            raise SandboxError("spend_limit_exceeded", "the key's total spend limit has been reached")
+        return key
+
+    def _message(self, request: HttpRequest, body: Any, *, key: str, request_id: str) -> Plan:
+        if isinstance(body, _NotJson):
+            raise bad_request(f"body: not valid JSON ({body.reason})")
+        if not isinstance(body, dict):
+            raise bad_request("body: a JSON object is required")
+        rules = self._rules_of(body)
+        if self.config.validate:
+            version = request.headers.get("anthropic-version")
+            validate(body, rules, version=version, thought=self._thought)
+        if self.ledger.balance_micro <= 0:
+            raise SandboxError("insufficient_credits", "the balance is too low, please top up")
+        scripted = self._next_scripted(request.headers)
+        stream = _streams(body)
+        wait_s, scripted = _without_delay(scripted)
+        plan: Plan | None = None
+        answer: Answer | None = None
+        charge: int | None = 0
+        if isinstance(scripted, Fault):
+            plan = answerless_plan(scripted, request_id=request_id, key=key)
+        if plan is None:
+            plan, answer, charge = self._answered(body, rules, scripted, key=key, request_id=request_id)
+        if wait_s:
+            plan = _delayed(plan, wait_s)
+        self._book(plan, answer, charge, body=body, stream=stream, key=key, request_id=request_id)
+        return plan
+
+    def _rules_of(self, body: Mapping[str, Any]) -> ModelRules:
+        model = body.get("model")
+        if not isinstance(model, str) or not model:
+            raise bad_request("model: field required, a non-empty string")
+        if model not in self.config.models:
+            raise SandboxError("model_not_found", f"model: {model} is unknown or inactive")
+        return self.config.models[model]
+
+    def _next_scripted(self, headers: Mapping[str, str]) -> Scripted | None:
+        with self._lock:
+            by_header = scripted_by_headers(headers, self._header_uses)
+            if by_header is not None:
+                return by_header
+            return self._script.popleft() if self._script else None
+
+    def _answered(
+        self,
+        body: Mapping[str, Any],
+        rules: ModelRules,
+        scripted: Scripted | None,
+        *,
+        key: str,
+        request_id: str,
+    ) -> tuple[Plan, Answer, int | None]:
+        model, stream = str(body["model"]), _streams(body)
+        fault = scripted if isinstance(scripted, Fault) else None
+        reply = fault.reply if fault is not None else scripted
+        counted = self._count_input(body, rules, key=key)
+        total = sum(value for value in counted.usage.values() if isinstance(value, int))
+        if total > rules.context_tokens:
+            raise bad_request(f"prompt is too long: {total} tokens > {rules.context_tokens} maximum")
+        if isinstance(reply, Reply):
+            blocks = blocks_of(reply, new_id=self.new_id)
+            stop = scripted_stop(reply, blocks)
+        else:
+            reply = rule_made_reply(body)
+            blocks = blocks_of(reply, new_id=self.new_id, hide_thinking=_hides_thinking(body))
+            blocks, reason, sequence = limited(blocks, body)
+            stop = (reason, sequence)
+        answer, charge = finish(
+            reply,
+            blocks,
+            stop=stop,
+            input_usage=counted.usage,
+            requested=model,
+            rules=rules,
+            message_id=self.new_id("msg"),
+        )
+        if fault is None:
+            plan = answer_plan(answer, stream=stream)
+        else:
+            plan = broken_plan(answer, fault, stream=stream, request_id=request_id)
+        thinks = any(block.get("type") in ("thinking", "redacted_thinking") for block in blocks)
+        with self._lock:
+            for block in blocks:
+                if block.get("type") == "tool_use":
+                    self._thought[str(block.get("id"))] = thinks
+            if plan.charged:
+                remember(self._cache, counted.touched, now=self.config.clock())
+        return plan, answer, charge
+
+    def _count_input(self, body: Mapping[str, Any], rules: ModelRules, *, key: str) -> InputUsage:
+        if rules.prices is None or not rules.prices.has_caching or is_native(str(body["model"])):
+            return InputUsage(plain_usage(input_tokens(body)), {})
+        scope = f"{key}\x00{body['model']}\x00".encode()
+        with self._lock:
+            cache: Mapping[bytes, CacheEntry] = self._cache
+            return cached_usage(
+                prompt_segments(body),
+                cache,
+                scope=scope,
+                now=self.config.clock(),
+                minimum=self.config.cache_min_tokens,
+            )
+
+    def _book(
+        self,
+        plan: Plan,
+        answer: Answer | None,
+        charge: int | None,
+        *,
+        body: Mapping[str, Any],
+        stream: bool,
+        key: str,
+        request_id: str,
+    ) -> None:
+        model = str(body["model"])
+        reported: Decimal | None = None
+        if plan.charged and answer is not None and answer.credits_consumed is not None:
+            reported = Decimal(str(answer.credits_consumed))
+        entry = LedgerEntry(
+            request_id=request_id,
+            message_id=answer.id if answer is not None else None,
+            model=model,
+            route=_route_name(model),
+            stream=stream,
+            usage=answer.usage if answer is not None and plan.charged else None,
+            credits_micro=charge if plan.charged else 0,
+            credits_reported=reported,
+            charged=plan.charged,
+            outcome=plan.outcome,
+        )
+        self.ledger.add(entry, key=key)
+
+    def _book_refusal(self, request_id: str, body: Any, error: SandboxError) -> None:
+        model = body.get("model") if isinstance(body, dict) else None
+        known = isinstance(model, str)
+        self.ledger.add(
+            LedgerEntry(
+                request_id=request_id,
+                message_id=None,
+                model=model if known else None,
+                route=_route_name(model) if isinstance(model, str) else None,
+                stream=_streams(body) if isinstance(body, dict) and known else None,
+                usage=None,
+                credits_micro=0,
+                credits_reported=None,
+                charged=False,
+                outcome=f"error:{error.code}",
+            ),
+            key="",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _NotJson:
+    reason: str
+
+
+def _parsed(body: bytes) -> Any:
+    if not body:
+        return None
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        return _NotJson(str(error))
+
+
+def _streams(body: Mapping[str, Any]) -> bool:
+    """The native route streams unless told otherwise; the direct-forward route does not."""
+    value = body.get("stream")
+    return value if isinstance(value, bool) else is_native(str(body["model"]))
+
+
+def _route_name(model: str) -> str:
+    return "direct" if model.endswith(DIRECT_SUFFIX) else "native"
+
+
+def _hides_thinking(body: Mapping[str, Any]) -> bool:
+    thinking = body.get("thinking")
+    return isinstance(thinking, Mapping) and thinking.get("display") == "omitted"
+
+
+def _without_delay(scripted: Scripted | None) -> tuple[float, Scripted | None]:
+    """Add up the delays in front of what is scripted."""
+    wait_s = 0.0
+    while isinstance(scripted, Fault) and scripted.kind == "delay":
+        wait_s += scripted.seconds
+        scripted = scripted.then
+    return wait_s, scripted
+
+
+def _delayed(plan: Plan, wait_s: float) -> Plan:
+    return replace(plan, wait_s=wait_s)

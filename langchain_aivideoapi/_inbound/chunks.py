@@ -1,0 +1,183 @@
+"""Stream events to chunks, sans-IO. The sum of the chunks is the message that ``invoke`` returns."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
+
+from aivideoapi_core import ContentBlock, MessageAccumulator, Reply, StreamEvent
+from langchain_aivideoapi._inbound.fast import arguments_chunk, block_chunk, text_chunk, tool_start_chunk
+from langchain_aivideoapi._inbound.message import (
+    CUT_REASONS,
+    clean_block,
+    invalid_arguments,
+    to_response_metadata,
+    to_usage,
+)
+
+STARTED_EARLY: Final = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
+"""Blocks that are announced at their start; the input follows at their stop."""
+
+
+class OpenBlock:
+    """What has been sent of the block that is being streamed: the part both roads share."""
+
+    __slots__ = ("fragments", "index", "kind", "sent")
+
+    def __init__(self, index: int, kind: str) -> None:
+        self.index = index
+        self.kind = kind
+        self.sent: set[str] = {"type"}
+        self.fragments = 0
+        """Pieces of tool arguments so far."""
+
+    def rest_of(self, closed: ContentBlock) -> dict[str, Any]:
+        """The fields of the closed block that were not sent yet."""
+        return {name: value for name, value in clean_block(closed).items() if name not in self.sent}
+
+
+class ChunkTranslator:
+    """Feed it every event of one stream in turn, then ask for the ``last`` chunk.
+
+    ``structured`` says how text goes out: as parts of blocks where the reply may hold more than
+    text (tools, thinking, citations), else as plain strings, which cost less. Chunks of one shape
+    add up to one block of text; the choice must be made before the first of them.
+
+    Usage, credits and the stop reason go out once, on the last chunk, since LangChain adds chunks up.
+    """
+
+    def __init__(
+        self, accumulator: MessageAccumulator, *, structured: bool = False, with_usage: bool = True
+    ) -> None:
+        self._accumulator = accumulator
+        self._structured = structured
+        self._with_usage = with_usage
+        self._open: dict[int, OpenBlock] = {}
+        self._blocks = 0
+
+    def feed(self, event: StreamEvent) -> ChatGenerationChunk | None:
+        """The chunk that ``event`` is worth, if any. The accumulator has taken the event already."""
+        kind = event["type"]
+        if kind == "content_block_delta":
+            return self._feed_delta(event["index"], event["delta"])
+        if kind == "content_block_start":
+            return self._start(event["index"], event["content_block"])
+        if kind == "content_block_stop":
+            return self._stop(event["index"])
+        return None
+
+    def _feed_delta(self, index: int, delta: dict[str, Any]) -> ChatGenerationChunk | None:
+        match delta["type"]:
+            case "text_delta":
+                if not self._structured:
+                    return text_chunk(delta["text"])
+                self._open[index].sent.add("text")
+                return block_chunk({"type": "text", "text": delta["text"], "index": index})
+            case "input_json_delta":
+                block = self._open[index]
+                block.fragments += 1
+                # Server tools have no tool_call_chunks; their input goes out whole, at the stop.
+                return arguments_chunk(delta["partial_json"], index) if block.kind == "tool_use" else None
+            case "thinking_delta":
+                self._open[index].sent.add("thinking")
+                return block_chunk({"type": "thinking", "thinking": delta["thinking"], "index": index})
+            case "citations_delta":
+                self._open[index].sent.add("citations")
+                return block_chunk({"type": "text", "citations": [delta["citation"]], "index": index})
+            case _:
+                return None  # signatures wait for the stop; unknown deltas are skipped
+
+    def _start(self, index: int, block: ContentBlock) -> ChatGenerationChunk | None:
+        kind = block.get("type", "")
+        self._blocks += 1
+        if not self._structured and (kind != "text" or self._blocks > 1):
+            self._structured = True  # nobody asked for it, but it is here
+        opened = self._open[index] = OpenBlock(index, kind)
+        if kind in STARTED_EARLY:
+            announced = {name: value for name, value in clean_block(block).items() if name != "input"}
+            opened.sent.update(announced)
+            announced["index"] = index
+            return tool_start_chunk(announced, index) if kind == "tool_use" else block_chunk(announced)
+        if kind == "text" and block.get("text"):
+            return self._feed_delta(index, {"type": "text_delta", "text": block["text"]})
+        if kind == "thinking" and block.get("thinking"):
+            return self._feed_delta(index, {"type": "thinking_delta", "thinking": block["thinking"]})
+        return None
+
+    def _stop(self, index: int) -> ChatGenerationChunk | None:
+        opened, closed = self._open.pop(index), self._accumulator.closed_block or {}
+        if opened.kind == "text" and not self._structured:
+            opened.sent.add("text")
+        rest = opened.rest_of(closed)
+        if not rest:
+            return None
+        chunk = block_chunk({"type": opened.kind, **rest, "index": index})
+        if opened.kind == "tool_use":
+            closing = _closing_arguments(opened, closed)
+            if closing:
+                chunk.message.tool_call_chunks = [_piece(closing, index)]  # type: ignore[attr-defined]  # a chunk
+        return chunk
+
+    def last(self, reply: Reply) -> ChatGenerationChunk:
+        """The chunk that ends the stream; to be made after the body's end, when all credits are known."""
+        message = AIMessageChunk(
+            content=[] if self._structured else "",
+            response_metadata=to_response_metadata(reply),
+            usage_metadata=to_usage(reply) if self._with_usage else None,
+            chunk_position="last",
+        )
+        spoiler = self._spoiler_of_cut_call(reply)
+        if spoiler is not None:
+            message.tool_call_chunks = [spoiler]
+        return ChatGenerationChunk(message=message)
+
+    def _spoiler_of_cut_call(self, reply: Reply) -> Any:
+        content = reply.message["content"]
+        if not content or reply.message["stop_reason"] not in CUT_REASONS:
+            return None
+        block = content[-1]
+        if block.get("type") != "tool_use" or "partial_json" in block:
+            return None  # no call, or spoilt at its stop already
+        return _piece(spoiling(json.dumps(block.get("input") or {})), len(content) - 1)
+
+
+def _closing_arguments(opened: OpenBlock, closed: ContentBlock) -> str:
+    """What the pieces of arguments still lack at the block's stop."""
+    raw = invalid_arguments(closed, cut=False)
+    if raw is not None:
+        return spoiling(raw)
+    if not opened.fragments and closed.get("input"):
+        # Some servers send the whole input at the start, and no pieces.
+        return json.dumps(closed["input"], ensure_ascii=False)
+    return ""
+
+
+def _piece(arguments: str, index: int) -> Any:
+    return {"name": None, "args": arguments, "id": None, "index": index, "type": "tool_call_chunk"}
+
+
+def spoiling(raw: str) -> str:
+    """The fewest characters after which core does not take ``raw`` for a call.
+
+    When chunks are added up, core completes cut JSON by guessing (``{"amount": 1`` of 1000 becomes a
+    valid call), and only a closing bracket that matches nothing makes it an invalid tool call. The
+    exact arguments stay in the block's ``partial_json``.
+    """
+    inside = escaped = False
+    stack: list[str] = []
+    for char in raw:
+        if inside:
+            if char == '"' and not escaped:
+                inside = False
+            escaped = char == "\\" and not escaped
+        elif char == '"':
+            inside, escaped = True, False
+        elif char in "{[":
+            stack.append(char)
+        elif char in "}]" and stack:
+            stack.pop()
+    end_of_string = ("\\" if escaped else "") + '"' if inside else ""
+    return end_of_string + ("]" if stack and stack[-1] == "{" else "}")

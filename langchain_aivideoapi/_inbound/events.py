@@ -1,0 +1,140 @@
+"""Stream events to LangChain's own protocol events (``stream_events(version="v3")``), sans-IO."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aivideoapi_core import ContentBlock, MessageAccumulator, Reply, StreamEvent
+from langchain_aivideoapi._inbound.chunks import STARTED_EARLY
+from langchain_aivideoapi._inbound.fast import PROVIDER
+from langchain_aivideoapi._inbound.message import (
+    CUT_REASONS,
+    clean_block,
+    cut_error,
+    invalid_arguments,
+    to_response_metadata,
+    to_usage,
+)
+from langchain_aivideoapi._inbound.standard import (
+    invalid_call_block,
+    standard_block,
+    standard_server_start,
+    tool_call_block,
+)
+
+if TYPE_CHECKING:  # 10 ms of import for one annotation
+    from langchain_protocol.protocol import MessagesData
+
+
+class EventTranslator:
+    """Feed it every event of one stream in turn, then ask for the ``finish``.
+
+    Each block finishes at its own stop. A tool call waits for the event after that, because only
+    then it is known whether the output limit cut it.
+    """
+
+    def __init__(self, accumulator: MessageAccumulator, *, model: str, message_id: str) -> None:
+        self._accumulator = accumulator
+        self._model = model
+        self._message_id = message_id
+        self._kinds: dict[int, str] = {}
+        self._places: dict[int, int] = {}
+        """Indices of the wire to those of the protocol, which are 0, 1, 2 whatever the server says."""
+        self._waiting: tuple[int, ContentBlock] | None = None
+
+    def start(self) -> MessagesData:
+        """The event that begins every message."""
+        metadata: Any = {"provider": PROVIDER, "model": self._model}
+        return {"event": "message-start", "role": "ai", "id": self._message_id, "metadata": metadata}
+
+    def feed(self, event: StreamEvent) -> list[Any]:
+        """The protocol events that ``event`` is worth. The accumulator has taken the event already."""
+        match event["type"]:
+            case "content_block_delta":
+                return self._feed_delta(event["index"], event["delta"])
+            case "content_block_start":
+                return [*self._release(None), *self._start(event["index"], event["content_block"])]
+            case "content_block_stop":
+                return self._stop(event["index"])
+            case "message_delta":
+                return self._release((event.get("delta") or {}).get("stop_reason"))
+            case _:
+                return []
+
+    def _feed_delta(self, index: int, delta: dict[str, Any]) -> list[Any]:
+        data: dict[str, str]
+        match delta["type"]:
+            case "text_delta":
+                data = {"type": "text-delta", "text": delta["text"]}
+            case "input_json_delta":
+                data = {"type": "tool-call-delta", "args": delta["partial_json"]}
+            case "thinking_delta":
+                data = {"type": "reasoning-delta", "reasoning": delta["thinking"]}
+            case _:
+                return []  # signatures and citations are on the finished block
+        return [{"event": "content-block-delta", "index": self._places[index], "delta": data}]
+
+    def _start(self, index: int, block: ContentBlock) -> list[Any]:
+        kind = block.get("type", "")
+        place = self._places[index] = len(self._places)
+        self._kinds[index] = kind
+        content: Any
+        deltas: list[Any] = []
+        match kind:
+            case "text":
+                content = {"type": "text", "text": ""}
+                if block.get("text"):
+                    deltas = self._feed_delta(index, {"type": "text_delta", "text": block["text"]})
+            case "thinking":
+                content = {"type": "reasoning", "reasoning": ""}
+                if block.get("thinking"):
+                    deltas = self._feed_delta(
+                        index, {"type": "thinking_delta", "thinking": block["thinking"]}
+                    )
+            case "tool_use":
+                content = {
+                    "type": "tool_call_chunk",
+                    "id": block.get("id"),
+                    "name": block.get("name"),
+                    "args": "",
+                    "index": index,
+                }
+            case _ if kind in STARTED_EARLY:
+                content = standard_server_start(block)
+            case _:
+                return []  # comes whole, at its stop
+        return [{"event": "content-block-start", "index": place, "content": content}, *deltas]
+
+    def _stop(self, index: int) -> list[Any]:
+        kind = self._kinds.pop(index)
+        closed = clean_block(self._accumulator.closed_block or {})
+        if kind == "tool_use":
+            self._waiting = index, closed
+            return []
+        finished: Any = standard_block(closed)
+        finish = {"event": "content-block-finish", "index": self._places[index], "content": finished}
+        if kind in ("text", "thinking") or kind in STARTED_EARLY:
+            return [finish]
+        start = {"event": "content-block-start", "index": self._places[index], "content": dict(finished)}
+        return [start, finish]
+
+    def _release(self, stop_reason: str | None) -> list[Any]:
+        """Finish the tool call that waits; ``stop_reason`` if the message ends here."""
+        if self._waiting is None:
+            return []
+        (index, block), self._waiting = self._waiting, None
+        raw = invalid_arguments(block, cut=stop_reason in CUT_REASONS)
+        content = (
+            tool_call_block(block, block.get("input") or {})
+            if raw is None
+            else invalid_call_block(block, raw, cut_error(stop_reason))
+        )
+        return [{"event": "content-block-finish", "index": self._places[index], "content": content}]
+
+    def finish(self, reply: Reply, *, with_usage: bool = True) -> list[Any]:
+        """The events that end the message; to be made after the body's end, when all credits are known."""
+        finish: dict[str, Any] = {"event": "message-finish", "metadata": to_response_metadata(reply)}
+        usage = to_usage(reply) if with_usage else None
+        if usage is not None:
+            finish["usage"] = usage
+        return [*self._release(reply.message["stop_reason"]), finish]

@@ -1,0 +1,1 @@
+"""Outbound: LangChain's messages, tools and options to a request."""

@@ -1,0 +1,334 @@
+"""One call: the model's settings and the call's own arguments made into a request, before any I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.outputs.chat_generation import merge_chat_generation_chunks
+
+from aivideoapi_core import (
+    InvalidInputError,
+    MessageAccumulator,
+    Reply,
+    UnsupportedOptionError,
+    advice_for_name,
+    build_payload,
+    call_headers,
+    thinking_is_on,
+)
+from langchain_aivideoapi._inbound.chunks import ChunkTranslator
+from langchain_aivideoapi._inbound.events import EventTranslator
+from langchain_aivideoapi._inbound.message import to_message
+from langchain_aivideoapi._inbound.total import first_chunk
+from langchain_aivideoapi._outbound.content import has_citing_content
+from langchain_aivideoapi._outbound.conversation import to_conversation
+from langchain_aivideoapi._outbound.output import add_output_format
+from langchain_aivideoapi._outbound.output_tool import OutputTool
+from langchain_aivideoapi._outbound.tools import to_tool_choice, to_tools
+
+if TYPE_CHECKING:
+    from aivideoapi_core import Timeout
+
+WIRE_OPTIONS: Final = (
+    "max_tokens",
+    "temperature",
+    "top_p",
+    "top_k",
+    "thinking",
+    "effort",
+    "output_config",
+    "cache_control",
+    "service_tier",
+    "container",
+    "inference_geo",
+    "context_management",
+    "mcp_servers",
+)
+"""Options that have one name everywhere: as a field, as a call argument and in the core."""
+
+_ALIASES: Final = {
+    "model_name": "model",
+    "max_tokens_to_sample": "max_tokens",
+    "stop": "stop_sequences",
+    "reasoning_effort": "effort",
+    "request_metadata": "metadata",
+    "default_request_timeout": "timeout",
+}
+OTHER_NAMES: Final = {
+    "anthropic_api_key": "use api_key on the model",
+    "anthropic_api_url": "use base_url on the model",
+    "anthropic_proxy": "use http_client and http_async_client on the model, made with the proxy",
+    "api_key": "use api_key on the model",
+    "base_url": "use base_url on the model",
+    "default_headers": "use default_headers on the model, or extra_headers per call",
+    "max_retries": "use max_retries on the model",
+    "output_format": "use response_format per call, or output_config with a format",
+    "reuse_last_container": "use container, with the id that the last reply names",
+    "streaming": "use streaming on the model",
+    "system": "use a system message",
+    "user_profile_id": "use user_profile_id per call, or model_kwargs on the model",
+}
+"""Names that other integrations and the official client have, and what to use here."""
+_BODY_ONLY: Final = frozenset({"speed", "diagnostics", "user_profile_id"})
+"""Fields of the wire that the core has no rule for; they go into the body as they are."""
+_CALL_ONLY: Final = frozenset(
+    {
+        "model",
+        "stop_sequences",
+        "metadata",
+        "betas",
+        "timeout",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "strict",
+        "response_format",
+        "extra_headers",
+        "extra_body",
+        "stream_usage",
+    }
+)
+_FRAMEWORK: Final = frozenset({"stream", "ls_structured_output_format", "structured_output_format"})
+"""What langchain-core itself adds to a call's arguments; it has done its work by then."""
+_KNOWN: Final = frozenset(WIRE_OPTIONS) | _CALL_ONLY | _BODY_ONLY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A request that is ready to be sent, and how to read what comes back.
+
+    ``structured``: the reply may hold more than text. ``output_tool``: the tool that stands for an
+    output format which the route does not have.
+    """
+
+    payload: dict[str, Any]
+    headers: dict[str, str] | None
+    timeout: Timeout
+    structured: bool
+    with_usage: bool
+    output_tool: OutputTool | None
+    tags: tuple[str, ...] = ()
+    """For the ledger and the trackers, never sent."""
+
+    def message(self, reply: Reply) -> AIMessage:
+        """The whole reply as a message."""
+        return to_message(self._read(reply))
+
+    def chunks(self, accumulator: MessageAccumulator) -> ChunkStream:
+        """A translator of the stream's events to chunks."""
+        return ChunkStream(self, accumulator)
+
+    def events(self, accumulator: MessageAccumulator, *, message_id: str) -> EventStream:
+        """A translator of the stream's events to LangChain's."""
+        return EventStream(self, accumulator, message_id=message_id)
+
+    def _read(self, reply: Reply) -> Reply:
+        if self.output_tool is None:
+            return reply
+        return replace(reply, message=self.output_tool.as_text(reply.message))
+
+
+class ChunkStream:
+    """``ChunkTranslator`` for one call, with the stand-in for an output format undone."""
+
+    def __init__(self, call: Call, accumulator: MessageAccumulator) -> None:
+        self._call = call
+        self._rewritten = None if call.output_tool is None else call.output_tool.rewriter()
+        self._translator = ChunkTranslator(
+            accumulator if self._rewritten is None else self._rewritten.accumulator,
+            structured=call.structured,
+            with_usage=call.with_usage,
+        )
+        self._feed = self._translator.feed if self._rewritten is None else self._feed_rewritten
+        self._begun = False
+        self.feed = self._feed_first
+
+    def _feed_first(self, event: dict[str, Any]) -> ChatGenerationChunk | None:
+        chunk = self._feed(event)
+        if chunk is None or self._begun:
+            return chunk
+        self._begun, self.feed = True, self._feed
+        return first_chunk(chunk)
+
+    def _feed_rewritten(self, event: dict[str, Any]) -> ChatGenerationChunk | None:
+        assert self._rewritten is not None  # noqa: S101 - for the type checker; feed is only this one then
+        fed = [self._translator.feed(rewritten) for rewritten in self._rewritten.push(event)]
+        return merge_chat_generation_chunks([chunk for chunk in fed if chunk is not None])
+
+    def last(self, reply: Reply) -> ChatGenerationChunk:
+        """See ``ChunkTranslator.last``."""
+        chunk = self._translator.last(self._call._read(reply))
+        if not self._begun:
+            chunk.message.content = ""  # the only chunk is the whole message
+        return chunk
+
+
+class EventStream:
+    """``EventTranslator`` for one call, with the stand-in for an output format undone."""
+
+    def __init__(self, call: Call, accumulator: MessageAccumulator, *, message_id: str) -> None:
+        self._call = call
+        self._rewritten = None if call.output_tool is None else call.output_tool.rewriter()
+        self._translator = EventTranslator(
+            accumulator if self._rewritten is None else self._rewritten.accumulator,
+            model=call.payload["model"],
+            message_id=message_id,
+        )
+        self.start = self._translator.start
+        self.feed = self._translator.feed if self._rewritten is None else self._feed_rewritten
+
+    def _feed_rewritten(self, event: dict[str, Any]) -> list[Any]:
+        assert self._rewritten is not None  # noqa: S101 - for the type checker; feed is only this one then
+        return [
+            translated
+            for rewritten in self._rewritten.push(event)
+            for translated in self._translator.feed(rewritten)
+        ]
+
+    def finish(self, reply: Reply) -> list[Any]:
+        """See ``EventTranslator.finish``."""
+        return self._translator.finish(self._call._read(reply), with_usage=self._call.with_usage)
+
+
+def prepare(
+    defaults: Mapping[str, Any],
+    messages: Sequence[BaseMessage],
+    *,
+    stop: str | Sequence[str] | None,
+    arguments: Mapping[str, Any],
+    stream: bool,
+) -> Call:
+    """Build the request.
+
+    ``defaults`` are the model's settings by the names of ``WIRE_OPTIONS`` and of the call's
+    arguments; ``arguments`` are the call's own and win, ``None`` taking a default back. Raises
+    ``InvalidInputError`` and ``UnsupportedOptionError`` for what cannot be sent.
+    """
+    given = _named(arguments)
+    if stop:
+        given["stop_sequences"] = stop
+    options = _merged(defaults, given)
+    model = options.pop("model")
+    timeout = options.pop("timeout", None)
+    default_headers, extra_headers = options.pop("default_headers", None), options.pop("extra_headers", None)
+    betas = options.pop("betas", None)
+    with_usage = bool(options.pop("stream_usage", True))
+    extra_body = {
+        **options.pop("extra_body", {}),
+        **{name: options.pop(name) for name in _BODY_ONLY & options.keys()},
+    }
+    if extra_body:
+        options["extra_body"] = extra_body
+    if (stops := options.get("stop_sequences")) is not None:
+        options["stop_sequences"] = [stops] if isinstance(stops, str) else list(stops) or None
+    system, turns = to_conversation(messages)
+    if system is not None:
+        options["system"] = system
+    _add_tools(options)
+    response_format = options.pop("response_format", None)
+    output_tool = None
+    if response_format is not None:
+        output_tool = add_output_format(model, options, response_format)
+    payload = build_payload(model, turns, stream=stream, **options)
+    return Call(
+        payload=payload,
+        headers=call_headers(
+            payload, default_headers=default_headers, extra_headers=extra_headers, betas=betas
+        ),
+        timeout=timeout,
+        structured=_is_structured(payload, output_tool),
+        with_usage=with_usage,
+        output_tool=output_tool,
+    )
+
+
+def countable(messages: Sequence[BaseMessage], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What a request would hold that counts as input, be it sendable or not: callers count pieces of
+    a conversation too, down to none at all, to find out what they can keep of it.
+    """
+    options = _named(arguments)
+    system, turns = to_conversation(messages)
+    _add_tools(options)
+    return {"messages": turns, "system": system, "tools": options.get("tools")}
+
+
+def _named(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The call's arguments under one name each. Raises ``UnsupportedOptionError`` for one we do not know."""
+    given: dict[str, Any] = {}
+    for name, value in arguments.items():
+        if name in _FRAMEWORK:
+            continue
+        known = _ALIASES.get(name, name)
+        if known not in _KNOWN:
+            advice = OTHER_NAMES.get(name) or (
+                f"{advice_for_name(name, _KNOWN | _ALIASES.keys())} "
+                f"To send it as a field of the request, use extra_body={{{name!r}: ...}}"
+            )
+            raise UnsupportedOptionError(f"{name!r} is not an argument of this model: {advice}")
+        given[known] = value
+    return given
+
+
+def _merged(defaults: Mapping[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """The model's settings with the call's on top. Output settings are merged field by field."""
+    options = {**defaults, **given}
+    if options["model"] is None:
+        options["model"] = defaults["model"]  # a call cannot be made without one
+    for name in ("extra_body", "extra_headers"):
+        if defaults.get(name) and given.get(name):
+            options[name] = {**defaults[name], **given[name]}
+    if given.get("output_config") and defaults.get("output_config"):
+        options["output_config"] = {**defaults["output_config"], **given["output_config"]}
+    if given.get("effort") is not None and options.get("output_config"):
+        options["output_config"] = {
+            name: value for name, value in options["output_config"].items() if name != "effort"
+        }
+    elif "effort" not in given and (given.get("output_config") or {}).get("effort") is not None:
+        options.pop("effort", None)
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _add_tools(options: dict[str, Any]) -> None:
+    """Tools and tool choice in the wire's form; both may come straight from a call's arguments."""
+    strict, parallel = options.pop("strict", None), options.pop("parallel_tool_calls", None)
+    tools = options.get("tools")
+    if tools is not None:
+        options["tools"] = tools = to_tools(tools, strict=strict)
+    choice = options.pop("tool_choice", None)
+    if choice is not None or (parallel is not None and tools):
+        choice = to_tool_choice(choice, tools or (), parallel_tool_calls=parallel)
+        # Without any tool, "auto" and "none" say nothing, and the wire refuses them.
+        if choice is not None and (
+            tools or options.get("mcp_servers") or choice["type"] not in ("auto", "none")
+        ):
+            options["tool_choice"] = choice
+
+
+def _is_structured(payload: Mapping[str, Any], output_tool: OutputTool | None) -> bool:
+    """Whether the reply may hold more than text."""
+    tools = payload.get("tools") or ()
+    return (
+        len(tools) > (output_tool is not None)
+        or "mcp_servers" in payload
+        or "context_management" in payload
+        or thinking_is_on(payload)
+        or has_citing_content(payload["messages"])
+    )
+
+
+def defaults_from_kwargs(model_kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """``model_kwargs`` sorted into options that have a name, and body fields that have none."""
+    named: dict[str, Any] = {}
+    body: dict[str, Any] = {}
+    for name, value in model_kwargs.items():
+        known = _ALIASES.get(name, name)
+        if known == "model":
+            raise InvalidInputError("model_kwargs must not set the model; use model=")
+        (named if known in _KNOWN else body)[known] = value
+    if body:
+        named["extra_body"] = {**named.get("extra_body", {}), **body}
+    return named

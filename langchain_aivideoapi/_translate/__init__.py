@@ -1,1 +1,0 @@
-"""LangChain messages and tools to the wire and back: pure functions and two small state machines."""

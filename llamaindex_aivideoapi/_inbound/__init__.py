@@ -1,0 +1,1 @@
+"""Inbound: the wire's replies and events to LlamaIndex's responses."""

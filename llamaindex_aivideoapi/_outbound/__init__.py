@@ -1,0 +1,1 @@
+"""Outbound: LlamaIndex's messages, tools and options to a request."""

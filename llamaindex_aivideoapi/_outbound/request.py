@@ -1,0 +1,173 @@
+"""From fields of the model and arguments of a call to one request: pure, and every refusal is here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from llama_index.core.base.llms.types import ChatMessage
+
+from aivideoapi_core import (
+    InvalidInputError,
+    MessageParam,
+    RequestOptions,
+    TextBlockParam,
+    advice_for_name,
+    build_payload,
+    call_headers,
+    model_info,
+    thinking_is_on,
+)
+from llamaindex_aivideoapi._outbound.cache import limit_breakpoints
+from llamaindex_aivideoapi._outbound.conversation import to_messages
+from llamaindex_aivideoapi._outbound.tools import to_tool_choice, to_tools
+
+if TYPE_CHECKING:
+    from aivideoapi_core import Timeout
+
+_WIRE_OPTIONS: Final = frozenset(RequestOptions.__annotations__) - {"system", "extra_body", "tools"}
+_CALL_ONLY: Final = frozenset(
+    {
+        "additional_kwargs", "allow_parallel_tool_calls", "betas", "extra_body", "extra_headers", "model",
+        "stop", "timeout", "tool_required", "tools", "verbose",
+    }
+)  # fmt: skip
+CALL_ARGUMENTS: Final = _WIRE_OPTIONS | _CALL_ONLY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One call, checked: the body, the headers besides the client's own, and a timeout in seconds."""
+
+    payload: dict[str, Any]
+    headers: dict[str, str] | None
+    timeout: Timeout
+
+
+def build_request(
+    messages: Sequence[ChatMessage], *, defaults: Mapping[str, Any], call: Mapping[str, Any], stream: bool
+) -> Request:
+    """One request from the model's own settings and a call's arguments, which win.
+
+    Nothing passed in is changed. Raises ``InvalidInputError`` for an unknown argument and for
+    everything that the core refuses for this model.
+    """
+    settings = _flatten(defaults)
+    for name, value in _flatten(_known(call)).items():
+        if value is not None:
+            settings[name] = _merged(name, settings.get(name), value)
+    model = settings.pop("model")
+    tools = to_tools(settings.pop("tools", None) or ())
+    header_settings = {
+        name: settings.pop(name, None) for name in ("default_headers", "extra_headers", "betas")
+    }
+    timeout = settings.pop("timeout", None)
+    options = _wire_options(settings, tools)
+    system, turns = to_messages(messages, prefill=_may_prefill(model, options))
+    reserved = 1 if options.get("cache_control") is not None else 0
+    tools = limit_breakpoints(tools, system, turns, reserved=reserved)
+    payload = build_payload(
+        model,
+        cast("list[MessageParam]", turns),
+        stream=stream,
+        system=cast("list[TextBlockParam]", system) or None,
+        tools=tools or None,
+        **options,
+    )
+    return Request(payload=payload, headers=call_headers(payload, **header_settings), timeout=timeout)
+
+
+def unknown_argument(name: str, known: Sequence[str], *, place: str) -> InvalidInputError:
+    """The error for an argument that nobody knows, with the fix."""
+    if hint := _RENAMED.get(name):
+        return InvalidInputError(f"{place} has no argument {name!r}: {hint}")
+    return InvalidInputError(
+        f"{place} has no argument {name!r}: {advice_for_name(name, known)} "
+        f"For a field of the request's body use additional_kwargs={{{name!r}: ...}}"
+    )
+
+
+_OF_CLOUDS: Final = (
+    "region", "project_id", "credentials", "aws_region", "aws_access_key_id", "aws_secret_access_key",
+    "aws_access_key", "aws_secret_key", "aws_session_token", "aws_profile",
+)  # fmt: skip
+_NO_CLOUD: Final = "the platform has a key and an address of its own, no way through a cloud; leave it out"
+_RENAMED: Final[Mapping[str, str]] = {
+    **dict.fromkeys(_OF_CLOUDS, _NO_CLOUD),
+    "thinking_dict": "use thinking=",
+    "cache_idx": "put a CachePoint block where the cached part ends, or set cache_control=",
+    "anthropic_api_key": "use api_key=",
+    "auth_token": "use api_key=",
+    "model_name": "use model=",
+    "max_tokens_to_sample": "use max_tokens=",
+    "request_timeout": "use timeout=, in seconds",
+    "system": "use system_prompt= on the model, or a system message in the call",
+    "output_format": "use output_config={'format': ...}, or as_structured_llm",
+    "disable_parallel_tool_use": "use allow_parallel_tool_calls=",
+    "messages": "pass the messages as the first argument",
+    "stream": "use stream_chat or stream_complete",
+    "headers": "use extra_headers= for a call, default_headers= for the model",
+    "extra_query": "the platform takes no query parameters",
+}
+
+
+def _known(call: Mapping[str, Any]) -> Mapping[str, Any]:
+    for name in call:
+        if name not in CALL_ARGUMENTS:
+            raise unknown_argument(name, sorted(CALL_ARGUMENTS), place="the call")
+    return call
+
+
+def _flatten(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """One level of settings: ``additional_kwargs`` spread out, names that mean the same made one.
+
+    What is not an option of ours in ``additional_kwargs`` is a field of the body.
+    """
+    flat = {name: value for name, value in arguments.items() if value is not None}
+    extra = flat.pop("additional_kwargs", None) or {}
+    body = dict(flat.pop("extra_body", None) or {})
+    for name, value in extra.items():
+        if name in CALL_ARGUMENTS:
+            flat[name] = value
+        else:
+            body[name] = value
+    if body:
+        flat["extra_body"] = body
+    stop = flat.pop("stop", None)
+    if stop is not None:
+        stops = [stop] if isinstance(stop, str) else list(stop)
+        if flat.get("stop_sequences") not in (None, stops):
+            raise InvalidInputError("stop and stop_sequences differ; they are the same thing, so set one")
+        flat["stop_sequences"] = stops
+    return flat
+
+
+def _merged(name: str, default: Any, value: Any) -> Any:
+    """A call's value beside the model's: lists of additions add up, everything else is replaced."""
+    if default is None:
+        return value
+    if name in ("tools", "betas", "mcp_servers"):
+        return [*default, *value]
+    if name in ("extra_body", "extra_headers", "output_config"):
+        return {**default, **value}
+    return value
+
+
+def _wire_options(settings: dict[str, Any], tools: Sequence[Any]) -> dict[str, Any]:
+    settings.pop("verbose", None)  # the frameworks pass it on; it is about their own printing
+    required = bool(settings.pop("tool_required", False))
+    parallel = settings.pop("allow_parallel_tool_calls", None)
+    choice = settings.pop("tool_choice", None)
+    if choice is not None or (tools and (required or parallel is False)):
+        choice = to_tool_choice(choice, required=required, parallel=parallel is not False)
+    if choice is not None and (tools or settings.get("mcp_servers") or choice["type"] in ("any", "tool")):
+        settings["tool_choice"] = choice  # without any tool, "auto" and "none" say nothing, and are refused
+    return settings
+
+
+def _may_prefill(model: str, options: Mapping[str, Any]) -> bool:
+    """Whether the conversation may end with an assistant turn."""
+    thinking = options.get("thinking")
+    on = thinking is True or thinking_is_on({"thinking": thinking})
+    return isinstance(model, str) and model_info(model).prefill and not on
