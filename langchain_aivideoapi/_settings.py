@@ -35,7 +35,7 @@ from aivideoapi_core import (
     advice_for_name,
 )
 from langchain_aivideoapi._inbound.fast import PROVIDER
-from langchain_aivideoapi._outbound.call import OTHER_NAMES, WIRE_OPTIONS, defaults_from_kwargs
+from langchain_aivideoapi._outbound.request import OTHER_NAMES, WIRE_OPTIONS, defaults_from_kwargs
 from langchain_aivideoapi._profiles import profile_of
 from langchain_aivideoapi._tags import FRAMEWORK
 

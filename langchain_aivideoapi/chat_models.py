@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -19,9 +18,10 @@ from langchain_core.runnables import (
 )
 from langchain_core.utils.utils import LC_ID_PREFIX
 
+from langchain_aivideoapi._call import Call
 from langchain_aivideoapi._errors import TransientModelError, langchain_errors
 from langchain_aivideoapi._inbound import standard
-from langchain_aivideoapi._outbound.call import Call, countable, prepare
+from langchain_aivideoapi._outbound.request import build_request, countable
 from langchain_aivideoapi._outbound.tools import ToolLike, to_tool_choice, to_tools
 from langchain_aivideoapi._settings import Settings
 from langchain_aivideoapi._tags import FRAMEWORK, run_tags, with_run_tags
@@ -74,8 +74,10 @@ class ChatAIVideoAPI(Settings):
         run: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None = None,
     ) -> Call:
         tags = run_tags(run, [*(self.tags or ()), *arguments.pop("spend_tags", ())])
-        call = prepare(self._defaults(), messages, stop=stop, arguments=arguments, stream=stream)
-        return replace(call, tags=tags)
+        request = build_request(
+            messages, defaults=self._defaults(), stop=stop, arguments=arguments, stream=stream
+        )
+        return Call(request, tags)
 
     def _generate(
         self,
@@ -87,7 +89,10 @@ class ChatAIVideoAPI(Settings):
         with langchain_errors():
             call = self._call(messages, stop, kwargs, stream=False, run=run_manager)
             reply = self._sync_client().create(
-                call.payload, headers=call.headers, timeout=call.timeout, tags=call.tags
+                call.request.payload,
+                headers=call.request.headers,
+                timeout=call.request.timeout,
+                tags=call.tags,
             )
             return ChatResult(generations=[ChatGeneration(message=call.message(reply))])
 
@@ -101,7 +106,10 @@ class ChatAIVideoAPI(Settings):
         with langchain_errors():
             call = self._call(messages, stop, kwargs, stream=False, run=run_manager)
             reply = await self._async_client().create(
-                call.payload, headers=call.headers, timeout=call.timeout, tags=call.tags
+                call.request.payload,
+                headers=call.request.headers,
+                timeout=call.request.timeout,
+                tags=call.tags,
             )
             return ChatResult(generations=[ChatGeneration(message=call.message(reply))])
 
@@ -116,7 +124,10 @@ class ChatAIVideoAPI(Settings):
             call = self._call(messages, stop, kwargs, stream=True, run=run_manager)
             client = self._sync_client()
             with client.stream(
-                call.payload, headers=call.headers, timeout=call.timeout, tags=call.tags
+                call.request.payload,
+                headers=call.request.headers,
+                timeout=call.request.timeout,
+                tags=call.tags,
             ) as events:
                 chunks = call.chunks(events.accumulator)
                 for event in events:
@@ -141,7 +152,10 @@ class ChatAIVideoAPI(Settings):
             call = self._call(messages, stop, kwargs, stream=True, run=run_manager)
             client = self._async_client()
             async with client.stream(
-                call.payload, headers=call.headers, timeout=call.timeout, tags=call.tags
+                call.request.payload,
+                headers=call.request.headers,
+                timeout=call.request.timeout,
+                tags=call.tags,
             ) as events:
                 chunks = call.chunks(events.accumulator)
                 async for event in events:
@@ -167,7 +181,10 @@ class ChatAIVideoAPI(Settings):
             call = self._call(messages, stop, kwargs, stream=True, run=run_manager)
             client = self._sync_client()
             with client.stream(
-                call.payload, headers=call.headers, timeout=call.timeout, tags=call.tags
+                call.request.payload,
+                headers=call.request.headers,
+                timeout=call.request.timeout,
+                tags=call.tags,
             ) as events:
                 translator = call.events(events.accumulator, message_id=_message_id(run_manager))
                 yield translator.start()
@@ -188,7 +205,10 @@ class ChatAIVideoAPI(Settings):
             call = self._call(messages, stop, kwargs, stream=True, run=run_manager)
             client = self._async_client()
             async with client.stream(
-                call.payload, headers=call.headers, timeout=call.timeout, tags=call.tags
+                call.request.payload,
+                headers=call.request.headers,
+                timeout=call.request.timeout,
+                tags=call.tags,
             ) as events:
                 translator = call.events(events.accumulator, message_id=_message_id(run_manager))
                 yield translator.start()
@@ -403,7 +423,7 @@ class ChatAIVideoAPI(Settings):
         with langchain_errors():
             payload = self._call(
                 self._convert_input(messages).to_messages(), stop, kwargs, stream=False
-            ).payload
+            ).request.payload
             return estimate_credits(payload, prices=(self.prices or {}).get(payload["model"]))
 
     def credits(self) -> Balance:

@@ -39,13 +39,13 @@ from aivideoapi_core import (
     resolve_base_url,
 )
 from llamaindex_aivideoapi import _structured
+from llamaindex_aivideoapi._inbound.first_call import keep_first_call
 from llamaindex_aivideoapi._inbound.message import to_chat_response
 from llamaindex_aivideoapi._inbound.streaming import ResponseStream
 from llamaindex_aivideoapi._outbound.request import Request, build_request, unknown_argument
 from llamaindex_aivideoapi._outbound.tools import to_tools, tool_selections
 from llamaindex_aivideoapi._outbound.with_tools import (
     cache_tools,
-    keep_first_call,
     prepare_call,
     prepare_required_call,
 )

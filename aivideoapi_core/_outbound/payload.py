@@ -6,31 +6,18 @@ route or a model of the catalogue is known to refuse raises here and names the a
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Unpack
 
 from aivideoapi_core._catalogue.models import ModelInfo, model_info
 from aivideoapi_core._catalogue.routes import Route
-from aivideoapi_core._errors import InvalidInputError, UnsupportedOptionError
+from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._outbound.params import MessageParam, RequestOptions
+from aivideoapi_core._outbound.refusals import refuse
+from aivideoapi_core._outbound.thinking import thinking_fields
 
-TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")
-"""What the wire accepts as a tool's name (match the whole name)."""
-
-MAX_CACHE_BREAKPOINTS: Final = 4
-MAX_IMAGE_BYTES: Final = 5 * 1024 * 1024
-"""Official limit for one base64 image, decoded."""
-MIN_THINKING_BUDGET: Final = 1024
-MIN_THINKING_TOP_P: Final = 0.95
-
-_IMAGE_TYPES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
-_ROLES: Final = frozenset({"user", "assistant", "system"})
 _OPTIONS: Final = RequestOptions.__annotations__.keys()
 _OWN_FIELDS: Final = frozenset({"model", "messages", "stream"})
-_FORCED: Final = frozenset({"any", "tool"})
-_THINKS: Final = frozenset({"enabled", "adaptive"})
 
 
 def build_payload(
@@ -78,39 +65,8 @@ def build_payload(
     body |= extra
     if info.route is Route.DIRECT and "max_tokens" not in body:
         body["max_tokens"] = _default_max_tokens(info, body.get("thinking"))
-    _check(body, info)
+    refuse(body, info)
     return body
-
-
-def thinking_fields(route: Route, thinking: bool | Mapping[str, Any]) -> dict[str, Any]:
-    """Spell the thinking option for ``route``; raise ``UnsupportedOptionError`` if it has no words for it."""
-    match route, thinking:
-        case _, False:
-            return {}
-        case Route.NATIVE, True:
-            return {"thinkingFlag": True}
-        case Route.NATIVE, {"type": "disabled"}:
-            return {}
-        case Route.NATIVE, _:
-            raise UnsupportedOptionError(
-                f"thinking={thinking!r} cannot be sent on the native route, which only has a switch: "
-                "use thinking=True, or a model id that ends in '/anthropic'"
-            )
-        case Route.DIRECT, {"type": str()}:
-            return {"thinking": dict(thinking)}  # type: ignore[arg-type]  # the pattern proved a mapping
-        case _:
-            raise UnsupportedOptionError(
-                f"thinking={thinking!r} cannot be sent on the direct-forward route, which wants an object: "
-                "use {'type': 'adaptive'} or {'type': 'enabled', 'budget_tokens': 4096}"
-            )
-
-
-def thinking_is_on(body: Mapping[str, Any]) -> bool:
-    """Whether a body asks for thinking, in the words of either route."""
-    thinking = body.get("thinking")
-    return body.get("thinkingFlag") is True or (
-        isinstance(thinking, Mapping) and thinking.get("type") in _THINKS
-    )
 
 
 def _with_effort(output_config: Mapping[str, Any], effort: str) -> dict[str, Any]:
@@ -126,200 +82,3 @@ def _default_max_tokens(info: ModelInfo, thinking: Any) -> int:
     budget = thinking.get("budget_tokens") if isinstance(thinking, Mapping) else None
     room = budget if type(budget) is int and budget > 0 else 0
     return min(info.default_max_tokens + room, info.max_output_tokens)
-
-
-def _check(body: Mapping[str, Any], info: ModelInfo) -> None:
-    _check_numbers(body)
-    _check_tools(body)
-    _check_messages(body["messages"])
-    _check_cache_breakpoints(body)
-    if info.route is Route.DIRECT:
-        _check_thinking(body)
-    if info.known and info.route is Route.DIRECT:
-        _check_model_rules(body, info)
-
-
-def _check_numbers(body: Mapping[str, Any]) -> None:
-    for name, low, high in (("temperature", 0.0, 1.0), ("top_p", 0.0, 1.0)):
-        value = body.get(name)
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise InvalidInputError(f"{name} must be a number, not {value!r}")
-        if not low <= value <= high:
-            raise InvalidInputError(f"{name}={value!r} is outside {low:g} to {high:g}")
-    for name, least in (("max_tokens", 1), ("top_k", 0)):
-        value = body.get(name)
-        if value is not None and (type(value) is not int or value < least):
-            raise InvalidInputError(f"{name} must be a whole number of at least {least}, not {value!r}")
-    stops = body.get("stop_sequences")
-    if stops is not None and (
-        isinstance(stops, str) or not all(isinstance(stop, str) and stop for stop in stops)
-    ):
-        raise InvalidInputError("stop_sequences must be a list of non-empty strings")
-
-
-def _check_tools(body: Mapping[str, Any]) -> None:
-    tools = body.get("tools") or ()
-    if not isinstance(tools, (list, tuple)) or not all(isinstance(tool, Mapping) for tool in tools):
-        raise InvalidInputError("tools must be a list of mappings with name and input_schema")
-    for tool in tools:
-        if tool.get("type", "custom") != "custom":
-            continue  # a server tool: its fields are the platform's business
-        name = tool.get("name")
-        if not isinstance(name, str) or not TOOL_NAME.fullmatch(name):
-            raise InvalidInputError(
-                f"tool name {name!r} is not accepted: use 1 to 128 letters, digits, '_' or '-'"
-            )
-    choice = body.get("tool_choice")
-    if choice is not None and not isinstance(choice, Mapping):
-        raise InvalidInputError(f"tool_choice must be a mapping such as {{'type': 'auto'}}, not {choice!r}")
-    if not choice or choice.get("type") not in _FORCED:
-        return
-    if not tools and "mcp_servers" not in body:
-        raise InvalidInputError(f"tool_choice={choice!r} needs tools, and none were given")
-    names = {tool.get("name") for tool in tools}
-    if choice["type"] == "tool" and choice.get("name") not in names and "mcp_servers" not in body:
-        raise InvalidInputError(
-            f"tool_choice names {choice.get('name')!r}, which is not among the tools {sorted(map(str, names))}"
-        )
-    if thinking_is_on(body):
-        raise UnsupportedOptionError(
-            f"tool_choice={choice['type']!r} cannot be combined with thinking: "
-            "use 'auto' or 'none', or switch thinking off for this call"
-        )
-
-
-def _check_messages(messages: Sequence[Mapping[str, Any]]) -> None:
-    if not messages:
-        raise InvalidInputError(
-            "messages must not be empty: give at least one turn that is neither blank nor a system prompt"
-        )
-    for position, message in enumerate(messages):
-        if not _is_mapping(message) or message.get("role") not in _ROLES:
-            role = message.get("role") if isinstance(message, Mapping) else message
-            raise InvalidInputError(f"messages[{position}] has role {role!r}; use 'user' or 'assistant'")
-        content = message.get("content")
-        if not content or not isinstance(content, (str, list, tuple)):
-            raise InvalidInputError(f"messages[{position}] has no content; leave it out or give it some")
-        if not isinstance(content, str):
-            _check_blocks(content, position)
-
-
-def _is_mapping(value: Any) -> bool:
-    """As ``isinstance`` says, at once for the common case: long histories have thousands of blocks."""
-    return type(value) is dict or isinstance(value, Mapping)
-
-
-def _check_blocks(blocks: Iterable[Any], position: int) -> None:
-    for block in blocks:
-        if not _is_mapping(block) or not isinstance(block.get("type"), str):
-            raise InvalidInputError(
-                f"messages[{position}] holds {block!r}, which is not a content block with a type"
-            )
-        if block["type"] == "image":
-            _check_image(block, position)
-        elif block["type"] == "tool_result":
-            _check_blocks(_blocks(block.get("content")), position)
-
-
-def _check_image(block: Mapping[str, Any], position: int) -> None:
-    source = block.get("source")
-    if not isinstance(source, Mapping) or source.get("type") != "base64":
-        return
-    data, media_type = source.get("data"), source.get("media_type")
-    if media_type not in _IMAGE_TYPES:
-        raise InvalidInputError(
-            f"messages[{position}] holds an image of type {media_type!r}; "
-            f"use one of {', '.join(_IMAGE_TYPES)}, or convert the image"
-        )
-    if isinstance(data, str) and len(data) * 3 // 4 > MAX_IMAGE_BYTES:
-        raise InvalidInputError(
-            f"messages[{position}] holds an image of {len(data) * 3 // 4:,} bytes; "
-            f"the limit is {MAX_IMAGE_BYTES:,}: scale it down, or send it by URL"
-        )
-
-
-def _check_cache_breakpoints(body: Mapping[str, Any]) -> None:
-    count = _breakpoints_in((body, *(body.get("tools") or ()), *_blocks(body.get("system"))))
-    count += sum([_breakpoints_in(_blocks(message["content"])) for message in body["messages"]])
-    if count > MAX_CACHE_BREAKPOINTS:
-        raise InvalidInputError(
-            f"the request has {count} cache_control breakpoints; at most {MAX_CACHE_BREAKPOINTS} are allowed"
-        )
-
-
-def _breakpoints_in(parts: Iterable[Mapping[str, Any]]) -> int:
-    """How many of ``parts``, and of what tool results among them hold, carry ``cache_control``."""
-    count = 0
-    for part in parts:
-        if part.get("cache_control") is not None:
-            count += 1
-        if part.get("type") == "tool_result":
-            count += _breakpoints_in(_blocks(part.get("content")))
-    return count
-
-
-def _blocks(content: Any) -> Iterable[Mapping[str, Any]]:
-    return content if isinstance(content, (list, tuple)) else ()
-
-
-def _check_thinking(body: Mapping[str, Any]) -> None:
-    if thinking_is_on(body):
-        _check_sampling_while_thinking(body)
-    thinking = body.get("thinking")
-    if not isinstance(thinking, Mapping) or thinking.get("type") != "enabled":
-        return
-    budget = thinking.get("budget_tokens")
-    if type(budget) is not int or budget < MIN_THINKING_BUDGET:
-        raise InvalidInputError(
-            f"thinking['budget_tokens'] must be a whole number of at least {MIN_THINKING_BUDGET}, not {budget!r}"
-        )
-    if budget >= body["max_tokens"]:
-        raise InvalidInputError(
-            f"thinking['budget_tokens']={budget} must be less than max_tokens={body['max_tokens']}"
-        )
-
-
-def _check_sampling_while_thinking(body: Mapping[str, Any]) -> None:
-    """Official documentation, "Extended thinking": no temperature and no top_k, top_p from 0.95 to 1."""
-    temperature, top_p = body.get("temperature"), body.get("top_p")
-    for name, is_refused in (
-        ("temperature", temperature is not None and temperature != 1),
-        ("top_k", body.get("top_k") is not None),
-        ("top_p", top_p is not None and top_p < MIN_THINKING_TOP_P),
-    ):
-        if is_refused:
-            raise UnsupportedOptionError(
-                f"{name}={body[name]!r} cannot be combined with thinking: leave it out, "
-                "or switch thinking off for this call"
-            )
-
-
-def _check_model_rules(body: Mapping[str, Any], info: ModelInfo) -> None:
-    """What a model of the catalogue is known to refuse on the direct-forward route."""
-    if body["max_tokens"] > info.max_output_tokens:
-        raise UnsupportedOptionError(
-            f"max_tokens={body['max_tokens']} is more than {info.id} can give ({info.max_output_tokens})"
-        )
-    kind = body["thinking"].get("type") if isinstance(body.get("thinking"), Mapping) else None
-    if kind is not None and kind not in info.thinking:
-        raise UnsupportedOptionError(
-            f"thinking type {kind!r} is not supported by {info.id}; it takes {sorted(info.thinking)}"
-        )
-    output_config = body.get("output_config")
-    effort = output_config.get("effort") if isinstance(output_config, Mapping) else None
-    if effort is not None and effort not in info.efforts:
-        levels = sorted(info.efforts) if info.efforts else "no effort setting"
-        raise UnsupportedOptionError(f"effort={effort!r} is not supported by {info.id}; it takes {levels}")
-    if info.sampling == "one" and body.get("temperature") is not None and body.get("top_p") is not None:
-        raise UnsupportedOptionError(f"{info.id} takes temperature or top_p, not both; set one")
-    if info.sampling == "fixed":
-        for name in ("temperature", "top_p", "top_k"):
-            if body.get(name) is not None and body[name] != 1:
-                raise UnsupportedOptionError(f"{name} cannot be set for {info.id}; leave it out")
-    if not info.prefill and body["messages"][-1]["role"] == "assistant":
-        raise UnsupportedOptionError(
-            f"the last of messages is an assistant turn, which {info.id} cannot continue; "
-            "end with a user turn, or use a model that takes a prefilled answer"
-        )

@@ -24,14 +24,13 @@ from aivideoapi_core import (
     output_schema,
     route_of,
 )
-from langchain_aivideoapi._outbound.output_tool import OutputTool
 
 _NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_-]+")
 _JSON_ONLY: Final = "Answer with one JSON object and nothing else: no other text, no Markdown fences."
 _USE_THE_TOOL: Final = "Give your final answer by calling the tool {name!r}, without any other text."
 
 
-def add_output_format(model: str, options: dict[str, Any], response_format: Any) -> OutputTool | None:
+def add_output_format(model: str, options: dict[str, Any], response_format: Any) -> str | None:
     """Set ``response_format`` in ``options`` the way the route of ``model`` can say it.
 
     Takes OpenAI's ``{"type": "json_schema", "json_schema": {"name", "schema"}}`` (what LangChain's
@@ -78,7 +77,7 @@ def rooted(schema: Mapping[str, Any]) -> dict[str, Any]:
     return root
 
 
-def _add_output_tool(options: dict[str, Any], name: str, schema: Mapping[str, Any]) -> OutputTool:
+def _add_output_tool(options: dict[str, Any], name: str, schema: Mapping[str, Any]) -> str:
     taken = {tool.get("name") for tool in options.get("tools", ())}
     name = _NOT_IN_NAMES.sub("_", name)[:120] or "answer"
     while name in taken:
@@ -91,7 +90,7 @@ def _add_output_tool(options: dict[str, Any], name: str, schema: Mapping[str, An
         _add_instruction(options, _USE_THE_TOOL.format(name=name))
     elif options.get("tool_choice", {}).get("type", "auto") == "auto":
         options["tool_choice"] = {**options.get("tool_choice", {}), "type": "any"}
-    return OutputTool(name)
+    return name
 
 
 def _schema_of(response_format: Any) -> tuple[str, dict[str, Any]] | None:

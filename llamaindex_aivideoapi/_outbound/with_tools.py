@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, ToolCallBlock
-
-from llamaindex_aivideoapi._inbound.message import WIRE_CONTENT, tool_call_dicts
+from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
 
 def prepare_call(
@@ -45,16 +43,3 @@ def prepare_required_call(call: dict[str, Any], *, thinking: bool) -> dict[str, 
     names = " or ".join(str(tool.get("name")) for tool in call["tools"])
     request = ChatMessage(role=MessageRole.USER, content=f"Answer only by calling {names}.")
     return {**call, "messages": [*call["messages"], request]}
-
-
-def keep_first_call(response: ChatResponse) -> ChatResponse:
-    """The response with its first tool call only; ``raw`` keeps them all."""
-    message = response.message
-    calls = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
-    if len(calls) < 2:
-        return response
-    blocks = [block for block in message.blocks if not isinstance(block, ToolCallBlock) or block is calls[0]]
-    extra = {name: value for name, value in message.additional_kwargs.items() if name != WIRE_CONTENT}
-    extra["tool_calls"] = tool_call_dicts(blocks)
-    kept = message.model_copy(update={"blocks": blocks, "additional_kwargs": extra})
-    return response.model_copy(update={"message": kept})

@@ -1,33 +1,24 @@
-"""One call: the model's settings and the call's own arguments made into a request, before any I/O."""
+"""From settings of the model and arguments of a call to one request: pure, and every refusal is here."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGenerationChunk
-from langchain_core.outputs.chat_generation import merge_chat_generation_chunks
+from langchain_core.messages import BaseMessage
 
 from aivideoapi_core import (
     InvalidInputError,
-    MessageAccumulator,
-    Reply,
     UnsupportedOptionError,
     advice_for_name,
     build_payload,
     call_headers,
     thinking_is_on,
 )
-from langchain_aivideoapi._inbound.chunks import ChunkTranslator
-from langchain_aivideoapi._inbound.events import EventTranslator
-from langchain_aivideoapi._inbound.message import to_message
-from langchain_aivideoapi._inbound.total import first_chunk
 from langchain_aivideoapi._outbound.content import has_citing_content
 from langchain_aivideoapi._outbound.conversation import to_conversation
 from langchain_aivideoapi._outbound.output import add_output_format
-from langchain_aivideoapi._outbound.output_tool import OutputTool
 from langchain_aivideoapi._outbound.tools import to_tool_choice, to_tools
 
 if TYPE_CHECKING:
@@ -98,11 +89,11 @@ _KNOWN: Final = frozenset(WIRE_OPTIONS) | _CALL_ONLY | _BODY_ONLY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """A request that is ready to be sent, and how to read what comes back.
+class Request:
+    """One call, checked: the body, the headers besides the client's own, and a timeout in seconds.
 
-    ``structured``: the reply may hold more than text. ``output_tool``: the tool that stands for an
-    output format which the route does not have.
+    ``structured``: the reply may hold more than text. ``output_tool``: the name of the tool that stands
+    for an output format which the route does not have.
     """
 
     payload: dict[str, Any]
@@ -110,99 +101,18 @@ class Call:
     timeout: Timeout
     structured: bool
     with_usage: bool
-    output_tool: OutputTool | None
-    tags: tuple[str, ...] = ()
-    """For the ledger and the trackers, never sent."""
-
-    def message(self, reply: Reply) -> AIMessage:
-        """The whole reply as a message."""
-        return to_message(self._read(reply))
-
-    def chunks(self, accumulator: MessageAccumulator) -> ChunkStream:
-        """A translator of the stream's events to chunks."""
-        return ChunkStream(self, accumulator)
-
-    def events(self, accumulator: MessageAccumulator, *, message_id: str) -> EventStream:
-        """A translator of the stream's events to LangChain's."""
-        return EventStream(self, accumulator, message_id=message_id)
-
-    def _read(self, reply: Reply) -> Reply:
-        if self.output_tool is None:
-            return reply
-        return replace(reply, message=self.output_tool.as_text(reply.message))
+    output_tool: str | None
 
 
-class ChunkStream:
-    """``ChunkTranslator`` for one call, with the stand-in for an output format undone."""
-
-    def __init__(self, call: Call, accumulator: MessageAccumulator) -> None:
-        self._call = call
-        self._rewritten = None if call.output_tool is None else call.output_tool.rewriter()
-        self._translator = ChunkTranslator(
-            accumulator if self._rewritten is None else self._rewritten.accumulator,
-            structured=call.structured,
-            with_usage=call.with_usage,
-        )
-        self._feed = self._translator.feed if self._rewritten is None else self._feed_rewritten
-        self._begun = False
-        self.feed = self._feed_first
-
-    def _feed_first(self, event: dict[str, Any]) -> ChatGenerationChunk | None:
-        chunk = self._feed(event)
-        if chunk is None or self._begun:
-            return chunk
-        self._begun, self.feed = True, self._feed
-        return first_chunk(chunk)
-
-    def _feed_rewritten(self, event: dict[str, Any]) -> ChatGenerationChunk | None:
-        assert self._rewritten is not None  # noqa: S101 - for the type checker; feed is only this one then
-        fed = [self._translator.feed(rewritten) for rewritten in self._rewritten.push(event)]
-        return merge_chat_generation_chunks([chunk for chunk in fed if chunk is not None])
-
-    def last(self, reply: Reply) -> ChatGenerationChunk:
-        """See ``ChunkTranslator.last``."""
-        chunk = self._translator.last(self._call._read(reply))
-        if not self._begun:
-            chunk.message.content = ""  # the only chunk is the whole message
-        return chunk
-
-
-class EventStream:
-    """``EventTranslator`` for one call, with the stand-in for an output format undone."""
-
-    def __init__(self, call: Call, accumulator: MessageAccumulator, *, message_id: str) -> None:
-        self._call = call
-        self._rewritten = None if call.output_tool is None else call.output_tool.rewriter()
-        self._translator = EventTranslator(
-            accumulator if self._rewritten is None else self._rewritten.accumulator,
-            model=call.payload["model"],
-            message_id=message_id,
-        )
-        self.start = self._translator.start
-        self.feed = self._translator.feed if self._rewritten is None else self._feed_rewritten
-
-    def _feed_rewritten(self, event: dict[str, Any]) -> list[Any]:
-        assert self._rewritten is not None  # noqa: S101 - for the type checker; feed is only this one then
-        return [
-            translated
-            for rewritten in self._rewritten.push(event)
-            for translated in self._translator.feed(rewritten)
-        ]
-
-    def finish(self, reply: Reply) -> list[Any]:
-        """See ``EventTranslator.finish``."""
-        return self._translator.finish(self._call._read(reply), with_usage=self._call.with_usage)
-
-
-def prepare(
-    defaults: Mapping[str, Any],
+def build_request(
     messages: Sequence[BaseMessage],
     *,
+    defaults: Mapping[str, Any],
     stop: str | Sequence[str] | None,
     arguments: Mapping[str, Any],
     stream: bool,
-) -> Call:
-    """Build the request.
+) -> Request:
+    """One request from the model's own settings and a call's arguments, which win.
 
     ``defaults`` are the model's settings by the names of ``WIRE_OPTIONS`` and of the call's
     arguments; ``arguments`` are the call's own and win, ``None`` taking a default back. Raises
@@ -234,7 +144,7 @@ def prepare(
     if response_format is not None:
         output_tool = add_output_format(model, options, response_format)
     payload = build_payload(model, turns, stream=stream, **options)
-    return Call(
+    return Request(
         payload=payload,
         headers=call_headers(
             payload, default_headers=default_headers, extra_headers=extra_headers, betas=betas
@@ -308,7 +218,7 @@ def _add_tools(options: dict[str, Any]) -> None:
             options["tool_choice"] = choice
 
 
-def _is_structured(payload: Mapping[str, Any], output_tool: OutputTool | None) -> bool:
+def _is_structured(payload: Mapping[str, Any], output_tool: str | None) -> bool:
     """Whether the reply may hold more than text."""
     tools = payload.get("tools") or ()
     return (

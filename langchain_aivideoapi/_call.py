@@ -1,0 +1,48 @@
+"""One call of the model: the request that goes out, and the readers of what comes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from langchain_core.messages import AIMessage
+
+from aivideoapi_core import MessageAccumulator, Reply
+from langchain_aivideoapi._inbound.message import to_message
+from langchain_aivideoapi._inbound.output_tool import OutputTool
+from langchain_aivideoapi._inbound.streams import ChunkStream, EventStream, read_reply
+from langchain_aivideoapi._outbound.request import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that is ready to be sent, and how to read what comes back."""
+
+    request: Request
+    tags: tuple[str, ...] = ()
+    """For the ledger and the trackers, never sent."""
+
+    def message(self, reply: Reply) -> AIMessage:
+        """The whole reply as a message."""
+        tool = self.request.output_tool
+        return to_message(read_reply(reply, None if tool is None else OutputTool(tool)))
+
+    def chunks(self, accumulator: MessageAccumulator) -> ChunkStream:
+        """A translator of the stream's events to chunks."""
+        request = self.request
+        return ChunkStream(
+            accumulator,
+            structured=request.structured,
+            with_usage=request.with_usage,
+            output_tool=request.output_tool,
+        )
+
+    def events(self, accumulator: MessageAccumulator, *, message_id: str) -> EventStream:
+        """A translator of the stream's events to LangChain's."""
+        request = self.request
+        return EventStream(
+            accumulator,
+            model=request.payload["model"],
+            message_id=message_id,
+            with_usage=request.with_usage,
+            output_tool=request.output_tool,
+        )
