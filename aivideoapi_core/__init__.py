@@ -9,16 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aivideoapi_core._catalogue.amounts import Credits, parse_reported
 from aivideoapi_core._catalogue.models import ModelInfo, known_models, model_info
-from aivideoapi_core._catalogue.prices import (
-    PRICES,
-    ModelPrices,
-    PriceRow,
-    TokenCounts,
-    cost_of,
-    prices_of,
-    read_usage,
-)
+from aivideoapi_core._catalogue.prices import PRICES, ModelPrices, PriceRow, cost_of, prices_of
 from aivideoapi_core._catalogue.routes import DIRECT_SUFFIX, Route, base_model, route_of
+from aivideoapi_core._catalogue.tokens import TokenCounts, read_usage
 from aivideoapi_core._errors import (
     AIVideoAPIError,
     APIConnectionError,
@@ -64,9 +57,10 @@ from aivideoapi_core._http.target import (
     resolve_api_key,
     resolve_base_url,
 )
+from aivideoapi_core._inbound.accumulator import MessageAccumulator
 from aivideoapi_core._inbound.error_bodies import error_from_payload
+from aivideoapi_core._inbound.events import EventDecoder
 from aivideoapi_core._inbound.reply import Reply
-from aivideoapi_core._inbound.stream import EventDecoder, MessageAccumulator
 from aivideoapi_core._outbound.headers import build_headers, call_headers
 from aivideoapi_core._outbound.output_schema import output_schema
 from aivideoapi_core._outbound.params import (

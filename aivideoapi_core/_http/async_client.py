@@ -39,10 +39,10 @@ from aivideoapi_core._http.pools import (
 from aivideoapi_core._http.target import (
     as_secret,
 )
+from aivideoapi_core._inbound.accumulator import MessageAccumulator
 from aivideoapi_core._inbound.balance import Balance
 from aivideoapi_core._inbound.reader import StreamReader
 from aivideoapi_core._inbound.reply import Reply
-from aivideoapi_core._inbound.stream import MessageAccumulator
 from aivideoapi_core._metering.meter import CallMeter
 from aivideoapi_core._received import StreamEvent
 

@@ -10,16 +10,11 @@ from pydantic import SecretStr
 from pydantic_core import from_json, to_json
 
 from aivideoapi_core._errors import APIStatusError, IncompleteStreamError, ResponseFormatError, StreamError
+from aivideoapi_core._inbound.accumulator import MessageAccumulator, assembled
+from aivideoapi_core._inbound.blocks import is_block, is_tool_use, set_input
 from aivideoapi_core._inbound.error_bodies import ErrorFacts, error_from_payload
+from aivideoapi_core._inbound.events import EventDecoder
 from aivideoapi_core._inbound.sse import BOM
-from aivideoapi_core._inbound.stream import (
-    EventDecoder,
-    MessageAccumulator,
-    assembled,
-    is_block,
-    is_tool_use,
-    set_input,
-)
 from aivideoapi_core._received import ContentBlock, Message, StreamEvent
 from aivideoapi_core._secrets import excerpt_of, redact
 

@@ -7,7 +7,8 @@ from decimal import Decimal
 from functools import cached_property
 
 from aivideoapi_core._catalogue.amounts import Credits, parse_reported
-from aivideoapi_core._catalogue.prices import ModelPrices, TokenCounts, cost_of, prices_of, read_usage
+from aivideoapi_core._catalogue.prices import ModelPrices, cost_of, prices_of
+from aivideoapi_core._catalogue.tokens import TokenCounts, read_usage
 from aivideoapi_core._received import Message
 
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Final, Protocol, Self, TypeAlias
 
-from aivideoapi_core._catalogue.prices import ModelPrices, cost_of, prices_of, read_usage
+from aivideoapi_core._catalogue.prices import ModelPrices, cost_of, prices_of
+from aivideoapi_core._catalogue.tokens import read_usage
 from aivideoapi_core._errors import AIVideoAPIError
 from aivideoapi_core._inbound.reply import Reply
 from aivideoapi_core._metering.record import CallRecord, Outcome, current_spend_tags, label_of, may_be_billed

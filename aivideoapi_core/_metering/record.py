@@ -15,8 +15,8 @@ from enum import StrEnum
 from typing import Any, Final, Self
 
 from aivideoapi_core._catalogue.amounts import parse_reported
-from aivideoapi_core._catalogue.prices import TokenCounts
 from aivideoapi_core._catalogue.routes import route_of
+from aivideoapi_core._catalogue.tokens import TokenCounts
 from aivideoapi_core._errors import (
     AIVideoAPIError,
     APIConnectionError,

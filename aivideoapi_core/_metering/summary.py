@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, Self
 
-from aivideoapi_core._catalogue.prices import TokenCounts
+from aivideoapi_core._catalogue.tokens import TokenCounts
 from aivideoapi_core._metering.record import CallRecord, Outcome
 
 _TOKEN_KINDS: Final = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "thinking")

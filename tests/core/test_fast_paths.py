@@ -29,7 +29,7 @@ from aivideoapi_core import (
 )
 from aivideoapi_core._http.lanes import Lane, Lanes
 from aivideoapi_core._http.pools import AsyncPool
-from aivideoapi_core._inbound.stream import parse_event
+from aivideoapi_core._inbound.events import parse_event
 from aivideoapi_core.sandbox import Sandbox
 
 # --- one event in one piece

@@ -32,7 +32,7 @@ from aivideoapi_core import (
     events_of,
 )
 from aivideoapi_core._inbound import sse
-from aivideoapi_core._inbound.stream import parse_event
+from aivideoapi_core._inbound.events import parse_event
 
 
 def decode_plainly(data: bytes) -> list[Any]:
