@@ -91,7 +91,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._inbound.reader import ReplyHead, StreamReader, events_of, parse_body
     from aivideoapi_core._inbound.sse import ServerSentEvent, SSEDecoder
     from aivideoapi_core._metering.estimate import CreditsEstimate, estimate_credits
-    from aivideoapi_core._metering.record import CallRecord, Outcome, may_be_billed, spend_tags
+    from aivideoapi_core._metering.record import CallRecord, Outcome, may_be_billed
     from aivideoapi_core._metering.summary import (
         CreditsSummary,
         CreditsTotals,
@@ -99,6 +99,7 @@ if TYPE_CHECKING:
         count_cache_hit,
         track_spend,
     )
+    from aivideoapi_core._metering.tags import clean_tags, spend_tags
     from aivideoapi_core._metering.token_estimate import estimate_input_tokens, estimate_text_tokens
     from aivideoapi_core._metering.worst_case import WorstCase, max_input_tokens, worst_case
     from aivideoapi_core._stores.budget import BudgetStoreError, CreditBudget
@@ -117,7 +118,8 @@ _LATER: Final = {
         "_http.pools": "Timeout",
         "_stores.ledger": "LedgerStore SpendLedger",
         "_inbound.reader": "ReplyHead StreamReader events_of parse_body",
-        "_metering.record": "CallRecord Outcome may_be_billed spend_tags",
+        "_metering.record": "CallRecord Outcome may_be_billed",
+        "_metering.tags": "clean_tags spend_tags",
         "_inbound.sse": "ServerSentEvent SSEDecoder",
         "_metering.summary": "CreditsSummary CreditsTotals SpendTracker count_cache_hit track_spend",
         "_metering.token_estimate": "estimate_input_tokens estimate_text_tokens",
@@ -236,6 +238,7 @@ __all__ = [
     "build_headers",
     "build_payload",
     "call_headers",
+    "clean_tags",
     "cost_of",
     "count_cache_hit",
     "error_from_payload",

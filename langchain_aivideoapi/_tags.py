@@ -8,6 +8,8 @@ from typing import Any, Final
 from langchain_core.callbacks.manager import BaseRunManager
 from langchain_core.runnables import RunnableConfig, ensure_config
 
+from aivideoapi_core import clean_tags
+
 FRAMEWORK: Final = "langchain"
 _STEP_TAGS: Final = ("seq:step:", "map:key:", "graph:step:", "condition:", "branch:", "langsmith:")
 """Tags that LangChain and LangGraph put on runs by themselves: places in a graph, nobody's purse."""
@@ -25,5 +27,5 @@ def with_run_tags(config: RunnableConfig | None, arguments: dict[str, Any]) -> d
 
 
 def without_steps(tags: Sequence[str]) -> tuple[str, ...]:
-    """The tags that somebody chose."""
-    return tuple(tag for tag in tags if not tag.startswith(_STEP_TAGS))
+    """The tags that somebody chose, as far as they have the shape of one."""
+    return clean_tags(tag for tag in tags if not tag.startswith(_STEP_TAGS))

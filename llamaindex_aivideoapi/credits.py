@@ -25,7 +25,15 @@ from llama_index_instrumentation.base import BaseEvent
 from llama_index_instrumentation.dispatcher import Dispatcher
 from llama_index_instrumentation.event_handlers import BaseEventHandler
 
-from aivideoapi_core import CallRecord, CreditsSummary, SpendTracker, parse_reported, read_usage, track_spend
+from aivideoapi_core import (
+    CallRecord,
+    CreditsSummary,
+    SpendTracker,
+    clean_tags,
+    parse_reported,
+    read_usage,
+    track_spend,
+)
 from llamaindex_aivideoapi._tags import FRAMEWORK, tag_names
 
 _REMEMBERED: Final = 100_000
@@ -69,7 +77,7 @@ class CreditsEventHandler(BaseEventHandler):
         if isinstance(event, (LLMChatEndEvent, LLMCompletionEndEvent)):
             raw = getattr(event.response, "raw", None)
             if isinstance(raw, Mapping) and _is_ours(raw):
-                self.add(_record_of(raw, tuple(tag_names(event.tags))))
+                self.add(_record_of(raw, clean_tags(tag_names(event.tags))))
 
     def _is_new(self, message_id: str) -> bool:
         if message_id in self._seen:

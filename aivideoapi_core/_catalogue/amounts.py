@@ -28,6 +28,16 @@ class Credits:
         return f"{self.as_decimal()} credits"
 
 
+def charged(reported: Decimal | None, computed: Credits | None) -> Decimal | None:
+    """Credits that a call was charged: the platform's own figure, else ours; ``None`` if there is neither.
+
+    The one place where this is decided. (A budget books the larger of the two: see ``meter``.)
+    """
+    if reported is not None:
+        return reported
+    return None if computed is None else computed.as_decimal()
+
+
 def parse_reported(value: Any) -> Decimal | None:
     """The platform's ``credits_consumed`` as sent, or ``None`` if it is not an amount.
 

@@ -48,6 +48,7 @@ from aivideoapi_core._inbound.balance import Balance, parse_balance
 from aivideoapi_core._inbound.error_bodies import LABEL_CHARS
 from aivideoapi_core._inbound.reader import MAX_BODY_BYTES, ReplyHead, StreamReader, parse_body, parse_json
 from aivideoapi_core._inbound.reply import Reply
+from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.meter import Budget, CallMeter, Ledger, Metering, Tags
 from aivideoapi_core._metering.record import CallRecord
 from aivideoapi_core._outbound.headers import build_headers
@@ -165,6 +166,7 @@ class Transport:
         ``tags`` and ``framework`` go on every record.
         Raises ``InvalidInputError`` for a missing key or a URL that would leak it.
         """
+        DROPPED.watch()
         api_key = as_secret(api_key)  # before anything can fail: a traceback may show local variables
         self.base_url = _checked_url(resolve_base_url(base_url, allow_http=allow_http))
         self._messages_url = httpx.URL(f"{self.base_url}/v1/messages")

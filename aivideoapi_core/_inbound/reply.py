@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
-from aivideoapi_core._catalogue.amounts import Credits, parse_reported
+from aivideoapi_core._catalogue.amounts import Credits, charged, parse_reported
 from aivideoapi_core._catalogue.prices import ModelPrices, cost_of, prices_of
 from aivideoapi_core._catalogue.tokens import TokenCounts, read_usage
 from aivideoapi_core._received import Message
@@ -42,3 +42,8 @@ class Reply:
         """The exact cost by the published prices, or ``None`` if it cannot be known."""
         tokens, prices = self.tokens, self.prices or prices_of(self.model)
         return cost_of(tokens, prices) if tokens is not None and prices is not None else None
+
+    @property
+    def charged(self) -> Decimal | None:
+        """Credits that were charged: the reported figure, else the computed one, else ``None``."""
+        return charged(self.credits_reported, self.credits_computed)

@@ -7,6 +7,7 @@ here, once, as a ``CallRecord``.
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,9 +19,12 @@ from aivideoapi_core._catalogue.prices import ModelPrices, cost_of, prices_of
 from aivideoapi_core._catalogue.tokens import read_usage
 from aivideoapi_core._errors import AIVideoAPIError
 from aivideoapi_core._inbound.reply import Reply
-from aivideoapi_core._metering.record import CallRecord, Outcome, current_spend_tags, label_of, may_be_billed
+from aivideoapi_core._metering.dropped import DROPPED
+from aivideoapi_core._metering.record import CallRecord, Outcome, label_of, may_be_billed
 from aivideoapi_core._metering.summary import SpendTracker, current_trackers
+from aivideoapi_core._metering.tags import clean_tags, current_spend_tags
 from aivideoapi_core._metering.telemetry import CallTelemetry, start_telemetry
+from aivideoapi_core._metering.undisturbed import in_thread
 from aivideoapi_core._metering.worst_case import WorstCase, worst_case
 from aivideoapi_core._received import Message
 
@@ -33,26 +37,41 @@ class Budget(Protocol):
     """What the meter needs of a budget. ``CreditBudget`` is one."""
 
     def hold(self, model: str, worst: WorstCase) -> Any:
-        """Reserve the worst case; raises ``BudgetExceededError``."""
+        """Reserve the worst case. Raises ``BudgetExceededError``.
+
+        Whatever it is left by, a ``KeyboardInterrupt`` included, it leaves nothing reserved unless it returns.
+        """
 
     async def ahold(self, model: str, worst: WorstCase) -> Any:
-        """The asynchronous twin."""
+        """The asynchronous twin: nothing stays reserved if it is cancelled, or if its event loop ends."""
 
     def settle(self, reservation: Any, micro: int, *, unknown: bool = False) -> None:
-        """Book ``micro`` in place of the reservation. Must not raise for a broken store."""
+        """Book ``micro`` in place of the reservation; a second time does nothing. Does not raise for a broken store."""
 
-    async def asettle(self, reservation: Any, micro: int, *, unknown: bool = False) -> None:
-        """The asynchronous twin."""
+    def settle_at_once(self, reservation: Any, micro: int, *, unknown: bool = False) -> bool:
+        """``settle`` without waiting, for event loops; ``False`` if that cannot be, then nothing was done."""
 
 
 class Ledger(Protocol):
     """What the meter needs of a ledger. ``SpendLedger`` is one."""
 
     def append(self, record: CallRecord) -> None:
-        """Write one row. Must not raise for a broken store."""
+        """Write one row. Does not raise for a broken store.
 
-    async def aappend(self, record: CallRecord) -> None:
-        """The asynchronous twin."""
+        After an interruption it is called again with the same record (the same object).
+        """
+
+    def append_at_once(self, record: CallRecord) -> bool:
+        """``append`` without waiting, for event loops; ``False`` if that cannot be, then nothing was done."""
+
+
+class Handover:
+    """Whether the request that is being made was handed to a socket: before that, nothing can be billed."""
+
+    __slots__ = ("began",)
+
+    def __init__(self) -> None:
+        self.began = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +101,7 @@ class Metering:
     def current_tags(self) -> tuple[str, ...]:
         """The client's tags and those of the enclosing ``spend_tags``."""
         own = self.tags() if callable(self.tags) else self.tags
-        return tuple(dict.fromkeys((*own, *current_spend_tags())))
+        return (*own, *current_spend_tags())
 
 
 _UNMETERED: Final = Metering()
@@ -93,6 +112,10 @@ class CallMeter:
 
     Hand the reply over with ``answered``; leaving without one is a failure, and what is known of the
     error and of the ``partial`` message decides whether it may have been billed.
+
+    The meter owns the reservation from before it is made, and finishes the call in steps of which none
+    can stop another: settle, write down, count, tell, trace. A finish that is interrupted goes on where
+    it was; one that would have to wait in an event loop goes on in a thread, which nobody can cancel.
     """
 
     def __init__(
@@ -103,15 +126,18 @@ class CallMeter:
         tags: Sequence[str] = (),
         base_url: str = "",
         max_requests: int = 1,
+        handover: Handover | None = None,
     ) -> None:
         """``max_requests``: how many times this call may be billed at most (more than once only if
-        the client makes requests again that may have been worked on).
+        the client makes requests again that may have been worked on). ``handover``: of its requests;
+        without it a call that breaks off counts as sent.
         """
         self._metering = metering = metering or _UNMETERED
         self._payload = payload
         self._model: str = payload["model"]
         self._base_url = base_url
         self._max_requests = max_requests
+        self._handover = handover
         self._reply: Reply | None = None
         self._hold: Any = None
         self._open = False
@@ -119,22 +145,40 @@ class CallMeter:
         self._failed_requests = 0
         self._telemetry: CallTelemetry | None = None
         self._worst: WorstCase | None = None
+        self._record: CallRecord | None = None
+        self._next = 0
         # Taken here: a stream may be read in another context, or end in none.
         self._trackers: tuple[SpendTracker, ...] = current_trackers()
         self._is_heard = bool(self._trackers) or metering.is_heard
-        self._tags = tuple(dict.fromkeys((*metering.current_tags(), *tags))) if self._is_heard else ()
+        self._tags = clean_tags((*metering.current_tags(), *tags)) if self._is_heard else ()
         self._began_s = self._began_at = 0.0
 
     def __enter__(self) -> Self:
-        if self._metering.budget is not None:
-            self._hold = self._metering.budget.hold(self._model, self._reserved())
-        self._begin()
+        if DROPPED:
+            DROPPED.do()
+        self._began_s, self._began_at = time.perf_counter(), time.time()
+        self._open = True  # from here on everything is ours to give back
+        try:
+            if self._metering.budget is not None:
+                self._hold = self._metering.budget.hold(self._model, self._reserved())
+            self._begin()
+        except BaseException as error:
+            self._not_begun(error)
+            raise
         return self
 
     async def __aenter__(self) -> Self:
-        if self._metering.budget is not None:
-            self._hold = await self._metering.budget.ahold(self._model, self._reserved())
-        self._begin()
+        if DROPPED:
+            await in_thread(DROPPED.do)
+        self._began_s, self._began_at = time.perf_counter(), time.time()
+        self._open = True
+        try:
+            if self._metering.budget is not None:
+                self._hold = await self._metering.budget.ahold(self._model, self._reserved())
+            self._begin()
+        except BaseException as error:
+            self._not_begun(error)
+            raise
         return self
 
     def __exit__(
@@ -160,42 +204,39 @@ class CallMeter:
 
     def finish(self, error: BaseException | None, *, partial: Message | None = None) -> None:
         """Settle, write down, tell. Only the first call does anything."""
-        record = self._close(error, partial)
-        if record is None:
-            return
-        metering = self._metering
-        if metering.budget is not None:
-            micro, unknown = self._booked(record)
-            metering.budget.settle(self._hold, micro, unknown=unknown)
-        if metering.ledger is not None:
-            metering.ledger.append(record)
-        if metering.on_call is not None:
-            metering.on_call(record)
+        if self._close(error, partial):
+            self._go_on()
 
     async def afinish(self, error: BaseException | None, *, partial: Message | None = None) -> None:
-        """The asynchronous twin of ``finish``."""
-        record = self._close(error, partial)
-        if record is None:
-            return
-        metering = self._metering
-        if metering.budget is not None:
-            micro, unknown = self._booked(record)
-            await metering.budget.asettle(self._hold, micro, unknown=unknown)
-        if metering.ledger is not None:
-            await metering.ledger.aappend(record)
-        if metering.on_call is not None:
-            metering.on_call(record)
+        """The asynchronous twin of ``finish``; carried out to its end however often the caller is cancelled."""
+        if self._close(error, partial) and not self._steps(waits=False):
+            await in_thread(self._go_on)
 
     def __del__(self) -> None:
         # An asynchronous stream can be collected after its event loop has gone; nobody else can
-        # give its reservation up then.
+        # give its reservation up then. Not here: see ``dropped``.
         if self._open:
-            self.finish(None)
+            DROPPED.put(functools.partial(self.finish, None))
+        elif self._record is not None and self._next < len(_STEPS):
+            DROPPED.put(self._go_on)
 
     def _begin(self) -> None:
-        self._began_s, self._began_at = time.perf_counter(), time.time()
-        self._telemetry = start_telemetry(self._model, self._payload, base_url=self._base_url)
+        self._began_s, self._began_at = (
+            time.perf_counter(),
+            time.time(),
+        )  # waiting for the budget is none of the call
+        try:
+            self._telemetry = start_telemetry(self._model, self._payload, base_url=self._base_url)
+        except Exception as error:  # noqa: BLE001 - a processor of spans is anybody's code, and the call matters more
+            logger.error("telemetry of a call could not begin (%s)", type(error).__name__)
         self._open = self._is_heard or self._telemetry is not None
+
+    def _not_begun(self, error: BaseException) -> None:
+        """Nothing was sent. Without a reservation there is nothing to say either: the call was refused."""
+        if self._hold is None:
+            self._open = False
+        else:
+            self.finish(error)
 
     @property
     def is_open(self) -> bool:
@@ -209,18 +250,89 @@ class CallMeter:
             return worst
         return replace(worst, micro=worst.micro * self._max_requests)
 
-    def _close(self, error: BaseException | None, partial: Message | None) -> CallRecord | None:
+    def _close(self, error: BaseException | None, partial: Message | None) -> bool:
+        """Decide how the call ended; whether it was still open."""
         if not self._open:
-            return None
+            return False
+        if self._record is None:
+            try:
+                self._record = self._outcome(error, partial)
+            except Exception as strange:  # noqa: BLE001 - a partial message of any shape; the reservation must not stay
+                logger.error("what a call cost cannot be told (%s)", type(strange).__name__)
+                self._record = CallRecord(
+                    model=self._model,
+                    outcome=Outcome.LOST,
+                    started_at=self._began_at,
+                    framework=self._metering.framework,
+                    tags=self._tags,
+                    error=None if error is None else label_of(error),
+                    at_most_micro=None if self._worst is None else self._worst.micro,
+                )
         self._open = False
-        record = self._record(error, partial)
+        return True
+
+    def _go_on(self) -> None:
+        """The steps that are left, waiting where they have to. An interruption comes after the last of them."""
+        try:
+            self._steps(waits=True)
+        except BaseException:  # Ctrl-C, a greenlet that is killed
+            self._steps(waits=True)
+            raise
+
+    def _steps(self, *, waits: bool) -> bool:
+        """Carry out what is left to do; ``False`` if the next step would have to wait and must not."""
+        steps, record = _STEPS, self._record
+        while record is not None and self._next < len(steps):
+            number = self._next
+            step, can_be_repeated = steps[number]
+            if not can_be_repeated:
+                self._next = number + 1
+            try:
+                if not step(self, record, waits):
+                    return False
+            except Exception as error:  # noqa: BLE001 - whatever it is: the answer is paid for, and the next step counts
+                logger.error("%s a call failed (%s)", step.__name__.strip("_"), type(error).__name__)
+            self._next = number + 1
+        return True
+
+    def _settling(self, record: CallRecord, waits: bool) -> bool:
+        budget = self._metering.budget
+        if budget is None or self._hold is None:
+            return True
+        micro, unknown = self._booked(record)
+        if waits:
+            budget.settle(self._hold, micro, unknown=unknown)
+            return True
+        return budget.settle_at_once(self._hold, micro, unknown=unknown)
+
+    def _writing_down(self, record: CallRecord, waits: bool) -> bool:
+        ledger = self._metering.ledger
+        if ledger is None:
+            return True
+        if waits:
+            ledger.append(record)
+            return True
+        return ledger.append_at_once(record)
+
+    def _counting(self, record: CallRecord, waits: bool) -> bool:
+        for tracker in self._trackers:
+            try:
+                tracker.add(record)
+            except Exception as error:  # noqa: BLE001 - a subclass's, and the next tracker wants its record
+                logger.error("a tracker failed (%s)", type(error).__name__)
+        return True
+
+    def _telling(self, record: CallRecord, waits: bool) -> bool:
+        if self._metering.on_call is not None:
+            self._metering.on_call(record)
+        return True
+
+    def _tracing(self, record: CallRecord, waits: bool) -> bool:
         if self._telemetry is not None:
             self._telemetry.end(record)
-        for tracker in self._trackers:
-            tracker.add(record)
-        return record
+        return True
 
-    def _record(self, error: BaseException | None, partial: Message | None) -> CallRecord:
+    def _outcome(self, error: BaseException | None, partial: Message | None) -> CallRecord:
         facts: dict[str, Any] = {
             "model": self._model,
             "started_at": self._began_at,
@@ -233,7 +345,7 @@ class CallMeter:
             return _answered(facts, self._reply)
         if partial is None and isinstance(error, AIVideoAPIError):
             partial = error.partial
-        lost = error is None or may_be_billed(error) or self._lost_requests > 0
+        lost = self._lost_requests > 0 or self._is_lost(error)
         return CallRecord(
             **facts,
             attempts=self._failed_requests + 1,
@@ -243,6 +355,12 @@ class CallMeter:
             message_id=partial["id"] if partial is not None and partial.get("id") else None,
             at_most_micro=self._at_most(partial) if lost else None,
         )
+
+    def _is_lost(self, error: BaseException | None) -> bool:
+        """Whether the last request may be billed. The errors of ours know; of anything else, only what was sent can."""
+        if isinstance(error, AIVideoAPIError):
+            return may_be_billed(error)
+        return self._handover is None or self._handover.began
 
     def _at_most(self, partial: Message | None) -> int | None:
         """The most a lost call can have cost: with the real input tokens, if the stream stated them."""
@@ -280,6 +398,16 @@ class CallMeter:
             case _:
                 at_most = record.at_most_micro
                 return (worst if at_most is None else at_most) + max(0, lost - worst), True
+
+
+_STEPS: Final[tuple[tuple[Callable[[CallMeter, CallRecord, bool], bool], bool], ...]] = (
+    (CallMeter._settling, True),
+    (CallMeter._writing_down, True),
+    (CallMeter._counting, False),
+    (CallMeter._telling, False),
+    (CallMeter._tracing, False),
+)
+"""What is done at the end of a call, in this order; whether it may be done again after an interruption in it."""
 
 
 def _answered(facts: Mapping[str, Any], reply: Reply) -> CallRecord:

@@ -5,16 +5,14 @@ A record never holds content, headers or the key. An amount that is not known is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, Self
 
-from aivideoapi_core._catalogue.amounts import parse_reported
+from aivideoapi_core._catalogue.amounts import Credits, charged, parse_reported
 from aivideoapi_core._catalogue.routes import route_of
 from aivideoapi_core._catalogue.tokens import TokenCounts
 from aivideoapi_core._errors import (
@@ -82,10 +80,21 @@ class CallRecord:
         return datetime.fromtimestamp(self.started_at, UTC).date().isoformat()
 
     @property
+    def charged(self) -> Decimal | None:
+        """Credits that were charged, by the one rule of ``amounts.charged``; ``None`` if nobody knows.
+
+        0 for a call that was certainly not billed.
+        """
+        if self.outcome in _NOT_BILLED:
+            return Decimal(0)
+        return charged(
+            self.credits_reported, None if self.credits_micro is None else Credits(self.credits_micro)
+        )
+
+    @property
     def is_unknown(self) -> bool:
         """Whether it may have cost something and neither figure is known."""
-        spent = self.outcome in (Outcome.OK, Outcome.LOST)
-        return spent and self.credits_micro is None and self.credits_reported is None
+        return self.charged is None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-ready values; ``credits_reported`` as text, so that no digit is lost."""
@@ -111,6 +120,7 @@ class CallRecord:
         return cls(**facts)
 
 
+_NOT_BILLED: Final = frozenset({Outcome.FAILED, Outcome.CACHED})
 _FIELDS: Final = tuple(field.name for field in fields(CallRecord))
 _COUNTS: Final = tuple(field.name for field in fields(TokenCounts))
 
@@ -144,21 +154,3 @@ def label_of(error: BaseException) -> str:
     """What a row may say of an error: class and code, never content."""
     code = getattr(error, "code", None) or getattr(error, "type", None)
     return f"{type(error).__name__} {code}" if isinstance(code, str) else type(error).__name__
-
-
-_TAGS: ContextVar[tuple[str, ...]] = ContextVar("aivideoapi_spend_tags", default=())
-
-
-@contextmanager
-def spend_tags(*tags: str) -> Iterator[None]:
-    """Put ``tags`` on every call of the block, nested blocks add theirs; for ledgers and trackers."""
-    token = _TAGS.set((*_TAGS.get(), *tags))
-    try:
-        yield
-    finally:
-        _TAGS.reset(token)
-
-
-def current_spend_tags() -> tuple[str, ...]:
-    """The tags of the enclosing ``spend_tags`` blocks, outermost first."""
-    return _TAGS.get()

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, Self
 
 from aivideoapi_core._catalogue.tokens import TokenCounts
+from aivideoapi_core._metering.blocks import Blocks
+from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.record import CallRecord, Outcome
+from aivideoapi_core._metering.tags import clean_tags
 
 _TOKEN_KINDS: Final = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "thinking")
 _USD_PER_CREDIT: Final = Decimal("0.005")
+_ZERO: Final = Decimal(0)
 _UNKNOWN: Final = "unknown"
+MAX_ROWS: Final = 10_000
+"""Tags, and models, that a tracker keeps apart. Further ones share the row ``OTHER``: it must not grow without end."""
+OTHER: Final = "(other)"
+_FOLD_AT: Final = 64
+"""Records that wait to be added up before ``add`` does so itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,16 +157,17 @@ class _Sums:
             return
         counts["calls"] = counts.get("calls", 0) + 1
         computed, reported, tokens = record.credits_micro, record.credits_reported, record.tokens
-        if computed is None and reported is None:
+        charged = record.charged
+        if charged is None:
             counts["unknown"] = counts.get("unknown", 0) + 1
+        else:
+            counts["charged_sum"] = counts.get("charged_sum", _ZERO) + charged
         if computed is not None:
             counts["computed_calls"] = counts.get("computed_calls", 0) + 1
             counts["computed_sum"] = counts.get("computed_sum", 0) + computed
         if reported is not None:
             counts["reported_calls"] = counts.get("reported_calls", 0) + 1
-            counts["reported_sum"] = counts.get("reported_sum", Decimal(0)) + reported
-        charged = reported if reported is not None else Decimal(computed or 0).scaleb(-6)
-        counts["charged_sum"] = counts.get("charged_sum", Decimal(0)) + charged
+            counts["reported_sum"] = counts.get("reported_sum", _ZERO) + reported
         if tokens is not None:
             counts["counted_calls"] = counts.get("counted_calls", 0) + 1
             sums = self.tokens
@@ -186,35 +196,52 @@ class _Sums:
 
 
 class SpendTracker:
-    """Adds up records from any number of threads and tasks. ``summary`` is a snapshot."""
+    """Adds up records from any number of threads and tasks. ``summary`` is a snapshot.
+
+    ``add`` waits for no lock, because a stream that the collector drops is counted wherever the
+    collector happens to run: records are put down, and whoever finds the sums free adds them up.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._new: deque[CallRecord] = deque()
         self._all = _Sums()
         self._models: dict[str, _Sums] = {}
         self._tags: dict[str, _Sums] = {}
 
     def add(self, record: CallRecord) -> None:
         """Count one call."""
-        with self._lock:
+        self._new.append(record)
+        if len(self._new) >= _FOLD_AT and self._lock.acquire(blocking=False):
+            try:
+                self._fold()
+            finally:
+                self._lock.release()
+
+    def _fold(self) -> None:
+        """Add up what was put down. The lock is held."""
+        new = self._new
+        while new:
+            record = new.popleft()
             self._all.add(record)
-            self._models.setdefault(record.model, _Sums()).add(record)
-            for tag in dict.fromkeys(record.tags):
-                self._tags.setdefault(tag, _Sums()).add(record)
+            _row(self._models, record.model).add(record)
+            for row in {id(row): row for row in (_row(self._tags, tag) for tag in record.tags)}.values():
+                row.add(record)
 
     @property
     def summary(self) -> CreditsSummary:
         """The sums so far."""
+        DROPPED.do()
         with self._lock:
-            return CreditsSummary(
-                **self._all.facts(),
-                by_model={name: sums.totals() for name, sums in sorted(self._models.items())},
-                by_tag={name: sums.totals() for name, sums in sorted(self._tags.items())},
-            )
+            self._fold()
+            facts, models, tags = self._all.facts(), _totals(self._models), _totals(self._tags)
+        return CreditsSummary(**facts, by_model=models, by_tag=tags)
 
     def reset(self) -> None:
         """Forget every call."""
+        DROPPED.do()
         with self._lock:
+            self._new.clear()
             self._all, self._models, self._tags = _Sums(), {}, {}
 
     def __copy__(self) -> SpendTracker:
@@ -225,32 +252,43 @@ class SpendTracker:
         return self
 
 
-_TRACKERS: ContextVar[tuple[SpendTracker, ...]] = ContextVar("aivideoapi_spend_trackers", default=())
+def _row(rows: dict[str, _Sums], name: str) -> _Sums:
+    """The sums of ``name``, those of all others once there are too many."""
+    sums = rows.get(name)
+    if sums is None:
+        sums = rows.setdefault(name if len(rows) < MAX_ROWS else OTHER, _Sums())
+    return sums
+
+
+def _totals(rows: Mapping[str, _Sums]) -> dict[str, CreditsTotals]:
+    return {name: sums.totals() for name, sums in sorted(rows.items())}
+
+
+_BLOCKS: Final[Blocks[SpendTracker]] = Blocks("aivideoapi_spend_trackers")
 
 
 @contextmanager
 def track_spend(tracker: SpendTracker | None = None) -> Iterator[SpendTracker]:
     """Add up every call that begins in the block, in its tasks, and in threads that got its context.
 
-    Nested blocks each count; ``tracker`` continues an older one.
+    Nested blocks each count; ``tracker`` continues an older one. Blocks may be closed in any order.
     """
     tracker = SpendTracker() if tracker is None else tracker
-    token = _TRACKERS.set((*_TRACKERS.get(), tracker))
-    try:
+    with _BLOCKS.open(tracker):
         yield tracker
-    finally:
-        _TRACKERS.reset(token)
 
 
 def count_cache_hit(model: str, *, framework: str | None = None, tags: Iterable[str] = ()) -> None:
     """Tell the trackers of the enclosing blocks of an answer that no call was made for."""
     for tracker in current_trackers():
-        tracker.add(CallRecord(model=model, outcome=Outcome.CACHED, framework=framework, tags=tuple(tags)))
+        tracker.add(
+            CallRecord(model=model, outcome=Outcome.CACHED, framework=framework, tags=clean_tags(tags))
+        )
 
 
 def current_trackers() -> tuple[SpendTracker, ...]:
     """The trackers of the enclosing ``track_spend`` blocks, each once."""
-    trackers = _TRACKERS.get()
+    trackers = _BLOCKS.values()
     return trackers if len(trackers) < 2 else tuple(dict.fromkeys(trackers))
 
 

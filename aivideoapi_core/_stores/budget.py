@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import logging
 import os
 import threading
@@ -14,6 +16,7 @@ from typing import Any, Final, Literal, Protocol, TypeVar, runtime_checkable
 
 from aivideoapi_core._errors import AIVideoAPIError, BudgetExceededError, InvalidInputError
 from aivideoapi_core._inbound.balance import Balance
+from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.worst_case import WorstCase
 from aivideoapi_core._stores.budget_rules import BudgetStore, MemoryStore, Standing, Terms, WhenOwnerDies
 
@@ -101,7 +104,7 @@ class CreditBudget:
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._owner = os.urandom(16).hex()
-        self._running = 0
+        self._running: set[str] = set()
         self._unbooked: list[tuple[str, int, bool]] = []
         self._keeper: _LeaseKeeper | None = None
 
@@ -144,6 +147,7 @@ class CreditBudget:
 
     def standing(self) -> Standing:
         """How the budget stands now. Raises ``BudgetStoreError``."""
+        DROPPED.do()
         return self._reached(lambda: self._store.standing(self._terms))
 
     async def astanding(self) -> Standing:
@@ -155,7 +159,14 @@ class CreditBudget:
 
         Raises ``BudgetExceededError`` if it does not fit or cannot be bounded, ``BudgetStoreError``.
         """
-        return self._granted(model, worst, self._reserve(self._asked(model, worst)))
+        reservation = self._asked(model, worst)
+        try:
+            return self._granted(model, worst, self._reserve(reservation))
+        except AIVideoAPIError:
+            raise
+        except BaseException:  # Ctrl-C, a greenlet that is killed: nobody would know of the reservation
+            self.settle(reservation, 0)
+            raise
 
     async def ahold(self, model: str, worst: WorstCase) -> Reservation:
         """The asynchronous twin of ``hold``; a cancelled one leaves nothing reserved."""
@@ -165,11 +176,28 @@ class CreditBudget:
         at_once = self._reserve_at_once(reservation)
         if at_once is not None:
             return self._granted(model, worst, at_once)
-        asked = asyncio.ensure_future(asyncio.to_thread(self._reserve, reservation))
+        said: list[str] = []
+
+        def reserve() -> tuple[Reservation, Standing]:
+            outcome = self._reserve(reservation)
+            said.append("reserved")
+            if "left" in said:  # the caller was cancelled, or its event loop has ended
+                self.settle(reservation, 0)
+            return outcome
+
+        asked = asyncio.ensure_future(asyncio.to_thread(reserve))
+        asked.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
             outcome = await asyncio.shield(asked)
-        except asyncio.CancelledError:
-            asked.add_done_callback(self._give_back)
+        except AIVideoAPIError:
+            raise
+        except BaseException:
+            said.append("left")
+            if "reserved" in said:  # of the two, one at least sees what the other has said
+                DROPPED.put(functools.partial(self.settle, reservation, 0))
+                if not DROPPED.in_collector:
+                    with contextlib.suppress(RuntimeError):
+                        asyncio.get_running_loop().run_in_executor(None, DROPPED.do)
             raise
         return self._granted(model, worst, outcome)
 
@@ -180,16 +208,25 @@ class CreditBudget:
         booking is logged and made up for with the next one.
         """
         with self._lock:
-            self._running -= 1
+            self._running.discard(reservation.id)
             self._unbooked.append((reservation.id, micro, unknown))
         self._book_all()
 
-    async def asettle(self, reservation: Reservation, micro: int, *, unknown: bool = False) -> None:
-        """The asynchronous twin of ``settle``; carried out even if the caller is cancelled."""
+    def settle_at_once(self, reservation: Reservation, micro: int, *, unknown: bool = False) -> bool:
+        """``settle`` without waiting, for an event loop; ``False`` if that cannot be, then nothing was done."""
         if not self._store.blocking:
             self.settle(reservation, micro, unknown=unknown)
-        elif not self._settle_at_once(reservation, micro, unknown=unknown):
-            await asyncio.shield(asyncio.to_thread(self.settle, reservation, micro, unknown=unknown))
+            return True
+        store = getattr(self._store, "at_once", None)
+        if store is None or self._unbooked:
+            return False
+        try:
+            store.settle(self._terms, id=reservation.id, micro=micro, unknown=unknown)
+        except Exception:  # noqa: BLE001 - busy or broken: a thread tries again, and logs
+            return False
+        with self._lock:
+            self._running.discard(reservation.id)
+        return True
 
     def close(self) -> None:
         """Let go of files and connections; a later call opens them again."""
@@ -263,32 +300,12 @@ class CreditBudget:
             return None
         return self._noted(reservation, standing)
 
-    def _settle_at_once(self, reservation: Reservation, micro: int, *, unknown: bool) -> bool:
-        """Whether the figure could be booked without waiting."""
-        store = getattr(self._store, "at_once", None)
-        if store is None or self._unbooked:
-            return False
-        try:
-            store.settle(self._terms, id=reservation.id, micro=micro, unknown=unknown)
-        except Exception:  # noqa: BLE001 - busy or broken: the thread tries again, and logs
-            return False
-        with self._lock:
-            self._running -= 1
-        return True
-
     def _noted(self, reservation: Reservation, standing: Standing) -> tuple[Reservation, Standing]:
         if standing.granted:
             with self._lock:
-                self._running += 1
+                self._running.add(reservation.id)
             self._keep_lease()
         return reservation, standing
-
-    def _give_back(self, asked: asyncio.Future[tuple[Reservation, Standing]]) -> None:
-        if asked.cancelled() or asked.exception() is not None:
-            return
-        reservation, standing = asked.result()
-        if standing.granted:
-            asyncio.get_running_loop().run_in_executor(None, self.settle, reservation, 0)
 
     def _book_all(self) -> None:
         """Book what is waiting to be booked; leave it waiting if the store cannot be reached."""
@@ -298,15 +315,17 @@ class CreditBudget:
             id, micro, unknown = waiting[0]  # noqa: A001 - the same word everywhere
             try:
                 self._store.settle(self._terms, id=id, micro=micro, unknown=unknown)
-            except Exception as error:  # noqa: BLE001 - whatever a store raises, the paid answer goes on
+            except BaseException as error:  # whatever a store raises, the paid answer goes on
+                with self._lock:
+                    self._unbooked = [*waiting, *self._unbooked]
+                if not isinstance(error, Exception):
+                    raise
                 logger.warning(
                     "budget %r: %d bookings wait for the store (%s)",
                     self.name,
                     len(waiting),
                     type(error).__name__,
                 )
-                with self._lock:
-                    self._unbooked = [*waiting, *self._unbooked]
                 return
             waiting.pop(0)
 
@@ -329,7 +348,7 @@ class CreditBudget:
         """This process as an owner; another one after a fork."""
         with self._lock:
             if self._pid != os.getpid():
-                self._pid, self._owner, self._running = os.getpid(), os.urandom(16).hex(), 0
+                self._pid, self._owner, self._running = os.getpid(), os.urandom(16).hex(), set()
                 self._unbooked, self._keeper = [], None
             return self._owner
 
@@ -343,8 +362,9 @@ class CreditBudget:
 
     def _renew(self) -> bool:
         """Renew the lease; whether there is a reason to go on."""
+        DROPPED.do()
         with self._lock:
-            running = self._running > 0 or bool(self._unbooked)
+            running = bool(self._running) or bool(self._unbooked)
             if not running:
                 self._keeper = None
         if running:

@@ -6,12 +6,12 @@ id, latency, tags. Never content, never the key.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.record import CallRecord
 from aivideoapi_core._metering.summary import CreditsSummary
 from aivideoapi_core._stores.budget import REDIS_SCHEMES
@@ -52,26 +52,23 @@ class SpendLedger:
         except Exception as error:  # noqa: BLE001 - whatever a store raises, the paid answer goes on
             logger.error("ledger: a row was not written (%s: %s)", type(error).__name__, error)
 
-    async def aappend(self, record: CallRecord) -> None:
-        """The asynchronous twin of ``append``; carried out even if the caller is cancelled."""
+    def append_at_once(self, record: CallRecord) -> bool:
+        """``append`` without waiting, for an event loop; ``False`` if that cannot be, then nothing was written."""
         if not self._store.blocking:
             self.append(record)
-        elif not self._append_at_once(record):
-            await asyncio.shield(asyncio.to_thread(self.append, record))
-
-    def _append_at_once(self, record: CallRecord) -> bool:
-        """Whether the row could be written without waiting."""
+            return True
         append = getattr(self._store, "append_at_once", None)
         if append is None:
             return False
         try:
             append(record)
-        except Exception:  # noqa: BLE001 - busy or broken: the thread tries again, and logs
+        except Exception:  # noqa: BLE001 - busy or broken: a thread tries again, and logs
             return False
         return True
 
     def records(self) -> Iterator[CallRecord]:
         """All rows, in the order in which they were written."""
+        DROPPED.do()
         return self._store.records()
 
     @property

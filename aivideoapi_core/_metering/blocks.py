@@ -1,0 +1,66 @@
+"""Blocks of a program that each add something to the calls inside: ``spend_tags``, ``track_spend``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Generic, TypeVar
+
+_T = TypeVar("_T")
+
+
+class _Block(Generic[_T]):
+    """One block, and the one around it. Shared by every context that was copied inside."""
+
+    __slots__ = ("is_closed", "outer", "value")
+
+    def __init__(self, value: _T, outer: _Block[_T] | None) -> None:
+        self.value = value
+        self.outer = outer
+        self.is_closed = False
+
+
+def _open_one(block: _Block[_T] | None) -> _Block[_T] | None:
+    """The innermost block that is still open, from ``block`` outwards."""
+    while block is not None and block.is_closed:
+        block = block.outer
+    return block
+
+
+class Blocks(Generic[_T]):
+    """The open blocks of one kind in the context of whoever asks.
+
+    Blocks may be closed in any order, by another task or thread, or with a generator that somebody
+    else closes: each closes itself alone. Resetting a context variable would raise there, or bring
+    back what another block had put in the meantime.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._innermost: ContextVar[_Block[_T] | None] = ContextVar(name, default=None)
+
+    @contextmanager
+    def open(self, value: _T) -> Iterator[None]:
+        """A block with ``value`` inside those that are open."""
+        innermost = self._innermost
+        block = _Block(value, _open_one(innermost.get()))
+        innermost.set(block)
+        try:
+            yield
+        finally:
+            block.is_closed = True
+            seen = innermost.get()
+            if seen is not None and seen.is_closed:
+                innermost.set(_open_one(seen))
+
+    def values(self) -> tuple[_T, ...]:
+        """The values of the open blocks, outermost first."""
+        block = self._innermost.get()
+        if block is None:
+            return ()
+        values = []
+        while block is not None:
+            if not block.is_closed:
+                values.append(block.value)
+            block = block.outer
+        return tuple(reversed(values))
