@@ -4,6 +4,7 @@ AIVideoAPIError
 ├─ InvalidInputError (also ValueError)             before any I/O
 │  └─ UnsupportedOptionError
 ├─ BudgetExceededError (also ValueError)           before any I/O
+├─ ToolChoiceIgnoredError (also ValueError)        a reply without the call that was forced; .text is what it says
 ├─ APIConnectionError                              no reply
 │  └─ APITimeoutError
 ├─ APIStatusError                                  an error reply; a class for each documented code
@@ -108,6 +109,18 @@ class UnsupportedOptionError(InvalidInputError):
 
 class BudgetExceededError(AIVideoAPIError, ValueError):
     """A call that could pass the caller's credit budget. Raised before any I/O."""
+
+
+class ToolChoiceIgnoredError(AIVideoAPIError, ValueError):
+    """A reply that should have called a tool and did not; ``text`` is what it says instead.
+
+    Not retryable: the reply is paid, and the next one would most likely say the same. It is a
+    ``ValueError`` so that no graph or program asks again by itself.
+    """
+
+    def __init__(self, message: str, *, text: str = "", **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.text = text
 
 
 class APIConnectionError(AIVideoAPIError):
