@@ -6,6 +6,7 @@ readers of a field (``read_usage``, the accumulator) are.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NotRequired, TypeAlias, TypedDict
 
 ContentBlock: TypeAlias = dict[str, Any]
@@ -47,3 +48,8 @@ class Message(TypedDict):
     stop_sequence: str | None
     usage: Usage
     credits_consumed: NotRequired[int | float | str]
+
+
+ToolNames: TypeAlias = Mapping[str, tuple[str, Mapping[str, str]]]
+"""Of the tools whose names the wire would have refused: the name on the wire, the caller's, and the same for
+the properties of its input."""

@@ -8,7 +8,6 @@ from langchain_core.messages import AIMessage
 
 from aivideoapi_core import MessageAccumulator, Reply
 from langchain_aivideoapi._inbound.message import to_message
-from langchain_aivideoapi._inbound.output_tool import OutputTool
 from langchain_aivideoapi._inbound.streams import ChunkStream, EventStream, read_reply
 from langchain_aivideoapi._outbound.request import Request
 
@@ -23,8 +22,7 @@ class Call:
 
     def message(self, reply: Reply) -> AIMessage:
         """The whole reply as a message."""
-        tool = self.request.output_tool
-        return to_message(read_reply(reply, None if tool is None else OutputTool(tool)))
+        return to_message(read_reply(reply, self.request.output_tool, self.request.names))
 
     def chunks(self, accumulator: MessageAccumulator) -> ChunkStream:
         """A translator of the stream's events to chunks."""
@@ -34,6 +32,7 @@ class Call:
             structured=request.structured,
             with_usage=request.with_usage,
             output_tool=request.output_tool,
+            names=request.names,
         )
 
     def events(self, accumulator: MessageAccumulator, *, message_id: str) -> EventStream:
@@ -45,4 +44,5 @@ class Call:
             message_id=message_id,
             with_usage=request.with_usage,
             output_tool=request.output_tool,
+            names=request.names,
         )

@@ -22,7 +22,8 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import TypeAdapter
 
 from aivideoapi_core import InvalidInputError
-from langchain_aivideoapi._outbound.output import enforceable, is_plain_dataclass, json_schema_of, rooted
+from aivideoapi_core.adapter_kit import enforceable, excludes_forced_tools
+from langchain_aivideoapi._outbound.output import is_plain_dataclass, json_schema_of, rooted
 from langchain_aivideoapi._outbound.tools import to_tools
 from langchain_aivideoapi._retrying import retrying
 
@@ -66,7 +67,7 @@ def _by_tool(
 ) -> tuple[Runnable[Any, Any], Runnable[Any, Any]]:
     (tool,) = to_tools([json_schema_of(schema) if is_plain_dataclass(schema) else schema], strict=strict)
     name: str = tool["name"]
-    thinks = _thinks(options.get("thinking", model.thinking))
+    thinks = excludes_forced_tools(options.get("thinking", model.thinking))
     if thinks:
         warnings.warn(
             "Thinking is on, which excludes a forced tool call: the model may answer without calling "
@@ -135,9 +136,3 @@ def _with_instance(parser: Runnable[Any, Any], schema: Any) -> Runnable[Any, Any
         return parser
     make: Callable[[Any], Any] = TypeAdapter(schema).validate_python
     return parser | RunnableLambda(lambda parsed: None if parsed is None else make(parsed))
-
-
-def _thinks(thinking: Any) -> bool:
-    return thinking is True or (
-        isinstance(thinking, Mapping) and thinking.get("type") in ("enabled", "adaptive")
-    )

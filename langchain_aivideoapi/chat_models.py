@@ -18,11 +18,12 @@ from langchain_core.runnables import (
 )
 from langchain_core.utils.utils import LC_ID_PREFIX
 
+from aivideoapi_core.adapter_kit import read_tool_choice
 from langchain_aivideoapi._call import Call
 from langchain_aivideoapi._errors import TransientModelError, langchain_errors
 from langchain_aivideoapi._inbound import standard
 from langchain_aivideoapi._outbound.request import build_request, countable
-from langchain_aivideoapi._outbound.tools import ToolLike, to_tool_choice, to_tools
+from langchain_aivideoapi._outbound.tools import ToolLike, to_tools
 from langchain_aivideoapi._settings import Settings
 from langchain_aivideoapi._tags import FRAMEWORK, run_tags, with_run_tags
 
@@ -314,15 +315,16 @@ class ChatAIVideoAPI(Settings):
 
         ``tools``: functions, ``BaseTool``, pydantic and TypedDict classes, JSON schemas, OpenAI and
         Anthropic tool dicts; a dict whose ``type`` names a server tool goes through as it is.
-        ``tool_choice``: see ``to_tool_choice``. ``parallel_tool_calls=False``: at most one call.
+        ``tool_choice``: ``auto``, ``any``, ``none``, a tool's name, ``True``, or an object of either format. ``parallel_tool_calls=False``: at most one call.
         ``strict``: arguments follow the schema. ``kwargs``: any option of a call.
 
-        A forced choice together with thinking raises when the call is made: the wire refuses it.
+        A forced choice goes out as ``auto``, with a warning, where thinking excludes it (a budget, the native
+        route's switch); ``adaptive`` thinking takes it.
         """
         with langchain_errors():
             converted = to_tools(tools, strict=strict)
-            choice = to_tool_choice(
-                tool_choice, converted, parallel_tool_calls=parallel_tool_calls if converted else None
+            choice = read_tool_choice(
+                tool_choice, converted, parallel=parallel_tool_calls if converted else None
             )
         if choice is not None:
             kwargs["tool_choice"] = choice
@@ -345,8 +347,8 @@ class ChatAIVideoAPI(Settings):
 
         ``method``:
 
-        - ``function_calling``: the model must call a tool that takes the schema. With thinking on,
-          which excludes a forced call, it is asked to (with a warning), and an answer without the
+        - ``function_calling``: the model must call a tool that takes the schema. With thinking that
+          excludes a forced call (see ``bind_tools``), it is asked to (with a warning), and an answer without the
           call raises ``OutputParserException``.
         - ``json_schema``: the reply's text is JSON by the schema, by ``output_config.format`` on the
           direct-forward route. The native route documents no such field, and the field takes neither

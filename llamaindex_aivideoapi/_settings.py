@@ -27,8 +27,8 @@ from aivideoapi_core import (
     Route,
     TimeoutField,
     model_info,
-    thinking_is_on,
 )
+from aivideoapi_core.adapter_kit import excludes_forced_tools
 from llamaindex_aivideoapi._tags import FRAMEWORK, current_tags
 
 if TYPE_CHECKING:
@@ -212,12 +212,12 @@ class ModelSettings(FunctionCallingLLM):
 
         return httpx.Timeout(**timeout)
 
-    def _thinks(self, call: Mapping[str, Any]) -> bool:
-        """Whether a call with these arguments has thinking on."""
+    def _excludes_forced_tools(self, call: Mapping[str, Any]) -> bool:
+        """Whether the thinking of a call with these arguments leaves no room for a forced tool."""
         thinking = call.get("thinking")
         if thinking is None:
             thinking = self.thinking
-        return thinking is True or thinking_is_on({"thinking": thinking})
+        return excludes_forced_tools(thinking)
 
     @property
     def route(self) -> Route:

@@ -129,7 +129,7 @@ def make_plan(
             return Plan(output_cls=output_cls, messages=messages, call=call, by_tool=False)
     tool = _tool_for(output_cls, schema)
     call |= prepare_call([*call.pop("tools", ()), tool], user_msg=None, history=messages)
-    if llm._thinks(call):
+    if llm._excludes_forced_tools(call):
         call = prepare_required_call({**call, "tools": [tool]}, thinking=True)
     else:
         call["tool_choice"] = {"type": "tool", "name": tool["name"]}

@@ -39,9 +39,8 @@ from aivideoapi_core import (
     resolve_base_url,
 )
 from llamaindex_aivideoapi import _structured
+from llamaindex_aivideoapi._call import Call
 from llamaindex_aivideoapi._inbound.first_call import keep_first_call
-from llamaindex_aivideoapi._inbound.message import to_chat_response
-from llamaindex_aivideoapi._inbound.streaming import ResponseStream
 from llamaindex_aivideoapi._outbound.request import Request, build_request, unknown_argument
 from llamaindex_aivideoapi._outbound.tools import to_tools, tool_selections
 from llamaindex_aivideoapi._outbound.with_tools import (
@@ -138,42 +137,42 @@ class AIVideoAPI(ModelSettings):
     def _chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         request = self._request(messages, kwargs, stream=False)
         reply = self._client.create(request.payload, headers=request.headers, timeout=request.timeout)
-        return to_chat_response(reply)
+        return Call(request).response(reply)
 
     async def _achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         request = self._request(messages, kwargs, stream=False)
         reply = await self._async_client.create(
             request.payload, headers=request.headers, timeout=request.timeout
         )
-        return to_chat_response(reply)
+        return Call(request).response(reply)
 
     def _stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
-        return self._responses(self._request(messages, kwargs, stream=True), self._client)
+        return self._responses(Call(self._request(messages, kwargs, stream=True)), self._client)
 
     async def _astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
-        return self._aresponses(self._request(messages, kwargs, stream=True), self._async_client)
+        return self._aresponses(Call(self._request(messages, kwargs, stream=True)), self._async_client)
 
     @staticmethod
-    def _responses(request: Request, client: MessagesClient) -> ChatResponseGen:
-        responses = ResponseStream()
+    def _responses(call: Call, client: MessagesClient) -> ChatResponseGen:
+        request, responses = call.request, call.responses()
         with client.stream(request.payload, headers=request.headers, timeout=request.timeout) as stream:
             for event in stream:
                 response = responses.feed(event, stream.accumulator)
                 if response is not None:
                     yield response
             # After the end of the body: the credits may come after everything else.
-            last = to_chat_response(stream.reply, delta="")
+            last = call.response(stream.reply, delta="")
         yield last
 
     @staticmethod
-    async def _aresponses(request: Request, client: AsyncMessagesClient) -> ChatResponseAsyncGen:
-        responses = ResponseStream()
+    async def _aresponses(call: Call, client: AsyncMessagesClient) -> ChatResponseAsyncGen:
+        request, responses = call.request, call.responses()
         async with client.stream(request.payload, headers=request.headers, timeout=request.timeout) as stream:
             async for event in stream:
                 response = responses.feed(event, stream.accumulator)
                 if response is not None:
                     yield response
-            last = to_chat_response(stream.reply, delta="")
+            last = call.response(stream.reply, delta="")
         yield last
 
     def _request(self, messages: Sequence[ChatMessage], call: Mapping[str, Any], *, stream: bool) -> Request:
@@ -196,7 +195,7 @@ class AIVideoAPI(ModelSettings):
         """The arguments of the ``chat`` call behind ``chat_with_tools``; the history is left untouched.
 
         ``tool_choice``: ``auto``, ``any``, ``required``, ``none``, a tool's name, or the wire's object.
-        While thinking is on, the wire takes no forced choice: an explicit one raises, and
+        Where thinking excludes a forced choice, an explicit one goes out as ``auto`` with a warning, and
         ``tool_required`` becomes a request in words.
         """
         call = prepare_call(to_tools(tools), user_msg=user_msg, history=chat_history)
@@ -205,7 +204,7 @@ class AIVideoAPI(ModelSettings):
         if tool_choice is not None:
             return {**call, "tool_choice": tool_choice}
         if tool_required and call.get("tools"):
-            return prepare_required_call(call, thinking=self._thinks(kwargs))
+            return prepare_required_call(call, thinking=self._excludes_forced_tools(kwargs))
         return call
 
     def get_tool_calls_from_response(

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from aivideoapi_core._errors import UnsupportedOptionError
+from aivideoapi_core._outbound.tool_schema import PROPERTY_NAME
 
 _STRING_FORMATS: Final = frozenset(
     {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
@@ -32,11 +33,7 @@ def output_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     Raises ``UnsupportedOptionError`` for what would change its meaning: recursion, references to
     other documents, open mappings, values of any type, and a root that is not an object.
     """
-    definitions = {
-        f"#/{place}/{name}": definition
-        for place in _DEFINITIONS
-        for name, definition in schema.get(place, {}).items()
-    }
+    definitions = _definitions_of(schema)
     cleared: set[str] = set()
     for pointer in definitions:
         _refuse_recursion(pointer, definitions, (), cleared)
@@ -50,6 +47,45 @@ def output_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
         if place in schema:
             result[place] = {name: _rewrite(part, name) for name, part in schema[place].items()}
     return result
+
+
+def _definitions_of(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        f"#/{place}/{name}": definition
+        for place in _DEFINITIONS
+        for name, definition in schema.get(place, {}).items()
+    }
+
+
+def strict_schema(schema: Mapping[str, Any], *, tool: str) -> dict[str, Any]:
+    """The schema of a strict tool, which the wire wants in the terms of an output schema.
+
+    Raises ``UnsupportedOptionError``, naming the tool, as ``output_schema`` does.
+    """
+    try:
+        return output_schema(schema)
+    except UnsupportedOptionError as error:
+        reason = error.message.replace(_ANOTHER_WAY, "leave strict out")
+        raise UnsupportedOptionError(f"tool {tool!r} cannot be strict: {reason}") from None
+
+
+def is_recursive(schema: Mapping[str, Any]) -> bool:
+    """Whether a schema's definitions contain themselves."""
+    definitions = _definitions_of(schema)
+    try:
+        for pointer in definitions:
+            _refuse_recursion(pointer, definitions, (), set())
+    except UnsupportedOptionError:
+        return True
+    return False
+
+
+def enforceable(schema: Mapping[str, Any]) -> dict[str, Any] | None:
+    """``schema`` as ``output_config.format`` takes it, or ``None`` if only a tool can say it."""
+    try:
+        return output_schema(schema)
+    except UnsupportedOptionError:
+        return None
 
 
 def _rewrite(schema: Any, place: str) -> dict[str, Any]:
@@ -93,6 +129,7 @@ def _rewrite_value(rest: dict[str, Any], place: str) -> dict[str, Any]:
                 _rewrite(item, f"{place}[{index}]") for index, item in enumerate(rest.pop("prefixItems"))
             ]
             result["items"] = {"anyOf": variants}
+            rest["items"] = f"{len(variants)}, in the order of their schemas"
         elif "items" in rest:
             result["items"] = _rewrite(rest.pop("items"), f"{place}[]")
     elif kind == "string" and rest.get("format") in _STRING_FORMATS:
@@ -103,8 +140,12 @@ def _rewrite_value(rest: dict[str, Any], place: str) -> dict[str, Any]:
 def _rewrite_object(rest: dict[str, Any], place: str) -> dict[str, Any]:
     properties = rest.pop("properties", {})
     extra = rest.pop("additionalProperties", None)
-    if not properties and (extra or "patternProperties" in rest):
+    if extra or "patternProperties" in rest:  # objects are closed there: free keys would vanish
         raise UnsupportedOptionError(f"{place} is a mapping with free keys; {_ANOTHER_WAY}")
+    if refused := [name for name in properties if not PROPERTY_NAME.fullmatch(name)]:
+        raise UnsupportedOptionError(
+            f"{place} has a property {refused[0]!r}, a name that the wire refuses; {_ANOTHER_WAY}"
+        )
     result: dict[str, Any] = {
         "properties": {name: _rewrite(part, f"{place}.{name}") for name, part in properties.items()},
         "additionalProperties": False,

@@ -14,7 +14,7 @@ from aivideoapi_core._catalogue.routes import Route
 from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._outbound.params import MessageParam, RequestOptions
 from aivideoapi_core._outbound.refusals import refuse
-from aivideoapi_core._outbound.thinking import thinking_fields
+from aivideoapi_core._outbound.thinking import soften_forced_tools, thinking_fields
 
 _OPTIONS: Final = RequestOptions.__annotations__.keys()
 _OWN_FIELDS: Final = frozenset({"model", "messages", "stream"})
@@ -66,6 +66,7 @@ def build_payload(
     if info.route is Route.DIRECT and "max_tokens" not in body:
         body["max_tokens"] = _default_max_tokens(info, body.get("thinking"))
     refuse(body, info)
+    soften_forced_tools(body)
     return body
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from aivideoapi_core._catalogue.models import ModelInfo
 from aivideoapi_core._catalogue.routes import Route
 from aivideoapi_core._errors import InvalidInputError, UnsupportedOptionError
-from aivideoapi_core._outbound.thinking import thinking_is_on
+from aivideoapi_core._outbound.thinking import FORCED, thinking_is_on
 
 TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 """What the wire accepts as a tool's name (match the whole name)."""
@@ -23,7 +23,6 @@ MIN_THINKING_TOP_P: Final = 0.95
 
 _IMAGE_TYPES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _ROLES: Final = frozenset({"user", "assistant", "system"})
-_FORCED: Final = frozenset({"any", "tool"})
 
 
 def refuse(body: Mapping[str, Any], info: ModelInfo) -> None:
@@ -73,7 +72,7 @@ def _check_tools(body: Mapping[str, Any]) -> None:
     choice = body.get("tool_choice")
     if choice is not None and not isinstance(choice, Mapping):
         raise InvalidInputError(f"tool_choice must be a mapping such as {{'type': 'auto'}}, not {choice!r}")
-    if not choice or choice.get("type") not in _FORCED:
+    if not choice or choice.get("type") not in FORCED:
         return
     if not tools and "mcp_servers" not in body:
         raise InvalidInputError(f"tool_choice={choice!r} needs tools, and none were given")
@@ -81,11 +80,6 @@ def _check_tools(body: Mapping[str, Any]) -> None:
     if choice["type"] == "tool" and choice.get("name") not in names and "mcp_servers" not in body:
         raise InvalidInputError(
             f"tool_choice names {choice.get('name')!r}, which is not among the tools {sorted(map(str, names))}"
-        )
-    if thinking_is_on(body):
-        raise UnsupportedOptionError(
-            f"tool_choice={choice['type']!r} cannot be combined with thinking: "
-            "use 'auto' or 'none', or switch thinking off for this call"
         )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, Final
 
 from aivideoapi_core._catalogue.routes import Route
 from aivideoapi_core._errors import UnsupportedOptionError
 
+FORCED: Final = frozenset({"any", "tool"})
+"""The types of tool choice that leave the model no way but to call."""
 _THINKS: Final = frozenset({"enabled", "adaptive"})
 
 
@@ -40,3 +43,28 @@ def thinking_is_on(body: Mapping[str, Any]) -> bool:
     return body.get("thinkingFlag") is True or (
         isinstance(thinking, Mapping) and thinking.get("type") in _THINKS
     )
+
+
+def excludes_forced_tools(thinking: Any) -> bool:
+    """Whether the thinking option of a call leaves no room for a forced tool: a budget does, ``adaptive`` does not.
+
+    UNVERIFIED: what the native route's switch does with a forced choice is undocumented; it is read as a budget.
+    """
+    return thinking is True or (isinstance(thinking, Mapping) and thinking.get("type") == "enabled")
+
+
+def soften_forced_tools(body: dict[str, Any]) -> None:
+    """Let the model choose, with a warning, where the body of a request forces a tool and thinking excludes that."""
+    choice = body.get("tool_choice")
+    if not isinstance(choice, Mapping) or choice.get("type") not in FORCED:
+        return
+    if not excludes_forced_tools(body.get("thinkingFlag") or body.get("thinking")):
+        return
+    warnings.warn(
+        f"thinking excludes a forced tool call, so tool_choice={dict(choice)!r} goes out as 'auto' and the model "
+        "may answer without a call; use thinking={'type': 'adaptive'} on the direct-forward route, "
+        "or switch thinking off for this call",
+        stacklevel=4,
+    )
+    kept = {name: value for name, value in choice.items() if name == "disable_parallel_tool_use"}
+    body["tool_choice"] = {"type": "auto", **kept}

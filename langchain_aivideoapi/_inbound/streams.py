@@ -1,33 +1,75 @@
-"""The translators of one stream, with the tool that stands for an output format undone."""
+"""The translators of one stream, with what the request changed undone: names of tools, and the tool that stands
+for an output format."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.outputs.chat_generation import merge_chat_generation_chunks
 
-from aivideoapi_core import MessageAccumulator, Reply
+from aivideoapi_core import MessageAccumulator, Reply, StreamEvent
+from aivideoapi_core.adapter_kit import OwnNamesStream, ToolNames, with_own_names
 from langchain_aivideoapi._inbound.chunks import ChunkTranslator
 from langchain_aivideoapi._inbound.events import EventTranslator
 from langchain_aivideoapi._inbound.output_tool import OutputTool
 from langchain_aivideoapi._inbound.total import first_chunk
 
 
-def read_reply(reply: Reply, tool: OutputTool | None) -> Reply:
-    """``reply`` with the stand-in's input as text, if there is a stand-in."""
-    return reply if tool is None else replace(reply, message=tool.as_text(reply.message))
+def read_reply(reply: Reply, output_tool: str | None, names: ToolNames | None) -> Reply:
+    """``reply`` with the caller's names, and with the stand-in's input as text, if there is a stand-in."""
+    if output_tool is None and names is None:
+        return reply
+    message = with_own_names(reply.message, names)
+    return replace(
+        reply, message=message if output_tool is None else OutputTool(output_tool).as_text(message)
+    )
+
+
+class _Rewriter(Protocol):
+    """Rewrites events; ``accumulator`` is in step with the rewritten ones."""
+
+    accumulator: MessageAccumulator
+
+    def push(self, event: StreamEvent) -> Iterator[StreamEvent]: ...
+
+
+class _Both:
+    """Two rewriters, one after the other."""
+
+    def __init__(self, first: _Rewriter, second: _Rewriter) -> None:
+        self._first, self._second = first, second
+        self.accumulator = second.accumulator
+
+    def push(self, event: StreamEvent) -> Iterator[StreamEvent]:
+        for rewritten in self._first.push(event):
+            yield from self._second.push(rewritten)
+
+
+def _rewriter(output_tool: str | None, names: ToolNames | None) -> _Rewriter | None:
+    by_tool = None if output_tool is None else OutputTool(output_tool).rewriter()
+    if names is None:
+        return by_tool
+    own_names = OwnNamesStream(names)
+    return own_names if by_tool is None else _Both(own_names, by_tool)
 
 
 class ChunkStream:
-    """``ChunkTranslator`` for one stream, with the stand-in for an output format undone."""
+    """``ChunkTranslator`` for one stream, with what the request changed undone."""
 
     def __init__(
-        self, accumulator: MessageAccumulator, *, structured: bool, with_usage: bool, output_tool: str | None
+        self,
+        accumulator: MessageAccumulator,
+        *,
+        structured: bool,
+        with_usage: bool,
+        output_tool: str | None,
+        names: ToolNames | None,
     ) -> None:
-        self._tool = None if output_tool is None else OutputTool(output_tool)
-        self._rewritten = None if self._tool is None else self._tool.rewriter()
+        self._changed = output_tool, names
+        self._rewritten = _rewriter(output_tool, names)
         self._translator = ChunkTranslator(
             accumulator if self._rewritten is None else self._rewritten.accumulator,
             structured=structured,
@@ -51,14 +93,14 @@ class ChunkStream:
 
     def last(self, reply: Reply) -> ChatGenerationChunk:
         """See ``ChunkTranslator.last``."""
-        chunk = self._translator.last(read_reply(reply, self._tool))
+        chunk = self._translator.last(read_reply(reply, *self._changed))
         if not self._begun:
             chunk.message.content = ""  # the only chunk is the whole message
         return chunk
 
 
 class EventStream:
-    """``EventTranslator`` for one stream, with the stand-in for an output format undone."""
+    """``EventTranslator`` for one stream, with what the request changed undone."""
 
     def __init__(
         self,
@@ -68,10 +110,11 @@ class EventStream:
         message_id: str,
         with_usage: bool,
         output_tool: str | None,
+        names: ToolNames | None,
     ) -> None:
         self._with_usage = with_usage
-        self._tool = None if output_tool is None else OutputTool(output_tool)
-        self._rewritten = None if self._tool is None else self._tool.rewriter()
+        self._changed = output_tool, names
+        self._rewritten = _rewriter(output_tool, names)
         self._translator = EventTranslator(
             accumulator if self._rewritten is None else self._rewritten.accumulator,
             model=model,
@@ -90,4 +133,4 @@ class EventStream:
 
     def finish(self, reply: Reply) -> list[Any]:
         """See ``EventTranslator.finish``."""
-        return self._translator.finish(read_reply(reply, self._tool), with_usage=self._with_usage)
+        return self._translator.finish(read_reply(reply, *self._changed), with_usage=self._with_usage)

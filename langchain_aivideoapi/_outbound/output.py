@@ -21,9 +21,9 @@ from aivideoapi_core import (
     InvalidInputError,
     Route,
     UnsupportedOptionError,
-    output_schema,
     route_of,
 )
+from aivideoapi_core.adapter_kit import enforceable, excludes_forced_tools
 
 _NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_-]+")
 _JSON_ONLY: Final = "Answer with one JSON object and nothing else: no other text, no Markdown fences."
@@ -48,14 +48,6 @@ def add_output_format(model: str, options: dict[str, Any], response_format: Any)
         }
         return None
     return _add_output_tool(options, name, rooted(schema))
-
-
-def enforceable(schema: Mapping[str, Any]) -> dict[str, Any] | None:
-    """``schema`` as ``output_config.format`` takes it, or ``None`` if only a tool can say it."""
-    try:
-        return output_schema(schema)
-    except UnsupportedOptionError:
-        return None
 
 
 def rooted(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,8 +77,8 @@ def _add_output_tool(options: dict[str, Any], name: str, schema: Mapping[str, An
     description = schema.get("description") or "The final answer, in the form that was asked for."
     tool = {"name": name, "description": description, "input_schema": dict(schema)}
     options["tools"] = [*options.get("tools", ()), tool]
-    if options.get("thinking"):
-        # Thinking and a forced choice exclude each other: ask for it in words.
+    if excludes_forced_tools(options.get("thinking")):
+        # Ask for it in words.
         _add_instruction(options, _USE_THE_TOOL.format(name=name))
     elif options.get("tool_choice", {}).get("type", "auto") == "auto":
         options["tool_choice"] = {**options.get("tool_choice", {}), "type": "any"}

@@ -16,10 +16,11 @@ from aivideoapi_core import (
     call_headers,
     thinking_is_on,
 )
+from aivideoapi_core.adapter_kit import ToolNames, read_tool_choice, wire_choice, wire_tools, with_wire_names
 from langchain_aivideoapi._outbound.content import has_citing_content
 from langchain_aivideoapi._outbound.conversation import to_conversation
 from langchain_aivideoapi._outbound.output import add_output_format
-from langchain_aivideoapi._outbound.tools import to_tool_choice, to_tools
+from langchain_aivideoapi._outbound.tools import to_tools
 
 if TYPE_CHECKING:
     from aivideoapi_core import Timeout
@@ -93,7 +94,7 @@ class Request:
     """One call, checked: the body, the headers besides the client's own, and a timeout in seconds.
 
     ``structured``: the reply may hold more than text. ``output_tool``: the name of the tool that stands
-    for an output format which the route does not have.
+    for an output format which the route does not have. ``names``: those of tools that went out under others.
     """
 
     payload: dict[str, Any]
@@ -102,6 +103,7 @@ class Request:
     structured: bool
     with_usage: bool
     output_tool: str | None
+    names: ToolNames | None
 
 
 def build_request(
@@ -143,6 +145,13 @@ def build_request(
     output_tool = None
     if response_format is not None:
         output_tool = add_output_format(model, options, response_format)
+    names = None
+    if options.get("tools"):
+        options["tools"], names = wire_tools(options["tools"])
+        if names is not None:
+            turns = with_wire_names(turns, names)
+            if "tool_choice" in options:
+                options["tool_choice"] = wire_choice(options["tool_choice"], names)
     payload = build_payload(model, turns, stream=stream, **options)
     return Request(
         payload=payload,
@@ -153,6 +162,7 @@ def build_request(
         structured=_is_structured(payload, output_tool),
         with_usage=with_usage,
         output_tool=output_tool,
+        names=names,
     )
 
 
@@ -210,7 +220,7 @@ def _add_tools(options: dict[str, Any]) -> None:
         options["tools"] = tools = to_tools(tools, strict=strict)
     choice = options.pop("tool_choice", None)
     if choice is not None or (parallel is not None and tools):
-        choice = to_tool_choice(choice, tools or (), parallel_tool_calls=parallel)
+        choice = read_tool_choice(choice, tools or (), parallel=parallel)
         # Without any tool, "auto" and "none" say nothing, and the wire refuses them.
         if choice is not None and (
             tools or options.get("mcp_servers") or choice["type"] not in ("auto", "none")

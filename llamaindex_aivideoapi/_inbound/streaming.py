@@ -104,9 +104,13 @@ _FINISHED: Final = -1
 
 
 class ResponseStream:
-    """Turns the events of one stream into responses; the last response is the caller's to add."""
+    """Turns the events of one stream into responses; the last response is the caller's to add.
 
-    def __init__(self) -> None:
+    ``one_call``: of several tool calls the first one is shown.
+    """
+
+    def __init__(self, *, one_call: bool = False) -> None:
+        self._one_call = one_call
         self._parts: list[_Part] = []
         self._open: dict[int, _Part] = {}
 
@@ -140,6 +144,11 @@ class ResponseStream:
 
     def _start(self, event: StreamEvent) -> ChatResponse | None:
         part = _Part(event["content_block"])
+        if self._one_call and part.kind == "tool_use" and any(p.kind == "tool_use" for p in self._parts):
+            self._open[event["index"]] = _Part(
+                {"type": ""}
+            )  # its events have somewhere to go, and show nothing
+            return None
         self._parts.append(part)
         self._open[event["index"]] = part
         if part.kind == "tool_use":

@@ -19,9 +19,10 @@ from aivideoapi_core import (
     model_info,
     thinking_is_on,
 )
+from aivideoapi_core.adapter_kit import ToolNames, read_tool_choice, wire_choice, wire_tools, with_wire_names
 from llamaindex_aivideoapi._outbound.cache import limit_breakpoints
 from llamaindex_aivideoapi._outbound.conversation import to_messages
-from llamaindex_aivideoapi._outbound.tools import to_tool_choice, to_tools
+from llamaindex_aivideoapi._outbound.tools import to_tools
 
 if TYPE_CHECKING:
     from aivideoapi_core import Timeout
@@ -38,11 +39,17 @@ CALL_ARGUMENTS: Final = _WIRE_OPTIONS | _CALL_ONLY
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One call, checked: the body, the headers besides the client's own, and a timeout in seconds."""
+    """One call, checked: the body, the headers besides the client's own, and a timeout in seconds.
+
+    ``one_call``: of several tool calls in the reply the first one counts. ``names``: those of tools that
+    went out under others.
+    """
 
     payload: dict[str, Any]
     headers: dict[str, str] | None
     timeout: Timeout
+    one_call: bool
+    names: ToolNames | None
 
 
 def build_request(
@@ -63,10 +70,16 @@ def build_request(
         name: settings.pop(name, None) for name in ("default_headers", "extra_headers", "betas")
     }
     timeout = settings.pop("timeout", None)
+    one_call = settings.get("allow_parallel_tool_calls") is False
     options = _wire_options(settings, tools)
+    tools, names = wire_tools(tools)
     system, turns = to_messages(messages, prefill=_may_prefill(model, options))
     reserved = 1 if options.get("cache_control") is not None else 0
     tools = limit_breakpoints(tools, system, turns, reserved=reserved)
+    if names is not None:
+        turns = with_wire_names(turns, names)
+        if "tool_choice" in options:
+            options["tool_choice"] = wire_choice(options["tool_choice"], names)
     payload = build_payload(
         model,
         cast("list[MessageParam]", turns),
@@ -75,7 +88,8 @@ def build_request(
         tools=tools or None,
         **options,
     )
-    return Request(payload=payload, headers=call_headers(payload, **header_settings), timeout=timeout)
+    headers = call_headers(payload, **header_settings)
+    return Request(payload=payload, headers=headers, timeout=timeout, one_call=one_call, names=names)
 
 
 def unknown_argument(name: str, known: Sequence[str], *, place: str) -> InvalidInputError:
@@ -160,7 +174,9 @@ def _wire_options(settings: dict[str, Any], tools: Sequence[Any]) -> dict[str, A
     parallel = settings.pop("allow_parallel_tool_calls", None)
     choice = settings.pop("tool_choice", None)
     if choice is not None or (tools and (required or parallel is False)):
-        choice = to_tool_choice(choice, required=required, parallel=parallel is not False)
+        choice = "any" if choice is None and required else choice
+        choice = read_tool_choice(choice, tools, parallel=False if parallel is False else None)
+        choice = None if choice == {"type": "auto"} else choice  # the wire's default
     if choice is not None and (tools or settings.get("mcp_servers") or choice["type"] in ("any", "tool")):
         settings["tool_choice"] = choice  # without any tool, "auto" and "none" say nothing, and are refused
     return settings

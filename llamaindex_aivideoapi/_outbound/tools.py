@@ -11,14 +11,15 @@ from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools.types import BaseTool, ToolMetadata
 from pydantic import BaseModel
 
-from aivideoapi_core import InvalidInputError, ToolChoiceParam
+from aivideoapi_core import InvalidInputError
 from llamaindex_aivideoapi._outbound.content import parse_arguments
-
-_CHOICES: Final[Mapping[str, str]] = {"auto": "auto", "any": "any", "required": "any", "none": "none"}
 
 
 def to_tools(tools: Iterable[Any]) -> list[dict[str, Any]]:
-    """LlamaIndex tools as wire tools; dictionaries (server tools, ready-made ones) pass through."""
+    """LlamaIndex tools in the form of the wire's, with their own names; dictionaries pass through.
+
+    The core's ``wire_tools`` does the rest when the request is made.
+    """
     return [dict(tool) if isinstance(tool, Mapping) else _to_tool(tool) for tool in tools]
 
 
@@ -29,7 +30,7 @@ def _to_tool(tool: Any) -> dict[str, Any]:
             "wrap a function in FunctionTool.from_defaults"
         )
     schema = _parameters_of(tool.metadata)
-    # A model without fields gives a schema without them, which the wire does not take.
+    # A copy, for the schema of a class is kept.
     wire = {"name": tool.metadata.name, "input_schema": {"type": "object", "properties": {}, **schema}}
     if tool.metadata.description:
         wire["description"] = tool.metadata.description
@@ -47,39 +48,6 @@ def _parameters_of(metadata: ToolMetadata) -> dict[str, Any]:
 @functools.lru_cache(maxsize=256)
 def _parameters_of_class(fn_schema: type[BaseModel]) -> dict[str, Any]:
     return ToolMetadata("", fn_schema=fn_schema).get_parameters_dict()
-
-
-def to_tool_choice(choice: Any, *, required: bool = False, parallel: bool = True) -> ToolChoiceParam | None:
-    """The wire's tool choice, or ``None`` where its default (auto, parallel) is meant.
-
-    ``choice``: ``auto``, ``any``, ``required``, ``none``, a tool's name, the wire's object or the
-    ``{"type": "function", ...}`` object of other providers; ``None`` means that ``required`` decides.
-    """
-    wire = _read_choice(("any" if required else "auto") if choice is None else choice)
-    if wire["type"] == "none":
-        return wire
-    if not parallel:
-        wire.setdefault("disable_parallel_tool_use", True)
-    return None if wire == {"type": "auto"} else wire
-
-
-def _read_choice(choice: Any) -> ToolChoiceParam:
-    if isinstance(choice, str) and choice:
-        if choice in _CHOICES:
-            return {"type": _CHOICES[choice]}  # type: ignore[typeddict-item]  # one of the literals, by the table
-        return {"type": "tool", "name": choice}
-    if isinstance(choice, Mapping):
-        function = choice.get("function")
-        if choice.get("type") == "function" and isinstance(function, Mapping) and function.get("name"):
-            return {"type": "tool", "name": function["name"]}
-        if choice.get("type") in ("auto", "any", "none") or (
-            choice.get("type") == "tool" and choice.get("name")
-        ):
-            return dict(choice)  # type: ignore[return-value]  # checked above, as far as we know the wire
-    raise InvalidInputError(
-        f"tool_choice={choice!r} is not understood: use 'auto', 'any', 'required', 'none', a tool's name, "
-        "or {'type': 'tool', 'name': ...}"
-    )
 
 
 def tool_selections(message: ChatMessage) -> list[ToolSelection]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -224,8 +225,6 @@ def test_bad_options(model: str, options: dict[str, Any], words: str) -> None:
         pytest.param(NATIVE, {"thinking": 1}, "native route", id="one is not true"),
         pytest.param(DIRECT, {"thinking": True}, "direct-forward route", id="switch, direct"),
         pytest.param(DIRECT, {"thinking": {}}, "direct-forward route", id="empty object"),
-        pytest.param(NATIVE, {"thinking": True, "tools": [TOOL], "tool_choice": {"type": "any"}}, "thinking", id="forced choice, native"),
-        pytest.param(DIRECT, {"thinking": {"type": "adaptive"}, "tools": [TOOL], "tool_choice": {"type": "tool", "name": "weather"}}, "thinking", id="forced choice, direct"),
         pytest.param(DIRECT, {"thinking": {"type": "adaptive"}, "temperature": 0.5}, "temperature=0.5 .*thinking", id="temperature while thinking"),
         pytest.param(DIRECT, {"thinking": {"type": "enabled", "budget_tokens": 1024}, "top_k": 3}, "top_k=3 .*thinking", id="top_k while thinking"),
         pytest.param(DIRECT, {"thinking": {"type": "adaptive"}, "top_p": 0.9}, "top_p=0.9 .*thinking", id="top_p while thinking"),
@@ -301,3 +300,25 @@ def test_breakpoints_are_counted_everywhere() -> None:
     assert build_payload(DIRECT, messages, stream=False, **options)
     with pytest.raises(InvalidInputError, match="5 cache_control"):
         build_payload(DIRECT, messages, stream=False, system=[text], **options)  # type: ignore[misc, list-item]
+
+
+ENABLED = {"type": "enabled", "budget_tokens": 2048}
+
+
+@pytest.mark.parametrize(
+    ("model", "thinking", "softened"),
+    [
+        (NATIVE, True, True),
+        (DIRECT, ENABLED, True),
+        (DIRECT, {"type": "adaptive"}, False),
+        (DIRECT, None, False),
+    ],
+)
+def test_a_forced_choice_beside_thinking(model: str, thinking: Any, softened: bool) -> None:
+    """A budget excludes it, adaptive thinking takes it (wire: recorded 200s)."""
+    choice: Any = {"type": "tool", "name": "weather", "disable_parallel_tool_use": True}
+    options: Any = {"tools": [TOOL], "tool_choice": choice, "thinking": thinking}
+    with pytest.warns(UserWarning, match="goes out as 'auto'") if softened else nullcontext():
+        body = build_payload(model, QUESTION, stream=False, **options)
+    expected = {"type": "auto", "disable_parallel_tool_use": True} if softened else choice
+    assert body["tool_choice"] == expected

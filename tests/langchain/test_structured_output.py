@@ -162,7 +162,7 @@ def test_the_route_is_that_of_the_call(sandbox: Sandbox, model_id: str, method: 
     assert ("output_config" in sandbox.requests[-1].body) is (model_id == DIRECT)
 
 
-THINKING = {NATIVE: True, DIRECT: {"type": "adaptive"}}
+THINKING: dict[str, Any] = {NATIVE: True, DIRECT: {"type": "enabled", "budget_tokens": 2048}}
 
 
 @pytest.mark.parametrize("model_id", ROUTES)
@@ -175,6 +175,12 @@ def test_function_calling_with_thinking_asks_instead_of_forcing(sandbox: Sandbox
     assert sandbox.requests[-1].body["tool_choice"] == {"type": "auto"}
     with pytest.raises(OutputParserException, match="did not call 'Person'"):
         runnable.invoke("x")
+
+
+def test_function_calling_with_adaptive_thinking_forces(sandbox: Sandbox) -> None:
+    model = _model(sandbox, DIRECT, thinking={"type": "adaptive"})
+    assert isinstance(model.with_structured_output(Person).invoke("x"), Person)
+    assert sandbox.requests[-1].body["tool_choice"] == {"type": "tool", "name": "Person"}
 
 
 @pytest.mark.parametrize("model_id", ROUTES)

@@ -11,9 +11,10 @@ from official import assert_accepted
 from pydantic import BaseModel, Field, TypeAdapter
 
 from aivideoapi_core import InvalidInputError
+from aivideoapi_core.adapter_kit import read_tool_choice
 from aivideoapi_core.sandbox import Sandbox
 from langchain_aivideoapi import ChatAIVideoAPI
-from langchain_aivideoapi._outbound.tools import to_tool_choice, to_tools
+from langchain_aivideoapi._outbound.tools import to_tools
 
 NATIVE = "claude-sonnet-4-6"
 DIRECT = "claude-sonnet-4-6/anthropic"
@@ -155,21 +156,21 @@ CHOICES: list[Any] = [
 
 
 @pytest.mark.parametrize(("choice", "parallel", "expected"), CHOICES, ids=str)
-def test_to_tool_choice(choice: Any, parallel: bool | None, expected: Any) -> None:
-    found = to_tool_choice(choice, ONE, parallel_tool_calls=parallel)
+def test_read_tool_choice(choice: Any, parallel: bool | None, expected: Any) -> None:
+    found = read_tool_choice(choice, ONE, parallel=parallel)
     assert found == expected
     if found is not None:
         assert_accepted(_choice, found)
 
 
 def test_true_means_any_of_several() -> None:
-    assert to_tool_choice(True, TWO) == ANY
+    assert read_tool_choice(True, TWO) == ANY
 
 
 @pytest.mark.parametrize("choice", [3, {"type": "tools"}, {"name": "Look"}, []])
 def test_unknown_choice(choice: Any) -> None:
     with pytest.raises(InvalidInputError, match="tool_choice"):
-        to_tool_choice(choice, ONE)
+        read_tool_choice(choice, ONE)
 
 
 def _model(sandbox: Sandbox, model_id: str = DIRECT, **fields: Any) -> ChatAIVideoAPI:
@@ -219,23 +220,23 @@ def test_choice_none_keeps_the_tools(sandbox: Sandbox) -> None:
     assert sandbox.requests[-1].body["tool_choice"] == {"type": "none"}
 
 
-@pytest.mark.parametrize(("model_id", "thinking"), [(NATIVE, True), (DIRECT, {"type": "adaptive"})])
-def test_a_forced_choice_with_thinking_is_a_clear_error(
-    sandbox: Sandbox, model_id: str, thinking: Any
-) -> None:
+@pytest.mark.parametrize(
+    ("model_id", "thinking"), [(NATIVE, True), (DIRECT, {"type": "enabled", "budget_tokens": 2048})]
+)
+def test_a_forced_choice_with_thinking_is_softened(sandbox: Sandbox, model_id: str, thinking: Any) -> None:
     bound = _model(sandbox, model_id, thinking=thinking).bind_tools([look], tool_choice="any")
-    with pytest.raises(ValueError, match="thinking"):
+    with pytest.warns(UserWarning, match="thinking excludes a forced tool call"):
         bound.invoke("Look at the sky.")
-    assert sandbox.requests == []
+    assert sandbox.requests[-1].body["tool_choice"] == {"type": "auto"}
 
 
 @pytest.mark.parametrize(
     "tools", [[{"type": "object", "title": "bad name", "description": "x", "properties": {}}]]
 )
 def test_a_name_that_the_wire_refuses(sandbox: Sandbox, tools: Any) -> None:
-    with pytest.raises(ValueError, match="bad name"):
-        _model(sandbox).bind_tools(tools).invoke("x")
-    assert sandbox.requests == []
+    bound = _model(sandbox).bind_tools(tools, tool_choice="bad name")
+    assert [call["name"] for call in bound.invoke("x").tool_calls] == ["bad name"]
+    assert sandbox.requests[-1].body["tools"][0]["name"] == "bad_name"
 
 
 MCP_SERVER = {"type": "url", "url": "https://x", "name": "x"}

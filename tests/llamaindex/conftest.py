@@ -40,3 +40,9 @@ def llm(make_llm: Callable[..., AIVideoAPI], model: str) -> AIVideoAPI:
 def thinking_of() -> Callable[[str], Any]:
     """What switches thinking on for a model id."""
     return lambda model: {"type": "adaptive"} if model.endswith("/anthropic") else True
+
+
+@pytest.fixture
+def budget_of() -> Callable[[str], Any]:
+    """The same of the kind that excludes a forced tool call."""
+    return lambda model: {"type": "enabled", "budget_tokens": 2048} if model.endswith("/anthropic") else True

@@ -11,7 +11,7 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ToolCall
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.tools import FunctionTool
 
-from aivideoapi_core import InvalidInputError, UnsupportedOptionError
+from aivideoapi_core import InvalidInputError
 from aivideoapi_core.sandbox import Reply, Sandbox
 from llamaindex_aivideoapi import AIVideoAPI
 from llamaindex_aivideoapi._inbound.message import from_message
@@ -143,27 +143,23 @@ class TestRefusals:
             llm.chat_with_tools(TOOLS, "Hi", **arguments)
         assert sandbox.requests == []
 
-    def test_names(self, llm: AIVideoAPI) -> None:
-        with pytest.raises(InvalidInputError, match="tool name"):
-            llm.chat_with_tools([FunctionTool.from_defaults(now, name="what time?")], "Hi")
-
     def test_things_that_are_no_tools(self, llm: AIVideoAPI) -> None:
         with pytest.raises(InvalidInputError, match="FunctionTool"):
             llm.chat([ChatMessage("Hi")], tools=[now])
 
     def test_a_forced_choice_while_thinking(
-        self, make_llm: MakeLLM, model: str, thinking_of: Callable[[str], Any], sandbox: Sandbox
+        self, make_llm: MakeLLM, model: str, budget_of: Callable[[str], Any], sandbox: Sandbox
     ) -> None:
-        llm = make_llm(model, thinking=thinking_of(model))
+        llm = make_llm(model, thinking=budget_of(model))
         for choice in ("any", "now"):
-            with pytest.raises(UnsupportedOptionError, match="cannot be combined with thinking"):
+            with pytest.warns(UserWarning, match="thinking excludes a forced tool call"):
                 llm.chat_with_tools(TOOLS, "Hi", tool_choice=choice)
-        assert sandbox.requests == []
+            assert body_of(sandbox)["tool_choice"] == SEQUENTIAL
 
     def test_what_frameworks_require_is_asked_for_in_words_while_thinking(
-        self, make_llm: MakeLLM, model: str, thinking_of: Callable[[str], Any], sandbox: Sandbox
+        self, make_llm: MakeLLM, model: str, budget_of: Callable[[str], Any], sandbox: Sandbox
     ) -> None:
-        llm = make_llm(model, thinking=thinking_of(model))
+        llm = make_llm(model, thinking=budget_of(model))
         response = llm.chat_with_tools([WEATHER], "What is the weather in Paris?", tool_required=True)
         assert body_of(sandbox)["tool_choice"] == SEQUENTIAL
         assert "Answer only by calling get_weather." in str(body_of(sandbox)["messages"])

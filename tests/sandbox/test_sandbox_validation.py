@@ -147,7 +147,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("tool_choice.name: tool 'u' not found", {"tools": [TOOL], "tool_choice": {"type": "tool", "name": "u"}}),
     ("tool_choice.name: Extra", {"tools": [TOOL], "tool_choice": {"type": "any", "name": "t"}}),
     ("tool_choice.disable_parallel_tool_use: Extra", {"tools": [TOOL], "tool_choice": {"type": "none", "disable_parallel_tool_use": True}}),
-    ("tool_choice.type: Thinking may not", {"tools": [TOOL], "tool_choice": {"type": "any"}, "thinking": ADAPTIVE}),
+    ("tool_choice.type: Thinking may not", {"tools": [TOOL], "tool_choice": {"type": "any"}, "thinking": BUDGET}),
     # output
     ("output_config.effort: 'low' is not supported", {"model": HAIKU, "output_config": {"effort": "low"}}),
     ("output_config.effort: 'max' is not supported", {"model": OLD_OPUS, "output_config": {"effort": "max"}}),
@@ -264,6 +264,7 @@ ACCEPTED: list[dict[str, Any]] = [
     turns(user("x"), assistant({"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}})),
     schema(**obj(a={"anyOf": [{"type": "string"}, {"type": "null"}]}, b={"$ref": "#/$defs/B"}), **{"$defs": {"B": {"enum": ["x", 1]}}}),
     {"tools": [{**TOOL, "strict": True, "input_schema": {**obj(), "type": "object"}}]},
+    {"tools": [TOOL], "tool_choice": {"type": "any"}, "thinking": ADAPTIVE},
 ]  # fmt: skip
 
 

@@ -179,6 +179,14 @@ def _check_custom_tool(tool: Mapping[str, Any], path: str) -> None:
         check_output_schema(schema, f"{path}.input_schema")
 
 
+def _has_budget(body: Mapping[str, Any]) -> bool:
+    """Whether thinking is of the kind that excludes a forced tool; adaptive thinking does not."""
+    thinking = body.get("thinking")
+    return body.get("thinkingFlag") is True or (
+        isinstance(thinking, Mapping) and thinking.get("type") == "enabled"
+    )
+
+
 def _check_tool_choice(body: Mapping[str, Any]) -> None:
     if body.get("tool_choice") is None:
         return
@@ -200,7 +208,7 @@ def _check_tool_choice(body: Mapping[str, Any]) -> None:
         name = require_string(choice.get("name"), "tool_choice.name")
         if name not in {tool.get("name") for tool in tools}:
             raise bad_request(f"tool_choice.name: tool {name!r} not found in the provided tools")
-    if kind in ("any", "tool") and thinking_is_on(body):
+    if kind in ("any", "tool") and _has_budget(body):
         raise bad_request("tool_choice.type: Thinking may not be enabled when tool_choice forces tool use")
 
 

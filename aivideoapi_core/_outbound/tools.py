@@ -1,0 +1,166 @@
+"""Tools and tool choice: every spelling that the adapters meet, as the wire has it.
+
+Names that the wire refuses are replaced on the way out. ``ToolNames`` is the way back; it is ``None``
+where nothing was replaced, and then costs nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, cast
+
+from aivideoapi_core._errors import InvalidInputError
+from aivideoapi_core._outbound.output_schema import strict_schema
+from aivideoapi_core._outbound.params import ToolChoiceParam
+from aivideoapi_core._outbound.refusals import TOOL_NAME
+from aivideoapi_core._outbound.tool_schema import renamed_keys, tool_schema
+from aivideoapi_core._received import ToolNames
+
+_LONGEST_NAME: Final = 128
+_REFUSED: Final = re.compile(r"[^a-zA-Z0-9_-]")
+_CHOICES: Final[Mapping[str, str]] = {"auto": "auto", "any": "any", "required": "any", "none": "none"}
+_SCHEMA_KEYS: Final = ("input_schema", "inputSchema", "parameters")
+
+
+def wire_tool_name(name: str) -> str:
+    """``name`` in the characters and the length that the wire takes; the same for the same name."""
+    return name if TOOL_NAME.fullmatch(name) else _REFUSED.sub("_", name)[:_LONGEST_NAME] or "tool"
+
+
+def is_custom(tool: Mapping[str, Any]) -> bool:
+    """Whether a tool is the caller's own, not one of the server's."""
+    return (tool.get("type") or "custom") in ("custom", "function")
+
+
+def wire_tools(tools: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], ToolNames | None]:
+    """Every tool as the wire takes it, and the names that were replaced. The arguments are left untouched.
+
+    Takes the wire's form, OpenAI's ``{"type": "function", ...}`` and MCP's ``inputSchema``. A server tool
+    goes through as it is. Raises ``InvalidInputError``, naming tool and place, for what cannot be said.
+    """
+    given = [_unwrapped(tool) if is_custom(tool) else dict(tool) for tool in tools]
+    taken = {str(tool.get("name")) for tool in given}
+    wired: list[dict[str, Any]] = []
+    names: dict[str, tuple[str, Mapping[str, str]]] = {}
+    for tool in given:
+        if not is_custom(tool):
+            wired.append(tool)
+            continue
+        own = tool.get("name")
+        if not isinstance(own, str) or not own.strip():
+            raise InvalidInputError(f"a tool needs a name, and one has {own!r}")
+        name = own
+        if not TOOL_NAME.fullmatch(own):
+            name = _free_name(wire_tool_name(own), taken)
+            taken.add(name)
+        schema, words, keys = tool_schema(tool.get("input_schema"), tool=own)
+        if tool.get("strict") is True:
+            schema = strict_schema(schema, tool=own)
+        if keys and isinstance(tool.get("input_examples"), list):
+            tool["input_examples"] = renamed_keys(
+                tool["input_examples"], {own: key for key, own in keys.items()}
+            )
+        if words:
+            tool["description"] = f"{tool['description']}\n\n{words}" if tool.get("description") else words
+        if name != own or keys:
+            names[name] = (own, keys)
+        tool |= {"name": name, "input_schema": schema}
+        wired.append(tool)
+    return wired, names or None
+
+
+def _unwrapped(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """A tool of the caller's in the wire's form, as far as the names of its fields go; a copy."""
+    result = dict(tool)
+    if result.get("type") == "function":
+        del result["type"]
+    if isinstance(function := result.pop("function", None), Mapping):
+        result = {**function, **result}
+    for key in _SCHEMA_KEYS[1:]:
+        if key in result and "input_schema" not in result:
+            result["input_schema"] = result.pop(key)
+    for key in ("description", "strict", "type"):
+        if key in result and result[key] is None:
+            del result[key]
+    return result
+
+
+def _free_name(base: str, taken: set[str]) -> str:
+    name, number = base, 1
+    while name in taken:
+        number += 1
+        name = f"{base[: _LONGEST_NAME - 4]}_{number}"
+    return name
+
+
+def with_wire_names(turns: Sequence[Any], names: ToolNames | None) -> list[Any]:
+    """``turns`` with the calls that they hold under the names that their tools have on the wire."""
+    if not names:
+        return list(turns)
+    wire = {}
+    for name, (own, keys) in names.items():
+        wire[own] = wire[name] = name, {key: wired for wired, key in keys.items()}
+    return [_renamed_turn(turn, wire) for turn in turns]
+
+
+def _renamed_turn(turn: Any, wire: Mapping[str, tuple[str, Mapping[str, str]]]) -> Any:
+    content = turn.get("content")
+    if turn.get("role") != "assistant" or not isinstance(content, (list, tuple)):
+        return turn
+    blocks = []
+    for block in content:
+        if block.get("type") == "tool_use" and (found := wire.get(block.get("name"))) is not None:
+            block = {**block, "name": found[0]}
+            if found[1] and "input" in block:
+                block["input"] = renamed_keys(block["input"], found[1])
+        blocks.append(block)
+    return {**turn, "content": blocks}
+
+
+def read_tool_choice(
+    choice: Any, tools: Sequence[Mapping[str, Any]] = (), *, parallel: bool | None = None
+) -> ToolChoiceParam | None:
+    """A choice in any spelling as the wire's; ``None`` leaves it to the model.
+
+    Takes ``"auto"``, ``"any"`` or ``"required"``, ``"none"``, a tool's name, ``True`` (the only tool, or
+    any), ``False`` and ``None``, and the objects of the Anthropic and OpenAI formats. ``parallel``:
+    whether several calls at once are welcome. Raises ``InvalidInputError`` for anything else.
+    """
+    chosen = _chosen(choice, tools)
+    if parallel is None or (chosen and chosen["type"] == "none"):
+        return chosen
+    return {**(chosen or {"type": "auto"}), "disable_parallel_tool_use": not parallel}
+
+
+def _chosen(choice: Any, tools: Sequence[Mapping[str, Any]]) -> ToolChoiceParam | None:
+    match choice:
+        case None | False | "":
+            return None
+        case True:
+            return {"type": "tool", "name": tools[0]["name"]} if len(tools) == 1 else {"type": "any"}
+        case str():
+            found = _CHOICES.get(choice)
+            return cast("ToolChoiceParam", {"type": found}) if found else {"type": "tool", "name": choice}
+        case {"type": "function", "function": {"name": str(name)}} | {"type": "function", "name": str(name)}:
+            return {"type": "tool", "name": name}
+        case {"type": "required"}:
+            return cast("ToolChoiceParam", {**choice, "type": "any"})
+        case {"type": "tool", "name": str(name)} if name:
+            return cast("ToolChoiceParam", dict(choice))
+        case {"type": "auto" | "any" | "none"}:
+            return cast("ToolChoiceParam", dict(choice))
+        case _:
+            raise InvalidInputError(
+                f"tool_choice={choice!r} is not understood; use 'auto', 'any', 'required', 'none', "
+                "a tool's name, or {'type': 'tool', 'name': ...}"
+            )
+
+
+def wire_choice(choice: ToolChoiceParam, names: ToolNames | None) -> ToolChoiceParam:
+    """``choice`` with the tool's name on the wire."""
+    if names and choice["type"] == "tool":
+        for name, (own, _) in names.items():
+            if own == choice.get("name"):
+                return {**choice, "name": name}
+    return choice
