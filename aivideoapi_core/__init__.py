@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._http.pools import Timeout
     from aivideoapi_core._inbound.balance import Balance
     from aivideoapi_core._inbound.reader import ReplyHead, StreamReader, events_of, parse_body
+    from aivideoapi_core._inbound.recovered_calls import ForcedCall, forced_call, ignored_error, read_call
     from aivideoapi_core._inbound.sse import ServerSentEvent, SSEDecoder
     from aivideoapi_core._metering.estimate import CreditsEstimate, estimate_credits
     from aivideoapi_core._metering.record import CallRecord, Outcome, may_be_billed
@@ -118,6 +119,7 @@ _LATER: Final = {
         "_metering.estimate": "CreditsEstimate estimate_credits",
         "_http.pools": "Timeout",
         "_stores.ledger": "LedgerStore SpendLedger",
+        "_inbound.recovered_calls": "ForcedCall forced_call ignored_error read_call",
         "_inbound.reader": "ReplyHead StreamReader events_of parse_body",
         "_metering.record": "CallRecord Outcome may_be_billed",
         "_metering.tags": "clean_tags spend_tags",
@@ -180,6 +182,7 @@ __all__ = [
     "CreditsTotals",
     "ErrorResponse",
     "EventDecoder",
+    "ForcedCall",
     "HTTPClientField",
     "IncompleteStreamError",
     "InsufficientCreditsError",
@@ -248,6 +251,8 @@ __all__ = [
     "estimate_input_tokens",
     "estimate_text_tokens",
     "events_of",
+    "forced_call",
+    "ignored_error",
     "is_loopback_url",
     "known_models",
     "max_input_tokens",
@@ -258,6 +263,7 @@ __all__ = [
     "parse_body",
     "parse_reported",
     "prices_of",
+    "read_call",
     "read_usage",
     "redact",
     "resolve_api_key",

@@ -25,10 +25,24 @@ class TransientModelError(lc.ModelError):
     is_retryable = True
 
 
+class _UnparsedAnswerError(lc.ModelError, lc.OutputParserException):
+    """A reply that is not the call that was asked for: the model's error, and that of whoever parses it."""
+
+    text = ""
+    observation = None
+    send_to_llm = False
+
+    @property
+    def llm_output(self) -> str | None:  # type: ignore[override]  # an attribute there, the same to readers
+        """What the model said instead."""
+        return self.text
+
+
 _LANGCHAIN: Final[Mapping[type[core.AIVideoAPIError], type[lc.ModelError]]] = {
     core.AIVideoAPIError: lc.ModelError,
     core.InvalidInputError: lc.ModelInvalidRequestError,
     core.BudgetExceededError: lc.ModelError,
+    core.ToolChoiceIgnoredError: _UnparsedAnswerError,
     core.APIConnectionError: lc.ModelConnectionError,
     core.APITimeoutError: lc.ModelTimeoutError,
     core.APIStatusError: lc.ModelAPIError,

@@ -7,9 +7,7 @@ from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from langchain_core.exceptions import OutputParserException
 from langchain_core.language_models import LanguageModelInput
-from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import (
     JsonOutputKeyToolsParser,
     JsonOutputParser,
@@ -23,6 +21,7 @@ from pydantic import TypeAdapter
 
 from aivideoapi_core import InvalidInputError
 from aivideoapi_core.adapter_kit import enforceable, excludes_forced_tools
+from langchain_aivideoapi._inbound.required_call import required_call
 from langchain_aivideoapi._outbound.output import is_plain_dataclass, json_schema_of, rooted
 from langchain_aivideoapi._outbound.tools import to_tools
 from langchain_aivideoapi._retrying import retrying
@@ -71,7 +70,7 @@ def _by_tool(
     if thinks:
         warnings.warn(
             "Thinking is on, which excludes a forced tool call: the model may answer without calling "
-            f"{name!r}, and OutputParserException is raised then. Switch thinking off, or use "
+            f"{name!r}, and ToolChoiceIgnoredError is raised then. Switch thinking off, or use "
             "method='json_schema' on the direct-forward route.",
             stacklevel=4,
         )
@@ -84,24 +83,11 @@ def _by_tool(
         },
         **options,
     )
-    if thinks:
-        llm = llm | _require_call(name)
+    call = required_call(tool, advice=" Thinking leaves it free not to." if thinks else "")
     if _is_pydantic(schema):
-        return llm, PydanticToolsParser(tools=[schema], first_tool_only=True)
+        return llm, call | PydanticToolsParser(tools=[schema], first_tool_only=True)
     by_key = JsonOutputKeyToolsParser(key_name=name, first_tool_only=True)
-    return llm, _with_instance(by_key, schema)
-
-
-def _require_call(name: str) -> Runnable[Any, Any]:
-    def check(message: AIMessage) -> AIMessage:
-        if not message.tool_calls:
-            raise OutputParserException(
-                f"The model did not call {name!r}, which thinking leaves it free to do.",
-                llm_output=message.text,
-            )
-        return message
-
-    return RunnableLambda(check)
+    return llm, call | _with_instance(by_key, schema)
 
 
 def _by_text(

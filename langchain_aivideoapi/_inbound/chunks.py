@@ -6,6 +6,7 @@ import json
 from typing import Any, Final
 
 from langchain_core.messages import AIMessageChunk
+from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from aivideoapi_core import ContentBlock, MessageAccumulator, Reply, StreamEvent
@@ -14,6 +15,7 @@ from langchain_aivideoapi._inbound.message import (
     CUT_REASONS,
     clean_block,
     invalid_arguments,
+    recovered_call,
     to_response_metadata,
     to_usage,
 )
@@ -57,6 +59,8 @@ class ChunkTranslator:
         self._with_usage = with_usage
         self._open: dict[int, OpenBlock] = {}
         self._blocks = 0
+        self._next_index = 0
+        """After all indices of the wire so far."""
 
     def feed(self, event: StreamEvent) -> ChatGenerationChunk | None:
         """The chunk that ``event`` is worth, if any. The accumulator has taken the event already."""
@@ -93,6 +97,7 @@ class ChunkTranslator:
     def _start(self, index: int, block: ContentBlock) -> ChatGenerationChunk | None:
         kind = block.get("type", "")
         self._blocks += 1
+        self._next_index = max(self._next_index, index + 1)
         if not self._structured and (kind != "text" or self._blocks > 1):
             self._structured = True  # nobody asked for it, but it is here
         opened = self._open[index] = OpenBlock(index, kind)
@@ -130,7 +135,13 @@ class ChunkTranslator:
             chunk_position="last",
         )
         spoiler = self._spoiler_of_cut_call(reply)
-        if spoiler is not None:
+        call = recovered_call(reply.message)
+        if call is not None:
+            message.content = [{**clean_block(call), "index": self._next_index}]
+            arguments = json.dumps(call["input"], ensure_ascii=False)
+            piece = tool_call_chunk(name=call["name"], args=arguments, id=call["id"], index=self._next_index)
+            message.tool_call_chunks = [piece]
+        elif spoiler is not None:
             message.tool_call_chunks = [spoiler]
         return ChatGenerationChunk(message=message)
 

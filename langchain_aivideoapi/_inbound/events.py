@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from aivideoapi_core import ContentBlock, MessageAccumulator, Reply, StreamEvent
@@ -12,6 +13,7 @@ from langchain_aivideoapi._inbound.message import (
     clean_block,
     cut_error,
     invalid_arguments,
+    recovered_call,
     to_response_metadata,
     to_usage,
 )
@@ -133,8 +135,24 @@ class EventTranslator:
 
     def finish(self, reply: Reply, *, with_usage: bool = True) -> list[Any]:
         """The events that end the message; to be made after the body's end, when all credits are known."""
+        call = recovered_call(reply.message)
+        recovered = [] if call is None else self._whole_call(call)
         finish: dict[str, Any] = {"event": "message-finish", "metadata": to_response_metadata(reply)}
         usage = to_usage(reply) if with_usage else None
         if usage is not None:
             finish["usage"] = usage
-        return [*self._release(reply.message["stop_reason"]), finish]
+        return [*self._release(reply.message["stop_reason"]), *recovered, finish]
+
+    def _whole_call(self, block: ContentBlock) -> list[Any]:
+        """The events of a call that did not come over the wire."""
+        place = len(self._places)
+        start = {
+            "type": "tool_call_chunk", "id": block["id"], "name": block["name"], "args": "", "index": place
+        }  # fmt: skip
+        delta = {"type": "tool-call-delta", "args": json.dumps(block["input"], ensure_ascii=False)}
+        content = tool_call_block(block, block["input"])
+        return [
+            {"event": "content-block-start", "index": place, "content": start},
+            {"event": "content-block-delta", "index": place, "delta": delta},
+            {"event": "content-block-finish", "index": place, "content": content},
+        ]

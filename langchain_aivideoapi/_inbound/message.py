@@ -9,7 +9,7 @@ from typing import Any, Final
 from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 
-from aivideoapi_core import ContentBlock, Reply
+from aivideoapi_core import ContentBlock, Message, Reply
 from langchain_aivideoapi._inbound.fast import PROVIDER
 
 CUT_REASONS: Final = frozenset({"max_tokens", "model_context_window_exceeded"})
@@ -77,6 +77,12 @@ def to_message(reply: Reply) -> AIMessage:
         usage_metadata=to_usage(reply),
         response_metadata=to_response_metadata(reply),
     )
+
+
+def recovered_call(message: Message) -> ContentBlock | None:
+    """The call that was read from the text of a reply; it stands after all that came over the wire."""
+    block = message["content"][-1] if message.get("recovered_tool_call") else None
+    return block if block is not None and block.get("type") == "tool_use" else None
 
 
 def to_calls(

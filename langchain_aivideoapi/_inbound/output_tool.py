@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 
-from aivideoapi_core import Message, MessageAccumulator, StreamEvent
+from aivideoapi_core import ContentBlock, Message, MessageAccumulator, StreamEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class OutputTool:
         content: list[Any] = []
         before: list[int] = []
         answered = False
-        for block in message["content"]:
+        for block in _without_bare_answer(message):
             if self.is_mine(block):
                 for place in before:
                     content[place] = _remark(content[place])
@@ -64,6 +65,28 @@ class OutputTool:
         return {"type": "text", "text": text}
 
 
+def _without_bare_answer(message: Message) -> list[ContentBlock]:
+    """The blocks of ``message`` without text that says nothing but the call that was read from it."""
+    content = message["content"]
+    if not message.get("recovered_tool_call") or not _is_json_alone(
+        "".join(block.get("text") or "" for block in content if block.get("type") == "text")
+    ):
+        return content
+    return [block for block in content if block.get("type") != "text"]
+
+
+def _is_json_alone(text: str) -> bool:
+    """Whether ``text`` is one JSON object, in a fence or not."""
+    fenced = _FENCED.fullmatch(text.strip())
+    try:
+        return isinstance(json.loads(fenced[1] if fenced else text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+_FENCED: Final = re.compile(r"(?:```|~~~)\w*\s*+(\{.*\})\s*(?:```|~~~)", re.DOTALL)
+
+
 def _remark(block: Mapping[str, Any]) -> dict[str, Any]:
     """A block of text as one that is no part of the message's text; blanks cannot spoil JSON."""
     if block["text"].strip():
@@ -83,20 +106,44 @@ class OutputToolRewriter:
         self._answer: int | None = None
         """The index of the tool's call."""
         self._held: list[StreamEvent] = []
+        self._ends: list[StreamEvent] = []
+        """The end of the message, which comes after what is held."""
+        self._next_index = 0
         self._remarks: dict[int, dict[str, Any]] = {}
         """Blocks after the answer that are not to be text, as far as they came."""
         self.accumulator = MessageAccumulator()
 
     def push(self, event: StreamEvent) -> Iterator[StreamEvent]:
         """The events to be translated in place of ``event``, to be taken one by one."""
-        for rewritten in self._rewrite(event):
-            self.accumulator.push(rewritten)
-            yield rewritten
+        return self._pushed(self._rewrite(event))
+
+    def finish(self, message: Message) -> Iterator[StreamEvent]:
+        """The events that were held back to the end; ``message`` is the whole reply, and may hold a call
+        that was read from its text.
+        """
+        last = message["content"][-1] if message.get("recovered_tool_call") else None
+        if last is not None and self._tool.is_mine(last):
+            if len(_without_bare_answer(message)) < len(message["content"]):
+                self._held = [event for event in self._held if event["index"] not in _texts(self._held)]
+            index = self._next_index
+            start = {"type": "content_block_start", "index": index, "content_block": last}
+            yield from self._pushed(self._start(start, last))
+            yield from self._pushed([{"type": "content_block_stop", "index": index}])
+        ends, self._ends = self._ends, []
+        yield from self._pushed([*self._release(), *ends])
+
+    def _pushed(self, events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
+        for event in events:
+            self.accumulator.push(event)
+            yield event
 
     def _rewrite(self, event: StreamEvent) -> list[StreamEvent]:
         kind, index = event["type"], event.get("index")
         if kind in ("message_delta", "message_stop"):
-            return [*self._release(), event]
+            if self._held:
+                self._ends.append(event)
+                return []
+            return [event]
         if not kind.startswith("content_block_"):
             return [event]
         if kind == "content_block_start":
@@ -115,6 +162,7 @@ class OutputToolRewriter:
 
     def _start(self, event: StreamEvent, block: Mapping[str, Any]) -> list[StreamEvent]:
         kind, mine = block.get("type"), self._tool.is_mine(block)
+        self._next_index = max(self._next_index, event["index"] + 1)
         if mine:
             whole = block.get("input")
             block = {"type": "text", "text": json.dumps(whole, ensure_ascii=False) if whole else ""}
@@ -156,6 +204,15 @@ def _as_remarks(held: list[StreamEvent]) -> list[StreamEvent]:
             if event["type"] == "content_block_stop":
                 rewritten += _whole(remarks.pop(event["index"]), event)
     return rewritten
+
+
+def _texts(held: list[StreamEvent]) -> set[int]:
+    """The indices of blocks of text among held events."""
+    return {
+        event["index"]
+        for event in held
+        if event["type"] == "content_block_start" and event["content_block"].get("type") == "text"
+    }
 
 
 def _add(event: StreamEvent, remark: dict[str, Any]) -> None:

@@ -1,31 +1,52 @@
-"""The translators of one stream, with what the request changed undone: names of tools, and the tool that stands
-for an output format."""
+"""The translators of one stream, with what the request changed undone: names of tools, the tool that stands for
+an output format, and a forced call that came as text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.outputs.chat_generation import merge_chat_generation_chunks
 
-from aivideoapi_core import MessageAccumulator, Reply, StreamEvent
+from aivideoapi_core import ForcedCall, MessageAccumulator, Reply, StreamEvent
 from aivideoapi_core.adapter_kit import OwnNamesStream, ToolNames, with_own_names
 from langchain_aivideoapi._inbound.chunks import ChunkTranslator
 from langchain_aivideoapi._inbound.events import EventTranslator
-from langchain_aivideoapi._inbound.output_tool import OutputTool
+from langchain_aivideoapi._inbound.output_tool import OutputTool, OutputToolRewriter
 from langchain_aivideoapi._inbound.total import first_chunk
 
 
-def read_reply(reply: Reply, output_tool: str | None, names: ToolNames | None) -> Reply:
-    """``reply`` with the caller's names, and with the stand-in's input as text, if there is a stand-in."""
-    if output_tool is None and names is None:
-        return reply
-    message = with_own_names(reply.message, names)
-    return replace(
-        reply, message=message if output_tool is None else OutputTool(output_tool).as_text(message)
-    )
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What the request changed or forced, and the reply is read by."""
+
+    output_tool: str | None = None
+    names: ToolNames | None = None
+    forced: ForcedCall | None = None
+
+    def read(self, reply: Reply) -> Reply:
+        """``reply`` as the caller knows it. Raises what ``settled`` raises."""
+        return self.with_text(self.settled(reply))
+
+    def settled(self, reply: Reply) -> Reply:
+        """``reply`` with a forced call that came as text as a call, and with the caller's names.
+
+        Raises ``ToolChoiceIgnoredError`` for the second reply of a run without the call that it must hold.
+        """
+        if self.names is None and self.forced is None:
+            return reply
+        message = reply.message
+        if self.forced is not None:
+            message = self.forced.settle(message, model=reply.model)
+        return replace(reply, message=with_own_names(message, self.names))
+
+    def with_text(self, reply: Reply) -> Reply:
+        """``reply`` with the stand-in's input as text, if there is a stand-in."""
+        if self.output_tool is None:
+            return reply
+        return replace(reply, message=OutputTool(self.output_tool).as_text(reply.message))
 
 
 class _Rewriter(Protocol):
@@ -48,28 +69,31 @@ class _Both:
             yield from self._second.push(rewritten)
 
 
-def _rewriter(output_tool: str | None, names: ToolNames | None) -> _Rewriter | None:
-    by_tool = None if output_tool is None else OutputTool(output_tool).rewriter()
-    if names is None:
-        return by_tool
-    own_names = OwnNamesStream(names)
-    return own_names if by_tool is None else _Both(own_names, by_tool)
+class _Rewriters:
+    """The rewriters of one stream, if it needs any."""
+
+    def __init__(self, changed: Changed) -> None:
+        by_tool = None if changed.output_tool is None else OutputTool(changed.output_tool).rewriter()
+        self._by_tool: OutputToolRewriter | None = by_tool
+        self.rewriter: _Rewriter | None = by_tool
+        if changed.names is not None:
+            own_names = OwnNamesStream(changed.names)
+            self.rewriter = own_names if by_tool is None else _Both(own_names, by_tool)
+
+    def held(self, settled: Reply) -> Iterable[StreamEvent]:
+        """The events that were held back to the end of the stream."""
+        return () if self._by_tool is None else self._by_tool.finish(settled.message)
 
 
 class ChunkStream:
     """``ChunkTranslator`` for one stream, with what the request changed undone."""
 
     def __init__(
-        self,
-        accumulator: MessageAccumulator,
-        *,
-        structured: bool,
-        with_usage: bool,
-        output_tool: str | None,
-        names: ToolNames | None,
+        self, accumulator: MessageAccumulator, *, structured: bool, with_usage: bool, changed: Changed
     ) -> None:
-        self._changed = output_tool, names
-        self._rewritten = _rewriter(output_tool, names)
+        self._changed = changed
+        self._rewriters = _Rewriters(changed)
+        self._rewritten = self._rewriters.rewriter
         self._translator = ChunkTranslator(
             accumulator if self._rewritten is None else self._rewritten.accumulator,
             structured=structured,
@@ -88,12 +112,20 @@ class ChunkStream:
 
     def _feed_rewritten(self, event: dict[str, Any]) -> ChatGenerationChunk | None:
         assert self._rewritten is not None  # noqa: S101 - for the type checker; feed is only this one then
-        fed = [self._translator.feed(rewritten) for rewritten in self._rewritten.push(event)]
+        return self._merged(self._rewritten.push(event))
+
+    def _merged(self, events: Iterable[StreamEvent]) -> ChatGenerationChunk | None:
+        fed = [self._translator.feed(event) for event in events]
         return merge_chat_generation_chunks([chunk for chunk in fed if chunk is not None])
 
     def last(self, reply: Reply) -> ChatGenerationChunk:
-        """See ``ChunkTranslator.last``."""
-        chunk = self._translator.last(read_reply(reply, *self._changed))
+        """See ``ChunkTranslator.last``; what was held back to the end is in it."""
+        settled = self._changed.settled(reply)
+        held = self._merged(self._rewriters.held(settled))
+        chunk = self._translator.last(self._changed.with_text(settled))
+        if held is not None:
+            chunk = held + chunk
+            return chunk if self._begun else first_chunk(chunk)
         if not self._begun:
             chunk.message.content = ""  # the only chunk is the whole message
         return chunk
@@ -109,12 +141,12 @@ class EventStream:
         model: str,
         message_id: str,
         with_usage: bool,
-        output_tool: str | None,
-        names: ToolNames | None,
+        changed: Changed,
     ) -> None:
         self._with_usage = with_usage
-        self._changed = output_tool, names
-        self._rewritten = _rewriter(output_tool, names)
+        self._changed = changed
+        self._rewriters = _Rewriters(changed)
+        self._rewritten = self._rewriters.rewriter
         self._translator = EventTranslator(
             accumulator if self._rewritten is None else self._rewritten.accumulator,
             model=model,
@@ -125,12 +157,14 @@ class EventStream:
 
     def _feed_rewritten(self, event: dict[str, Any]) -> list[Any]:
         assert self._rewritten is not None  # noqa: S101 - for the type checker; feed is only this one then
-        return [
-            translated
-            for rewritten in self._rewritten.push(event)
-            for translated in self._translator.feed(rewritten)
-        ]
+        return self._all(self._rewritten.push(event))
+
+    def _all(self, events: Iterable[StreamEvent]) -> list[Any]:
+        return [translated for event in events for translated in self._translator.feed(event)]
 
     def finish(self, reply: Reply) -> list[Any]:
-        """See ``EventTranslator.finish``."""
-        return self._translator.finish(read_reply(reply, *self._changed), with_usage=self._with_usage)
+        """See ``EventTranslator.finish``; what was held back to the end comes before."""
+        settled = self._changed.settled(reply)
+        held = self._all(self._rewriters.held(settled))
+        finish = self._translator.finish(self._changed.with_text(settled), with_usage=self._with_usage)
+        return [*held, *finish]

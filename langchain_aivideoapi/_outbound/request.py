@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage
 
 from aivideoapi_core import (
     InvalidInputError,
@@ -23,7 +23,7 @@ from langchain_aivideoapi._outbound.output import add_output_format
 from langchain_aivideoapi._outbound.tools import to_tools
 
 if TYPE_CHECKING:
-    from aivideoapi_core import Timeout
+    from aivideoapi_core import ForcedCall, Timeout
 
 WIRE_OPTIONS: Final = (
     "max_tokens",
@@ -95,6 +95,7 @@ class Request:
 
     ``structured``: the reply may hold more than text. ``output_tool``: the name of the tool that stands
     for an output format which the route does not have. ``names``: those of tools that went out under others.
+    ``forced``: the call that the reply must hold.
     """
 
     payload: dict[str, Any]
@@ -104,6 +105,7 @@ class Request:
     with_usage: bool
     output_tool: str | None
     names: ToolNames | None
+    forced: ForcedCall | None
 
 
 def build_request(
@@ -163,6 +165,7 @@ def build_request(
         with_usage=with_usage,
         output_tool=output_tool,
         names=names,
+        forced=_forced(payload, messages, output_tool),
     )
 
 
@@ -226,6 +229,26 @@ def _add_tools(options: dict[str, Any]) -> None:
             tools or options.get("mcp_servers") or choice["type"] not in ("auto", "none")
         ):
             options["tool_choice"] = choice
+
+
+def _forced(
+    payload: Mapping[str, Any], messages: Sequence[BaseMessage], output_tool: str | None
+) -> ForcedCall | None:
+    """The call that the reply must hold, asked for by ``tool_choice`` or, for an output format, in words."""
+    if output_tool is None and "tool_choice" not in payload:
+        return None
+    from aivideoapi_core import forced_call  # most calls force nothing
+
+    forced = forced_call(payload, ignored_before=_was_ignored(messages))
+    if forced is None and output_tool is not None:
+        forced = forced_call({**payload, "tool_choice": {"type": "tool", "name": output_tool}})
+    return forced
+
+
+def _was_ignored(messages: Sequence[BaseMessage]) -> bool:
+    """Whether the conversation ends with a reply that should have been a call: then this is the second try."""
+    last = messages[-1] if messages else None
+    return isinstance(last, AIMessage) and last.response_metadata.get("tool_choice_ignored") is True
 
 
 def _is_structured(payload: Mapping[str, Any], output_tool: str | None) -> bool:

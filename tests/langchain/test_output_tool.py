@@ -144,6 +144,8 @@ def test_events_are_rewritten_as_the_whole_is(content: list[dict[str, Any]], at_
         whole.push(event)
         for _ in rewriter.push(event):
             pass
+    for _ in rewriter.finish(whole.message()):
+        pass
     assert rewriter.accumulator.message()["content"] == tool.as_text(whole.message())["content"]
 
 

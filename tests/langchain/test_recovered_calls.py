@@ -1,0 +1,303 @@
+"""A route that does not honour ``tool_choice``: the call comes as text, and is a call all the same."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from functools import reduce
+from operator import add
+from typing import Any, TypedDict
+
+import pytest
+from langchain.agents import create_agent
+from langchain.agents.structured_output import AutoStrategy, ProviderStrategy, ToolStrategy
+from langchain_core.exceptions import ModelError, OutputParserException
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from pydantic import BaseModel
+
+from aivideoapi_core import ToolChoiceIgnoredError
+from aivideoapi_core.sandbox import Reply, Sandbox
+from langchain_aivideoapi import ChatAIVideoAPI, is_worth_retrying
+
+NATIVE, DIRECT = "claude-sonnet-4-6", "claude-sonnet-4-6/anthropic"
+
+pytestmark = pytest.mark.filterwarnings("ignore:claude-sonnet-4-6.* answered a forced tool call in text")
+
+
+class Count(BaseModel):
+    """A count."""
+
+    n: int
+
+
+class CountDict(TypedDict):
+    """A count."""
+
+    n: int
+
+
+def tally(of: str) -> int:
+    """Count something else."""
+    return len(of)
+
+
+TEXTS = [
+    pytest.param('{"n": 1}', id="bare"),
+    pytest.param('```json\n{"n": 1}\n```', id="fence"),
+    pytest.param('Sure, here it is: {"n": 1}. Anything else?', id="prose"),
+    pytest.param('<tool_calls>[{"input": {"n": 1}}]</tool_calls>', id="tags"),
+    pytest.param('<invoke name="Count"><parameter name="n">1</parameter></invoke>', id="invoke"),
+    pytest.param('{"name": "Count", "arguments": "{\\"n\\": 1}"}', id="wrapper"),
+]
+WORDS = "I would rather not say."
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(seed="same") as running:
+        yield running
+
+
+def _model(sandbox: Sandbox, model: str = NATIVE, **fields: Any) -> ChatAIVideoAPI:
+    return ChatAIVideoAPI(model=model, api_key=sandbox.api_key, base_url=sandbox.url, **fields)
+
+
+def _v3(bound: Any) -> Any:
+    return bound.stream_events("x", version="v3").output
+
+
+async def _av3(bound: Any) -> Any:
+    return await (await bound.astream_events("x", version="v3")).output
+
+
+async def _asum(bound: Any) -> Any:
+    return reduce(add, [chunk async for chunk in bound.astream("x")])
+
+
+ROADS: list[Any] = [
+    pytest.param(lambda bound: bound.invoke("x"), id="invoke"),
+    pytest.param(lambda bound: asyncio.run(bound.ainvoke("x")), id="ainvoke"),
+    pytest.param(lambda bound: bound.invoke("x", stream=True), id="invoke, streamed"),
+    pytest.param(lambda bound: reduce(add, bound.stream("x")), id="stream"),
+    pytest.param(lambda bound: asyncio.run(_asum(bound)), id="astream"),
+    pytest.param(_v3, id="v3"),
+    pytest.param(lambda bound: asyncio.run(_av3(bound)), id="v3, async"),
+]
+
+
+@pytest.mark.parametrize("model", [NATIVE, DIRECT])
+@pytest.mark.parametrize("choice", ["any", "Count"])
+@pytest.mark.parametrize("road", ROADS)
+def test_a_call_in_every_road(sandbox: Sandbox, road: Callable[[Any], Any], choice: str, model: str) -> None:
+    text = 'Sure: {"n": 1}'
+    sandbox.enqueue(Reply(text))
+    message = road(_model(sandbox, model).bind_tools([Count, tally], tool_choice=choice))
+    (call,) = message.tool_calls
+    assert (call["name"], call["args"]) == ("Count", {"n": 1})
+    assert call["id"].startswith("toolu_recovered_")
+    assert message.response_metadata["recovered_tool_call"] is True
+    assert message.response_metadata["stop_reason"] == "tool_use"
+    assert message.text == text
+    assert [block["type"] for block in message.content_blocks] == ["text", "tool_call"]
+    assert len(sandbox.requests) == 1
+    # And back it goes: the sandbox judges the request.
+    answered = ToolMessage("done", tool_call_id=call["id"])
+    _model(sandbox, model).bind_tools([Count, tally]).invoke([HumanMessage("x"), message, answered])
+    turn = sandbox.requests[-1].body["messages"][1]["content"]
+    assert [block["type"] for block in turn] == ["text", "tool_use"]
+
+
+def test_the_sum_of_the_chunks_is_the_whole(sandbox: Sandbox) -> None:
+    bound = _model(sandbox).bind_tools([Count], tool_choice="any")
+    sandbox.enqueue(*[Reply('Sure: {"n": 1}', pieces=3)] * 2)
+    whole, chunks = bound.invoke("x"), list(bound.stream("x"))
+    summed = reduce(add, chunks)
+    assert summed.content[0] == whole.content[0]
+    assert {**summed.content[1], "id": ""} == {**whole.content[1], "id": ""}  # type: ignore[dict-item]  # a block
+    assert len(chunks) > 3  # nothing was held back
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        pytest.param('{"n": 1}', {"tool_choice": "auto"}, id="auto"),
+        pytest.param('{"n": 1}', {}, id="no choice"),
+        pytest.param('{"n": 1}', {"tool_choice": "none"}, id="none"),
+    ],
+)
+def test_text_that_was_not_forced_stays_text(sandbox: Sandbox, text: str, fields: dict[str, Any]) -> None:
+    bound = _model(sandbox).bind_tools([Count], **fields)
+    sandbox.enqueue(*[Reply(text)] * 2)
+    for message in (bound.invoke("x"), reduce(add, bound.stream("x"))):
+        assert (message.text, message.tool_calls) == (text, [])
+        assert not {"recovered_tool_call", "tool_choice_ignored"} & message.response_metadata.keys()
+
+
+@pytest.mark.parametrize("reason", ["max_tokens", "refusal", "model_context_window_exceeded"])
+def test_a_reply_that_was_cut_or_refused_stays_text(sandbox: Sandbox, reason: str) -> None:
+    bound = _model(sandbox).bind_tools([Count], tool_choice="any")
+    sandbox.enqueue(*[Reply('{"n": 1}', stop_reason=reason)] * 2)
+    for message in (bound.invoke("x"), reduce(add, bound.stream("x"))):
+        assert message.tool_calls == []
+        assert message.response_metadata["stop_reason"] == reason
+
+
+@pytest.mark.parametrize("model", [NATIVE, DIRECT])
+@pytest.mark.parametrize("method", ["function_calling", "json_schema", "json_mode"])
+@pytest.mark.parametrize("schema", [Count, CountDict, Count.model_json_schema()], ids=["class", "dict", "schema"])  # fmt: skip
+@pytest.mark.parametrize("text", TEXTS)
+def test_structured_output(sandbox: Sandbox, schema: Any, method: Any, text: str, model: str) -> None:
+    if model == DIRECT and method != "function_calling" and not text.startswith(("{", "```")):
+        pytest.skip("the route has an output format; its text is JSON")
+    if "Count" in text and model == DIRECT and method != "function_calling":
+        pytest.skip("no tool that could be named")
+    text = text.replace("Count", schema["title"] if isinstance(schema, dict) else schema.__name__)
+    structured = _model(sandbox, model).with_structured_output(schema, method=method)
+    sandbox.enqueue(*[Reply(text)] * 4)
+    expected = Count(n=1) if schema is Count else {"n": 1}
+
+    async def last() -> Any:
+        return [value async for value in structured.astream("x")][-1]
+
+    assert structured.invoke("x") == expected
+    assert asyncio.run(structured.ainvoke("x")) == expected
+    assert list(structured.stream("x"))[-1] == expected
+    assert asyncio.run(last()) == expected
+    assert len(sandbox.requests) == 4
+
+
+@pytest.mark.parametrize("thinking", [None, True])
+@pytest.mark.parametrize("schema", [Count, CountDict], ids=["class", "dict"])
+def test_never_none(sandbox: Sandbox, schema: Any, thinking: bool | None) -> None:
+    if thinking:
+        with pytest.warns(UserWarning, match="Thinking is on"):
+            structured = _model(sandbox, thinking=True).with_structured_output(schema)
+    else:
+        structured = _model(sandbox).with_structured_output(schema)
+
+    async def collected() -> list[Any]:
+        return [value async for value in structured.astream("x")]
+
+    for ask in (
+        lambda: structured.invoke("x"),
+        lambda: asyncio.run(structured.ainvoke("x")),  # type: ignore[arg-type]  # langchain types it as awaitable
+        lambda: list(structured.stream("x")),
+        lambda: asyncio.run(collected()),
+    ):
+        sandbox.enqueue(Reply(WORDS))
+        with pytest.raises(ToolChoiceIgnoredError, match=WORDS) as caught:
+            ask()
+        assert isinstance(caught.value, (OutputParserException))
+        assert isinstance(caught.value, ModelError)
+        assert (caught.value.text, caught.value.llm_output) == (WORDS, WORDS)
+        assert not is_worth_retrying(caught.value)
+    assert len(sandbox.requests) == 4
+
+
+def test_never_none_beside_the_raw_message(sandbox: Sandbox) -> None:
+    structured = _model(sandbox).with_structured_output(Count, include_raw=True)
+    sandbox.enqueue(Reply(WORDS))
+    found: Any = structured.invoke("x")
+    assert (found["raw"].text, found["parsed"]) == (WORDS, None)
+    assert isinstance(found["parsing_error"], ToolChoiceIgnoredError)
+
+
+def test_arguments_that_were_cut_raise(sandbox: Sandbox) -> None:
+    structured = _model(sandbox).with_structured_output(CountDict)
+    call = {"name": "CountDict", "input": {"n": 1}}
+    sandbox.enqueue(*[Reply(tool_uses=[call], stop_reason="max_tokens")] * 2)
+    for ask in (lambda: structured.invoke("x"), lambda: list(structured.stream("x"))):
+        with pytest.raises(OutputParserException, match="max_tokens"):
+            ask()
+
+
+def test_a_call_that_thinking_left_to_words(sandbox: Sandbox) -> None:
+    with pytest.warns(UserWarning, match="Thinking is on"):
+        structured = _model(sandbox, thinking=True).with_structured_output(Count)
+    sandbox.enqueue(*[Reply('```\n{"n": 1}\n```', thinking="Hm.")] * 2)
+    assert structured.invoke("x") == Count(n=1)
+    assert list(structured.stream("x")) == [Count(n=1)]
+
+
+STRATEGIES = [
+    pytest.param(ToolStrategy, id="tool"),
+    pytest.param(ProviderStrategy, id="provider"),
+    pytest.param(AutoStrategy, id="auto"),
+    pytest.param(lambda schema: schema, id="class"),
+]
+
+
+def _run(agent: Any, ask: dict[str, Any]) -> Any:
+    return agent.invoke(ask)
+
+
+def _arun(agent: Any, ask: dict[str, Any]) -> Any:
+    return asyncio.run(agent.ainvoke(ask))
+
+
+def _stream(agent: Any, ask: dict[str, Any]) -> Any:
+    last = None
+    for mode, value in agent.stream(ask, stream_mode=["messages", "values"]):
+        last = value if mode == "values" else last
+    return last
+
+
+RUNS = [pytest.param(_run, id="run"), pytest.param(_arun, id="async"), pytest.param(_stream, id="streamed")]
+ASK = {"messages": [("user", "How many?")]}
+
+
+@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("tools", [[], [tally]], ids=["alone", "with a tool"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("text", TEXTS)
+def test_an_agent_gets_its_answer(
+    sandbox: Sandbox, run: Callable[[Any, Any], Any], strategy: Any, tools: list[Any], text: str
+) -> None:
+    agent: Any = create_agent(_model(sandbox), tools, response_format=strategy(Count))
+    sandbox.enqueue(Reply(text))
+    assert run(agent, ASK)["structured_response"] == Count(n=1)
+    assert len(sandbox.requests) == 1
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_an_agent_ends_when_its_choice_is_ignored_twice(sandbox: Sandbox, run: Any) -> None:
+    agent: Any = create_agent(_model(sandbox), [], response_format=ToolStrategy(Count))
+    sandbox.enqueue(*[Reply(f"{WORDS} {number}") for number in range(9)])
+    with pytest.raises(ToolChoiceIgnoredError, match=f"{WORDS} 1") as caught:
+        run(agent, ASK)
+    assert len(sandbox.requests) == 2
+    assert isinstance(caught.value, ValueError)
+    assert (caught.value.retryable, getattr(caught.value, "is_retryable", None)) == (False, False)
+
+
+def test_once_ignored_is_asked_again(sandbox: Sandbox) -> None:
+    agent: Any = create_agent(_model(sandbox), [], response_format=ToolStrategy(Count))
+    sandbox.enqueue(Reply(WORDS), Reply('{"n": 1}'))
+    assert agent.invoke(ASK)["structured_response"] == Count(n=1)
+
+
+def test_each_run_has_its_own_first_try(sandbox: Sandbox) -> None:
+    agent: Any = create_agent(
+        _model(sandbox), [], response_format=ToolStrategy(Count), checkpointer=InMemorySaver()
+    )
+    config = {"configurable": {"thread_id": "1"}}
+    sandbox.enqueue(Reply(WORDS), Reply(WORDS), Reply(WORDS), Reply('{"n": 1}'))
+    with pytest.raises(ToolChoiceIgnoredError):
+        agent.invoke(ASK, config)
+    assert agent.invoke(ASK, config)["structured_response"] == Count(n=1)
+
+
+def test_two_calls_are_no_run(sandbox: Sandbox) -> None:
+    bound = _model(sandbox).bind_tools([Count], tool_choice="any")
+    sandbox.enqueue(*[Reply(WORDS)] * 2)
+    for _ in range(2):
+        message = bound.invoke("x")
+        assert message.response_metadata["tool_choice_ignored"] is True
+
+
+def test_a_mark_of_ours_is_not_sent(sandbox: Sandbox) -> None:
+    said = AIMessage(WORDS, response_metadata={"tool_choice_ignored": True})
+    _model(sandbox).invoke([HumanMessage("x"), said, HumanMessage("y")])
+    assert "tool_choice_ignored" not in json.dumps(sandbox.requests[-1].body)
