@@ -22,9 +22,16 @@ class Call:
     request: Request
 
     def response(self, reply: Reply, *, delta: str | None = None) -> ChatResponse:
-        """The whole reply; the last response of a stream is the same with ``delta=""``."""
-        if self.request.names is not None:
-            reply = replace(reply, message=with_own_names(reply.message, self.request.names))
+        """The whole reply; the last response of a stream is the same with ``delta=""``.
+
+        A forced call that came as text is a call. Raises ``ToolChoiceIgnoredError`` for the second reply of a
+        run without the call that it must hold.
+        """
+        forced, names = self.request.forced, self.request.names
+        if forced is not None:
+            reply = replace(reply, message=forced.settle(reply.message, model=reply.model))
+        if names is not None:
+            reply = replace(reply, message=with_own_names(reply.message, names))
         response = to_chat_response(reply, delta=delta)
         return keep_first_call(response) if self.request.one_call else response
 

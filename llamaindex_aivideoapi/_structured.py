@@ -20,7 +20,7 @@ from llama_index.core.types import Model, PydanticProgramMode
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
-from aivideoapi_core import UnsupportedOptionError, model_info, output_schema
+from aivideoapi_core import ToolChoiceIgnoredError, UnsupportedOptionError, model_info, output_schema
 from llamaindex_aivideoapi._inbound.streaming import PartialJSON
 from llamaindex_aivideoapi._outbound.content import to_tool_name
 from llamaindex_aivideoapi._outbound.tools import tool_selections
@@ -53,23 +53,45 @@ class Plan(Generic[Model]):
     by_tool: bool
 
     def read(self, response: ChatResponse) -> Model:
-        """The object. Raises ``ValueError``, with the reason the model stopped, if there is none."""
-        text = self._arguments(response) if self.by_tool else response.message.content
+        """The object. Raises ``ValueError``, with the reason the model stopped, if there is none; a
+        ``ToolChoiceIgnoredError`` if a tool's arguments were to be it.
+        """
+        text = self._arguments(response) if self.by_tool else response.message.content or ""
         try:
-            return self.output_cls.model_validate_json(text or "")
+            return self.output_cls.model_validate_json(text)
         except ValidationError as error:
+            found = None if self.by_tool else self._in_words(text)
+            if found is not None:
+                return found
             raise ValueError(
                 f"the answer is not a {self.output_cls.__name__} "
-                f"(stop_reason={response.additional_kwargs.get('stop_reason')!r}): {error}"
+                f"(stop_reason={response.additional_kwargs.get('stop_reason')!r}): {error}\n"
+                f"It says: {text[:2000]!r}"
             ) from error
 
     def _arguments(self, response: ChatResponse) -> str:
         selections = tool_selections(response.message)
         if selections:
             return to_json(selections[0].tool_kwargs).decode()
-        # With thinking on the tool cannot be forced; models that do not call it answer in JSON.
         text = response.message.content or ""
-        return text[text.find("{") : text.rfind("}") + 1]
+        raise ToolChoiceIgnoredError(
+            f"the answer is not a {self.output_cls.__name__}: the model did not call the tool that takes it "
+            f"(stop_reason={response.additional_kwargs.get('stop_reason')!r}). It says: {text[:2000]!r}",
+            text=text,
+        )
+
+    def _in_words(self, text: str) -> Model | None:
+        """The object, where a server that does not keep to the schema put words or a fence around it."""
+        from aivideoapi_core import read_call
+
+        schema = self.output_cls.model_json_schema()
+        found = read_call(text, {str(schema.get("title") or self.output_cls.__name__): schema})
+        if found is None:
+            return None
+        try:
+            return self.output_cls.model_validate(found[1])
+        except ValidationError:
+            return None
 
     def piece_of(self, response: ChatResponse) -> str:
         """What a streamed response adds to the object's JSON text."""

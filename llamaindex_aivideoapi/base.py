@@ -35,6 +35,7 @@ from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.prompts import PromptTemplate
 
 from aivideoapi_core import (
+    ToolChoiceIgnoredError,
     build_headers,
     resolve_base_url,
 )
@@ -212,12 +213,16 @@ class AIVideoAPI(ModelSettings):
     ) -> list[ToolSelection]:
         """The tool calls of a reply.
 
-        Raises ``ValueError`` if there are none and ``error_on_no_tool_call``, and for arguments that
-        the output limit cut.
+        Raises ``ValueError`` if there are none and ``error_on_no_tool_call``, a ``ToolChoiceIgnoredError``
+        if one was forced, and for arguments that the output limit cut.
         """
         selections = tool_selections(response.message)
         if not selections and error_on_no_tool_call:
-            raise ValueError(f"expected a tool call, but the model answered: {response.message.content!r}")
+            text = response.message.content or ""
+            said = f"expected a tool call, but the model answered: {text!r}"
+            if response.message.additional_kwargs.get("tool_choice_ignored"):
+                raise ToolChoiceIgnoredError(said, text=text)
+            raise ValueError(said)
         return selections
 
     def _validate_chat_with_tools_response(

@@ -165,7 +165,9 @@ def build_request(
         with_usage=with_usage,
         output_tool=output_tool,
         names=names,
-        forced=_forced(payload, messages, output_tool),
+        forced=_forced(
+            payload, options.get("tool_choice") or payload.get("tool_choice"), messages, output_tool
+        ),
     )
 
 
@@ -232,14 +234,17 @@ def _add_tools(options: dict[str, Any]) -> None:
 
 
 def _forced(
-    payload: Mapping[str, Any], messages: Sequence[BaseMessage], output_tool: str | None
+    payload: Mapping[str, Any], choice: Any, messages: Sequence[BaseMessage], output_tool: str | None
 ) -> ForcedCall | None:
-    """The call that the reply must hold, asked for by ``tool_choice`` or, for an output format, in words."""
-    if output_tool is None and "tool_choice" not in payload:
+    """The call that the reply must hold, asked for by ``tool_choice`` or, for an output format, in words.
+
+    ``choice`` is what was chosen: thinking may have kept it from the request.
+    """
+    if output_tool is None and choice is None:
         return None
     from aivideoapi_core import forced_call  # most calls force nothing
 
-    forced = forced_call(payload, ignored_before=_was_ignored(messages))
+    forced = forced_call({**payload, "tool_choice": choice}, ignored_before=_was_ignored(messages))
     if forced is None and output_tool is not None:
         forced = forced_call({**payload, "tool_choice": {"type": "tool", "name": output_tool}})
     return forced

@@ -41,6 +41,7 @@ def to_chat_response(reply: Reply, *, delta: str | None = None) -> ChatResponse:
     if reply.request_id is not None:
         raw["request_id"] = reply.request_id
     extra: dict[str, Any] = {"stop_reason": reply.message["stop_reason"], **credits_known}
+    extra |= marks_of(reply.message)
     if citations := _citations(reply.message["content"]):
         extra["citations"] = citations
     return ChatResponse(
@@ -62,12 +63,21 @@ def from_message(message: Message, *, usage: Mapping[str, Any]) -> ChatMessage:
     content = message["content"]
     blocks = from_blocks(content)
     extra: dict[str, Any] = {"usage": dict(usage), "stop_reason": message.get("stop_reason")}
+    extra |= marks_of(message)
     if calls := tool_call_dicts(blocks):
         extra["tool_calls"] = calls
     if not _says_everything(content):
         extra[WIRE_CONTENT] = [dict(block) for block in content]
     _count_thinking(blocks, usage)
     return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=extra)
+
+
+def marks_of(message: Message) -> dict[str, Any]:
+    """What the core noted of a forced call: that it was read from text, or that there is none."""
+    return {name: value for name, value in message.items() if name in _MARKS}
+
+
+_MARKS: Final = ("recovered_tool_call", "tool_choice_ignored")
 
 
 def from_blocks(content: Sequence[Mapping[str, Any]]) -> list[ContentBlock]:

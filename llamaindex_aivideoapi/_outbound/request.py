@@ -25,7 +25,7 @@ from llamaindex_aivideoapi._outbound.conversation import to_messages
 from llamaindex_aivideoapi._outbound.tools import to_tools
 
 if TYPE_CHECKING:
-    from aivideoapi_core import Timeout
+    from aivideoapi_core import ForcedCall, Timeout
 
 _WIRE_OPTIONS: Final = frozenset(RequestOptions.__annotations__) - {"system", "extra_body", "tools"}
 _CALL_ONLY: Final = frozenset(
@@ -42,7 +42,7 @@ class Request:
     """One call, checked: the body, the headers besides the client's own, and a timeout in seconds.
 
     ``one_call``: of several tool calls in the reply the first one counts. ``names``: those of tools that
-    went out under others.
+    went out under others. ``forced``: the call that the reply must hold.
     """
 
     payload: dict[str, Any]
@@ -50,6 +50,7 @@ class Request:
     timeout: Timeout
     one_call: bool
     names: ToolNames | None
+    forced: ForcedCall | None
 
 
 def build_request(
@@ -71,6 +72,7 @@ def build_request(
     }
     timeout = settings.pop("timeout", None)
     one_call = settings.get("allow_parallel_tool_calls") is False
+    in_words = settings.get("tool_required") == IN_WORDS
     options = _wire_options(settings, tools)
     tools, names = wire_tools(tools)
     system, turns = to_messages(messages, prefill=_may_prefill(model, options))
@@ -89,7 +91,29 @@ def build_request(
         **options,
     )
     headers = call_headers(payload, **header_settings)
-    return Request(payload=payload, headers=headers, timeout=timeout, one_call=one_call, names=names)
+    choice = {"type": "any"} if in_words else options.get("tool_choice") or payload.get("tool_choice")
+    return Request(
+        payload=payload,
+        headers=headers,
+        timeout=timeout,
+        one_call=one_call,
+        names=names,
+        forced=_forced({**payload, "tool_choice": choice}, messages) if choice else None,
+    )
+
+
+IN_WORDS: Final = "in words"
+"""``tool_required`` of a call whose messages ask for the tool."""
+
+
+def _forced(payload: Mapping[str, Any], messages: Sequence[ChatMessage]) -> ForcedCall | None:
+    """The call that the reply must hold. If the conversation ends with a reply that should have been one
+    already, this is the second try.
+    """
+    from aivideoapi_core import forced_call  # most calls force nothing
+
+    last = messages[-1].additional_kwargs if messages else {}
+    return forced_call(payload, ignored_before=last.get("tool_choice_ignored") is True)
 
 
 def unknown_argument(name: str, known: Sequence[str], *, place: str) -> InvalidInputError:
@@ -170,7 +194,7 @@ def _merged(name: str, default: Any, value: Any) -> Any:
 
 def _wire_options(settings: dict[str, Any], tools: Sequence[Any]) -> dict[str, Any]:
     settings.pop("verbose", None)  # the frameworks pass it on; it is about their own printing
-    required = bool(settings.pop("tool_required", False))
+    required = settings.pop("tool_required", False) not in (False, None, IN_WORDS)
     parallel = settings.pop("allow_parallel_tool_calls", None)
     choice = settings.pop("tool_choice", None)
     if choice is not None or (tools and (required or parallel is False)):

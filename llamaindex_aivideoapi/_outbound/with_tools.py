@@ -7,6 +7,8 @@ from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
+from llamaindex_aivideoapi._outbound.request import IN_WORDS
+
 
 def prepare_call(
     tools: list[dict[str, Any]], *, user_msg: str | ChatMessage | None, history: Sequence[ChatMessage] | None
@@ -42,4 +44,4 @@ def prepare_required_call(call: dict[str, Any], *, thinking: bool) -> dict[str, 
         return {**call, "tool_required": True}
     names = " or ".join(str(tool.get("name")) for tool in call["tools"])
     request = ChatMessage(role=MessageRole.USER, content=f"Answer only by calling {names}.")
-    return {**call, "messages": [*call["messages"], request]}
+    return {**call, "messages": [*call["messages"], request], "tool_required": IN_WORDS}
