@@ -1,6 +1,7 @@
 """The integrations' face of the core: what the adapters for the frameworks share and users do not need."""
 
 from aivideoapi_core._inbound.tool_names import OwnNamesStream, with_own_names
+from aivideoapi_core._outbound.in_words import forced_in_words
 from aivideoapi_core._outbound.output_schema import enforceable, is_recursive
 from aivideoapi_core._outbound.thinking import excludes_forced_tools
 from aivideoapi_core._outbound.tools import (
@@ -18,6 +19,7 @@ __all__ = [
     "ToolNames",
     "enforceable",
     "excludes_forced_tools",
+    "forced_in_words",
     "is_custom",
     "is_recursive",
     "read_tool_choice",

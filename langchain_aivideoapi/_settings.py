@@ -142,6 +142,9 @@ class Settings(BaseChatModel):
     """The official (beta) object."""
     mcp_servers: list[dict[str, Any]] | None = Field(default=None, repr=False)
     """The official (beta) list. May hold tokens, so dumps leave it out."""
+    honours_tool_choice: bool | None = None
+    """Whether the route honours a forced ``tool_choice``; default: as ``profile["tool_choice"]`` says. If ``False``,
+    the model is told in words, with the schemas, what to call."""
     cache_control: dict[str, Any] | None = None
     """A cache breakpoint on the last block of every request (direct-forward route)."""
     default_headers: dict[str, str] | None = Field(default=None, repr=False)
@@ -231,7 +234,10 @@ class Settings(BaseChatModel):
             self.__dict__["base_url"] = url
 
     def _resolve_model_profile(self) -> ModelProfile | None:
-        return profile_of(self.model)
+        profile = profile_of(self.model)
+        if self.honours_tool_choice is not None:
+            profile["tool_choice"] = self.honours_tool_choice
+        return profile
 
     @property
     def model_name(self) -> str:
@@ -299,6 +305,9 @@ class Settings(BaseChatModel):
         ):
             if value:
                 defaults[name] = value
+        honours = self.honours_tool_choice
+        if honours is False or (honours is None and (self.profile or {}).get("tool_choice") is False):
+            defaults["honours_tool_choice"] = False
         if not self.stream_usage:
             defaults["stream_usage"] = False
         if self.model_kwargs:

@@ -48,6 +48,7 @@ REQUEST_FIELDS: Final = (
     "model", "max_tokens", "temperature", "top_p", "top_k", "stop_sequences", "thinking", "effort",
     "output_config", "betas", "service_tier", "container", "inference_geo", "context_management",
     "mcp_servers", "cache_control", "tools", "additional_kwargs", "default_headers",
+    "honours_tool_choice",
 )  # fmt: skip
 """What goes into a request unless a call's argument says otherwise."""
 
@@ -105,6 +106,10 @@ class ModelSettings(FunctionCallingLLM):
     )
     cache_control: dict[str, Any] | None = Field(
         default=None, description="{'type': 'ephemeral'}: cache up to the last block of each request."
+    )
+    honours_tool_choice: bool | None = Field(
+        default=None,
+        description="False: the route ignores a forced tool_choice, so the model is told in words what to call.",
     )
     tools: list[dict[str, Any]] | None = Field(
         default=None, description="Server tools, added to every request."

@@ -38,7 +38,7 @@ def add_output_format(model: str, options: dict[str, Any], response_format: Any)
     """
     found = _schema_of(response_format)
     if found is None:
-        _add_instruction(options, _JSON_ONLY)
+        add_instruction(options, _JSON_ONLY)
         return None
     name, schema = found
     if route_of(model) is Route.DIRECT and (wanted := enforceable(schema)) is not None:
@@ -79,7 +79,7 @@ def _add_output_tool(options: dict[str, Any], name: str, schema: Mapping[str, An
     options["tools"] = [*options.get("tools", ()), tool]
     if excludes_forced_tools(options.get("thinking")):
         # Ask for it in words.
-        _add_instruction(options, _USE_THE_TOOL.format(name=name))
+        add_instruction(options, _USE_THE_TOOL.format(name=name))
     elif options.get("tool_choice", {}).get("type", "auto") == "auto":
         options["tool_choice"] = {**options.get("tool_choice", {}), "type": "any"}
     return name
@@ -121,7 +121,8 @@ def is_plain_dataclass(schema: Any) -> bool:
     return isinstance(schema, type) and dataclasses.is_dataclass(schema) and not is_basemodel_subclass(schema)
 
 
-def _add_instruction(options: dict[str, Any], text: str) -> None:
+def add_instruction(options: dict[str, Any], text: str) -> None:
+    """Put ``text`` after the system prompt."""
     system = options.get("system")
     if system is None:
         options["system"] = text

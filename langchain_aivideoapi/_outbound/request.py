@@ -16,10 +16,17 @@ from aivideoapi_core import (
     call_headers,
     thinking_is_on,
 )
-from aivideoapi_core.adapter_kit import ToolNames, read_tool_choice, wire_choice, wire_tools, with_wire_names
+from aivideoapi_core.adapter_kit import (
+    ToolNames,
+    forced_in_words,
+    read_tool_choice,
+    wire_choice,
+    wire_tools,
+    with_wire_names,
+)
 from langchain_aivideoapi._outbound.content import has_citing_content
 from langchain_aivideoapi._outbound.conversation import to_conversation
-from langchain_aivideoapi._outbound.output import add_output_format
+from langchain_aivideoapi._outbound.output import add_instruction, add_output_format
 from langchain_aivideoapi._outbound.tools import to_tools
 
 if TYPE_CHECKING:
@@ -82,6 +89,7 @@ _CALL_ONLY: Final = frozenset(
         "extra_headers",
         "extra_body",
         "stream_usage",
+        "honours_tool_choice",
     }
 )
 _FRAMEWORK: Final = frozenset({"stream", "ls_structured_output_format", "structured_output_format"})
@@ -131,6 +139,7 @@ def build_request(
     default_headers, extra_headers = options.pop("default_headers", None), options.pop("extra_headers", None)
     betas = options.pop("betas", None)
     with_usage = bool(options.pop("stream_usage", True))
+    honours_tool_choice = options.pop("honours_tool_choice", None)
     extra_body = {
         **options.pop("extra_body", {}),
         **{name: options.pop(name) for name in _BODY_ONLY & options.keys()},
@@ -154,6 +163,10 @@ def build_request(
             turns = with_wire_names(turns, names)
             if "tool_choice" in options:
                 options["tool_choice"] = wire_choice(options["tool_choice"], names)
+    choice = options.get("tool_choice")
+    if honours_tool_choice is False and (words := forced_in_words(choice, options.get("tools") or ())):
+        add_instruction(options, words[0])
+        options["tool_choice"] = words[1]
     payload = build_payload(model, turns, stream=stream, **options)
     return Request(
         payload=payload,
@@ -165,9 +178,7 @@ def build_request(
         with_usage=with_usage,
         output_tool=output_tool,
         names=names,
-        forced=_forced(
-            payload, options.get("tool_choice") or payload.get("tool_choice"), messages, output_tool
-        ),
+        forced=_forced(payload, choice or payload.get("tool_choice"), messages, output_tool),
     )
 
 

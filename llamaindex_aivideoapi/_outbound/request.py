@@ -19,7 +19,14 @@ from aivideoapi_core import (
     model_info,
     thinking_is_on,
 )
-from aivideoapi_core.adapter_kit import ToolNames, read_tool_choice, wire_choice, wire_tools, with_wire_names
+from aivideoapi_core.adapter_kit import (
+    ToolNames,
+    forced_in_words,
+    read_tool_choice,
+    wire_choice,
+    wire_tools,
+    with_wire_names,
+)
 from llamaindex_aivideoapi._outbound.cache import limit_breakpoints
 from llamaindex_aivideoapi._outbound.conversation import to_messages
 from llamaindex_aivideoapi._outbound.tools import to_tools
@@ -30,7 +37,8 @@ if TYPE_CHECKING:
 _WIRE_OPTIONS: Final = frozenset(RequestOptions.__annotations__) - {"system", "extra_body", "tools"}
 _CALL_ONLY: Final = frozenset(
     {
-        "additional_kwargs", "allow_parallel_tool_calls", "betas", "extra_body", "extra_headers", "model",
+        "additional_kwargs", "allow_parallel_tool_calls", "betas", "extra_body", "extra_headers",
+        "honours_tool_choice", "model",
         "stop", "timeout", "tool_required", "tools", "verbose",
     }
 )  # fmt: skip
@@ -71,6 +79,7 @@ def build_request(
         name: settings.pop(name, None) for name in ("default_headers", "extra_headers", "betas")
     }
     timeout = settings.pop("timeout", None)
+    honours_tool_choice = settings.pop("honours_tool_choice", None)
     one_call = settings.get("allow_parallel_tool_calls") is False
     in_words = settings.get("tool_required") == IN_WORDS
     options = _wire_options(settings, tools)
@@ -82,6 +91,9 @@ def build_request(
         turns = with_wire_names(turns, names)
         if "tool_choice" in options:
             options["tool_choice"] = wire_choice(options["tool_choice"], names)
+    choice = {"type": "any"} if in_words else options.get("tool_choice")
+    if honours_tool_choice is False:
+        system = _choice_in_words(options, tools, system)
     payload = build_payload(
         model,
         cast("list[MessageParam]", turns),
@@ -91,7 +103,7 @@ def build_request(
         **options,
     )
     headers = call_headers(payload, **header_settings)
-    choice = {"type": "any"} if in_words else options.get("tool_choice") or payload.get("tool_choice")
+    choice = choice or payload.get("tool_choice")
     return Request(
         payload=payload,
         headers=headers,
@@ -100,6 +112,17 @@ def build_request(
         names=names,
         forced=_forced({**payload, "tool_choice": choice}, messages) if choice else None,
     )
+
+
+def _choice_in_words(
+    options: dict[str, Any], tools: Sequence[Mapping[str, Any]], system: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """``system`` with what a forced choice says in words; the choice is taken out of ``options``."""
+    words = forced_in_words(options.get("tool_choice"), tools)
+    if words is None:
+        return system
+    options["tool_choice"] = words[1]
+    return [*system, {"type": "text", "text": words[0]}]
 
 
 IN_WORDS: Final = "in words"

@@ -301,3 +301,53 @@ def test_a_mark_of_ours_is_not_sent(sandbox: Sandbox) -> None:
     said = AIMessage(WORDS, response_metadata={"tool_choice_ignored": True})
     _model(sandbox).invoke([HumanMessage("x"), said, HumanMessage("y")])
     assert "tool_choice_ignored" not in json.dumps(sandbox.requests[-1].body)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"honours_tool_choice": False}, id="field"),
+        pytest.param({"profile": {"tool_choice": False}}, id="profile"),
+    ],
+)
+def test_a_route_that_does_not_honour_a_choice_is_told_in_words(
+    sandbox: Sandbox, fields: dict[str, Any]
+) -> None:
+    model = _model(sandbox, **fields)
+    sandbox.enqueue(*[Reply('{"name": "Count", "arguments": {"n": 1}}')] * 4, Reply("no"))
+    assert model.bind_tools([Count, tally], tool_choice="any").invoke("x").tool_calls[0]["args"] == {"n": 1}
+    body = sandbox.requests[-1].body
+    assert "tool_choice" not in body
+    assert [tool["name"] for tool in body["tools"]] == ["Count", "tally"]
+    assert '"Count" or "tally"' in body["system"]
+    assert json.dumps(body["tools"][0]["input_schema"]) in body["system"]
+    assert model.with_structured_output(Count).invoke("x") == Count(n=1)
+    assert model.with_structured_output(Count, method="json_schema").invoke("x") == Count(n=1)
+    agent: Any = create_agent(model, [], response_format=ToolStrategy(Count), system_prompt="Be brief.")
+    assert agent.invoke(ASK)["structured_response"] == Count(n=1)
+    assert str(sandbox.requests[-1].body["system"]).count("Be brief.") == 1
+    model.bind_tools([Count], tool_choice="auto").invoke("x")
+    assert "system" not in sandbox.requests[-1].body
+
+
+def test_one_call_may_say_what_its_route_honours(sandbox: Sandbox) -> None:
+    bound = _model(sandbox, honours_tool_choice=False).bind_tools([Count], tool_choice="any")
+    sandbox.enqueue(*[Reply(tool_uses=[{"name": "Count", "input": {"n": 1}}])] * 2)
+    bound.invoke("x", honours_tool_choice=True)
+    assert sandbox.requests[-1].body["tool_choice"] == {"type": "any"}
+    bound.invoke("x", parallel_tool_calls=False)
+    assert sandbox.requests[-1].body["tool_choice"] == {"type": "auto", "disable_parallel_tool_use": True}
+
+
+def test_the_profile_says_what_was_set(sandbox: Sandbox) -> None:
+    assert (_model(sandbox).profile or {})["tool_choice"] is True
+    assert (_model(sandbox, honours_tool_choice=False).profile or {})["tool_choice"] is False
+
+
+@pytest.mark.filterwarnings("ignore:thinking excludes a forced tool call")
+def test_a_choice_that_thinking_softened_is_forced_all_the_same(sandbox: Sandbox) -> None:
+    agent: Any = create_agent(_model(sandbox, thinking=True), [], response_format=ToolStrategy(Count))
+    sandbox.enqueue(Reply('{"n": 1}', thinking="Hm."), Reply(WORDS, thinking="Hm."))
+    assert agent.invoke(ASK)["structured_response"] == Count(n=1)
+    message = _model(sandbox, thinking=True).bind_tools([Count], tool_choice="any").invoke("x")
+    assert message.response_metadata["tool_choice_ignored"] is True

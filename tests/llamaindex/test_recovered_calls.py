@@ -220,3 +220,24 @@ def test_an_agent_whose_first_choice_is_ignored(sandbox: Sandbox) -> None:
     result = asyncio.run(run())
     assert (str(result), [call.tool_kwargs for call in result.tool_calls]) == ("There is one.", [{"n": 1}])
     assert "recovered_tool_call" not in json.dumps(sandbox.requests[-1].body)
+
+
+def test_a_route_that_does_not_honour_a_choice_is_told_in_words(sandbox: Sandbox) -> None:
+    llm = _llm(sandbox, honours_tool_choice=False)
+    sandbox.enqueue(*[Reply('{"n": 1}')] * 2, Reply("no"))
+    response = llm.chat_with_tools(TOOLS, "x", tool_required=True, allow_parallel_tool_calls=True)
+    assert response.message.additional_kwargs["recovered_tool_call"] is True
+    body = sandbox.requests[-1].body
+    assert "tool_choice" not in body
+    assert '"count" or "tally"' in body["system"][-1]["text"]
+    assert json.dumps(body["tools"][0]["input_schema"]) in body["system"][-1]["text"]
+    assert llm.structured_predict(Count, ASK, things="x") == Count(n=1)
+    llm.chat_with_tools(TOOLS, "x")
+    assert "system" not in sandbox.requests[-1].body
+
+
+def test_one_call_may_say_what_its_route_honours(sandbox: Sandbox) -> None:
+    llm = _llm(sandbox, honours_tool_choice=False)
+    sandbox.enqueue(Reply(tool_uses=[{"name": "count", "input": {"n": 1}}]))
+    llm.chat_with_tools(TOOLS, "x", tool_required=True, honours_tool_choice=True)
+    assert sandbox.requests[-1].body["tool_choice"]["type"] == "any"
