@@ -9,7 +9,7 @@ import golden
 import pytest
 import pytest_socket
 
-from aivideoapi_core import AsyncMessagesClient, MessagesClient
+from aivideoapi_core._http.exchange import Exchange
 from aivideoapi_core.sandbox import Sandbox
 
 _GOLDEN = (
@@ -47,8 +47,7 @@ def _golden_bodies(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     if not test.startswith(_GOLDEN):
         yield
         return
-    for client in (MessagesClient, AsyncMessagesClient):
-        monkeypatch.setattr(client, "_messages_request", _noting(client._messages_request))
+    monkeypatch.setattr(Exchange, "messages_request", _noting(Exchange.messages_request))
     with golden.watched() as bodies:
         yield
     if request.config.getoption("--golden-update"):
@@ -60,9 +59,9 @@ def _golden_bodies(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
 
 
 def _noting(make_request: Any) -> Any:
-    def noting(client: Any, payload: Any, *arguments: Any) -> Any:
+    def noting(exchange: Any, payload: Any, *arguments: Any) -> Any:
         golden.note(payload)
-        return make_request(client, payload, *arguments)
+        return make_request(exchange, payload, *arguments)
 
     return noting
 

@@ -5,27 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import os
-import threading
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterable,
-    AsyncIterator,
-    Mapping,
-    Sequence,
-)
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Self, cast
-from weakref import WeakKeyDictionary, finalize, ref
+from typing import Any, Final, Self, cast
 
 import httpx
 from pydantic import SecretStr
 
-from aivideoapi_core._errors import (
-    AIVideoAPIError,
-)
-from aivideoapi_core._http.exchange import Attempts, Request, Transport, body_limit
-from aivideoapi_core._http.lanes import Lane, Lanes
+from aivideoapi_core._errors import AIVideoAPIError, InvalidInputError
+from aivideoapi_core._http.attempts import Attempts
+from aivideoapi_core._http.exchange import Exchange, body_limit
+from aivideoapi_core._http.leftovers import end, sweep
+from aivideoapi_core._http.loop_pools import LoopPools
 from aivideoapi_core._http.pools import (
     KEEPALIVE_S,
     AsyncPool,
@@ -33,21 +24,21 @@ from aivideoapi_core._http.pools import (
     check_open,
     checked_client,
     given_async_pool,
-    near_the_end,
     own_async_pool,
 )
-from aivideoapi_core._http.target import (
-    as_secret,
-)
+from aivideoapi_core._http.read_deadline import near_the_end
+from aivideoapi_core._http.requests import Request
+from aivideoapi_core._http.retry import RetryPolicy
+from aivideoapi_core._http.target import as_secret
 from aivideoapi_core._inbound.accumulator import MessageAccumulator
 from aivideoapi_core._inbound.balance import Balance
 from aivideoapi_core._inbound.reader import StreamReader
 from aivideoapi_core._inbound.reply import Reply
+from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.meter import CallMeter
-from aivideoapi_core._received import StreamEvent
+from aivideoapi_core._metering.undisturbed import in_own_task
+from aivideoapi_core._received import Message, StreamEvent
 
-_LANE_ROOM: Final = 16
-"""Requests at a time in each of the asynchronous client's pools; see ``lanes``."""
 _WARM_LANES: Final = 4
 _WARM_LANE_LIMITS: Final = httpx.Limits(
     max_connections=None, max_keepalive_connections=8, keepalive_expiry=KEEPALIVE_S
@@ -67,32 +58,17 @@ def _new_pool(base_url: str, number: int) -> AsyncPool:
     return own_async_pool(base_url, _WARM_LANE_LIMITS if number < _WARM_LANES else _COLD_LANE_LIMITS)
 
 
-class _OwnPools(NamedTuple):
-    """The connections of one event loop, what closes them with it, and what does when their owner is dropped.
-
-    ``dropped`` also keeps them alive until they are closed. Were they garbage together with their
-    owner, Python would close their sockets first; closing the connections afterwards would then
-    take the file descriptors, by number, away from connections that were opened in between.
-    """
-
-    lanes: Lanes[AsyncPool]
-    closer: AsyncGenerator[None, None]
-    dropped: finalize[..., Any]
+def _check_loop() -> None:
+    """Raise ``InvalidInputError`` where no event loop of asyncio's runs."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise InvalidInputError(
+            "asynchronous calls need asyncio's event loop (or uvloop's), not trio's or none at all"
+        ) from None
 
 
-def _close_soon(loop: ref[asyncio.AbstractEventLoop], closer: AsyncGenerator[None, None], pid: int) -> None:
-    """Have ``loop`` run ``closer`` to its end, from whichever thread; a fork must not touch its parent's."""
-    running = loop()
-    if running is not None and not running.is_closed() and os.getpid() == pid:
-        running.call_soon_threadsafe(_close_now, running, closer)
-
-
-def _close_now(loop: asyncio.AbstractEventLoop, closer: AsyncGenerator[None, None]) -> None:
-    task = loop.create_task(closer.aclose())
-    task.add_done_callback(lambda done: done.cancelled() or done.exception())
-
-
-class AsyncMessagesClient(Transport):
+class AsyncMessagesClient:
     """The Messages endpoint, asynchronously. May be used from many event loops, one after the other.
 
     It keeps connections per event loop, closed when that loop shuts down. ``http_client`` replaces
@@ -106,13 +82,36 @@ class AsyncMessagesClient(Transport):
         http_client: httpx.AsyncClient | None = None,
         **settings: Any,
     ) -> None:
-        api_key = as_secret(api_key)
-        super().__init__(api_key=api_key, **settings)
+        """``settings`` are those of ``Exchange``. Raises ``InvalidInputError``."""
+        api_key = as_secret(api_key)  # a traceback that shows local variables must not show the key
+        self._exchange = Exchange(api_key=api_key, **settings)
         self._given = checked_client(http_client, httpx.AsyncClient)
-        self._given_lane = None if self._given is None else Lane(given_async_pool(self._given))
-        self._lock = threading.Lock()
-        self._pid = os.getpid()
-        self._own: WeakKeyDictionary[asyncio.AbstractEventLoop, _OwnPools] = WeakKeyDictionary()
+        self._given_pool = None if self._given is None else given_async_pool(self._given)
+        self._pools = LoopPools(functools.partial(_new_pool, self.base_url))
+
+    @property
+    def base_url(self) -> str:
+        """Where the platform is: scheme, host and path, without ``/v1``."""
+        return self._exchange.base_url
+
+    @property
+    def api_key(self) -> SecretStr:
+        """The key that every request carries."""
+        return self._exchange.api_key
+
+    @property
+    def retry(self) -> RetryPolicy:
+        """When a failed request is made again."""
+        return self._exchange.retry
+
+    @property
+    def timeout(self) -> Timeout:
+        """Seconds, or an ``httpx.Timeout``, of every call that has none of its own."""
+        return self._exchange.timeout
+
+    def __repr__(self) -> str:
+        exchange = vars(self).get("_exchange")  # a traceback may show a client whose construction failed
+        return f"{type(self).__name__}({'' if exchange is None else f'base_url={exchange.base_url!r}'})"
 
     async def create(
         self,
@@ -123,12 +122,14 @@ class AsyncMessagesClient(Transport):
         tags: Sequence[str] = (),
     ) -> Reply:
         """Make one call and return the whole reply. ``payload`` is from ``build_payload``; ``tags`` go on its record."""
-        request = self._messages_request(payload, headers, timeout)
-        async with self._meter(payload, tags) as call:
-            attempts = Attempts(self.retry, call)
+        _check_loop()
+        exchange = self._exchange
+        request = exchange.messages_request(payload, headers, timeout)
+        async with exchange.meter(payload, request, tags) as call:
+            attempts = Attempts(exchange.retry, call)
             while True:
                 try:
-                    return call.answered(self._parse_reply(request, *await self._fetch(request), attempts))
+                    return call.answered(exchange.parse_reply(request, *await self._fetch(request), attempts))
                 except AIVideoAPIError as error:
                     await asyncio.sleep(attempts.wait_s(error))
 
@@ -141,26 +142,23 @@ class AsyncMessagesClient(Transport):
         tags: Sequence[str] = (),
     ) -> AsyncMessageStream:
         """One streamed call, as an async context manager that iterates over the events."""
-        request = self._messages_request(payload, headers, timeout)
-        return AsyncMessageStream(self, request, self._meter(payload, tags))
+        request = self._exchange.messages_request(payload, headers, timeout)
+        return AsyncMessageStream(self, request, self._exchange.meter(payload, request, tags))
 
     async def credits(self) -> Balance:
         """The account's balance."""
-        request = self._credits_request()
-        attempts = Attempts(self.retry)
+        _check_loop()
+        exchange = self._exchange
+        request, attempts = exchange.credits_request(), Attempts(exchange.retry)
         while True:
             try:
-                return self._parse_balance(*await self._fetch(request))
+                return exchange.parse_balance(*await self._fetch(request))
             except AIVideoAPIError as error:
                 await asyncio.sleep(attempts.wait_s(error))
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop. A later call opens new ones."""
-        with self._lock:
-            own = self._own.pop(asyncio.get_running_loop(), None)
-        if own is not None:
-            own.dropped.detach()
-            await own.closer.aclose()
+        await self._pools.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -168,40 +166,32 @@ class AsyncMessagesClient(Transport):
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    async def _lane(self) -> Lane[AsyncPool]:
-        if self._given is not None and self._given_lane is not None:
-            check_open(self._given)
-            return self._given_lane
-        loop = asyncio.get_running_loop()
-        if self._pid != os.getpid():  # we are a fork: neither the sockets nor the lock can be trusted here
-            self._pid, self._lock, self._own = os.getpid(), threading.Lock(), WeakKeyDictionary()
-        with self._lock:
-            own = self._own.get(loop)
-            if own is not None:
-                return own.lanes.pick()
-            for other in [other for other in self._own if other.is_closed()]:
-                # It ended without closing its generators; its sockets are gone.
-                self._own.pop(other).dropped.detach()
-            lanes = Lanes(functools.partial(_new_pool, self.base_url), room=_LANE_ROOM)
-            closer = _close_with_loop(lanes, ref(self._own))
-            dropped = finalize(self, _close_soon, ref(loop), closer, self._pid)
-            dropped.atexit = False
-            self._own[loop] = _OwnPools(lanes, closer, dropped)
-        await anext(closer)
-        return lanes.pick()
-
     async def _send(self, request: Request) -> httpx.Response:
         """Send once; an open response whose status is a success, else the typed error."""
-        lane = await self._lane()
         try:
-            with lane:
-                response = await lane.pool.send(self._build(request, self._given))
-        except httpx.HTTPError as error:
-            raise self._transport_error(error, request) from error
-        lane.serves(response)
+            response = await self._sent(self._exchange.build(request, self._given))
+        except Exception as error:  # httpx's own, and what its parts, proxies and certificates raise besides
+            ours = self._exchange.error_before(error, request)
+            if ours is None:
+                raise
+            raise ours from error
         if response.is_success:
             return response
-        raise self._status_error(response, await self._read(response, request))
+        raise self._exchange.status_error(response, await self._read(response, request))
+
+    async def _sent(self, request: httpx.Request) -> httpx.Response:
+        if self._given is not None and self._given_pool is not None:
+            check_open(self._given)
+            return await self._given_pool.send(request)
+        lane = await self._pools.pick()
+        try:
+            with lane:
+                response = await lane.pool.send(request)
+        except asyncio.CancelledError:
+            await in_own_task(sweep(lane.pool.transport))
+            raise
+        lane.serves(response)
+        return response
 
     async def _read(self, response: httpx.Response, request: Request) -> bytes:
         body = bytearray()
@@ -212,7 +202,10 @@ class AsyncMessagesClient(Transport):
                     break
         except (httpx.HTTPError, httpx.StreamError) as error:
             if response.is_success:
-                raise self._transport_error(error, request) from error
+                raise self._exchange.error_of(error, request) from error
+        except asyncio.CancelledError:
+            await in_own_task(end(response))
+            raise
         finally:
             await response.aclose()
         return bytes(body)
@@ -222,20 +215,17 @@ class AsyncMessagesClient(Transport):
         return response, await self._read(response, request)
 
 
-async def _close_with_loop(
-    lanes: Lanes[AsyncPool], clients: ref[WeakKeyDictionary[asyncio.AbstractEventLoop, _OwnPools]]
-) -> AsyncGenerator[None, None]:
-    """An open generator that closes the clients of ``lanes`` when its event loop shuts down."""
+def _is_adrift() -> bool:
+    """Whether nothing can be awaited: the event loop has ended, or the collector runs."""
     try:
-        yield
-    finally:
-        known = clients()
-        # The entry refers to its own key, so the loop would never be collected.
-        own = None if known is None else known.pop(asyncio.get_running_loop(), None)
-        if own is not None:
-            own.dropped.detach()
-        for pool in lanes:
-            await pool.aclose()
+        return DROPPED.in_collector or asyncio.current_task() is None
+    except RuntimeError:
+        return True
+
+
+def _end_soon(loop: asyncio.AbstractEventLoop, response: httpx.Response) -> None:
+    task = loop.create_task(end(response))
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
 async def _nothing() -> AsyncGenerator[StreamEvent, None]:
@@ -250,16 +240,22 @@ class AsyncMessageStream:
 
     def __init__(self, client: AsyncMessagesClient, request: Request, call: CallMeter) -> None:
         self._client = client
+        self._exchange = client._exchange
         self._request = request
         self._call = call
+        call.has_owner = True
         self._attempts = Attempts(client.retry, call)
         self._response: httpx.Response | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ended = False
         self._reader = StreamReader()
         self._reply: Reply | None = None
         self._first: list[StreamEvent] = []
         self._rest: AsyncGenerator[StreamEvent, None] = _nothing()
 
     async def __aenter__(self) -> Self:
+        _check_loop()
+        self._loop = asyncio.get_running_loop()
         await self._call.__aenter__()
         try:
             while True:
@@ -294,7 +290,7 @@ class AsyncMessageStream:
         """The whole reply. Raises ``IncompleteStreamError`` before the last event."""
         if self._reply is None:
             reader = self._reader
-            self._reply = self._client._reply(
+            self._reply = self._exchange.reply(
                 reader.accumulator.message(), self._request, reader.head.request_id, self._attempts.made + 1
             )
         return self._reply
@@ -308,26 +304,65 @@ class AsyncMessageStream:
         """Release the connection. A stream that was not read to its end counts as abandoned."""
         await self._leave(None)
 
+    def __del__(self) -> None:
+        self._drop(None)
+
+    def _drop(self, error: BaseException | None) -> None:
+        """Leave without waiting. The event loop closes the connection, soon; the books are for whoever comes next."""
+        if self._call.is_open:
+            DROPPED.put(functools.partial(self._settle, error))
+        response, loop = self._response, self._loop
+        if response is not None and loop is not None and not response.is_closed and not loop.is_closed():
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(_end_soon, loop, response)
+
     async def _disconnect(self) -> None:
-        if self._response is not None:
-            await self._response.aclose()
+        if self._response is None:
+            return
+        if self._ended:
+            try:
+                await self._response.aclose()
+                await self._rest.aclose()
+            except asyncio.CancelledError:
+                await in_own_task(end(self._response))
+                raise
+        else:  # the connection is lost with the rest of the body, and must be, however often we are cancelled
+            await in_own_task(self._cut(self._response, self._rest))
+
+    @staticmethod
+    async def _cut(response: httpx.Response, rest: AsyncGenerator[StreamEvent, None]) -> None:
+        await end(response)
         with contextlib.suppress(RuntimeError):  # another task waits in it, and is about to see the end
-            await self._rest.aclose()
+            await rest.aclose()
 
     async def _leave(self, error: BaseException | None) -> None:
+        if isinstance(error, GeneratorExit) and _is_adrift():
+            self._drop(error)
+            return
         try:
             await self._disconnect()
         finally:
             if self._call.is_open:
-                accumulator = self._reader.accumulator
-                if accumulator.done:
-                    self._call.answered(self.reply)
-                await self._call.afinish(error, partial=None if accumulator.done else accumulator.partial())
+                await self._call.afinish(error, partial=self._partial())
+
+    def _settle(self, error: BaseException | None) -> None:
+        """``_leave`` without an event loop: the books alone."""
+        if self._call.is_open:
+            self._call.finish(error, partial=self._partial())
+
+    def _partial(self) -> Message | None:
+        """What has come of a message that is not whole; a whole one is the answer."""
+        accumulator = self._reader.accumulator
+        if not accumulator.done:
+            return accumulator.partial()
+        self._call.answered(self.reply)
+        return None
 
     async def _open(self) -> None:
         self._reader = StreamReader()  # what an earlier try has read is no part of this one
+        self._ended = False
         self._response = await self._client._send(self._request)
-        self._reader = StreamReader(self._client._head_of(self._response))
+        self._reader = StreamReader(self._exchange.head_of(self._response))
         self._first = []
         self._rest = self._events(self._response, self._reader)
         async for event in self._rest:
@@ -351,7 +386,9 @@ class AsyncMessageStream:
                         yield event
         except (httpx.HTTPError, httpx.StreamError) as error:
             if not reader.accumulator.done:
-                raise self._client._transport_error(error, self._request, reader=reader) from error
+                raise self._exchange.error_of(error, self._request, reader=reader) from error
+        else:
+            self._ended = True
         for event in reader.finish():
             yield event
         self._attempts.succeeded(reader.head.request_id)

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 import time
-from collections.abc import (
-    Callable,
-    Iterable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self, cast
 from weakref import finalize
@@ -19,10 +14,9 @@ from weakref import finalize
 import httpx
 from pydantic import SecretStr
 
-from aivideoapi_core._errors import (
-    AIVideoAPIError,
-)
-from aivideoapi_core._http.exchange import Attempts, Request, Transport, body_limit
+from aivideoapi_core._errors import AIVideoAPIError
+from aivideoapi_core._http.attempts import Attempts
+from aivideoapi_core._http.exchange import Exchange, body_limit
 from aivideoapi_core._http.pools import (
     KEEPALIVE_S,
     Pool,
@@ -30,22 +24,26 @@ from aivideoapi_core._http.pools import (
     check_open,
     checked_client,
     given_pool,
-    near_the_end,
     own_pool,
 )
-from aivideoapi_core._http.target import (
-    as_secret,
-)
+from aivideoapi_core._http.read_deadline import near_the_end
+from aivideoapi_core._http.requests import Request
+from aivideoapi_core._http.retry import RetryPolicy
+from aivideoapi_core._http.target import as_secret
 from aivideoapi_core._inbound.accumulator import MessageAccumulator
 from aivideoapi_core._inbound.balance import Balance
 from aivideoapi_core._inbound.reader import StreamReader
 from aivideoapi_core._inbound.reply import Reply
+from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.meter import CallMeter
-from aivideoapi_core._received import StreamEvent
+from aivideoapi_core._received import Message, StreamEvent
 
 _LIMITS: Final = httpx.Limits(
     max_connections=None, max_keepalive_connections=20, keepalive_expiry=KEEPALIVE_S
 )
+_OPEN: Final[dict[int, tuple[httpx.Response, Iterator[bytes]]]] = {}
+"""What is being read, by stream. Held here, so that the collector never finds httpx's generators in the garbage of
+a dropped stream: it would close them, and closing takes the lock of their pool, which this thread may hold."""
 
 
 def _pieces(response: httpx.Response) -> Iterable[bytes]:
@@ -59,6 +57,14 @@ def _pieces(response: httpx.Response) -> Iterable[bytes]:
     return cast("httpx.SyncByteStream", response.stream)
 
 
+def _close_dropped(close: Callable[[], object]) -> None:
+    """Close connections whose owner is gone; a finalizer, which may take no lock in the collector."""
+    if DROPPED.in_collector:
+        DROPPED.put(close)
+    else:
+        close()
+
+
 class _OwnPool(NamedTuple):
     """Connections that we made, in which process, and what closes them when their owner is gone."""
 
@@ -67,7 +73,7 @@ class _OwnPool(NamedTuple):
     close: Callable[[], object]
 
 
-class MessagesClient(Transport):
+class MessagesClient:
     """The Messages endpoint, synchronously. Safe to share between threads.
 
     ``http_client`` replaces the client's own connections (proxies, custom CA, mTLS); it is not closed
@@ -81,12 +87,37 @@ class MessagesClient(Transport):
         http_client: httpx.Client | None = None,
         **settings: Any,
     ) -> None:
-        api_key = as_secret(api_key)
-        super().__init__(api_key=api_key, **settings)
+        """``settings`` are those of ``Exchange``. Raises ``InvalidInputError``."""
+        api_key = as_secret(api_key)  # a traceback that shows local variables must not show the key
+        self._exchange = Exchange(api_key=api_key, **settings)
         self._given = checked_client(http_client, httpx.Client)
         self._given_pool = None if self._given is None else given_pool(self._given)
         self._lock = threading.Lock()
         self._own: _OwnPool | None = None
+
+    @property
+    def base_url(self) -> str:
+        """Where the platform is: scheme, host and path, without ``/v1``."""
+        return self._exchange.base_url
+
+    @property
+    def api_key(self) -> SecretStr:
+        """The key that every request carries."""
+        return self._exchange.api_key
+
+    @property
+    def retry(self) -> RetryPolicy:
+        """When a failed request is made again."""
+        return self._exchange.retry
+
+    @property
+    def timeout(self) -> Timeout:
+        """Seconds, or an ``httpx.Timeout``, of every call that has none of its own."""
+        return self._exchange.timeout
+
+    def __repr__(self) -> str:
+        exchange = vars(self).get("_exchange")  # a traceback may show a client whose construction failed
+        return f"{type(self).__name__}({'' if exchange is None else f'base_url={exchange.base_url!r}'})"
 
     def create(
         self,
@@ -97,12 +128,13 @@ class MessagesClient(Transport):
         tags: Sequence[str] = (),
     ) -> Reply:
         """Make one call and return the whole reply. ``payload`` is from ``build_payload``; ``tags`` go on its record."""
-        request = self._messages_request(payload, headers, timeout)
-        with self._meter(payload, tags) as call:
-            attempts = Attempts(self.retry, call)
+        exchange = self._exchange
+        request = exchange.messages_request(payload, headers, timeout)
+        with exchange.meter(payload, request, tags) as call:
+            attempts = Attempts(exchange.retry, call)
             while True:
                 try:
-                    return call.answered(self._parse_reply(request, *self._fetch(request), attempts))
+                    return call.answered(exchange.parse_reply(request, *self._fetch(request), attempts))
                 except AIVideoAPIError as error:
                     time.sleep(attempts.wait_s(error))
 
@@ -115,16 +147,16 @@ class MessagesClient(Transport):
         tags: Sequence[str] = (),
     ) -> MessageStream:
         """One streamed call, as a context manager that iterates over the events."""
-        request = self._messages_request(payload, headers, timeout)
-        return MessageStream(self, request, self._meter(payload, tags))
+        request = self._exchange.messages_request(payload, headers, timeout)
+        return MessageStream(self, request, self._exchange.meter(payload, request, tags))
 
     def credits(self) -> Balance:
         """The account's balance."""
-        request = self._credits_request()
-        attempts = Attempts(self.retry)
+        exchange = self._exchange
+        request, attempts = exchange.credits_request(), Attempts(exchange.retry)
         while True:
             try:
-                return self._parse_balance(*self._fetch(request))
+                return exchange.parse_balance(*self._fetch(request))
             except AIVideoAPIError as error:
                 time.sleep(attempts.wait_s(error))
 
@@ -152,19 +184,22 @@ class MessagesClient(Transport):
         with self._lock:
             if self._own is None:
                 pool = own_pool(self.base_url, _LIMITS)
-                self._own = _OwnPool(pid, pool, finalize(self, pool.close))
+                self._own = _OwnPool(pid, pool, finalize(self, _close_dropped, pool.close))
             return self._own.pool
 
     def _send(self, request: Request) -> httpx.Response:
         """Send once; an open response whose status is a success, else the typed error."""
-        pool = self._pool()
         try:
-            response = pool.send(self._build(request, self._given))
-        except httpx.HTTPError as error:
-            raise self._transport_error(error, request) from error
+            built = self._exchange.build(request, self._given)
+            response = self._pool().send(built)
+        except Exception as error:  # httpx's own, and what its parts, proxies and certificates raise besides
+            ours = self._exchange.error_before(error, request)
+            if ours is None:
+                raise
+            raise ours from error
         if response.is_success:
             return response
-        raise self._status_error(response, self._read(response, request))
+        raise self._exchange.status_error(response, self._read(response, request))
 
     def _read(self, response: httpx.Response, request: Request) -> bytes:
         body = bytearray()
@@ -175,7 +210,7 @@ class MessagesClient(Transport):
                     break
         except (httpx.HTTPError, httpx.StreamError) as error:
             if response.is_success:
-                raise self._transport_error(error, request) from error
+                raise self._exchange.error_of(error, request) from error
         finally:
             response.close()
         return bytes(body)
@@ -194,8 +229,10 @@ class MessageStream:
 
     def __init__(self, client: MessagesClient, request: Request, call: CallMeter) -> None:
         self._client = client
+        self._exchange = client._exchange
         self._request = request
         self._call = call
+        call.has_owner = True
         self._attempts = Attempts(client.retry, call)
         self._response: httpx.Response | None = None
         self._reader = StreamReader()
@@ -236,7 +273,7 @@ class MessageStream:
         """The whole reply. Raises ``IncompleteStreamError`` before the last event."""
         if self._reply is None:
             reader = self._reader
-            self._reply = self._client._reply(
+            self._reply = self._exchange.reply(
                 reader.accumulator.message(), self._request, reader.head.request_id, self._attempts.made + 1
             )
         return self._reply
@@ -250,33 +287,49 @@ class MessageStream:
         """Release the connection. A stream that was not read to its end counts as abandoned."""
         self._leave(None)
 
+    def __del__(self) -> None:
+        if self._call.is_open or id(self) in _OPEN:
+            DROPPED.put(self.close)
+
     def _disconnect(self) -> None:
         if self._response is not None:
             self._response.close()
+            _OPEN.pop(id(self), None)
 
     def _leave(self, error: BaseException | None) -> None:
+        if DROPPED.in_collector:  # a generator around this stream is garbage
+            DROPPED.put(functools.partial(self._leave, error))
+            return
         try:
             self._disconnect()
         finally:
             if self._call.is_open:
-                accumulator = self._reader.accumulator
-                if accumulator.done:
-                    self._call.answered(self.reply)
-                self._call.finish(error, partial=None if accumulator.done else accumulator.partial())
+                self._call.finish(error, partial=self._partial())
+
+    def _partial(self) -> Message | None:
+        """What has come of a message that is not whole; a whole one is the answer."""
+        accumulator = self._reader.accumulator
+        if not accumulator.done:
+            return accumulator.partial()
+        self._call.answered(self.reply)
+        return None
 
     def _open(self) -> None:
         self._reader = StreamReader()  # what an earlier try has read is no part of this one
-        self._response = self._client._send(self._request)
-        self._reader = StreamReader(self._client._head_of(self._response))
+        self._response = response = self._client._send(self._request)
+        pieces = iter(_pieces(response))
+        _OPEN[id(self)] = response, pieces
+        self._reader = StreamReader(self._exchange.head_of(response))
         self._first = []
-        self._rest = self._events(self._response, self._reader)
+        self._rest = self._events(response, pieces, self._reader)
         for event in self._rest:
             self._first.append(event)
             if self._reader.begun:
                 return
 
-    def _events(self, response: httpx.Response, reader: StreamReader) -> Iterator[StreamEvent]:
-        pieces = iter(_pieces(response))
+    def _events(
+        self, response: httpx.Response, pieces: Iterator[bytes], reader: StreamReader
+    ) -> Iterator[StreamEvent]:
         try:
             for chunk in pieces:
                 yield from reader.feed(chunk)
@@ -287,6 +340,6 @@ class MessageStream:
                     yield from reader.feed(chunk)
         except (httpx.HTTPError, httpx.StreamError) as error:
             if not reader.accumulator.done:
-                raise self._client._transport_error(error, self._request, reader=reader) from error
+                raise self._exchange.error_of(error, self._request, reader=reader) from error
         yield from reader.finish()
         self._attempts.succeeded(reader.head.request_id)

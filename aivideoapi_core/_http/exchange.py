@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
-import random
-import ssl
 from collections.abc import (
     Callable,
     Mapping,
     Sequence,
 )
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -25,22 +22,15 @@ from pydantic import SecretStr
 from pydantic_core import PydanticSerializationError, to_json
 
 from aivideoapi_core._catalogue.prices import ModelPrices
-from aivideoapi_core._errors import (
-    AIVideoAPIError,
-    APIConnectionError,
-    APIStatusError,
-    APITimeoutError,
-    IncompleteStreamError,
-    InvalidInputError,
-    ResponseFormatError,
-    StreamTimeoutError,
-)
-from aivideoapi_core._http.pools import RequestTemplate, Timeout
+from aivideoapi_core._errors import AIVideoAPIError, APIStatusError, InvalidInputError, ResponseFormatError
+from aivideoapi_core._http.attempts import Attempts
+from aivideoapi_core._http.failures import Where, error_of, not_made
+from aivideoapi_core._http.pools import Timeout
+from aivideoapi_core._http.requests import Body, Request, RequestTemplate
 from aivideoapi_core._http.retry import RetryPolicy, parse_retry_after, parse_should_retry
 from aivideoapi_core._http.target import (
     as_secret,
     check_key_shape,
-    is_loopback_url,
     resolve_api_key,
     resolve_base_url,
 )
@@ -64,84 +54,12 @@ MAX_REQUEST_BYTES: Final = 32 * 1024 * 1024
 """Official limit of a request body."""
 MAX_ERROR_BODY_BYTES: Final = 64 * 1024
 
-_NEVER_SENT: Final = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.WriteError,
-    httpx.WriteTimeout,
-)
-"""The server has not got the whole request, so it cannot have worked on it."""
-_WHERE_TO_LOOK: Final = {
-    True: "; is anything running there? 'aivideoapi sandbox' starts a server on this machine",
-    False: "; check the network, the proxy and base_url: 'aivideoapi doctor' looks at them",
-}
-"""By whether the server is on this machine."""
 
+class Exchange:
+    """Requests and replies of one client, decided without waiting: where to, with which key, how patiently.
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """One call, ready to be sent as often as needed. ``headers``: of this call alone, checked."""
-
-    model: str
-    body: bytes | None
-    headers: Mapping[str, str] | None
-    timeout: Timeout
-    stream: bool
-    free: bool = False
-    """Costs nothing, so that any failure may be followed by another try."""
-
-
-class Attempts:
-    """Counts the tries of one call and says how long to wait for the next."""
-
-    def __init__(self, policy: RetryPolicy, call: CallMeter | None = None) -> None:
-        self._policy = policy
-        self._call = call
-        self.made = 0
-
-    def wait_s(self, error: AIVideoAPIError) -> float:
-        """Seconds to wait after a failed try; raises ``error`` when there shall be no other."""
-        jitter = random.random()  # noqa: S311 - spreads clients in time, protects nothing
-        delay_s = self._policy.delay_s(self.made, error, jitter=jitter)
-        self.made += 1
-        error.attempts = self.made
-        if delay_s is None:
-            logger.info("attempt %d failed, giving up: %s", self.made, _label(error))
-            raise _shown(error)
-        logger.info("attempt %d failed, next in %.2f s: %s", self.made, delay_s, _label(error))
-        if self._call is not None:
-            self._call.retrying(error)
-        return delay_s
-
-    def broke_off(self, error: AIVideoAPIError) -> AIVideoAPIError:
-        """``error`` to raise, after the caller has got part of the answer: there is no other try."""
-        error.attempts = self.made + 1
-        logger.info("attempt %d broke off: %s", error.attempts, _label(error))
-        return _shown(error)
-
-    def succeeded(self, request_id: str | None) -> int:
-        """Log the success; the number of requests made."""
-        logger.debug("attempt %d succeeded (request %s)", self.made + 1, request_id)
-        return self.made + 1
-
-
-def _shown(error: AIVideoAPIError) -> AIVideoAPIError:
-    """``error`` for the caller, without our inner frames: their variables hold what the server sent,
-    and a server may have sent the key back.
+    Both clients have one, and only send and read.
     """
-    return error.with_traceback(None)
-
-
-def _label(error: AIVideoAPIError) -> str:
-    """What a log line may say of an error: never content."""
-    facts = (type(error).__name__, error.status_code, error.code or error.type, error.request_id)
-    return " ".join(str(fact) for fact in facts if fact)
-
-
-class Transport:
-    """What both clients share: where to, with which key, how patiently; and every decision."""
 
     def __init__(
         self,
@@ -178,6 +96,7 @@ class Transport:
         self._timeout_s = _seconds(self.timeout)
         self._default_headers = build_headers(default_headers)
         self._templates: dict[tuple[bool, bool], RequestTemplate] = {}
+        self._where = Where(self.base_url, self.api_key, self.retry.retry_read_timeouts)
         self._metering = Metering(
             budget=budget,
             ledger=ledger,
@@ -190,7 +109,7 @@ class Transport:
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={self.base_url!r})"
 
-    def _messages_request(
+    def messages_request(
         self, payload: Mapping[str, Any], headers: Mapping[str, str] | None, timeout: Timeout
     ) -> Request:
         """One call; ``timeout=None`` means the client's own."""
@@ -208,7 +127,8 @@ class Transport:
             stream=bool(payload["stream"]),
         )
 
-    def _meter(self, payload: Mapping[str, Any], tags: Sequence[str]) -> CallMeter:
+    def meter(self, payload: Mapping[str, Any], request: Request, tags: Sequence[str]) -> CallMeter:
+        """The owner of the bookkeeping of a call that is made by ``request``."""
         # Only what timed out is ever made again although it may have been billed.
         again = self.retry.retry_read_timeouts
         return CallMeter(
@@ -217,9 +137,11 @@ class Transport:
             tags=tags,
             base_url=self.base_url,
             max_requests=1 + self.retry.max_retries if again else 1,
+            handover=request.handover,
         )
 
-    def _credits_request(self) -> Request:
+    def credits_request(self) -> Request:
+        """The request for the account's balance."""
         return Request(model="", body=None, headers=None, timeout=self.timeout, stream=False, free=True)
 
     def _headers(self, request: Request) -> dict[str, str]:
@@ -237,13 +159,17 @@ class Transport:
     def _target(self, request: Request) -> tuple[str, httpx.URL]:
         return ("GET", self._credits_url) if request.body is None else ("POST", self._messages_url)
 
-    def _build(self, request: Request, client: httpx.Client | httpx.AsyncClient | None) -> httpx.Request:
+    def build(self, request: Request, client: httpx.Client | httpx.AsyncClient | None) -> httpx.Request:
         """The request for ``client``, which has headers, parameters and cookies of its own, or for our pool."""
+        request.handover.began = False
         if client is not None:
             method, url = self._target(request)
-            return client.build_request(
+            built = client.build_request(
                 method, url, content=request.body, headers=self._headers(request), timeout=request.timeout
             )
+            if request.body is not None:
+                built.stream = Body(request.body, request.handover)
+            return built
         if request.headers is not None:
             template = RequestTemplate(*self._target(request), self._headers(request))
         else:
@@ -253,17 +179,19 @@ class Transport:
             self._templates[kind] = template
         # Nearly every call has the client's own timeout.
         timeout = self._timeout_s if request.timeout is self.timeout else _seconds(request.timeout)
-        return template.request(request.body, timeout)
+        return template.request(request.body, timeout, request.handover)
 
-    def _status_error(self, response: httpx.Response, body: bytes) -> APIStatusError:
+    def status_error(self, response: httpx.Response, body: bytes) -> APIStatusError:
+        """The typed error of a reply whose status is none of success."""
         if response.is_redirect:
             place = redact(response.headers.get("location", ""), self.api_key)
             payload: Any = {"error": {"message": f"the server redirects to {place!r}; check base_url"}}
         else:
             payload = parse_json(body, cut=len(body) > MAX_ERROR_BODY_BYTES)
-        return self._head_of(response).error_of(payload, body)
+        return self.head_of(response).error_of(payload, body)
 
-    def _head_of(self, response: httpx.Response) -> ReplyHead:
+    def head_of(self, response: httpx.Response) -> ReplyHead:
+        """What the head of a reply says."""
         # httpx's own look-ups decode and compare every header each time.
         headers = {
             name.lower().decode("latin-1"): value.decode("latin-1") for name, value in response.headers.raw
@@ -277,91 +205,54 @@ class Transport:
             secret=self.api_key,
         )
 
-    def _transport_error(
+    def error_of(
         self,
         error: httpx.HTTPError | httpx.StreamError,
         request: Request,
         *,
         reader: StreamReader | None = None,
     ) -> AIVideoAPIError:
-        """The typed error for what httpx raised; ``reader`` if a streamed reply had begun to arrive.
+        """The typed error for what httpx raised; ``reader`` if a streamed reply had begun to arrive."""
+        return error_of(error, request, where=self._where, reader=reader)
 
-        The work is billed from the first byte of a stream on, and for a whole reply from the moment
-        the request is out. Only before that is a failed call worth another try; and where we lost
-        patience while the server may still have been at work, nobody knows, so there is none either.
+    def error_before(self, error: Exception, request: Request) -> AIVideoAPIError | None:
+        """The error to raise for what came while ``request`` was made and sent; ``None``: what came itself.
+
+        That is an error of ours, or, once the request was out, one of code that the caller put into the client.
         """
-        text = redact(
-            f"{type(error).__name__}: {error}" if str(error) else type(error).__name__, self.api_key
-        )
-        timed_out = isinstance(error, httpx.TimeoutException)
-        if isinstance(error, httpx.LocalProtocolError):
-            return InvalidInputError(f"the request cannot be sent; check the headers ({text})")
-        if reader is not None and reader.touched:
-            return reader.described(_broken_stream(text, timed_out=timed_out))
-        if isinstance(error, httpx.DecodingError):
-            return ResponseFormatError(f"the server's compressed reply cannot be decoded ({text})")
-        if _is_distrust(error):
-            return APIConnectionError(
-                f"the certificate of {self.base_url} is not trusted ({text}); for a private authority "
-                "pass http_client= with its certificate",
-                never_sent=True,
-            )
-        never_sent = isinstance(error, _NEVER_SENT)
-        if timed_out:
-            return APITimeoutError(
-                f"no answer from {self.base_url} in time ({text})",
-                never_sent=never_sent,
-                retryable=never_sent or request.free or self.retry.retry_read_timeouts,
-            )
-        advice = _WHERE_TO_LOOK[is_loopback_url(self.base_url)] if never_sent else ""
-        return APIConnectionError(
-            f"no answer from {self.base_url} ({text}){advice}",
-            never_sent=never_sent,
-            retryable=never_sent or request.free or request.stream,
-        )
+        if isinstance(error, httpx.HTTPError):
+            return self.error_of(error, request)
+        if isinstance(error, AIVideoAPIError) or (request.is_out and not request.free):
+            return None
+        return not_made(error, where=self._where)
 
-    def _parse_reply(
+    def parse_reply(
         self, request: Request, response: httpx.Response, body: bytes, attempts: Attempts
     ) -> Reply:
-        head = self._head_of(response)
+        head = self.head_of(response)
         if len(body) > MAX_BODY_BYTES:
             raise ResponseFormatError(
                 f"the server sent a body of more than {MAX_BODY_BYTES} bytes", request_id=head.request_id
             )
         message = parse_body(body, head)
-        return self._reply(message, request, head.request_id, attempts.succeeded(head.request_id))
+        return self.reply(message, request, head.request_id, attempts.succeeded(head.request_id))
 
-    def _reply(self, message: Message, request: Request, request_id: str | None, attempts: int) -> Reply:
+    def reply(self, message: Message, request: Request, request_id: str | None, attempts: int) -> Reply:
         return Reply(message, request.model, request_id, attempts, self._metering.prices.get(request.model))
 
-    def _parse_balance(self, response: httpx.Response, body: bytes) -> Balance:
+    def parse_balance(self, response: httpx.Response, body: bytes) -> Balance:
         payload = parse_json(body)
         balance = parse_balance(payload)
         if balance is not None:
             return balance
         if isinstance(payload, dict) and payload.get("code") not in (None, 0, 200):
-            raise self._status_error(response, body)
+            raise self.status_error(response, body)
         raise ResponseFormatError(
             "the server's answer is not a balance",
             status_code=response.status_code,
-            request_id=self._head_of(response).request_id,
+            request_id=self.head_of(response).request_id,
             body=excerpt_of(body, self.api_key),
         )
-
-
-def _broken_stream(text: str, *, timed_out: bool) -> IncompleteStreamError:
-    if timed_out:
-        return StreamTimeoutError(f"the stream went silent before message_stop ({text})")
-    return IncompleteStreamError(f"the stream broke off before message_stop ({text})")
-
-
-def _is_distrust(error: BaseException | None) -> bool:
-    """Whether a certificate was refused: that does not pass by waiting."""
-    while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def _checked_url(base_url: str) -> str:

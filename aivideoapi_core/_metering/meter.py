@@ -138,6 +138,8 @@ class CallMeter:
         self._base_url = base_url
         self._max_requests = max_requests
         self._handover = handover
+        self.has_owner = False
+        """Whether whoever reads the reply puts the call down when it is dropped, knowing more than we do."""
         self._reply: Reply | None = None
         self._hold: Any = None
         self._open = False
@@ -215,7 +217,7 @@ class CallMeter:
     def __del__(self) -> None:
         # An asynchronous stream can be collected after its event loop has gone; nobody else can
         # give its reservation up then. Not here: see ``dropped``.
-        if self._open:
+        if self._open and not self.has_owner:
             DROPPED.put(functools.partial(self.finish, None))
         elif self._record is not None and self._next < len(_STEPS):
             DROPPED.put(self._go_on)

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from core_kit import DIRECT, NATIVE, ROUTES, payload, stream_bytes, stream_message
 
-import aivideoapi_core._http.pools as http_module
+import aivideoapi_core._http.read_deadline as http_module
 from aivideoapi_core import (
     AIVideoAPIError,
     APIConnectionError,

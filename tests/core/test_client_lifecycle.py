@@ -255,7 +255,7 @@ def test_one_client_in_many_loops(sandbox: Sandbox) -> None:
         gc.collect()
         assert settles(lambda: open_sockets() == before)
     assert [loop() for loop in loops] == [None] * 20, "a closed loop is kept alive"
-    assert len(client._own) == 0
+    assert len(client._pools) == 0
 
 
 def test_loops_in_many_threads(sandbox: Sandbox) -> None:
@@ -263,7 +263,7 @@ def test_loops_in_many_threads(sandbox: Sandbox) -> None:
     with ThreadPoolExecutor(16) as pool:
         messages = list(pool.map(lambda _: asyncio.run(drain_async(client)), range(32)))
     assert len({message["id"] for message in messages}) == 32
-    assert len(client._own) == 0
+    assert len(client._pools) == 0
 
 
 def test_a_loop_that_ends_without_closing_its_generators(sandbox: Sandbox) -> None:
@@ -275,7 +275,7 @@ def test_a_loop_that_ends_without_closing_its_generators(sandbox: Sandbox) -> No
         loop.close()
         assert asyncio.run(drain_async(client))["type"] == "message"
         gc.collect()
-    assert len(client._own) == 0
+    assert len(client._pools) == 0
 
 
 async def test_after_aclose_it_opens_again(sandbox: Sandbox) -> None:

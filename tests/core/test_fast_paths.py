@@ -226,10 +226,10 @@ async def test_a_body_in_any_state_async(compressed: bool) -> None:
 )
 def test_a_request_of_our_own_client_is_what_httpx_would_build(headers: dict[str, str], timeout: Any) -> None:
     client = MessagesClient(api_key="sk-test", default_headers=headers, timeout=timeout)
-    request = client._messages_request(payload(stream=True), None, None)
+    request = client._exchange.messages_request(payload(stream=True), None, None)
     with httpx.Client() as http:
-        mine = client._build(request, None)
-        theirs = client._build(request, http)
+        mine = client._exchange.build(request, None)
+        theirs = client._exchange.build(request, http)
     assert (mine.method, mine.url, mine.read()) == (theirs.method, theirs.url, theirs.content)
     assert sorted(mine.headers.items()) == sorted(theirs.headers.items())
     assert mine.extensions == theirs.extensions
@@ -294,11 +294,10 @@ async def test_many_streams_at_once_and_one_afterwards(sandbox: Sandbox) -> None
             return str(stream.reply.message["content"])
 
         assert len(set(await asyncio.gather(*(text() for _ in range(40))))) == 1
-        lanes = client._own[asyncio.get_running_loop()].lanes
-        pools = list(lanes)
+        pools = list(client._pools)
         assert 1 < len(pools) <= 3
         await text()
-        assert list(lanes) == pools
+        assert list(client._pools) == pools
         assert any(connections(pool) for pool in pools)
     assert not any(connections(pool) for pool in pools)
 
@@ -309,7 +308,7 @@ async def test_a_dropped_client_is_closed_by_its_loop_and_not_by_the_garbage_col
     """Sockets that the collector closes leave their numbers to others, whose readers are then taken away."""
     client = AsyncMessagesClient(api_key=sandbox.api_key, base_url=sandbox.url)
     await client.create(payload())
-    (pool,) = client._own[asyncio.get_running_loop()].lanes
+    (pool,) = client._pools
     (connection,) = connections(pool)
     socket = connection._connection._network_stream.get_extra_info("socket")
     descriptor, owner = socket.fileno(), weakref.ref(client)

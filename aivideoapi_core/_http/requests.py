@@ -1,0 +1,100 @@
+"""Requests as httpx sends them, made once per kind, with bodies that know when they were handed over."""
+
+from __future__ import annotations
+
+import functools
+import ssl
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import httpx
+
+from aivideoapi_core._http.pools import Timeout
+from aivideoapi_core._metering.meter import Handover
+
+
+class Body(httpx.ByteStream):
+    """The bytes of a request. Asked for them, it notes that they are handed to a socket.
+
+    httpx asks once the connection stands, through any proxy, and the head of the request is out. Before
+    that no server can have worked on the request, whatever happens; so this says what may be billed.
+    """
+
+    def __init__(self, content: bytes, handover: Handover) -> None:
+        super().__init__(content)
+        self._handover = handover
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._handover.began = True
+        return super().__iter__()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        self._handover.began = True
+        return super().__aiter__()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One call, ready to be sent as often as needed. ``headers``: of this call alone, checked."""
+
+    model: str
+    body: bytes | None
+    headers: Mapping[str, str] | None
+    timeout: Timeout
+    stream: bool
+    free: bool = False
+    """Costs nothing, so that any failure may be followed by another try."""
+    handover: Handover = field(default_factory=Handover)
+    """Of the request that is being made."""
+
+    @property
+    def is_out(self) -> bool:
+        """Whether a socket has got any of the request's body."""
+        return self.body is None or self.handover.began
+
+
+class RequestTemplate:
+    """What all requests of one kind share, worked out once: method, URL and headers.
+
+    ``httpx.Client.build_request`` merges all that anew each time, at twice the cost of the rest of
+    making a request.
+    """
+
+    def __init__(self, method: str, url: httpx.URL, headers: Mapping[str, str]) -> None:
+        bare = httpx.Request(method, url)  # for the host, in httpx's own spelling
+        self._method = method
+        self._url = url
+        self._headers = httpx.Headers(
+            {
+                "host": bare.headers["host"],
+                "accept-encoding": _accepted_encodings(),
+                "connection": "keep-alive",
+                **headers,
+            }
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._method!r}, {str(self._url)!r})"
+
+    def request(
+        self, body: bytes | None, timeout: Mapping[str, float | None], handover: Handover
+    ) -> httpx.Request:
+        """One request; ``timeout`` is ``httpx.Timeout.as_dict()``'s form, seconds."""
+        request = httpx.Request(
+            self._method,
+            self._url,
+            headers=self._headers,
+            stream=Body(body or b"", handover),
+            extensions={"timeout": timeout},
+        )
+        if body is not None:
+            request.headers["content-length"] = str(len(body))
+        return request
+
+
+@functools.cache
+def _accepted_encodings() -> str:
+    """What httpx can decode here; it depends on what is installed, and only its clients say so."""
+    # Proxies of the environment are none of its business, and their variables may be odd.
+    with httpx.Client(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), trust_env=False) as client:
+        return client.headers["accept-encoding"]
