@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from aivideoapi_cli._terminal import INTERRUPTED, complain, explain
-from aivideoapi_cli.chat import chat
+from aivideoapi_cli.chat.command import chat
 from aivideoapi_cli.credits import credits as credits_command
-from aivideoapi_cli.demo import demo
+from aivideoapi_cli.demo.command import demo
 from aivideoapi_cli.doctor import doctor
 from aivideoapi_cli.models import models
 from aivideoapi_cli.sandbox import sandbox

@@ -24,11 +24,41 @@ _GOLDEN = (
     "tests/test_parity",
 )
 """The tests whose request bodies are kept, see ``golden``: not those in which a framework writes prompts."""
+SLOW = (
+    *("tests/cli/test_demo", "tests/docs/", "tests/test_benchmarks", "tests/test_fault_matrix"),
+    *("tests/core/test_client_lifecycle", "tests/credits/test_processes", "tests/credits/test_telemetry"),
+    *("tests/credits/test_spend_command.py::test_the_page", "tests/credits/test_ledger.py::test_many"),
+    *("tests/langchain/test_agents", "tests/langchain/test_complaints", "tests/langchain/test_deepagents"),
+    *("tests/langchain/test_langgraph", "tests/langchain/test_model.py::test_a_pickle_works_in"),
+    *("tests/langchain/test_model.py::test_importing", "tests/langchain/test_registry"),
+    *("tests/llamaindex/test_agents", "tests/llamaindex/test_complaints", "tests/llamaindex/test_peer"),
+    *(
+        "tests/llamaindex/test_registry",
+        "tests/sandbox/test_sandbox_official",
+        "tests/sandbox/test_sandbox_ledger",
+    ),
+    *("tests/test_packaging.py::test_import", "tests/test_packaging.py::test_what_the"),
+    *("tests/test_packaging.py::test_wheel", "tests/test_packaging.py::test_sdist"),
+)
+"""What the quick tier leaves out: what builds, starts programs, or plays many hundreds of cases."""
 _written: dict[str, list[str]] = {}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--golden-update", action="store_true", help="write the request bodies down anew")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    # The standard suites bring a plugin that would print tables of timings; ours are in benchmarks/.
+    if hasattr(config.option, "benchmark_disable"):
+        config.option.benchmark_disable = True
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.startswith(SLOW):
+            item.add_marker("slow")
 
 
 def pytest_runtest_setup() -> None:

@@ -1,22 +1,39 @@
 """Each framework's extra alone brings nothing of the other framework.
 
-Read from the metadata of what is installed, so without a network. ``python tests/support/clean_install.py
-extras`` installs each extra into an environment of its own and makes a call there.
+Read from pyproject.toml and from the metadata of what is installed, so without a network. ``nox -s extras`` installs each extra into an
+environment of its own and makes a call there.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
 
-import clean_install
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 PROJECT = "aivideoapi-adapters"
+ROOT = Path(__file__).parents[1]
+DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def _noxfile() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("noxfile", ROOT / "noxfile.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+NOX = _noxfile()
 
 
 def brought_by(requirement: str) -> set[str]:
@@ -37,6 +54,9 @@ def brought_by(requirement: str) -> set[str]:
 
 
 def _requirements_of(name: str, extras: Iterable[str]) -> list[Requirement]:
+    if name == PROJECT:
+        own = {"": DECLARED["dependencies"], **DECLARED["optional-dependencies"]}
+        return [Requirement(item) for extra in extras for item in own[extra]]
     listed = [Requirement(item) for item in importlib.metadata.requires(name) or ()]
     return [
         item
@@ -49,8 +69,8 @@ def _requirements_of(name: str, extras: Iterable[str]) -> list[Requirement]:
 @pytest.mark.parametrize(
     ("extra", "own", "foreign"),
     [
-        ("langchain", "langchain-core", clean_install.FOREIGN["langchain"]),
-        ("llamaindex", "llama-index-core", clean_install.FOREIGN["llamaindex"]),
+        ("langchain", "langchain-core", NOX.FOREIGN["langchain"]),
+        ("llamaindex", "llama-index-core", NOX.FOREIGN["llamaindex"]),
     ],
 )
 def test_an_extra_brings_one_framework(extra: str, own: str, foreign: tuple[str, ...]) -> None:
@@ -65,27 +85,35 @@ def test_without_an_extra_there_is_no_framework() -> None:
     assert {name for name in names if name.startswith(("lang", "llama", "typer", "rich"))} == set()
 
 
-@pytest.mark.parametrize("extra", ["cli", "all"])
-def test_both_come_with_the_command(extra: str) -> None:
+def test_the_command_alone_brings_no_framework() -> None:
+    names = brought_by(f"{PROJECT}[cli]")
+    assert {"typer", "rich"} <= names
+    assert {name for name in names if name.startswith(NOX.FOREIGN["cli"])} == set()
+
+
+@pytest.mark.parametrize("extra", ["demo", "all", "examples"])
+def test_both_come_with_what_needs_both(extra: str) -> None:
     assert {"langchain-core", "llama-index-core", "typer", "rich"} <= brought_by(f"{PROJECT}[{extra}]")
 
 
-@pytest.mark.parametrize("extra", [*clean_install.PROGRAMS])
+def test_all_brings_what_each_part_of_the_command_can_use() -> None:
+    assert {"langchain", "markdown-it-py", "plotly", "prompt-toolkit", "redis"} <= brought_by(
+        f"{PROJECT}[all]"
+    )
+
+
+@pytest.mark.parametrize("extra", [*NOX.PROGRAMS])
 def test_the_programs_of_the_real_check_run(extra: str) -> None:
-    """What ``clean_install.py`` runs in its fresh environments works here too."""
-    exec(clean_install.PROGRAMS[extra], {})  # noqa: S102 - our own program
+    """What ``nox -s extras`` runs in its fresh environments works here too."""
+    exec(NOX.PROGRAMS[extra], {})  # noqa: S102 - our own program
 
 
 def test_every_dependency_of_the_adapters_has_a_lower_bound_that_is_tried() -> None:
-    tried = {
-        bound.partition("==")[0]
-        for extra in clean_install.LOWEST
-        for bound in clean_install.lower_bounds(extra)
-    }
+    tried = {bound.partition("==")[0] for extra in NOX.LOWEST for bound in NOX.lower_bounds(extra)}
+    extras = DECLARED["optional-dependencies"]
     needed = {
         Requirement(item).name
-        for item in importlib.metadata.requires(PROJECT) or ()
-        if "extra" not in item or "'langchain'" in item or "'llamaindex'" in item
+        for item in (*DECLARED["dependencies"], *extras["langchain"], *extras["llamaindex"])
     }
     assert tried == needed
 
@@ -102,7 +130,7 @@ def test_an_adapter_without_its_framework_says_what_to_install(
 ) -> None:
     program = f"import sys; sys.modules[{framework!r}] = None; import {adapter}"
     done = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=clean_install.ROOT
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT
     )
     assert done.stderr.splitlines()[-1] == (
         f"ModuleNotFoundError: {adapter} needs {framework.replace('_', '-').replace('.', '-')}: "

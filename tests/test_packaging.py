@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 import aivideoapi_core
@@ -133,7 +134,19 @@ def test_one_version() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+([ab]\d+|rc\d+)?", aivideoapi_core.__version__)
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("folder", sorted((ROOT / "packaging").iterdir()), ids=lambda folder: folder.name)
+def test_a_thin_distribution_brings_this_version(folder: Path) -> None:
+    """`nox -s thin` builds and installs them."""
+    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (needed,) = (Requirement(item) for item in project["dependencies"])
+    assert project["name"] == folder.name
+    assert project["version"] == aivideoapi_core.__version__
+    assert needed.name == PYPROJECT["project"]["name"]
+    assert needed.specifier == SpecifierSet(f"=={aivideoapi_core.__version__}")
+    assert needed.extras <= set(PYPROJECT["project"]["optional-dependencies"])
+
+
+@pytest.mark.parametrize("package", [*PACKAGES, "llama_index/llms/aivideoapi"])
 def test_is_typed(package: str) -> None:
     assert (ROOT / package / "py.typed").is_file()
 
@@ -420,7 +433,7 @@ def test_wheel_has_the_packages_and_nothing_else(built: tuple[list[str], list[st
         for path in sources(package)
     }
     assert {name for name in names if name.endswith(".py")} == expected
-    assert {f"{package}/py.typed" for package in PACKAGES} <= set(names)
+    assert {f"{package}/py.typed" for package in (*PACKAGES, "llama_index/llms/aivideoapi")} <= set(names)
     assert {f"aivideoapi_cli/documents/{name}.md" for name in ("README", "CONTRIBUTING")} <= set(names)
     assert "llama_index/__init__.py" not in names, "llama_index is a namespace that others share"
     assert "llama_index/llms/__init__.py" not in names, "llama_index.llms is a namespace that others share"

@@ -24,7 +24,7 @@ BLOCKS = [
 COMMANDS = (
     'python3 -m venv .venv && .venv/bin/pip install -q -c constraints.txt ".[all]" && .venv/bin/aivideoapi demo',
     "python3 -m venv .venv && .venv/bin/pip install -q -c constraints.txt -e "
-    '".[all,dev]" && .venv/bin/python -m pytest',
+    '".[all,dev]" && .venv/bin/python -m pytest -n auto --dist worksteal',
 )
 
 

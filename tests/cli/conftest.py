@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -51,6 +52,7 @@ def cli_process(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]
             encoding="utf-8",
             cwd=tmp_path,
             env={**env, "COLUMNS": "100", **environ},
+            preexec_fn=listen_to_ctrl_c if os.name == "posix" else None,
         )
         started.append(process)
         return process
@@ -59,3 +61,8 @@ def cli_process(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]
     for process in started:
         process.kill()
         process.communicate()
+
+
+def listen_to_ctrl_c() -> None:
+    """Undo what a process inherits from a shell that started the tests in the background: SIGINT ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

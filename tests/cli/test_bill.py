@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from rich.console import Console
 
-from aivideoapi_cli._demo_bill import (
+from aivideoapi_cli.demo.bill import (
     Call,
     balance_adds_up,
     call_of_llamaindex,

@@ -70,8 +70,13 @@ def test_ctrl_c_stops_the_answer_and_keeps_the_session(sandbox: Sandbox, tmp_pat
 
 
 def _take_terminal() -> None:
-    """Make the terminal the process' own, so that Ctrl-C is a signal to it."""
+    """Make the terminal the process' own, so that Ctrl-C is a signal to it, and one that it hears.
+
+    Tests started in the background are started with SIGINT ignored, and so would this process be.
+    """
     import fcntl
+    import signal
     import termios
 
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from aivideoapi_cli._demo_documents import excerpt_of
+from aivideoapi_cli.demo.documents import excerpt_of
 from aivideoapi_core.sandbox import Fault, Sandbox
 
 

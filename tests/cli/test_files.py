@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from aivideoapi_cli._demo_files import TextFile, documents_at, own_documents, question_about
 from aivideoapi_cli._terminal import WRONG_USE, CommandError
+from aivideoapi_cli.demo.files import TextFile, documents_at, own_documents, question_about
 
 
 def test_own_documents() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aivideoapi_cli._demo_markdown import Section, sections_of
+from aivideoapi_cli.demo.markdown import Section, sections_of
 
 
 @pytest.mark.parametrize(

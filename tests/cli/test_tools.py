@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aivideoapi_cli._demo_tools import calculate, look_up_prices, value_of
+from aivideoapi_cli.demo.tools import calculate, look_up_prices, value_of
 
 
 @pytest.mark.parametrize(

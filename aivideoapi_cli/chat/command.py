@@ -15,7 +15,7 @@ from rich.text import Text
 from aivideoapi_cli._terminal import complain, explain, output
 
 if TYPE_CHECKING:
-    from aivideoapi_cli._chat_session import Session
+    from aivideoapi_cli.chat.session import Session
     from aivideoapi_core import MessagesClient, MessageStream, Reply
 
 _QUOTES = '"""'
@@ -28,8 +28,8 @@ def chat(
     sandbox: Annotated[bool, typer.Option("--sandbox", help="Talk to a local stand-in instead.")] = False,
 ) -> None:
     """Talk to a model: streamed Markdown, thinking shown dimmed, and a running credits meter."""
-    from aivideoapi_cli._chat_session import Session
     from aivideoapi_cli._target import open_sandbox
+    from aivideoapi_cli.chat.session import Session
     from aivideoapi_core import MessagesClient
 
     console = output()
@@ -92,7 +92,7 @@ def _read(prompt: str) -> str:
 
 def _turn(console: Console, client: MessagesClient, session: Session, text: str) -> None:
     """One question and its streamed answer. An error or Ctrl-C ends the turn, not the session."""
-    from aivideoapi_cli._chat_session import keepable
+    from aivideoapi_cli.chat.session import keepable
 
     reply: Reply | None = None
     stream: MessageStream | None = None
@@ -161,7 +161,7 @@ def _rendered(thoughts: str, text: str) -> RenderableType:
 
 def _command(console: Console, client: MessagesClient, session: Session, line: str) -> bool:
     """Carry out a /command; false if it ends the session."""
-    from aivideoapi_cli._chat_session import HELP, text_of
+    from aivideoapi_cli.chat.session import HELP, text_of
 
     name, _, rest = line.partition(" ")
     rest = rest.strip()
@@ -203,7 +203,7 @@ def _command(console: Console, client: MessagesClient, session: Session, line: s
 
 
 def _save(console: Console, session: Session, name: str) -> None:
-    from aivideoapi_cli._chat_session import transcript
+    from aivideoapi_cli.chat.session import transcript
 
     if not name:
         console.print("/save needs a file name", style="yellow")

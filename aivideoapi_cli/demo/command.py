@@ -36,8 +36,8 @@ def demo(
 
     Talks to the platform if AIVIDEOAPI_API_KEY is set, else to a sandbox that it starts itself.
     """
-    from aivideoapi_cli._demo_files import documents_at, own_documents, question_about
     from aivideoapi_cli._target import open_target
+    from aivideoapi_cli.demo.files import documents_at, own_documents, question_about
 
     console = output()
     files = own_documents() if docs is None else documents_at(docs)
@@ -49,10 +49,10 @@ def demo(
         with target.client() as client:
             before = client.credits()
             with console.status("Loading LangChain and LlamaIndex"):
-                from aivideoapi_cli._demo_agent import run_agent
-                from aivideoapi_cli._demo_bill import NOTES, Call, show_balance, show_table
-                from aivideoapi_cli._demo_documents import ask_documents
-                from aivideoapi_cli._writer import heading
+                from aivideoapi_cli.demo.agent import run_agent
+                from aivideoapi_cli.demo.bill import NOTES, Call, show_balance, show_table
+                from aivideoapi_cli.demo.documents import ask_documents
+                from aivideoapi_cli.demo.writer import heading
 
             calls: list[Call] = []
             heading(console, "1  LangChain agent with two tools", model)

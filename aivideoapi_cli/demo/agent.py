@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from aivideoapi_cli._demo_bill import Call, call_of_langchain
-from aivideoapi_cli._demo_tools import calculate, look_up_prices
-from aivideoapi_cli._writer import StreamWriter, label, said
+from aivideoapi_cli.demo.bill import Call, call_of_langchain
+from aivideoapi_cli.demo.tools import calculate, look_up_prices
+from aivideoapi_cli.demo.writer import StreamWriter, label, said
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage

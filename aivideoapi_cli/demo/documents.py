@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rich.text import Text
 
-from aivideoapi_cli._demo_bill import Call, call_of_llamaindex
-from aivideoapi_cli._demo_markdown import Section, sections_of
-from aivideoapi_cli._writer import INDENT, StreamWriter, label, said
+from aivideoapi_cli.demo.bill import Call, call_of_llamaindex
+from aivideoapi_cli.demo.markdown import Section, sections_of
+from aivideoapi_cli.demo.writer import INDENT, StreamWriter, label, said
 
 if TYPE_CHECKING:
     from llama_index.core.schema import NodeWithScore
     from rich.console import Console
 
-    from aivideoapi_cli._demo_files import TextFile
     from aivideoapi_cli._target import Target
+    from aivideoapi_cli.demo.files import TextFile
 
 _PASSAGE_TOKENS: Final = 200
 _PASSAGES: Final = 4

@@ -29,7 +29,7 @@ class TextFile:
 
 def own_documents() -> list[TextFile]:
     """The project's own documents: from the installed package, or from the source tree around it."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     for folder in (package / "documents", package.parent):
         files = [folder / name for name in OWN_DOCUMENTS if (folder / name).is_file()]
         if files:

@@ -1,0 +1,1 @@
+"""``aivideoapi chat``: one question, or a conversation in the terminal."""
