@@ -90,7 +90,13 @@ if TYPE_CHECKING:
     from aivideoapi_core._http.pools import Timeout
     from aivideoapi_core._inbound.balance import Balance
     from aivideoapi_core._inbound.reader import ReplyHead, StreamReader, events_of, parse_body
-    from aivideoapi_core._inbound.recovered_calls import ForcedCall, forced_call, ignored_error, read_call
+    from aivideoapi_core._inbound.recovered_calls import (
+        ForcedCall,
+        forced_call,
+        ignored_error,
+        read_call,
+        settle_text,
+    )
     from aivideoapi_core._inbound.sse import ServerSentEvent, SSEDecoder
     from aivideoapi_core._metering.estimate import CreditsEstimate, estimate_credits
     from aivideoapi_core._metering.record import CallRecord, Outcome, may_be_billed
@@ -119,7 +125,7 @@ _LATER: Final = {
         "_metering.estimate": "CreditsEstimate estimate_credits",
         "_http.pools": "Timeout",
         "_stores.ledger": "LedgerStore SpendLedger",
-        "_inbound.recovered_calls": "ForcedCall forced_call ignored_error read_call",
+        "_inbound.recovered_calls": "ForcedCall forced_call ignored_error read_call settle_text",
         "_inbound.reader": "ReplyHead StreamReader events_of parse_body",
         "_metering.record": "CallRecord Outcome may_be_billed",
         "_metering.tags": "clean_tags spend_tags",
@@ -269,6 +275,7 @@ __all__ = [
     "resolve_api_key",
     "resolve_base_url",
     "route_of",
+    "settle_text",
     "spend_tags",
     "thinking_fields",
     "thinking_is_on",

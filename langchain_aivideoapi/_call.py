@@ -48,4 +48,4 @@ class Call:
     @property
     def _changed(self) -> Changed:
         request = self.request
-        return Changed(request.output_tool, request.names, request.forced)
+        return Changed(request.output_tool, request.text_format, request.names, request.forced)

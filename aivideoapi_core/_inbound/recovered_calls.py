@@ -9,6 +9,7 @@ a forced tool and no other reading does.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -82,6 +83,21 @@ class ForcedCall:
         if self.ignored_before:
             raise ignored_error(message, self.tools, again=True)
         return cast("Message", {**message, IGNORED: True})
+
+
+def settle_text(message: Message, tools: Tools) -> Message:
+    """``message`` whose text was asked for as JSON: as it is if it is JSON, a call or not to be read, else with
+    the object that stands in its text as a call of the one of ``tools``, which stands for the format.
+    """
+    text = text_of(message["content"]).strip()
+    if text.startswith("{"):
+        try:
+            json.loads(text)
+        except (ValueError, RecursionError):
+            pass
+        else:
+            return message
+    return recover_call(message, tools) or message
 
 
 def forced_call(payload: Mapping[str, Any], *, ignored_before: bool = False) -> ForcedCall | None:

@@ -124,7 +124,8 @@ class OutputToolRewriter:
         last = message["content"][-1] if message.get("recovered_tool_call") else None
         if last is not None and self._tool.is_mine(last):
             if len(_without_bare_answer(message)) < len(message["content"]):
-                self._held = [event for event in self._held if event["index"] not in _texts(self._held)]
+                texts = _texts(self._held)
+                self._held = [event for event in self._held if event["index"] not in texts]
             index = self._next_index
             start = {"type": "content_block_start", "index": index, "content_block": last}
             yield from self._pushed(self._start(start, last))
@@ -182,6 +183,36 @@ class OutputToolRewriter:
     def _release(self) -> list[StreamEvent]:
         held, self._held = self._held, []
         return held
+
+
+class OutputTextRewriter(OutputToolRewriter):
+    """The same where the text itself is to be the JSON: it is held back only if it does not begin as JSON does.
+
+    ``passing``: from here on nothing is held back, and what the server sends is what goes out.
+    """
+
+    def __init__(self, tool: OutputTool) -> None:
+        super().__init__(tool)
+        self.passing = False
+        self._is_words = False
+
+    def _rewrite(self, event: StreamEvent) -> list[StreamEvent]:
+        if self.passing:
+            return [event]
+        events = super()._rewrite(event)
+        if not self._held:
+            self._is_words = False
+        elif not self._is_words and (begin := _text_in(event).lstrip()):
+            self.passing = begin.startswith("{")
+            self._is_words = not self.passing
+            if self.passing:
+                return [*events, *self._release()]
+        return events
+
+
+def _text_in(event: StreamEvent) -> str:
+    part = event.get("content_block") or event.get("delta") or {}
+    return part.get("text") or "" if part.get("type") in ("text", "text_delta") else ""
 
 
 def _as_text_delta(event: StreamEvent) -> StreamEvent:

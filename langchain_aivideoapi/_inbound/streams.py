@@ -3,7 +3,7 @@ an output format, and a forced call that came as text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ from aivideoapi_core import ForcedCall, MessageAccumulator, Reply, StreamEvent
 from aivideoapi_core.adapter_kit import OwnNamesStream, ToolNames, with_own_names
 from langchain_aivideoapi._inbound.chunks import ChunkTranslator
 from langchain_aivideoapi._inbound.events import EventTranslator
-from langchain_aivideoapi._inbound.output_tool import OutputTool, OutputToolRewriter
+from langchain_aivideoapi._inbound.output_tool import OutputTextRewriter, OutputTool, OutputToolRewriter
 from langchain_aivideoapi._inbound.total import first_chunk
 
 
@@ -23,6 +23,7 @@ class Changed:
     """What the request changed or forced, and the reply is read by."""
 
     output_tool: str | None = None
+    text_format: Mapping[str, Mapping[str, Any]] | None = None
     names: ToolNames | None = None
     forced: ForcedCall | None = None
 
@@ -35,18 +36,27 @@ class Changed:
 
         Raises ``ToolChoiceIgnoredError`` for the second reply of a run without the call that it must hold.
         """
-        if self.names is None and self.forced is None:
+        if self.names is None and self.forced is None and self.text_format is None:
             return reply
         message = reply.message
         if self.forced is not None:
             message = self.forced.settle(message, model=reply.model)
+        if self.text_format is not None:
+            from aivideoapi_core import settle_text  # few calls have a format
+
+            message = settle_text(message, self.text_format)
         return replace(reply, message=with_own_names(message, self.names))
 
     def with_text(self, reply: Reply) -> Reply:
         """``reply`` with the stand-in's input as text, if there is a stand-in."""
-        if self.output_tool is None:
-            return reply
-        return replace(reply, message=OutputTool(self.output_tool).as_text(reply.message))
+        tool = self.tool
+        return reply if tool is None else replace(reply, message=tool.as_text(reply.message))
+
+    @property
+    def tool(self) -> OutputTool | None:
+        """The stand-in, or for a text that is to be JSON the name that its object goes by."""
+        name = next(iter(self.text_format), None) if self.text_format else self.output_tool
+        return None if name is None else OutputTool(name)
 
 
 class _Rewriter(Protocol):
@@ -73,7 +83,9 @@ class _Rewriters:
     """The rewriters of one stream, if it needs any."""
 
     def __init__(self, changed: Changed) -> None:
-        by_tool = None if changed.output_tool is None else OutputTool(changed.output_tool).rewriter()
+        tool = changed.tool
+        self._text = None if tool is None or changed.text_format is None else OutputTextRewriter(tool)
+        by_tool = self._text or (None if tool is None else tool.rewriter())
         self._by_tool: OutputToolRewriter | None = by_tool
         self.rewriter: _Rewriter | None = by_tool
         if changed.names is not None:
@@ -82,7 +94,12 @@ class _Rewriters:
 
     def held(self, settled: Reply) -> Iterable[StreamEvent]:
         """The events that were held back to the end of the stream."""
-        return () if self._by_tool is None else self._by_tool.finish(settled.message)
+        return () if self._by_tool is None or self.passing else self._by_tool.finish(settled.message)
+
+    @property
+    def passing(self) -> bool:
+        """Whether what comes from here on needs no rewriting."""
+        return self._text is not None and self._text.passing and self.rewriter is self._text
 
 
 class ChunkStream:
@@ -100,6 +117,7 @@ class ChunkStream:
             with_usage=with_usage,
         )
         self._feed = self._translator.feed if self._rewritten is None else self._feed_rewritten
+        self._original = accumulator
         self._begun = False
         self.feed = self._feed_first
 
@@ -112,7 +130,13 @@ class ChunkStream:
 
     def _feed_rewritten(self, event: dict[str, Any]) -> ChatGenerationChunk | None:
         assert self._rewritten is not None  # noqa: S101 - for the type checker; feed is only this one then
-        return self._merged(self._rewritten.push(event))
+        chunk = self._merged(self._rewritten.push(event))
+        if self._rewriters.passing:
+            self._translator.follow(self._original)
+            self._feed = self._translator.feed
+            if self._begun:
+                self.feed = self._feed
+        return chunk
 
     def _merged(self, events: Iterable[StreamEvent]) -> ChatGenerationChunk | None:
         fed = [self._translator.feed(event) for event in events]
@@ -124,8 +148,7 @@ class ChunkStream:
         held = self._merged(self._rewriters.held(settled))
         chunk = self._translator.last(self._changed.with_text(settled))
         if held is not None:
-            chunk = held + chunk
-            return chunk if self._begun else first_chunk(chunk)
+            return (held if self._begun else first_chunk(held)) + chunk
         if not self._begun:
             chunk.message.content = ""  # the only chunk is the whole message
         return chunk
@@ -144,6 +167,7 @@ class EventStream:
         changed: Changed,
     ) -> None:
         self._with_usage = with_usage
+        self._original = accumulator
         self._changed = changed
         self._rewriters = _Rewriters(changed)
         self._rewritten = self._rewriters.rewriter
@@ -157,7 +181,11 @@ class EventStream:
 
     def _feed_rewritten(self, event: dict[str, Any]) -> list[Any]:
         assert self._rewritten is not None  # noqa: S101 - for the type checker; feed is only this one then
-        return self._all(self._rewritten.push(event))
+        translated = self._all(self._rewritten.push(event))
+        if self._rewriters.passing:
+            self._translator.follow(self._original)
+            self.feed = self._translator.feed
+        return translated
 
     def _all(self, events: Iterable[StreamEvent]) -> list[Any]:
         return [translated for event in events for translated in self._translator.feed(event)]

@@ -102,7 +102,8 @@ class Request:
     """One call, checked: the body, the headers besides the client's own, and a timeout in seconds.
 
     ``structured``: the reply may hold more than text. ``output_tool``: the name of the tool that stands
-    for an output format which the route does not have. ``names``: those of tools that went out under others.
+    for an output format which the route does not have. ``text_format``: the schema, by its name, of the JSON
+    that the text of the reply is to be. ``names``: those of tools that went out under others.
     ``forced``: the call that the reply must hold.
     """
 
@@ -112,6 +113,7 @@ class Request:
     structured: bool
     with_usage: bool
     output_tool: str | None
+    text_format: Mapping[str, Mapping[str, Any]] | None
     names: ToolNames | None
     forced: ForcedCall | None
 
@@ -177,6 +179,7 @@ def build_request(
         structured=_is_structured(payload, output_tool),
         with_usage=with_usage,
         output_tool=output_tool,
+        text_format=None if response_format is None or output_tool else _text_format(payload),
         names=names,
         forced=_forced(payload, choice or payload.get("tool_choice"), messages, output_tool),
     )
@@ -259,6 +262,13 @@ def _forced(
     if forced is None and output_tool is not None:
         forced = forced_call({**payload, "tool_choice": {"type": "tool", "name": output_tool}})
     return forced
+
+
+def _text_format(payload: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The schema of the JSON that the text is to be, by its name; any object where none was sent."""
+    wanted = (payload.get("output_config") or {}).get("format") or {}
+    schema = wanted.get("schema") or {"type": "object"}
+    return {str(schema.get("title") or "answer"): schema}
 
 
 def _was_ignored(messages: Sequence[BaseMessage]) -> bool:
