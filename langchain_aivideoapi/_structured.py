@@ -20,7 +20,12 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import TypeAdapter
 
 from aivideoapi_core import InvalidInputError
-from aivideoapi_core.adapter_kit import enforceable, excludes_forced_tools
+from aivideoapi_core.adapter_kit import (
+    VALUE,
+    enforceable,
+    excludes_forced_tools,
+    wrapper_of,
+)
 from langchain_aivideoapi._inbound.required_call import required_call
 from langchain_aivideoapi._outbound.output import is_plain_dataclass, json_schema_of, rooted
 from langchain_aivideoapi._outbound.tools import to_tools
@@ -48,11 +53,27 @@ def structured_output(
         raise InvalidInputError(f"method={method!r} is not known; use one of {', '.join(_METHODS)}")
     if schema is None and method != "json_mode":
         raise InvalidInputError(f"method={method!r} needs a schema; only 'json_mode' works without")
+    schema, unwrap = _wrapped(schema)
     if method == "function_calling":
         llm, parser = _by_tool(model, schema, strict=strict, options=options)
     else:
         llm, parser = _by_text(model, schema, method=method, options=options)
+    if unwrap is not None:
+        parser = parser | unwrap
     return retrying(_with_raw(llm, parser) if include_raw else llm | parser)  # type: ignore[no-any-return]  # as it came
+
+
+def _wrapped(schema: Any) -> tuple[Any, Runnable[Any, Any] | None]:
+    """A class in the field of an object, if it is none, and what takes the value out of that again.
+
+    A JSON schema stays as the caller wrote it.
+    """
+    wrapper = wrapper_of(schema)
+    return (schema, None) if wrapper is None else (wrapper, RunnableLambda(_value_of))
+
+
+def _value_of(parsed: Any) -> Any:
+    return getattr(parsed, VALUE, None)
 
 
 def _with_raw(llm: Runnable[Any, Any], parser: Runnable[Any, Any]) -> Runnable[Any, Any]:

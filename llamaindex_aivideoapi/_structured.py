@@ -20,7 +20,8 @@ from llama_index.core.types import Model, PydanticProgramMode
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
-from aivideoapi_core import ToolChoiceIgnoredError, UnsupportedOptionError, model_info, output_schema
+from aivideoapi_core import ToolChoiceIgnoredError
+from aivideoapi_core.adapter_kit import VALUE, output_format, wrapper_for, wrapper_of
 from llamaindex_aivideoapi._inbound.streaming import PartialJSON
 from llamaindex_aivideoapi._outbound.content import to_tool_name
 from llamaindex_aivideoapi._outbound.tools import tool_selections
@@ -44,25 +45,31 @@ def is_ours(llm: AIVideoAPI) -> bool:
 class Plan(Generic[Model]):
     """One structured call: what to send and how to read the answer.
 
-    ``by_tool``: the object comes as a tool's arguments, else as the text of the answer.
+    ``by_tool``: the object comes as a tool's arguments, else as the text of the answer. ``is_wrapped``: what
+    was wanted is no object, and ``output_cls`` one that has it in a field.
     """
 
     output_cls: type[Model]
     messages: list[ChatMessage]
     call: dict[str, Any]
     by_tool: bool
+    is_wrapped: bool
+
+    def unwrapped(self, found: Any) -> Any:
+        """What was wanted of an object that was read."""
+        return getattr(found, VALUE, None) if self.is_wrapped else found
 
     def read(self, response: ChatResponse) -> Model:
-        """The object. Raises ``ValueError``, with the reason the model stopped, if there is none; a
+        """The object, out of its wrapper. Raises ``ValueError``, with the reason the model stopped, if there is none; a
         ``ToolChoiceIgnoredError`` if a tool's arguments were to be it.
         """
         text = self._arguments(response) if self.by_tool else response.message.content or ""
         try:
-            return self.output_cls.model_validate_json(text)
+            return self.unwrapped(self.output_cls.model_validate_json(text))  # type: ignore[no-any-return]  # as wanted
         except ValidationError as error:
             found = None if self.by_tool else self._in_words(text)
             if found is not None:
-                return found
+                return self.unwrapped(found)  # type: ignore[no-any-return]  # as wanted
             raise ValueError(
                 f"the answer is not a {self.output_cls.__name__} "
                 f"(stop_reason={response.additional_kwargs.get('stop_reason')!r}): {error}\n"
@@ -119,8 +126,10 @@ class PartialReader(Generic[Model]):
         if not value:
             return None
         try:
-            return self._plan.output_cls.model_validate(value)
+            return self._plan.unwrapped(self._plan.output_cls.model_validate(value))  # type: ignore[no-any-return]  # as wanted
         except ValidationError:
+            if self._plan.is_wrapped:
+                return None  # a value that is not whole has no class of its own
             if self._flexible is None:  # making a class costs a millisecond: once in a stream
                 self._flexible = create_flexible_model(self._plan.output_cls)
             return self._flexible.model_validate(value)
@@ -139,24 +148,33 @@ def make_plan(
     """
     messages = llm._extend_messages(prompt.format_messages(llm=llm, **prompt_args))
     call = {name: value for name, value in (llm_kwargs or {}).items() if name not in _DECIDED_HERE}
-    schema = output_cls.model_json_schema()
-    if model_info(call.get("model") or llm.model).structured_output:
-        try:
-            wanted = {"type": "json_schema", "schema": output_schema(schema)}
-        except UnsupportedOptionError:
-            pass  # a recursive model, say: tools take any schema
-        else:
-            given = call.pop("output_config", None) or {}
-            call["output_config"] = {**given, "format": wanted}
-            return Plan(output_cls=output_cls, messages=messages, call=call, by_tool=False)
-    tool = _tool_for(output_cls, schema)
+    is_model = isinstance(output_cls, type) and issubclass(output_cls, BaseModel)
+    wrapper = wrapper_of(output_cls) if is_model else wrapper_for(output_cls)
+    asked_for: type[Any] = wrapper or output_cls
+    schema = asked_for.model_json_schema()
+    wanted = output_format(
+        call.get("model") or llm.model, schema, thinking=call.get("thinking", llm.thinking)
+    )
+    if wanted is not None:
+        given = call.pop("output_config", None) or {}
+        call["output_config"] = {**given, "format": wanted}
+        return Plan(
+            output_cls=asked_for, messages=messages, call=call, by_tool=False, is_wrapped=wrapper is not None
+        )
+    tool = _tool_for(asked_for, schema)
     call |= prepare_call([*call.pop("tools", ()), tool], user_msg=None, history=messages)
     if llm._excludes_forced_tools(call):
         call = prepare_required_call({**call, "tools": [tool]}, thinking=True)
     else:
         call["tool_choice"] = {"type": "tool", "name": tool["name"]}
     call["allow_parallel_tool_calls"] = False
-    return Plan(output_cls=output_cls, messages=call.pop("messages"), call=call, by_tool=True)
+    return Plan(
+        output_cls=asked_for,
+        messages=call.pop("messages"),
+        call=call,
+        by_tool=True,
+        is_wrapped=wrapper is not None,
+    )
 
 
 def _tool_for(output_cls: type[BaseModel], schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,13 +182,11 @@ def _tool_for(output_cls: type[BaseModel], schema: Mapping[str, Any]) -> dict[st
     if "$ref" in root:  # a model that contains itself: its schema is among its own definitions
         name = str(root.pop("$ref")).rpartition("/")[2]
         root = {**root["$defs"][name], **root}
-    description = root.get("description") or f"Give the answer as a {output_cls.__name__}."
-    kept = ("type", "properties", "required", "$defs", "additionalProperties")
+    title, description = root.pop("title", None), root.pop("description", None)
     return {
-        "name": to_tool_name(str(root.get("title") or output_cls.__name__)),
-        "description": description,
-        "input_schema": {"type": "object", "properties": {}}
-        | {key: root[key] for key in kept if key in root},
+        "name": to_tool_name(str(title or output_cls.__name__)),
+        "description": description or f"Give the answer as a {output_cls.__name__}.",
+        "input_schema": {"type": "object", "properties": {}, **root},
     }
 
 

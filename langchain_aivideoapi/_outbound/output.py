@@ -19,11 +19,9 @@ from pydantic import BaseModel, TypeAdapter
 
 from aivideoapi_core import (
     InvalidInputError,
-    Route,
     UnsupportedOptionError,
-    route_of,
 )
-from aivideoapi_core.adapter_kit import enforceable, excludes_forced_tools
+from aivideoapi_core.adapter_kit import excludes_forced_tools, output_format
 
 _NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_-]+")
 _JSON_ONLY: Final = "Answer with one JSON object and nothing else: no other text, no Markdown fences."
@@ -41,11 +39,9 @@ def add_output_format(model: str, options: dict[str, Any], response_format: Any)
         add_instruction(options, _JSON_ONLY)
         return None
     name, schema = found
-    if route_of(model) is Route.DIRECT and (wanted := enforceable(schema)) is not None:
-        options["output_config"] = {
-            **options.get("output_config", {}),
-            "format": {"type": "json_schema", "schema": wanted},
-        }
+    wanted = output_format(model, schema, thinking=options.get("thinking"))
+    if wanted is not None:
+        options["output_config"] = {**options.get("output_config", {}), "format": wanted}
         return None
     return _add_output_tool(options, name, rooted(schema))
 

@@ -1,0 +1,92 @@
+"""How an object of a schema is asked for: by an output format, or by a tool that takes it; for both adapters."""
+
+from __future__ import annotations
+
+import enum
+import types
+from collections.abc import Mapping
+from typing import Any, Final, Literal, Union, get_origin
+
+from pydantic import BaseModel, Field, create_model, model_validator
+
+from aivideoapi_core._catalogue.models import model_info
+from aivideoapi_core._catalogue.routes import Route
+from aivideoapi_core._outbound.output_schema import enforceable
+from aivideoapi_core._outbound.thinking import excludes_forced_tools
+
+VALUE: Final = "value"
+"""The one field of an object that stands for a value which is none."""
+
+_SCALARS: Final = (str, int, float, bool, bytes)
+_COLLECTIONS: Final = (list, tuple, set, frozenset, dict)
+
+
+def output_format(model: str, schema: Mapping[str, Any], *, thinking: Any = None) -> dict[str, Any] | None:
+    """``schema`` as ``output_config.format`` if that is the way for ``model``, else ``None``: ask by a tool.
+
+    The native route documents no format, and some shapes (recursion, free keys) can be said by a tool only.
+    Of a model that is not in the catalogue it is not known whether it has formats, while all have tools:
+    so a tool is asked for, unless ``thinking`` excludes that it is forced.
+    """
+    info = model_info(model)
+    if info.route is not Route.DIRECT or not (info.structured_output or excludes_forced_tools(thinking)):
+        return None
+    wanted = enforceable(schema)
+    return None if wanted is None else {"type": "json_schema", "schema": wanted}
+
+
+def wrapper_of(schema: Any) -> type[BaseModel] | None:
+    """A class with one field ``value`` for an output class whose root is no plain object, else ``None``.
+
+    Such are ``RootModel`` of a list, a union, an enum, text or a mapping, and types such as ``list[Row]``.
+    The class takes the bare value too, for models that leave the field out.
+    """
+    return wrapper_for(schema) if _needs_wrapper(schema) else None
+
+
+def wrapper_for(schema: Any) -> type[BaseModel]:
+    """The class that ``wrapper_of`` makes, for any type."""
+    name = getattr(schema, "__name__", None) or "Answer"
+    if not isinstance(schema, type) or schema in (*_SCALARS, *_COLLECTIONS) or get_origin(schema):
+        name = "Answer"
+    described = (
+        schema.__doc__ if isinstance(schema, type) and schema not in (*_SCALARS, *_COLLECTIONS) else None
+    )
+    if described is not None and described == BaseModel.__doc__:
+        described = None
+    fields: dict[str, Any] = {VALUE: (schema, Field())}
+    return create_model(name, __base__=_Wrapper, __doc__=described, **fields)
+
+
+class _Wrapper(BaseModel):
+    @model_validator(mode="before")
+    @classmethod
+    def _take_the_bare_value(cls, given: Any) -> Any:
+        if given is None:
+            return given  # nothing that could be read is no value
+        return given if isinstance(given, dict) and given.keys() == {VALUE} else {VALUE: given}
+
+
+def _needs_wrapper(schema: Any) -> bool:
+    if isinstance(schema, type) and get_origin(schema) is None:
+        if issubclass(schema, BaseModel):
+            return not _is_plain_object(schema.model_json_schema())
+        return issubclass(schema, enum.Enum) or schema in (*_SCALARS, *_COLLECTIONS)
+    return get_origin(schema) in (*_COLLECTIONS, Union, types.UnionType, Literal)
+
+
+def _is_plain_object(schema: Mapping[str, Any]) -> bool:
+    """Whether the root of a JSON schema is an object with fields of its own, not a mapping and not a choice."""
+    root = schema
+    seen: set[str] = set()
+    while isinstance(reference := root.get("$ref"), str) and reference not in seen:
+        seen.add(reference)
+        group, _, name = reference.removeprefix("#/").partition("/")
+        root = schema.get(group, {}).get(name, {})
+    if root.get("type", "object" if "properties" in root else None) != "object":
+        return False
+    if "properties" in root:
+        return True
+    return not (root.keys() & {"anyOf", "oneOf", "allOf", "patternProperties", "propertyNames"}) and not (
+        root.get("additionalProperties")
+    )

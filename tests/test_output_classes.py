@@ -1,0 +1,150 @@
+"""Output classes whose root is no plain object: wrapped in one field on the way out, unwrapped on the way in."""
+
+from __future__ import annotations
+
+import enum
+import json
+from typing import Any, Literal
+
+import pytest
+from llama_index.core.prompts import PromptTemplate
+from pydantic import BaseModel, RootModel
+
+from aivideoapi_core.adapter_kit import output_format, wrapper_of
+from aivideoapi_core.sandbox import Reply, Sandbox
+from langchain_aivideoapi import ChatAIVideoAPI
+from llamaindex_aivideoapi import AIVideoAPI
+
+
+class Row(BaseModel):
+    n: int
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+    lives: int
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+    name: str
+
+
+class Color(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Rows(RootModel[list[Row]]):
+    """Rows of a table."""
+
+
+ROOTS: list[Any] = [
+    pytest.param(Rows, [{"n": 1}, {"n": 2}], id="list"),
+    pytest.param(RootModel[Cat | Dog], {"kind": "dog", "name": "Rex"}, id="union"),
+    pytest.param(RootModel[Row | None], None, id="optional"),
+    pytest.param(RootModel[Color], "blue", id="enum"),
+    pytest.param(RootModel[str], "text", id="str"),
+    pytest.param(RootModel[dict[Literal["a", "b"], int]], {"a": 1}, id="keyed dict"),
+]
+NATIVE, DIRECT = "claude-sonnet-4-6", "claude-sonnet-4-6/anthropic"
+
+
+def schema_sent(sandbox: Sandbox) -> tuple[str | None, dict[str, Any]]:
+    """The name of the tool, if one was asked for, and the schema."""
+    body = sandbox.requests[-1].body
+    if "output_config" in body:
+        return None, body["output_config"]["format"]["schema"]
+    (tool,) = body["tools"]
+    return tool["name"], tool["input_schema"]
+
+
+def answer(sandbox: Sandbox, ask: Any, value: Any) -> None:
+    """Ask twice: once to see what goes out, so that the reply can be made of it."""
+    name, schema = schema_sent(sandbox)
+    assert schema["required"] == ["value"], "one field"
+    said = {"value": value}
+    reply = Reply(json.dumps(said)) if name is None else Reply(tool_uses=[{"name": name, "input": said}])
+    sandbox.enqueue(reply)
+
+
+def probe(sandbox: Sandbox, ask: Any, value: Any) -> Any:
+    sandbox.enqueue(Reply("no"))
+    with pytest.raises(Exception):  # noqa: B017, PT011 - what is sent is looked at
+        ask()
+    answer(sandbox, ask, value)
+    return ask()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("model", [NATIVE, DIRECT])
+@pytest.mark.parametrize("method", ["function_calling", "json_schema", "json_mode"])
+@pytest.mark.parametrize(("output_cls", "value"), ROOTS)
+def test_langchain(
+    sandbox: Sandbox, output_cls: Any, value: Any, method: Any, model: str, stream: bool
+) -> None:
+    llm = ChatAIVideoAPI(model=model, base_url=sandbox.url, api_key=sandbox.api_key)
+    if method == "json_mode" and output_format(model, wrapper_of(output_cls).model_json_schema()) is None:  # type: ignore[union-attr]
+        pytest.skip("asked for in words")
+    runnable = llm.with_structured_output(output_cls, method=method)
+    found = probe(sandbox, lambda: list(runnable.stream("x"))[-1] if stream else runnable.invoke("x"), value)
+    assert found == output_cls.model_validate(value)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("model", [NATIVE, DIRECT])
+@pytest.mark.parametrize(("output_cls", "value"), ROOTS)
+def test_llamaindex(sandbox: Sandbox, output_cls: Any, value: Any, model: str, stream: bool) -> None:
+    llm = AIVideoAPI(model=model, base_url=sandbox.url, api_key=sandbox.api_key)
+    prompt = PromptTemplate("x")
+
+    def ask() -> Any:
+        if stream:
+            return list(llm.stream_structured_predict(output_cls, prompt))[-1]
+        return llm.structured_predict(output_cls, prompt)
+
+    assert probe(sandbox, ask, value) == output_cls.model_validate(value)
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "expected"),
+    [
+        (list[Row], [{"n": 1}], [Row(n=1)]),
+        (Color, "red", Color.RED),
+    ],
+)
+@pytest.mark.parametrize("method", ["function_calling", "json_schema"])
+def test_langchain_takes_types(sandbox: Sandbox, schema: Any, value: Any, expected: Any, method: Any) -> None:
+    llm = ChatAIVideoAPI(model=DIRECT, base_url=sandbox.url, api_key=sandbox.api_key)
+    runnable = llm.with_structured_output(schema, method=method)
+    assert probe(sandbox, lambda: runnable.invoke("x"), value) == expected
+
+
+def test_a_bare_value_is_taken_too(sandbox: Sandbox) -> None:
+    llm = AIVideoAPI(model=DIRECT, base_url=sandbox.url, api_key=sandbox.api_key)
+    sandbox.enqueue(Reply('[{"n": 3}]'))
+    assert llm.structured_predict(Rows, PromptTemplate("x")) == Rows([Row(n=3)])
+
+
+@pytest.mark.parametrize(
+    ("model", "thinking", "by_format"),
+    [
+        (DIRECT, None, True),
+        (NATIVE, None, False),
+        (NATIVE, True, False),
+        ("claude-next-9/anthropic", None, False),
+        ("claude-next-9/anthropic", {"type": "enabled", "budget_tokens": 2048}, True),
+        ("claude-next-9/anthropic", {"type": "adaptive"}, False),
+    ],
+)
+def test_the_way_is_decided_once(sandbox: Sandbox, model: str, thinking: Any, by_format: bool) -> None:
+    schema = Row.model_json_schema()
+    assert (output_format(model, schema, thinking=thinking) is not None) is by_format
+
+
+def test_plain_objects_are_not_wrapped() -> None:
+    class Tree(BaseModel):
+        kids: list[Tree] = []
+
+    for plain in (Row, Tree, type("Empty", (BaseModel,), {})):
+        assert wrapper_of(plain) is None
