@@ -78,7 +78,11 @@ from aivideoapi_core._outbound.params import (
 from aivideoapi_core._outbound.payload import build_payload
 from aivideoapi_core._outbound.refusals import MAX_CACHE_BREAKPOINTS, TOOL_NAME
 from aivideoapi_core._outbound.thinking import thinking_fields, thinking_is_on
-from aivideoapi_core._outbound.tool_calls import UNANSWERED_CALL, OpenToolCalls, orphan_label
+from aivideoapi_core._outbound.tool_calls import (
+    UNANSWERED_CALL,
+    OpenToolCalls,
+    orphan_label,
+)
 from aivideoapi_core._received import ContentBlock, Message, StreamEvent, Usage
 from aivideoapi_core._secrets import redact
 from aivideoapi_core._version import __version__

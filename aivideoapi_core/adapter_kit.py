@@ -1,7 +1,10 @@
 """The integrations' face of the core: what the adapters for the frameworks share and users do not need."""
 
 from aivideoapi_core._inbound.tool_names import OwnNamesStream, with_own_names
+from aivideoapi_core._outbound.cache_marks import limit_marks
+from aivideoapi_core._outbound.conversation import CONTINUE, Content, Conversation, Turns, may_prefill
 from aivideoapi_core._outbound.in_words import forced_in_words
+from aivideoapi_core._outbound.media import block_at, document_block, image_block, text_document
 from aivideoapi_core._outbound.output import (
     VALUE,
     output_format,
@@ -9,7 +12,9 @@ from aivideoapi_core._outbound.output import (
     wrapper_of,
 )
 from aivideoapi_core._outbound.output_schema import enforceable, is_recursive
+from aivideoapi_core._outbound.text import thought_as_text, told, told_file
 from aivideoapi_core._outbound.thinking import excludes_forced_tools
+from aivideoapi_core._outbound.tool_calls import parse_arguments, to_call_input
 from aivideoapi_core._outbound.tools import (
     is_custom,
     read_tool_choice,
@@ -21,16 +26,31 @@ from aivideoapi_core._outbound.tools import (
 from aivideoapi_core._received import ToolNames
 
 __all__ = [
+    "CONTINUE",
     "VALUE",
+    "Content",
+    "Conversation",
     "OwnNamesStream",
     "ToolNames",
+    "Turns",
+    "block_at",
+    "document_block",
     "enforceable",
     "excludes_forced_tools",
     "forced_in_words",
+    "image_block",
     "is_custom",
     "is_recursive",
+    "limit_marks",
+    "may_prefill",
     "output_format",
+    "parse_arguments",
     "read_tool_choice",
+    "text_document",
+    "thought_as_text",
+    "to_call_input",
+    "told",
+    "told_file",
     "wire_choice",
     "wire_tool_name",
     "wire_tools",

@@ -23,7 +23,6 @@ from pydantic_core import to_json
 from aivideoapi_core import ToolChoiceIgnoredError
 from aivideoapi_core.adapter_kit import VALUE, output_format, wrapper_for, wrapper_of
 from llamaindex_aivideoapi._inbound.streaming import PartialJSON
-from llamaindex_aivideoapi._outbound.content import to_tool_name
 from llamaindex_aivideoapi._outbound.tools import tool_selections
 from llamaindex_aivideoapi._outbound.with_tools import prepare_call, prepare_required_call
 

@@ -199,15 +199,10 @@ def test_files_import_each_other_in_no_circle(package: str) -> None:
     tuple(TopologicalSorter(inner).static_order())  # raises CycleError
 
 
-NOT_YET_APART = {"_outbound/conversation.py"}
-
-
 @pytest.mark.parametrize("package", ["langchain_aivideoapi", "llamaindex_aivideoapi"])
 def test_outbound_and_inbound_of_an_adapter_are_apart(package: str) -> None:
     for one, other in (("_outbound", "_inbound"), ("_inbound", "_outbound")):
         for path in sources(f"{package}/{one}"):
-            if path.relative_to(ROOT / package).as_posix() in NOT_YET_APART:
-                continue
             assert not any(name.startswith(f"{package}.{other}") for name in imports(path)), path
 
 

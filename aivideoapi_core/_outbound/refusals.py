@@ -10,6 +10,7 @@ from typing import Any, Final
 from aivideoapi_core._catalogue.models import ModelInfo
 from aivideoapi_core._catalogue.routes import Route
 from aivideoapi_core._errors import InvalidInputError, UnsupportedOptionError
+from aivideoapi_core._outbound.server_calls import goes_on
 from aivideoapi_core._outbound.thinking import FORCED, thinking_is_on
 
 TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")
@@ -211,7 +212,8 @@ def _check_model_rules(body: Mapping[str, Any], info: ModelInfo) -> None:
         for name in ("temperature", "top_p", "top_k"):
             if body.get(name) is not None and body[name] != 1:
                 raise UnsupportedOptionError(f"{name} cannot be set for {info.id}; leave it out")
-    if not info.prefill and body["messages"][-1]["role"] == "assistant":
+    last = body["messages"][-1]
+    if not info.prefill and last["role"] == "assistant" and not goes_on(last["content"]):
         raise UnsupportedOptionError(
             f"the last of messages is an assistant turn, which {info.id} cannot continue; "
             "end with a user turn, or use a model that takes a prefilled answer"

@@ -10,18 +10,51 @@ number their calls from 1 in every turn. So ids are made unique, a call without 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
-_ID_REFUSED: Final = re.compile(r"[^a-zA-Z0-9_-]")
+from pydantic_core import from_json
+
+_REFUSED: Final = re.compile(r"[^a-zA-Z0-9_-]")
 
 UNANSWERED_CALL: Final = "No result: this call was not carried out."
 """Sent as the (failed) result of a tool call that the conversation has no result for."""
+CALL_NOT_MADE: Final = "This call was not made: its arguments were not valid JSON."
+"""The same for a call that nobody could carry out."""
+UNPARSED_ARGUMENTS: Final = "unparsed_arguments"
+"""The key under which arguments that are no JSON object go back to the model that said them."""
 
 
 def orphan_label(call_id: Any, *, is_error: bool = False) -> str:
     """What stands before a result whose call is gone, when it is told as text."""
     kind = "Error" if is_error else "Result"
     return f"{kind} of an earlier tool call ({call_id}):" if call_id else f"{kind} of an earlier tool call:"
+
+
+def parse_arguments(text: str) -> dict[str, Any] | None:
+    """JSON text as an object; blank text is ``{}``; ``None`` if it is anything else."""
+    if not text.strip():
+        return {}
+    try:
+        parsed = from_json(text, allow_inf_nan=False)
+    except ValueError:
+        return None
+    return parsed if isinstance(parsed, dict) else None
+
+
+def to_call_input(arguments: Any, *, raw: Any = None) -> dict[str, Any]:
+    """A tool call's arguments as the object that the wire wants; nothing at all is ``{}``.
+
+    ``raw`` is the text of arguments that did not arrive whole, which is more exact than what somebody
+    made of it. What is no object stands under ``UNPARSED_ARGUMENTS``.
+    """
+    if isinstance(arguments, Mapping) and (arguments or not raw):
+        return dict(arguments)
+    said = raw or arguments
+    if said is None:
+        return {}
+    parsed = parse_arguments(said) if isinstance(said, str) else None
+    return {UNPARSED_ARGUMENTS: said} if parsed is None else parsed
 
 
 class OpenToolCalls:
@@ -32,7 +65,8 @@ class OpenToolCalls:
     """
 
     def __init__(self) -> None:
-        self._used: set[str] = set()
+        self._used: dict[str, int] = {}
+        """Ids on the wire, and the last number that was put behind each."""
         self._open: list[tuple[str | None, str, str]] = []
 
     def __bool__(self) -> bool:
@@ -41,12 +75,13 @@ class OpenToolCalls:
 
     def open(self, given: str | None, name: str) -> str:
         """Take a call; its id on the wire."""
-        base = _ID_REFUSED.sub("_", given) if given else f"call_{name}"
-        wire_id, number = base, 1
+        base = wire_id = _REFUSED.sub("_", given or f"call_{name}")
+        number = self._used.get(base, 0)
         while wire_id in self._used:
-            number += 1
+            number = max(number + 1, 2)
             wire_id = f"{base}_{number}"
-        self._used.add(wire_id)
+        self._used[base] = number
+        self._used.setdefault(wire_id, 0)
         self._open.append((given, name, wire_id))
         return wire_id
 

@@ -1,4 +1,4 @@
-"""Images and documents as wire sources. URLs are passed on, never fetched; files are read."""
+"""LlamaIndex's images and documents: where their bytes are. URLs are passed on, never fetched; files are read."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ from io import IOBase
 from pathlib import Path
 from typing import Any, Final
 
-from llama_index.core.base.llms.types import DocumentBlock, ImageBlock
+from llama_index.core.base.llms.types import (
+    BaseContentBlock,
+    CitableBlock,
+    DocumentBlock,
+    ImageBlock,
+    TextBlock,
+)
 
 from aivideoapi_core import InvalidInputError
+from aivideoapi_core.adapter_kit import block_at, document_block, image_block, told_file
 
-_IMAGE_MAGIC: Final = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF87a", "image/gif"),
-    (b"GIF89a", "image/gif"),
-)
-_IMAGE_TYPES: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
-_MAGIC_BYTES: Final = 16
-_PDF: Final = "application/pdf"
 _DEFAULT_TITLE: Final = "input_document"
 """What LlamaIndex calls a document without a title; it says nothing, so it is not sent."""
 
@@ -30,18 +28,15 @@ def to_image(block: ImageBlock) -> dict[str, Any]:
 
     Raises ``InvalidInputError`` for an image of a kind that the wire does not take.
     """
-    url = str(block.url) if block.url is not None else None
-    if block.image is None and block.path is None and url is not None and not url.startswith("data:"):
-        return {"type": "image", "source": {"type": "url", "url": url}}
-    declared, data = _read_image(block, url)
-    kind = _sniff(data) or declared
-    if kind == _PDF:
-        return {"type": "document", "source": {"type": "base64", "media_type": _PDF, "data": data}}
-    if kind not in _IMAGE_TYPES:
-        raise InvalidInputError(
-            f"an ImageBlock holds {kind or 'an unknown kind of data'}; use JPEG, PNG, GIF or WebP"
-        )
-    return {"type": "image", "source": {"type": "base64", "media_type": kind, "data": data}}
+    if isinstance(block.image, bytes):  # LlamaIndex keeps bytes as base64
+        return image_block(block.image.decode("latin-1"), block.image_mimetype)
+    if isinstance(block.image, IOBase):
+        return image_block(_read_stream(block.image), block.image_mimetype)
+    if block.path is not None:
+        return image_block(_read_file(block.path), block.image_mimetype)
+    if block.url is not None:
+        return block_at(str(block.url), "image", block.image_mimetype)
+    raise InvalidInputError("has no image, path or url")
 
 
 def to_document(block: DocumentBlock) -> dict[str, Any]:
@@ -49,59 +44,59 @@ def to_document(block: DocumentBlock) -> dict[str, Any]:
 
     Raises ``InvalidInputError`` for what is neither (an office file, say).
     """
-    document: dict[str, Any] = {"type": "document", "source": _document_source(block)}
-    if block.title and block.title != _DEFAULT_TITLE:
+    kind = block.document_mimetype
+    if block.data is None and block.path is None and block.url is not None:
+        document = block_at(block.url, "document", kind)
+    else:
+        document = document_block(_document_bytes(block), kind)
+    if document["type"] == "document" and block.title and block.title != _DEFAULT_TITLE:
         document["title"] = block.title
     return document
 
 
-def _document_source(block: DocumentBlock) -> dict[str, Any]:
-    if block.data is None and block.path is None and block.url is not None:
-        if not block.url.startswith("data:"):
-            return {"type": "url", "url": block.url}
-        kind, data = _split_data_url(block.url)
-        raw = _decoded(data)
-    else:
-        kind = block.document_mimetype
-        raw = _document_bytes(block)
-    if not raw:
-        raise InvalidInputError(f"the document {block.title!r} is empty")
-    if raw.startswith(b"%PDF"):
-        return {"type": "base64", "media_type": _PDF, "data": base64.b64encode(raw).decode("ascii")}
-    text = _as_text(raw)
-    if text is None:
-        raise InvalidInputError(
-            f"the document {block.title!r} is {kind or 'neither a PDF nor text'}; "
-            "send a PDF or plain text, or convert it first"
-        )
-    return {"type": "text", "media_type": "text/plain", "data": text}
+def told_media(block: BaseContentBlock) -> dict[str, Any]:
+    """A block that cannot be sent, in words: its kind, name, type, size and where it is."""
+    if isinstance(block, CitableBlock):
+        texts = [part.text for part in block.content if isinstance(part, TextBlock)]
+        return {"type": "text", "text": "\n".join([f"[{block.title}: {block.source}]", *texts])}
+    name = type(block).__name__.removesuffix("Block").lower()
+    data = next((value for field in _DATA if isinstance(value := getattr(block, field, None), bytes)), None)
+    path, title = getattr(block, "path", None), getattr(block, "title", None)
+    return told_file(
+        name,
+        name=title if title != _DEFAULT_TITLE else path and Path(path).name,
+        media_type=next((kind for field in _TYPES if (kind := getattr(block, field, None))), None),
+        size=None if data is None else len(data) * 3 // 4,
+        link=getattr(block, "url", None),
+    )
+
+
+_DATA: Final = ("data", "image", "audio", "video")
+_TYPES: Final = ("document_mimetype", "image_mimetype", "format", "video_mimetype")
 
 
 def _document_bytes(block: DocumentBlock) -> bytes:
     if isinstance(block.data, bytes):
         # LlamaIndex keeps bytes as base64, but takes short texts such as b"test" for base64 already.
-        raw = _decoded(block.data)
+        try:
+            raw = base64.b64decode(block.data, validate=True)
+        except binascii.Error:
+            return block.data
         text_wanted = (block.document_mimetype or "").startswith("text/")
-        return block.data if text_wanted and _as_text(raw) is None else raw
+        return block.data if text_wanted and not _is_text(raw) else raw
     if isinstance(block.data, IOBase):
         return _read_stream(block.data)
     if block.path is not None:
         return _read_file(block.path)
-    raise InvalidInputError(f"the document {block.title!r} has no data, path or url")
+    raise InvalidInputError(f"{block.title!r} has no data, path or url")
 
 
-def _read_image(block: ImageBlock, url: str | None) -> tuple[str | None, str]:
-    """The declared media type and the data as base64 text."""
-    if isinstance(block.image, bytes):
-        return block.image_mimetype, block.image.decode("ascii")
-    if isinstance(block.image, IOBase):
-        return block.image_mimetype, base64.b64encode(_read_stream(block.image)).decode("ascii")
-    if block.path is not None:
-        return block.image_mimetype, base64.b64encode(_read_file(block.path)).decode("ascii")
-    if url is not None:
-        kind, data = _split_data_url(url)
-        return kind or block.image_mimetype, data
-    raise InvalidInputError("an ImageBlock has no image, path or url")
+def _is_text(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _read_stream(stream: IOBase) -> bytes:
@@ -115,37 +110,6 @@ def _read_file(path: Path | str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise InvalidInputError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
-
-
-def _split_data_url(url: str) -> tuple[str | None, str]:
-    head, comma, data = url.partition(",")
-    if not comma or not head.endswith(";base64"):
-        raise InvalidInputError("a data: URL must be base64, such as 'data:image/png;base64,...'")
-    return head.removeprefix("data:").removesuffix(";base64").split(";")[0] or None, data
-
-
-def _decoded(data: bytes | str) -> bytes:
-    try:
-        return base64.b64decode(data, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InvalidInputError(f"a block holds data that is not base64: {error}") from error
-
-
-def _sniff(data: str) -> str | None:
-    """The media type by the first bytes; a wrong declaration would be refused by the wire."""
-    head = _decoded(data[: _MAGIC_BYTES * 2])  # a multiple of four characters, so it decodes alone
-    for magic, kind in _IMAGE_MAGIC:
-        if head.startswith(magic):
-            return kind
-    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-        return "image/webp"
-    return _PDF if head.startswith(b"%PDF") else None
-
-
-def _as_text(raw: bytes) -> str | None:
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return None
-    return None if "\x00" in text else text
+        raise InvalidInputError(
+            f"is at {str(path)!r}, which we cannot read: {error.strerror or error}"
+        ) from error

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from llama_index.core.base.llms.types import ChatMessage
 
 from aivideoapi_core import (
     InvalidInputError,
-    MessageParam,
     RequestOptions,
     TextBlockParam,
     advice_for_name,
     build_payload,
     call_headers,
-    model_info,
-    thinking_is_on,
 )
 from aivideoapi_core.adapter_kit import (
     ToolNames,
     forced_in_words,
+    limit_marks,
+    may_prefill,
     read_tool_choice,
     wire_choice,
     wire_tools,
     with_wire_names,
 )
-from llamaindex_aivideoapi._outbound.cache import limit_breakpoints
 from llamaindex_aivideoapi._outbound.conversation import to_messages
 from llamaindex_aivideoapi._outbound.tools import to_tools
 
@@ -84,9 +82,9 @@ def build_request(
     in_words = settings.get("tool_required") == IN_WORDS
     options = _wire_options(settings, tools)
     tools, names = wire_tools(tools)
-    system, turns = to_messages(messages, prefill=_may_prefill(model, options))
+    system, turns = to_messages(messages, prefill=may_prefill(model, options.get("thinking")))
     reserved = 1 if options.get("cache_control") is not None else 0
-    tools = limit_breakpoints(tools, system, turns, reserved=reserved)
+    tools = limit_marks(tools=tools, system=system, messages=turns, reserved=reserved)
     if names is not None:
         turns = with_wire_names(turns, names)
         if "tool_choice" in options:
@@ -96,9 +94,9 @@ def build_request(
         system = _choice_in_words(options, tools, system)
     payload = build_payload(
         model,
-        cast("list[MessageParam]", turns),
+        turns,
         stream=stream,
-        system=cast("list[TextBlockParam]", system) or None,
+        system=system,
         tools=tools or None,
         **options,
     )
@@ -115,14 +113,17 @@ def build_request(
 
 
 def _choice_in_words(
-    options: dict[str, Any], tools: Sequence[Mapping[str, Any]], system: list[dict[str, Any]]
-) -> list[dict[str, Any]]:
+    options: dict[str, Any], tools: Sequence[Mapping[str, Any]], system: str | list[TextBlockParam] | None
+) -> str | list[TextBlockParam] | None:
     """``system`` with what a forced choice says in words; the choice is taken out of ``options``."""
     words = forced_in_words(options.get("tool_choice"), tools)
     if words is None:
         return system
     options["tool_choice"] = words[1]
-    return [*system, {"type": "text", "text": words[0]}]
+    said: list[TextBlockParam] = (
+        [{"type": "text", "text": system}] if isinstance(system, str) else [*(system or ())]
+    )
+    return [*said, {"type": "text", "text": words[0]}]
 
 
 IN_WORDS: Final = "in words"
@@ -227,10 +228,3 @@ def _wire_options(settings: dict[str, Any], tools: Sequence[Any]) -> dict[str, A
     if choice is not None and (tools or settings.get("mcp_servers") or choice["type"] in ("any", "tool")):
         settings["tool_choice"] = choice  # without any tool, "auto" and "none" say nothing, and are refused
     return settings
-
-
-def _may_prefill(model: str, options: Mapping[str, Any]) -> bool:
-    """Whether the conversation may end with an assistant turn."""
-    thinking = options.get("thinking")
-    on = thinking is True or thinking_is_on({"thinking": thinking})
-    return isinstance(model, str) and model_info(model).prefill and not on

@@ -12,7 +12,7 @@ from llama_index.core.tools.types import BaseTool, ToolMetadata
 from pydantic import BaseModel
 
 from aivideoapi_core import InvalidInputError
-from llamaindex_aivideoapi._outbound.content import parse_arguments
+from aivideoapi_core.adapter_kit import parse_arguments
 
 
 def to_tools(tools: Iterable[Any]) -> list[dict[str, Any]]:

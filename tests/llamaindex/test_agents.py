@@ -127,9 +127,7 @@ class TestFunctionAgent:
         _, events = await run(FunctionAgent(tools=[add, broken], llm=llm, streaming=streaming), "Do both")
         results = [event.tool_output.content for event in events if type(event) is ToolCallResult]
         assert sorted(results) == ["3", "out of order"]
-        contents = [
-            part["content"][0]["text"] for part in sandbox.requests[-1].body["messages"][-1]["content"]
-        ]
+        contents = [part["content"] for part in sandbox.requests[-1].body["messages"][-1]["content"]]
         assert sorted(contents) == ["3", "out of order"]
 
     async def test_a_conversation_goes_on_after_a_direct_return(

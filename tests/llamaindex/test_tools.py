@@ -110,7 +110,7 @@ class TestWhatIsSent:
         history = [ChatMessage("Hi"), ChatMessage("Hello!", role="assistant")]
         llm.chat_with_tools(TOOLS, user_msg=user_msg, chat_history=history)
         assert len(history) == 2
-        assert body_of(sandbox)["messages"][-1]["content"][0]["text"] == "And Oslo?"
+        assert body_of(sandbox)["messages"][-1]["content"] == "And Oslo?"
 
     def test_server_tools_come_along(self, make_llm: MakeLLM, sandbox: Sandbox) -> None:
         search = {"type": "web_search_20260318", "name": "web_search"}

@@ -215,7 +215,9 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("messages.2.content.0.content.0.type: Input", turns(user("x"), assistant(use()), user(result(content=[use(2)])))),
     ("messages.2.content.0.is_error: Input", turns(user("x"), assistant(use()), user(result(is_error="no")))),
     # thinking blocks
-    ("messages.1.content.1.type: thinking blocks must come first", turns(user("x"), assistant(text(), thought()), user("y"))),
+    ("messages.1.content.1.type: the final block of an assistant turn cannot be thinking", turns(user("x"), assistant(text(), thought()), user("y"))),
+    ("messages.1.content.0: `server_tool_use` s1 was found without", turns(user("x"), assistant({"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}}), user("y"))),
+    ("messages.1.content.0.tool_use_id: unexpected", turns(user("x"), assistant({"type": "web_search_tool_result", "tool_use_id": "s1", "content": []}), user("y"))),
     ("messages.1.content.0.signature: field", turns(user("x"), assistant({"type": "thinking", "thinking": "x"}, text()), user("y"))),
     ("messages.1.content.0.signature: Invalid", turns(user("x"), assistant(thought("a", sign("b")), text()), user("y"))),
     ("messages.1.content.0.signature: Invalid", turns(user("x"), assistant(thought("a", "c2ln"), text()), user("y"))),

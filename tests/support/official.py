@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from anthropic.types import MessageCreateParams
 from anthropic.types.beta import BetaMessageParam
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 REQUEST: Final[TypeAdapter[Any]] = TypeAdapter(MessageCreateParams)
 """The body of a request."""
@@ -26,6 +26,8 @@ def exhausted(value: Any) -> Any:
     The official types declare lists as ``Iterable``, which pydantic validates when they are read
     and not before: without this, nothing inside a list is looked at.
     """
+    if isinstance(value, BaseModel):  # a received type, which assistant turns may hold too
+        value = value.model_dump(exclude_unset=True)
     if isinstance(value, Mapping):
         return {key: exhausted(item) for key, item in value.items()}
     if isinstance(value, (str, bytes, int, float)) or value is None:

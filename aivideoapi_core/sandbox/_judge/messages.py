@@ -26,16 +26,20 @@ _IMAGE_MAGIC: Final = {
     "image/webp": (b"RIFF",),
 }
 _PASSED_ON: Final = frozenset(
-    ["server_tool_use", "mcp_tool_use", "container_upload", "compaction", "tool_reference"]
+    [
+        *("server_tool_use", "mcp_tool_use", "mcp_tool_listing", "container_upload", "compaction"),
+        *("tool_reference", "tool_addition", "tool_removal"),
+    ]
 )
+_SERVER_CALLS: Final = frozenset(["server_tool_use", "mcp_tool_use"])
 _FIELDS: Final = {
     "image": ("source",),
     "document": ("source", "title", "context", "citations"),
     "search_result": ("content", "source", "title", "citations"),
     "thinking": ("thinking", "signature"),
     "redacted_thinking": ("data",),
-    "tool_use": ("id", "name", "input", "caller"),
-    "tool_result": ("tool_use_id", "content", "is_error"),
+    "tool_use": ("id", "name", "input", "caller", "toolset_name"),
+    "tool_result": ("tool_use_id", "content", "is_error", "toolset_name"),
 }  # besides type and cache_control
 _ASSISTANT_ONLY: Final = frozenset(["thinking", "redacted_thinking", "tool_use"])
 
@@ -79,9 +83,10 @@ def check_messages(
         raise bad_request("messages: at least one user message is required")
     _check_end(turns, body, prefill=prefill)
     _check_tool_flow(turns)
+    _check_server_tools(turns)
     for role, blocks in turns:
         if role == "assistant":
-            _check_thinking_first(blocks)
+            _check_last_block(blocks)
     if _thinking_on(body):
         always = (body.get("thinking") or {}).get("type") == "enabled"
         _check_thinking_kept(turns, always=always, thought=thought)
@@ -167,6 +172,9 @@ def _check_text(block: Mapping[str, Any], path: str, *, field: str = ".text") ->
     for name in block:
         if name not in ("type", "text", "cache_control", "citations"):
             raise bad_request(f"{path}.{name}: Extra inputs are not permitted")
+    for number, citation in enumerate(block.get("citations") or ()):
+        if "file_id" in citation:
+            raise bad_request(f"{path}.citations.{number}.file_id: Extra inputs are not permitted")
     check_cache_control(block.get("cache_control"), f"{path}.cache_control")
 
 
@@ -280,7 +288,7 @@ def _check_end(turns: Sequence[Turn], body: Mapping[str, Any], *, prefill: bool)
     if role != "assistant":
         return
     last_path, last = blocks[-1] if blocks else ("messages", {"type": "text", "text": ""})
-    if _is_server_block(last):
+    if any(_is_server_block(block) for _, block in blocks) or last["type"] == "compaction":
         return
     if not prefill:
         raise bad_request(
@@ -294,8 +302,12 @@ def _check_end(turns: Sequence[Turn], body: Mapping[str, Any], *, prefill: bool)
 
 
 def _is_server_block(block: Mapping[str, Any]) -> bool:
+    return block.get("type") in _SERVER_CALLS or _is_server_result(block)
+
+
+def _is_server_result(block: Mapping[str, Any]) -> bool:
     kind = str(block.get("type"))
-    return kind == "server_tool_use" or (kind.endswith("_tool_result") and kind != "tool_result")
+    return kind.endswith("_tool_result") and kind != "tool_result"
 
 
 def _check_tool_flow(turns: Sequence[Turn]) -> None:
@@ -352,14 +364,37 @@ def _check_results(
         )
 
 
-def _check_thinking_first(blocks: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-    other_seen = False
-    for path, block in blocks:
-        if block["type"] not in _THINKING:
-            # A server tool's result may be followed by more thinking in the same turn.
-            other_seen = not _is_server_block(block)
-        elif other_seen:
-            raise bad_request(f"{path}.type: thinking blocks must come first in their turn")
+def _check_last_block(blocks: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    if blocks and blocks[-1][1]["type"] in _THINKING:
+        raise bad_request(f"{blocks[-1][0]}.type: the final block of an assistant turn cannot be thinking")
+
+
+def _check_server_tools(turns: Sequence[Turn]) -> None:
+    """Each call of a server tool has its result, unless it is still to come; no result is without call."""
+    answered = {
+        block.get("tool_use_id") for _, blocks in turns for _, block in blocks if _is_server_result(block)
+    }
+    called: set[Any] = set()
+    for number, (role, blocks) in enumerate(turns):
+        for path, block in blocks if role == "assistant" else ():
+            if block["type"] in _SERVER_CALLS:
+                called.add(block.get("id"))
+                if block.get("id") not in answered and not _is_to_come(turns, number, block):
+                    raise bad_request(
+                        f"{path}: `{block['type']}` {block.get('id')} was found without a corresponding result block"
+                    )
+            elif _is_server_result(block) and block.get("tool_use_id") not in called:
+                raise bad_request(f"{path}.tool_use_id: unexpected `tool_use_id` in `{block['type']}`")
+
+
+def _is_to_come(turns: Sequence[Turn], number: int, call: Mapping[str, Any]) -> bool:
+    """At the end the server goes on; so it does once its code has what it waits for from the caller's tools."""
+    if number == len(turns) - 1:
+        return True
+    waiting = [
+        block for _, block in turns[-2][1] if (block.get("caller") or {}).get("tool_id") == call.get("id")
+    ]
+    return bool(waiting) and all(block["type"] == "tool_result" for _, block in turns[-1][1])
 
 
 def _check_thinking_kept(turns: Sequence[Turn], *, always: bool, thought: Mapping[str, bool]) -> None:

@@ -1,0 +1,103 @@
+"""Blocks as they can be sent: copies with clean text and media, each breakpoint on one that can carry it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
+
+from aivideoapi_core._errors import InvalidInputError
+from aivideoapi_core._outbound import media
+from aivideoapi_core._outbound.cache_marks import read_mark
+from aivideoapi_core._outbound.text import mended, told
+
+Block: TypeAlias = dict[str, Any]
+
+_IN_RESULTS: Final = frozenset(
+    {"text", "image", "document", "search_result", "tool_reference", "browser_state"}
+)
+
+
+class SendableBlocks:
+    """Copies of a conversation's blocks, in order. ``at`` is a message's place in the caller's list."""
+
+    def __init__(self) -> None:
+        self.last: Block | None = None
+        """The last block that can carry a breakpoint."""
+        self.mended: list[int] = []
+        """The messages in which text could not be sent as it was."""
+
+    def mark(self, mark: Any, *, at: int) -> None:
+        """Put a breakpoint on the last block that can carry one; ``InvalidInputError`` if there is none."""
+        if self.last is None:
+            raise InvalidInputError(
+                f"messages[{at}] asks for cache_control, but a cache point needs something before it "
+                "that can be cached; put it on a block that has content"
+            )
+        self.last["cache_control"] = read_mark(mark)
+
+    def take(self, block: Mapping[str, Any], at: int) -> Block | None:
+        """A block of our own that can be sent, or ``None`` for blank text; its breakpoint moves back."""
+        if block["type"] == "text":
+            text = block["text"]
+            if not text or text.isspace():
+                if block.get("cache_control") is not None:
+                    self.mark(block["cache_control"], at=at)
+                return None
+            taken = dict(block)
+            if text.isascii() and len(block) == 2:
+                self.last = taken
+                return taken
+            if "citations" in block:
+                _settle_citations(taken)
+        elif block["type"] in ("image", "document"):
+            try:
+                taken = media.settled(block)
+            except InvalidInputError as error:
+                raise InvalidInputError(f"messages[{at}] {error}") from error
+        else:
+            taken = dict(block)
+            if block["type"] == "search_result" and isinstance(parts := block.get("content"), (list, tuple)):
+                taken["content"] = [dict(part) for part in parts]
+        whole: Block = mended(taken)
+        if whole is not taken:
+            self.mended.append(at)
+            taken = whole
+        self.last = taken
+        return taken
+
+    def take_told(self, block: Mapping[str, Any], at: int) -> Block | None:
+        """A block that may not stand where it was said, as text; ``None`` if nothing in it can be read."""
+        words, mark = told(block), block.get("cache_control")
+        taken = None if words is None else self.take(words, at)
+        if mark is not None:
+            self.mark(mark, at=at)
+        return taken
+
+    def take_thinking(self, block: Mapping[str, Any], at: int, *, ours: bool) -> Block | None:
+        """Thinking as it came, if its signature is one that the wire can verify."""
+        is_signed = block.get("signature") or block.get("data")
+        if not ours or not is_signed or mended(block) is not block:
+            return self.take_told(block, at)
+        kept = dict(block)
+        if (mark := kept.pop("cache_control", None)) is not None:
+            self.mark(mark, at=at)
+        return kept
+
+    def take_in_result(self, block: Mapping[str, Any], at: int) -> Block | None:
+        """A block inside a tool's result. Tools make what they like: what cannot be sent is told."""
+        if block["type"] in _IN_RESULTS:
+            if block["type"] not in ("image", "document"):
+                return self.take(block, at)
+            with contextlib.suppress(InvalidInputError):
+                return self.take(block, at)
+        return self.take_told(block, at)
+
+
+def _settle_citations(text: Block) -> None:
+    """Received citations as they may be sent: no parameter type of one has a ``file_id``."""
+    citations = text.pop("citations")
+    if citations:
+        text["citations"] = [
+            {name: value for name, value in citation.items() if name != "file_id"} for citation in citations
+        ]

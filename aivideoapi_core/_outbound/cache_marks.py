@@ -1,0 +1,73 @@
+"""Cache breakpoints (``cache_control``): which blocks can carry one, where a request has them, how many."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from aivideoapi_core._errors import InvalidInputError
+
+logger = logging.getLogger("aivideoapi")
+
+MAX_CACHE_BREAKPOINTS: Final = 4
+
+UNMARKABLE: Final = frozenset({"thinking", "redacted_thinking"})
+"""The blocks that cannot carry a breakpoint."""
+
+
+def read_mark(value: Any) -> dict[str, Any]:
+    """A caller's ``cache_control``; the lifetime is left out where it is the default.
+
+    Raises ``InvalidInputError`` for anything that the wire would refuse.
+    """
+    if not isinstance(value, Mapping) or value.get("type") != "ephemeral":
+        raise InvalidInputError(f"cache_control must be {{'type': 'ephemeral'}}, not {value!r}")
+    ttl = value.get("ttl") or "5m"
+    if ttl not in ("5m", "1h"):
+        raise InvalidInputError(f"cache_control ttl must be '5m' or '1h', not {ttl!r}")
+    return {"type": "ephemeral"} if ttl == "5m" else {"type": "ephemeral", "ttl": ttl}
+
+
+def marked_in(blocks: Any) -> Iterator[Any]:
+    """The blocks that carry a breakpoint, in their order; one that holds blocks comes after those."""
+    if not isinstance(blocks, (list, tuple)):
+        return
+    for block in blocks:
+        if "content" in block:
+            yield from marked_in(block["content"])
+        if block.get("cache_control") is not None:
+            yield block
+
+
+def marked(
+    *, tools: Any = None, system: Any = None, messages: Iterable[Mapping[str, Any]] = ()
+) -> Iterator[Any]:
+    """Every tool and block of a request that carries a breakpoint, in the order of the prompt."""
+    yield from marked_in(tools)
+    yield from marked_in(system)
+    for message in messages:
+        content = message.get("content")
+        if type(content) is not str:
+            yield from marked_in(content)
+
+
+def limit_marks(
+    *, tools: Sequence[Mapping[str, Any]], system: Any, messages: Sequence[Mapping[str, Any]], reserved: int
+) -> list[dict[str, Any]]:
+    """Keep the last breakpoints of a request (``reserved`` more are set elsewhere) and say so; the tools.
+
+    The last ones cover the longest prefixes, so a long conversation stays cached. ``system`` and
+    ``messages`` are ours (from ``Conversation``) and changed in place; of the tools, a copy is.
+    """
+    own = [dict(tool) for tool in tools]
+    found = list(marked(tools=own, system=system, messages=messages))
+    excess = len(found) + reserved - MAX_CACHE_BREAKPOINTS
+    if excess > 0:
+        logger.warning(
+            "the request has %d cache breakpoints, the wire takes %d: the first %d are left out",
+            len(found) + reserved, MAX_CACHE_BREAKPOINTS, excess,
+        )  # fmt: skip
+        for block in found[:excess]:
+            del block["cache_control"]
+    return own

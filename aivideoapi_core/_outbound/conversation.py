@@ -1,0 +1,291 @@
+"""``Conversation``: every rule about turns, for both adapters. One pass, nothing passed in is changed.
+
+The wire is stricter than the frameworks: user and assistant alternate, every tool call is answered in
+the very next turn before anything else, ids are unique and of few characters, text is never blank,
+thinking stands where it stood and only with its signature. Frameworks make lists that break each of
+these rules, so messages are brought into that shape here. What cannot stand where it was said is told
+as text: nothing is lost.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Container, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from aivideoapi_core._catalogue.models import model_info
+from aivideoapi_core._errors import InvalidInputError
+from aivideoapi_core._outbound.blocks import Block, SendableBlocks
+from aivideoapi_core._outbound.cache_marks import UNMARKABLE
+from aivideoapi_core._outbound.params import MessageParam, TextBlockParam
+from aivideoapi_core._outbound.server_calls import ServerCalls, goes_on, is_server_block, is_server_result
+from aivideoapi_core._outbound.text import mended, text_block, thought_as_text, told
+from aivideoapi_core._outbound.thinking import thinking_is_on
+from aivideoapi_core._outbound.tool_calls import (
+    CALL_NOT_MADE,
+    UNANSWERED_CALL,
+    OpenToolCalls,
+    orphan_label,
+)
+from aivideoapi_core._outbound.tools import wire_tool_name
+
+logger = logging.getLogger("aivideoapi")
+
+Content: TypeAlias = str | Sequence[Mapping[str, Any]]
+"""What a message holds: text, or blocks in the wire's form (a tool call's ``id`` may be anything)."""
+
+CONTINUE: Final = "Continue."
+"""Sent after an assistant turn at the end, to models that cannot go on with a turn of their own."""
+
+_ASSISTANT_ONLY: Final = UNMARKABLE | {"tool_use", "server_tool_use", "mcp_tool_use"}
+_USER_ONLY: Final = frozenset({"image", "document", "search_result", "tool_result", "container_upload"})
+_IN_TURNS: Final = frozenset({"text", "image", "document", "search_result"})
+
+
+def may_prefill(model: Any, thinking: Any) -> bool:
+    """Whether a conversation with ``model`` may end with an assistant turn; while it thinks it may not."""
+    is_on = thinking is True or thinking_is_on({"thinking": thinking})
+    return isinstance(model, str) and model_info(model).prefill and not is_on
+
+
+class Turns(NamedTuple):
+    """``system`` (``None``: there is none) and ``messages`` of a request. One plain text is a ``str``."""
+
+    system: str | list[TextBlockParam] | None
+    messages: list[MessageParam]
+
+
+class Conversation:
+    """The turns so far. ``at`` is a message's place in the caller's list, for errors and warnings."""
+
+    def __init__(self) -> None:
+        self._system: list[Block] = []
+        self._turns: list[MessageParam] = []
+        self._role: str = ""
+        """Whose turn is open; what it holds is in the next three."""
+        self._said: list[Block] = []
+        self._results: list[Block] = []
+        self._thoughts: list[Block] = []
+        """Thinking at the end of what the assistant said: sent as such only if more follows."""
+        self._paused = False
+        self._calls = OpenToolCalls()
+        self._not_made: set[str] = set()
+        self._toolsets: dict[str, str] = {}
+        self._server = ServerCalls()
+        self._blocks = SendableBlocks()
+
+    def system(self, content: Content, *, at: int) -> None:
+        """Take a system message, wherever it stands. Raises ``InvalidInputError`` if it is not all text."""
+        for block in self._listed(content):
+            if block["type"] != "text":
+                raise InvalidInputError(
+                    f"messages[{at}] is a system message with a {block['type']!r} block; "
+                    "a system prompt can only hold text: put it into a user message"
+                )
+            if (taken := self._blocks.take(block, at)) is not None:
+                self._system.append(taken)
+
+    def user(self, content: Content, *, at: int) -> None:
+        """Take what the user says; tool results in it go the way of ``result``."""
+        for block in self._listed(content):
+            if block["type"] == "tool_result":
+                self._take_result(dict(block), block.get("tool_use_id"), None, at)
+                continue
+            is_foreign = block["type"] in _ASSISTANT_ONLY or is_server_result(block)
+            taken = self._blocks.take_told(block, at) if is_foreign else self._blocks.take(block, at)
+            if taken is not None:
+                self._open("user")
+                self._said.append(taken)
+
+    def assistant(
+        self,
+        content: Content,
+        *,
+        at: int,
+        ours: bool = False,
+        not_made: Container[int] = (),
+        paused: bool = False,
+    ) -> None:
+        """Take what the assistant said. The order of the blocks is kept.
+
+        ``ours``: the thinking in it is signed for the platform's models; other thinking is told as text.
+        ``not_made``: places of tool calls in ``content`` that nobody could carry out. ``paused``: the
+        server stopped in the middle (``pause_turn``), and goes on if the turn is the last.
+        """
+        said: list[Block] = []
+        unmade: set[int] = set()
+        for place, block in enumerate(self._listed(content)):
+            kind = block["type"]
+            if kind in UNMARKABLE:
+                taken = self._blocks.take_thinking(block, at, ours=ours)
+            elif kind in _USER_ONLY:
+                taken = self._blocks.take_told(block, at)
+            else:
+                taken = self._blocks.take(block, at)
+            if taken is not None:
+                said.append(taken)
+                if place in not_made:
+                    unmade.add(id(taken))
+        if not said:
+            return
+        first_thought = len(said)
+        while first_thought and said[first_thought - 1]["type"] in UNMARKABLE:
+            first_thought -= 1
+        if first_thought:
+            self._open("assistant")
+            self._said += self._thoughts
+            self._thoughts = []
+            for block in said[:first_thought]:
+                self._say(block, is_made=id(block) not in unmade)
+            self._paused = paused
+        self._thoughts += said[first_thought:]
+
+    def result(
+        self,
+        call: str | None,
+        content: Content = "",
+        *,
+        at: int,
+        name: str | None = None,
+        is_error: bool = False,
+    ) -> None:
+        """Take a tool's result. ``call`` is the id as the call gave it; without one, ``name`` and order decide."""
+        block: Block = {"type": "tool_result", "tool_use_id": call, "content": content}
+        if is_error:
+            block["is_error"] = True
+        self._take_result(block, call, name, at)
+
+    def cache_point(self, mark: Any, *, at: int) -> None:
+        """Mark what was said last for the cache: the last block that can carry a breakpoint."""
+        self._blocks.mark(mark, at=at)
+
+    def turns(self, *, prefill: bool = True) -> Turns:
+        """The whole conversation; nothing can be added afterwards.
+
+        ``prefill`` says whether the model can go on with an assistant turn. System messages alone are
+        the user's turn, since the wire wants one.
+        """
+        self._settle_thoughts()
+        if self._role == "assistant" and self._calls:
+            self._open("user")
+        self._close()
+        turns, system = self._turns, self._system
+        self._server.settle(turns, paused=self._paused)
+        if turns and turns[-1]["role"] == "assistant":
+            self._end(turns[-1]["content"], prefill=prefill)
+        if not turns and system:
+            turns.append({"role": "user", "content": [*system]})
+            system = []
+        for turn in turns:
+            turn["content"] = _plain(turn["content"])
+        if self._blocks.mended:
+            logger.warning(
+                "%s: half of a surrogate pair cannot be sent, U+FFFD is sent in its place",
+                ", ".join(f"messages[{at}]" for at in dict.fromkeys(self._blocks.mended)),
+            )
+        return Turns(_plain(system) if system else None, turns)
+
+    def _end(self, content: Any, *, prefill: bool) -> None:
+        """An assistant turn at the end: one that the server paused goes on by itself."""
+        last = content[-1]
+        if goes_on(content, paused=self._paused):
+            return
+        if not prefill:
+            self._turns.append({"role": "user", "content": [text_block(CONTINUE)]})
+        elif last["type"] == "text":
+            last["text"] = last["text"].rstrip()  # the wire refuses blanks at the end of a prefill
+
+    @staticmethod
+    def _listed(content: Content) -> Sequence[Mapping[str, Any]]:
+        return (text_block(content),) if isinstance(content, str) else content
+
+    def _say(self, block: Block, *, is_made: bool) -> None:
+        """Put a block into the assistant's open turn."""
+        if block["type"] == "tool_use":
+            name = block["name"]
+            block["id"] = wire_id = self._calls.open(block.get("id") or None, name)
+            block["name"] = wire_tool_name(name)
+            if not is_made:
+                self._not_made.add(wire_id)
+            if (toolset := block.get("toolset_name")) is not None:
+                self._toolsets[wire_id] = toolset
+        elif is_server_block(block):
+            said = self._server.take(block, self._said)
+            if self._blocks.last is block:
+                self._blocks.last = said
+            block = said
+        self._said.append(block)
+
+    def _take_result(self, result: Block, call: Any, name: str | None, at: int) -> None:
+        blocks = self._listed(result.pop("content", None) or "")
+        content = [taken for block in blocks if (taken := self._blocks.take_in_result(block, at)) is not None]
+        self._open("user")
+        wire_id = self._calls.answer(call or None, name)
+        if wire_id is None:
+            self._tell_result(result, content, call)
+            return
+        result = self._with_toolset({**result, "tool_use_id": wire_id})
+        if content:
+            result["content"] = _plain(content)
+        self._results.append(result)
+        self._blocks.last = result
+
+    def _tell_result(self, result: Block, content: list[Block], call: Any) -> None:
+        """A result whose call is gone (memories forget the oldest messages first) as text."""
+        label = orphan_label(call, is_error=bool(result.get("is_error")))
+        plain = _plain(content)
+        if isinstance(plain, str):
+            content = [text_block(mended(f"{label}\n{plain}".rstrip()))]
+        else:
+            content = [text_block(mended(label)), *content]
+        content = [block if block["type"] in _IN_TURNS else told(block) or block for block in content]
+        self._said += content
+        self._blocks.last = content[-1]
+        if (mark := result.get("cache_control")) is not None:
+            content[-1].setdefault("cache_control", mark)
+
+    def _with_toolset(self, result: Block) -> Block:
+        toolset = self._toolsets.get(result["tool_use_id"])
+        return result if toolset is None else {**result, "toolset_name": toolset}
+
+    def _open(self, role: str) -> None:
+        """What follows belongs to a turn of ``role``."""
+        if self._thoughts and role == "user":
+            self._settle_thoughts()
+        if role != self._role:
+            self._close()
+            self._role = role
+
+    def _settle_thoughts(self) -> None:
+        """Thinking that nothing followed is told as text: no turn may end in it."""
+        thoughts, self._thoughts = self._thoughts, []
+        words = [
+            text for thought in thoughts if (text := thought_as_text(thought.get("thinking"))) is not None
+        ]
+        if words:
+            self._open("assistant")
+            self._said += words
+
+    def _close(self) -> None:
+        """End the open turn; in a user's, every call of the turn before has a result now."""
+        said, self._said = self._said, []
+        if self._role == "user":
+            results, self._results = self._results, []
+            results += [self._no_result(wire_id) for wire_id in self._calls.take_open()]
+            said[:0] = results
+            self._paused = False
+        if said:
+            self._turns.append({"role": self._role, "content": said})  # type: ignore[typeddict-item]  # one of the two
+
+    def _no_result(self, wire_id: str) -> Block:
+        content = CALL_NOT_MADE if wire_id in self._not_made else UNANSWERED_CALL
+        return self._with_toolset(
+            {"type": "tool_result", "tool_use_id": wire_id, "content": content, "is_error": True}
+        )
+
+
+def _plain(content: Any) -> Any:
+    """Text alone as a ``str``, everything else as it is."""
+    if len(content) == 1 and len(content[0]) == 2 and content[0]["type"] == "text":
+        return content[0]["text"]
+    return content

@@ -1,0 +1,138 @@
+"""Text that can be sent: no lone surrogates in it; and the words for what cannot be sent at all.
+
+A tool, a store or another model makes blocks that the Messages format has no place for (a video, a
+thought that somebody else signed). The conversation goes on all the same: such a block is told in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from operator import is_
+from typing import Any, Final
+
+from pydantic_core import PydanticSerializationError, to_json
+
+_LONGEST_NAME: Final = 300
+_NOT_SAID: Final = ("encrypted", "signature", "obfuscat")
+"""Parts of the names of fields that only a machine reads."""
+
+
+def mended(value: Any) -> Any:
+    """``value``, with U+FFFD for every lone surrogate of its texts; the same object if there are none.
+
+    A scraper that cut a text in the middle of an emoji leaves half of a pair, which UTF-8 cannot say.
+    """
+    if isinstance(value, str):
+        return value if value.isascii() else _mended_text(value)
+    if isinstance(value, Mapping):
+        pairs = [(mended(name), mended(item)) for name, item in value.items()]
+        is_same = all(map(is_, chain.from_iterable(pairs), chain.from_iterable(value.items())))
+        return value if is_same else dict(pairs)
+    if isinstance(value, (list, tuple)):
+        items = [mended(item) for item in value]
+        return value if all(map(is_, items, value)) else items
+    return value
+
+
+def _mended_text(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def text_block(text: str) -> dict[str, Any]:
+    """``text`` as a block."""
+    return {"type": "text", "text": text}
+
+
+def thought_as_text(thought: Any) -> dict[str, Any] | None:
+    """Thinking as the text that stands for it, or ``None`` if there is none.
+
+    Neither thinking of another provider nor thinking that a broken stream left unsigned may be sent
+    as thinking. Leaving it out would change the conversation unseen, so it stays, marked as what it is.
+    """
+    said = str(thought or "").strip()
+    return text_block(f"<thinking>\n{said}\n</thinking>") if said else None
+
+
+def told_file(
+    kind: str, *, name: Any = None, media_type: Any = None, size: int | None = None, link: Any = None
+) -> dict[str, Any]:
+    """A file that cannot be sent, in words: its kind, name, type, size in bytes and where it is."""
+    facts = [
+        f"{name}" if name else "",
+        f"{media_type}" if media_type else "",
+        f"{size:,} bytes" if size is not None else "",
+        f"at {link}" if link and not str(link).startswith("data:") else "",
+    ]
+    words = ", ".join(fact[:_LONGEST_NAME] for fact in facts if fact)
+    return text_block(f"[{kind}{': ' if words else ''}{words}; it cannot be shown here]")
+
+
+def told(block: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A block that may not stand where it was said, as the text that stands for it.
+
+    ``None`` if there is nothing in it that can be read, such as encrypted thinking.
+    """
+    kind = str(block.get("type"))
+    if kind == "text":
+        return text_block(block["text"]) if str(block.get("text") or "").strip() else None
+    if kind == "thinking":
+        return thought_as_text(block.get("thinking"))
+    if kind == "redacted_thinking":
+        return None
+    if kind in ("image", "document") and isinstance(source := block.get("source"), Mapping):
+        return _told_source(kind, block, source)
+    if kind.endswith("tool_use") or kind.endswith("tool_call"):
+        name, given = block.get("name") or "a tool", block.get("input", block.get("args"))
+        return text_block(f"[Called {name} with {_as_json(given or {})}]")
+    said = _spoken(block.get("content", {name: block[name] for name in block if name != "type"}))
+    label = kind.replace("_", " ")
+    return text_block(f"[{label}: {said}]" if said else f"[{label}]")
+
+
+def _told_source(kind: str, block: Mapping[str, Any], source: Mapping[str, Any]) -> dict[str, Any]:
+    data = source.get("data")
+    if source.get("type") == "text" and isinstance(data, str) and data.strip():
+        return text_block(data)
+    if source.get("type") == "content":
+        return text_block(_spoken(source.get("content")) or f"[{kind}]")
+    return told_file(
+        kind,
+        name=block.get("title"),
+        media_type=source.get("media_type"),
+        size=len(data) * 3 // 4 if isinstance(data, str) else None,
+        link=source.get("url") or source.get("file_id"),
+    )
+
+
+def _spoken(content: Any) -> str:
+    """What is in a block's content to read: its texts, else everything but what only machines read."""
+    if isinstance(content, str):
+        return content.strip()
+    if isinstance(content, Sequence) and content and all(isinstance(part, Mapping) for part in content):
+        parts = [told(part) if "type" in part else text_block(_as_json(_readable(part))) for part in content]
+        return "\n".join(part["text"] for part in parts if part is not None)
+    return _as_json(_readable(content)) if content else ""
+
+
+def _readable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            name: _readable(item)
+            for name, item in value.items()
+            if item is not None and not any(part in str(name) for part in _NOT_SAID)
+        }
+    if isinstance(value, (list, tuple)):
+        return [_readable(item) for item in value]
+    return value
+
+
+def _as_json(value: Any) -> str:
+    try:
+        return to_json(mended(value), fallback=str).decode()
+    except PydanticSerializationError:  # too deep for JSON
+        return str(value)
