@@ -21,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from aivideoapi_core import ToolChoiceIgnoredError
-from aivideoapi_core.adapter_kit import VALUE, output_format, wrapper_for, wrapper_of
+from aivideoapi_core.adapter_kit import VALUE, output_format, wire_tool_name, wrapper_for, wrapper_of
 from llamaindex_aivideoapi._inbound.streaming import PartialJSON
 from llamaindex_aivideoapi._outbound.tools import tool_selections
 from llamaindex_aivideoapi._outbound.with_tools import prepare_call, prepare_required_call
@@ -183,7 +183,7 @@ def _tool_for(output_cls: type[BaseModel], schema: Mapping[str, Any]) -> dict[st
         root = {**root["$defs"][name], **root}
     title, description = root.pop("title", None), root.pop("description", None)
     return {
-        "name": to_tool_name(str(title or output_cls.__name__)),
+        "name": wire_tool_name(str(title or output_cls.__name__)),
         "description": description or f"Give the answer as a {output_cls.__name__}.",
         "input_schema": {"type": "object", "properties": {}, **root},
     }
