@@ -93,12 +93,12 @@ if TYPE_CHECKING:
     from aivideoapi_core._http.exchange import DEFAULT_TIMEOUT
     from aivideoapi_core._http.pools import Timeout
     from aivideoapi_core._inbound.balance import Balance
+    from aivideoapi_core._inbound.call_readings import read_call
     from aivideoapi_core._inbound.reader import ReplyHead, StreamReader, events_of, parse_body
     from aivideoapi_core._inbound.recovered_calls import (
         ForcedCall,
         forced_call,
         ignored_error,
-        read_call,
         settle_text,
     )
     from aivideoapi_core._inbound.sse import ServerSentEvent, SSEDecoder
@@ -129,7 +129,8 @@ _LATER: Final = {
         "_metering.estimate": "CreditsEstimate estimate_credits",
         "_http.pools": "Timeout",
         "_stores.ledger": "LedgerStore SpendLedger",
-        "_inbound.recovered_calls": "ForcedCall forced_call ignored_error read_call settle_text",
+        "_inbound.recovered_calls": "ForcedCall forced_call ignored_error settle_text",
+        "_inbound.call_readings": "read_call",
         "_inbound.reader": "ReplyHead StreamReader events_of parse_body",
         "_metering.record": "CallRecord Outcome may_be_billed",
         "_metering.tags": "clean_tags spend_tags",

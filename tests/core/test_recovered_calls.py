@@ -9,8 +9,9 @@ import pytest
 
 from aivideoapi_core import Message, ToolChoiceIgnoredError
 from aivideoapi_core._inbound import recovered_calls
+from aivideoapi_core._inbound.call_readings import read_call
 from aivideoapi_core._inbound.json_values import MAX_CHARS, JSONScanner, json_values
-from aivideoapi_core._inbound.recovered_calls import ForcedCall, forced_call, read_call, recover_call
+from aivideoapi_core._inbound.recovered_calls import ForcedCall, forced_call, recover_call
 from aivideoapi_core._inbound.schema_check import fits
 
 COUNT = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
@@ -111,6 +112,33 @@ def test_a_call_is_read(text: str) -> None:
 )  # fmt: skip
 def test_nothing_is_guessed(text: str, tools: dict[str, Any]) -> None:
     assert read_call(text, tools) is None
+
+
+ROWS = {"type": "object", "properties": {"value": {"type": "array", "items": COUNT}}, "required": ["value"]}
+EITHER = {
+    "type": "object",
+    "properties": {"value": {"anyOf": [COUNT, {"enum": ["red"]}]}},
+    "required": ["value"],
+}
+FREE = {"type": "object", "properties": {"value": {}}, "required": ["value"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "tools", "expected"),
+    [
+        pytest.param('[{"n": 1}, {"n": 2}]', {"rows": ROWS}, {"value": [{"n": 1}, {"n": 2}]}, id="list"),
+        pytest.param('```json\n[{"n": 1}]\n```', {"rows": ROWS}, {"value": [{"n": 1}]}, id="list in a fence"),
+        pytest.param('{"value": [{"n": 1}]}', {"rows": ROWS}, {"value": [{"n": 1}]}, id="wrapped"),
+        pytest.param('See [{"n": 1}] and [2].', {"rows": ROWS}, None, id="list in prose"),
+        pytest.param('{"n": 1}', {"either": EITHER}, {"value": {"n": 1}}, id="one of a choice"),
+        pytest.param('"red"', {"either": EITHER}, None, id="text"),
+        pytest.param('{"value": {"value": 1}}', {"free": FREE}, {"value": {"value": 1}}, id="wrapped before bare"),
+        pytest.param('{"n": 1}', {"either": EITHER, "free": FREE}, None, id="two that fit"),
+    ],
+)  # fmt: skip
+def test_a_value_alone_for_the_only_property(text: str, tools: dict[str, Any], expected: Any) -> None:
+    call = read_call(text, tools)
+    assert (call and call[1]) == expected
 
 
 @pytest.mark.parametrize(
