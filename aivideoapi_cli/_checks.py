@@ -45,17 +45,27 @@ class Finding:
     advice: str | None = None
 
 
-def check_versions() -> Iterator[Finding]:
-    """Python, this package, and the packages of its extras against what it requires."""
+_NOT_FOR_USERS: Final = frozenset({"dev", "docs", "examples", "benchmarks"})
+
+
+def check_versions(*, everything: bool) -> Iterator[Finding]:
+    """Python, this package, and the packages of its extras against what it requires.
+
+    Without ``everything`` only what is installed: an extra that nobody chose is not missing.
+    """
     version = ".".join(map(str, sys.version_info[:3]))
     yield Finding(Verdict.GOOD, "Python", version)
     yield Finding(Verdict.GOOD, DISTRIBUTION, importlib.metadata.version(DISTRIBUTION))
     seen: set[str] = set()
     for line in importlib.metadata.requires(DISTRIBUTION) or ():
         match = _REQUIREMENT.match(line)
-        if match is None or match[1] in seen or match[1] == DISTRIBUTION or match[3] == "dev":
+        if match is None or match[1] in seen or match[1] == DISTRIBUTION:
+            continue
+        if match[3] in _NOT_FOR_USERS and not everything:
             continue
         seen.add(match[1])
+        if match[3] is not None and not everything and not _installed(match[1]):
+            continue
         yield _check_requirement(match[1], match[2].strip(), extra=match[3])
 
 
@@ -228,9 +238,9 @@ def _installed(distribution: str) -> bool:
     return True
 
 
-def all_checks() -> Iterator[Finding]:
-    """Everything, in the order in which one thing depends on the other."""
-    yield from check_versions()
+def all_checks(*, everything: bool = False) -> Iterator[Finding]:
+    """First what is wrong most often: the key and the connection."""
     yield from check_settings(os.environ)
-    yield from check_registries()
     yield from check_connection()
+    yield from check_registries()
+    yield from check_versions(everything=everything)

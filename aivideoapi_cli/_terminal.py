@@ -68,6 +68,8 @@ def explain(error: Exception) -> CommandError | None:
     """The failure that ``error`` means to a user, or ``None`` if it is none of the expected ones."""
     if isinstance(error, CommandError):
         return error
+    if isinstance(error, ModuleNotFoundError):
+        return _missing(error)
     from aivideoapi_core import AIVideoAPIError, APITimeoutError, InvalidInputError
 
     match error:
@@ -79,6 +81,41 @@ def explain(error: Exception) -> CommandError | None:
             return CommandError(str(error))
         case _:
             return None
+
+
+_EXTRA_OF: Final = {
+    "bm25s": "demo",
+    "langchain": "demo",
+    "langchain_core": "demo",
+    "llama_index": "demo",
+    "plotly": "plots",
+    "redis": "redis",
+}
+"""By the package that is missing, the extra that brings it for this command."""
+
+
+def _missing(error: ModuleNotFoundError) -> CommandError | None:
+    """What to install, for a package that an extra brings; ``None`` for any other."""
+    name = (error.name or "").partition(".")[0]
+    extra = _EXTRA_OF.get(name)
+    if extra is None:
+        return None
+    return CommandError(
+        f"this needs {name.replace('_', '-')}: pip install '{installed_as()}[{extra}]' ([all] is everything)"
+    )
+
+
+def installed_as() -> str:
+    """What pip is to be given to install this project again: a folder if it came from one, else its name."""
+    from importlib.metadata import PackageNotFoundError, distribution
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    with suppress(PackageNotFoundError, ValueError, TypeError, KeyError):
+        told = json.loads(distribution("aivideoapi-adapters").read_text("direct_url.json") or "null")
+        if told and "dir_info" in told:
+            return url2pathname(urlsplit(told["url"]).path)
+    return "aivideoapi-adapters"
 
 
 def complain(failure: CommandError) -> int:

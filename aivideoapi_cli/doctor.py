@@ -34,14 +34,17 @@ def _row(finding: Finding) -> Table:
 
 
 def doctor(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Packages of extras that are not installed too.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
-    """Check versions, settings, registries, the connection and the clock; fails if something is wrong."""
+    """Check key, connection, clock, registries and versions, in this order; fails if something is wrong."""
     from aivideoapi_cli._checks import Verdict, all_checks
 
     console = output(piped_width=_PIPED_WIDTH)
     findings = []
-    for finding in all_checks():
+    for finding in all_checks(everything=everything):
         findings.append(finding)
         if as_json:
             continue

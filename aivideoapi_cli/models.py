@@ -27,7 +27,11 @@ def models(
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    console = output(piped_width=200)
+    shown = console.is_terminal
+    table = Table(
+        box=box.SIMPLE_HEAD if shown else None, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0)
+    )
     table.add_column("model", style="bold", no_wrap=True)
     table.add_column("route", no_wrap=True)
     for name in ("window", "max", "in", "out", "read", "5m", "1h"):
@@ -46,10 +50,11 @@ def models(
             _tokens(info.max_output_tokens),
             *(UNKNOWN if price is None else f"{price}" for price in row),
         )
-    console = output()
     # In a narrow terminal a line that goes on below is better than numbers that are cut.
     console.width = max(console.width, _TABLE_WIDTH)
     console.print(table)
+    if not shown:  # columns for another program, and nothing else
+        return
     console.print(
         f"Prices: credits per 1M tokens; 1 credit = 0.005 USD; {UNKNOWN} is not published. "
         "max: output tokens of one reply. read, 5m, 1h: prompt cache reads, and writes for five minutes or an "

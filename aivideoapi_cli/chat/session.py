@@ -5,47 +5,67 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from aivideoapi_cli._terminal import credits_text, reported_text, usd_text
-from aivideoapi_core import Credits, MessageParam, Reply, Route, build_payload, route_of
+from aivideoapi_cli._terminal import UNKNOWN, CommandError, credits_text, reported_text
+from aivideoapi_core import Credits, CreditsSummary, MessageParam, Reply, Route, build_payload, route_of
 
-HELP: Final = """\
-/model ID       answer with another model; without ID: show it
-/system TEXT    set the system prompt; without TEXT: remove it
-/thinking       switch thinking on or off
-/history        show the conversation
-/clear          forget the conversation
-/save FILE      write it to FILE: .json as data, anything else as Markdown
-/credits        what this conversation cost, and the balance
-/help           this list
-/quit           leave; so does Ctrl-D
+if TYPE_CHECKING:
+    from aivideoapi_core import CallRecord
 
-A line that ends in \\ goes on in the next one. Three quotes (\"\"\") begin and end a text of several lines.
-Ctrl-C stops an answer and keeps the session."""
+COMMANDS: Final[Mapping[str, str]] = {
+    "/model": "/model ID       answer with another model; without ID: show it",
+    "/system": "/system TEXT    set the system prompt; without TEXT: remove it",
+    "/thinking": "/thinking       switch thinking on or off",
+    "/attach": "/attach FILE    send a text, image or PDF file with the next question",
+    "/retry": "/retry          ask the last question again, in place of its answer",
+    "/history": "/history        show the conversation",
+    "/clear": "/clear          forget the conversation",
+    "/save": "/save FILE      write it to FILE: .json as data, anything else as Markdown",
+    "/load": "/load FILE      go on with a conversation that was saved as .json",
+    "/credits": "/credits        what this conversation cost, and the balance",
+    "/help": "/help           this list",
+    "/quit": "/quit           leave; so does Ctrl-D",
+}
+HELP: Final = "\n".join(
+    [
+        *COMMANDS.values(),
+        "",
+        'A line that ends in \\ goes on in the next one. Three quotes (""") begin and end a text of several lines.',
+        "Ctrl-C stops an answer and keeps the session.",
+    ]
+)
 
 _THINKING_BUDGET_TOKENS: Final = 4_096
 
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """One conversation. ``computed`` sums the exact costs; ``unknown`` counts the calls without one."""
+    """One conversation, and the records of its calls."""
 
     model: str
     system: str | None = None
     thinking: bool = False
+    max_tokens: int | None = None
     turns: list[MessageParam] = field(default_factory=list)
-    calls: int = 0
-    unknown: int = 0
-    computed: Credits = field(default_factory=lambda: Credits(0))
-    reported: Decimal = Decimal(0)
+    attached: list[dict[str, Any]] = field(default_factory=list)
+    """Blocks that go out in front of the next question."""
+    records: list[CallRecord] = field(default_factory=list)
 
-    def payload(self, text: str) -> dict[str, Any]:
-        """The request that puts ``text`` to the model. Raises ``InvalidInputError``."""
-        turns: list[MessageParam] = [*self.turns, {"role": "user", "content": text}]
+    def content(self, text: str) -> Any:
+        """The next user turn: ``text``, behind what is attached."""
+        return [*self.attached, {"type": "text", "text": text}] if self.attached else text
+
+    def payload(self, content: Any) -> dict[str, Any]:
+        """The request that puts ``content`` to the model. Raises ``InvalidInputError``."""
+        turns: list[MessageParam] = [*self.turns, {"role": "user", "content": content}]
         return build_payload(
-            self.model, turns, stream=True, system=self.system, thinking=self._thinking_option()
+            self.model,
+            turns,
+            stream=True,
+            system=self.system,
+            max_tokens=self.max_tokens,
+            thinking=self._thinking_option(),
         )
 
     def _thinking_option(self) -> Any:
@@ -59,35 +79,45 @@ class Session:
             return {"type": "adaptive"}
         return {"type": "enabled", "budget_tokens": _THINKING_BUDGET_TOKENS}
 
-    def answered(self, text: str, content: Sequence[Mapping[str, Any]]) -> None:
+    def answered(self, content: Any, answer: Sequence[Mapping[str, Any]]) -> None:
         """Add a question and its answer; an answer without content leaves the conversation as it was."""
-        if content:
-            self.turns.append({"role": "user", "content": text})
-            self.turns.append({"role": "assistant", "content": [dict(block) for block in content]})
+        if answer:
+            self.turns.append({"role": "user", "content": content})
+            self.turns.append({"role": "assistant", "content": [dict(block) for block in answer]})
+            self.attached.clear()
 
-    def charged(self, reply: Reply | None) -> None:
-        """Count a call; ``None`` for one that was stopped, whose cost nobody told us."""
-        self.calls += 1
-        cost = reply.credits_computed if reply is not None else None
-        if cost is None:
-            self.unknown += 1
-        else:
-            self.computed += cost
-        if reply is not None and reply.credits_reported is not None:
-            self.reported += reply.credits_reported
+    def take_back(self) -> Any:
+        """Remove the last question and its answer; the question, or ``None`` if there is none."""
+        if len(self.turns) < 2:
+            return None
+        *self.turns, asked, _ = self.turns
+        return asked["content"]
 
     def meter(self, reply: Reply | None = None) -> str:
-        """One line: the last call, and the session so far."""
+        """One line: the last call, and what the session was charged so far.
+
+        Charged is what the platform reported, else what the published prices make of the tokens.
+        """
         parts = [self.model]
-        if reply is not None and reply.tokens is not None:
-            parts.append(f"{reply.tokens.total_input:,} in, {reply.tokens.output:,} out")
         if reply is not None:
+            if reply.tokens is not None:
+                parts.append(f"{reply.tokens.total_input:,} in, {reply.tokens.output:,} out")
             if reply.credits_reported is not None:
                 parts.append(f"{reported_text(reply.credits_reported)} credits reported")
             parts.append(f"{credits_text(reply.credits_computed)} computed")
-        more = f" + {self.unknown} unknown" if self.unknown else ""
-        parts.append(f"session {credits_text(self.computed)}{more} ({usd_text(self.computed)})")
+        totals = CreditsSummary.of(self.records)
+        charged = UNKNOWN if totals.credits is None else f"{totals.credits:,.6f}"
+        usd = "" if totals.usd is None else f" (${totals.usd:,.6f})"
+        more = f" + {totals.unknown} unknown" if totals.unknown else ""
+        parts.append(f"session {charged} charged{more}{usd}")
         return " · ".join(parts)
+
+    def stopped_bound(self) -> str:
+        """What a stopped answer can have cost at most, in words; nothing where no bound is known."""
+        record = self.records[-1] if self.records else None
+        if record is None or record.at_most_micro is None:
+            return ""
+        return f" It cost at most {credits_text(Credits(record.at_most_micro))} credits."
 
 
 def transcript(session: Session, *, as_json: bool) -> str:
@@ -101,6 +131,19 @@ def transcript(session: Session, *, as_json: bool) -> str:
     for turn in session.turns:
         lines += [f"## {'You' if turn['role'] == 'user' else 'Answer'}", "", text_of(turn["content"]), ""]
     return "\n".join(lines)
+
+
+def load_transcript(session: Session, text: str, *, name: str) -> None:
+    """Put a conversation that was saved as data in the place of the session's. Raises ``CommandError``."""
+    try:
+        value = json.loads(text)
+        turns = value["messages"]
+        if not all(turn["role"] in ("user", "assistant") and turn["content"] for turn in turns):
+            raise ValueError
+        session.model, session.system = str(value["model"]), value.get("system")
+    except (ValueError, KeyError, TypeError) as error:
+        raise CommandError(f"{name} is no conversation; /save FILE.json writes one") from error
+    session.turns = turns
 
 
 def text_of(content: Any) -> str:

@@ -19,8 +19,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--port", type=int, default=8085, help="port on 127.0.0.1 (0: any free one)")
     parser.add_argument("--balance", type=int, default=10_000, help="credits on the account")
+    parser.add_argument("--pace", type=float, metavar="TOKENS_PER_S", help="speed of answers")
+    parser.add_argument(
+        "--first-token", type=float, default=0.0, metavar="SECONDS", help="wait before answers"
+    )
+    parser.add_argument("--verbose", action="store_true", help="one line for each answer")
     options = parser.parse_args(argv)
-    sandbox = Sandbox(port=options.port, balance_credits=options.balance)
+    try:
+        sandbox = Sandbox(
+            port=options.port,
+            balance_credits=options.balance,
+            tokens_per_s=options.pace,
+            first_token_s=options.first_token,
+            on_answer=(lambda entry: print(entry.line(), flush=True)) if options.verbose else None,
+        )
+    except ValueError as error:
+        parser.error(str(error))
     try:
         sandbox.start()
     except (OSError, OverflowError) as error:

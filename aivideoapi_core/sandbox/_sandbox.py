@@ -29,7 +29,8 @@ class Sandbox:
     ``extra_models``: model id to prices (``SandboxPrices``, a mapping, or ``None`` for no price).
     ``cache_min_tokens``: shortest prefix that is cached (officially 1,024 or more; 0 here).
     ``validate=False`` takes any request. ``record_limit`` keeps only the newest requests (long runs). ``seed`` makes ids repeatable. ``coalesce`` sends a whole
-    stream in one write. It is no evidence of how the platform behaves.
+    stream in one write. ``tokens_per_s`` and ``first_token_s`` have answers come at the speed of a model.
+    ``on_answer`` is called with the ledger's entry of each answer. It is no evidence of how the platform behaves.
     """
 
     def __init__(
@@ -45,8 +46,13 @@ class Sandbox:
         record_limit: int | None = None,
         coalesce: bool = False,
         seed: str | None = None,
+        tokens_per_s: float | None = None,
+        first_token_s: float = 0.0,
+        on_answer: Callable[[LedgerEntry], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        if (tokens_per_s is not None and tokens_per_s <= 0) or first_token_s < 0:
+            raise ValueError("tokens_per_s must be more than 0, first_token_s at least 0")
         self._host = host
         self._port = port
         self._coalesce = coalesce
@@ -59,6 +65,9 @@ class Sandbox:
                 validate=validate,
                 record_limit=record_limit,
                 seed=seed,
+                tokens_per_s=tokens_per_s,
+                first_token_s=first_token_s,
+                on_answer=on_answer,
                 clock=clock,
             )
         )
@@ -95,6 +104,11 @@ class Sandbox:
     def enqueue(self, *items: Reply | Fault) -> None:
         """Script the next valid ``/v1/messages`` requests, in order; then the rules answer again."""
         self._app.enqueue(items)
+
+    @property
+    def unused(self) -> list[Reply | Fault]:
+        """What was scripted with ``enqueue`` and no request has asked for yet."""
+        return self._app.unused
 
     def reset(self) -> None:
         """Forget script, records, charges and cached prefixes."""

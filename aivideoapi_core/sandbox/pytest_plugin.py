@@ -1,6 +1,7 @@
 """pytest fixtures for testing an application without a key.
 
-``aivideoapi_sandbox`` is a fresh, running ``Sandbox``. ``aivideoapi_sandbox_env`` is the same one,
+``aivideoapi_sandbox`` is a fresh, running ``Sandbox``; a test that leaves something of its script unused
+fails (``reset()`` at its end says that this is meant). ``aivideoapi_sandbox_env`` is the same one,
 with ``AIVIDEOAPI_API_KEY`` and ``AIVIDEOAPI_BASE_URL`` pointing at it for the length of the test.
 """
 
@@ -23,6 +24,9 @@ def aivideoapi_sandbox() -> Iterator[Sandbox]:
 
     with Sandbox() as sandbox:
         yield sandbox
+        unused = sandbox.unused
+    if unused:
+        pytest.fail(f"scripted, but never asked for: {', '.join(map(repr, unused))}"[:2000], pytrace=False)
 
 
 @pytest.fixture

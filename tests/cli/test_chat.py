@@ -9,17 +9,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from aivideoapi_cli.chat.show import rendered
+from aivideoapi_core import SpendLedger
 from aivideoapi_core.sandbox import Fault, Reply, Sandbox
 
 
 @pytest.fixture
 def talk(
-    cli: Callable[..., object], monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox
+    cli: Callable[..., object], monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox, tmp_path: Path
 ) -> Callable[..., object]:
     """Enter lines into a chat with the sandbox."""
     monkeypatch.setenv("AIVIDEOAPI_API_KEY", sandbox.api_key)
     monkeypatch.setenv("AIVIDEOAPI_BASE_URL", sandbox.url)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
     def say(*lines: str, options: tuple[str, ...] = ()) -> object:
         monkeypatch.setattr(sys, "stdin", io.StringIO("".join(line + "\n" for line in lines)))
@@ -104,7 +108,8 @@ def test_meter_counts_what_is_unknown(talk: Callable[..., object], sandbox: Sand
     sandbox.enqueue(Reply("a", usage={"input_tokens": 18, "output_tokens": 42}))
     done = talk("Hello", "/credits")
     assert (
-        "18 in, 42 out · 0.06 credits reported · 0.068400 computed · session 0.068400 ($0.000342)" in done.err
+        "18 in, 42 out · 0.06 credits reported · 0.068400 computed · session 0.060000 charged ($0.000300)"
+        in done.err
     )
     assert "balance: 9,999 credits" in done.out
 
@@ -117,7 +122,10 @@ def test_a_failed_call_ends_a_script(talk: Callable[..., object], sandbox: Sandb
     assert len(bodies(sandbox)) == 1
 
 
-def test_the_sandbox_only_when_asked(cli: Callable[..., object], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sandbox_only_when_asked(
+    cli: Callable[..., object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setattr(sys, "stdin", io.StringIO("Hello\n"))
     done = cli("chat")
     assert done.code == 2
@@ -125,3 +133,102 @@ def test_the_sandbox_only_when_asked(cli: Callable[..., object], monkeypatch: py
     done = cli("chat", "--sandbox")
     assert done.code == 0
     assert done.out.startswith("Sandbox: answers are made by rules")
+
+
+def test_one_question_with_text_from_a_pipe(talk: Callable[..., object], sandbox: Sandbox) -> None:
+    sandbox.enqueue(Reply("It is a poem."))
+    done = talk("Roses are red", options=("What is this?", "--max-tokens", "50"))
+    assert (done.code, done.out) == (0, "It is a poem.\n")
+    (body,) = bodies(sandbox)
+    assert body["messages"] == [{"role": "user", "content": "What is this?\n\nRoses are red"}]
+    assert body["max_tokens"] == 50
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
+
+
+def test_files_go_in_front_of_the_question(
+    talk: Callable[..., object], sandbox: Sandbox, tmp_path: Path
+) -> None:
+    (tmp_path / "notes.txt").write_text("Buy milk\n")
+    (tmp_path / "picture.jpg").write_bytes(PNG)  # its name lies
+    options = ("Read these", "-a", f"{tmp_path}/notes.txt", "-a", f"{tmp_path}/picture.jpg")
+    assert talk(options=options).code == 0
+    (body,) = bodies(sandbox)
+    text, image, question = body["messages"][0]["content"]
+    assert text["text"] == '<file name="notes.txt">\nBuy milk\n</file>'
+    assert image["source"]["media_type"] == "image/png"
+    assert question == {"type": "text", "text": "Read these"}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param(None, "cannot read", id="absent"),
+        pytest.param(b"\x00\xff\xfe", "is neither text in UTF-8, nor an image, nor a PDF", id="binary"),
+    ],
+)
+def test_a_file_that_cannot_be_sent(
+    talk: Callable[..., object], sandbox: Sandbox, tmp_path: Path, content: bytes | None, said: str
+) -> None:
+    if content is not None:
+        (tmp_path / "a").write_bytes(content)
+    done = talk(options=("Read", "-a", f"{tmp_path}/a"))
+    assert done.code == 1
+    assert said in done.err
+    assert bodies(sandbox) == []
+
+
+def test_going_on_with_the_last_conversation(
+    talk: Callable[..., object], sandbox: Sandbox, tmp_path: Path
+) -> None:
+    assert "no conversation to go on with" in talk(options=("And?", "--continue")).err
+    talk(options=("First", "--model", "claude-haiku-4-5/anthropic", "--system", "Be brief"))
+    talk(options=("Second", "--continue"))
+    _, second = bodies(sandbox)
+    assert (second["model"], second["system"]) == ("claude-haiku-4-5/anthropic", "Be brief")
+    assert [turn["role"] for turn in second["messages"]] == ["user", "assistant", "user"]
+    (kept,) = (tmp_path / "state").rglob("*.json")
+    assert kept.stat().st_mode & 0o077 == 0
+    kept.write_text("[]")
+    assert "is no conversation" in talk(options=("Third", "--load", str(kept))).err
+
+
+def test_nothing_is_overwritten_unasked(
+    talk: Callable[..., object], sandbox: Sandbox, tmp_path: Path
+) -> None:
+    (tmp_path / "a.md").write_text("mine")
+    done = talk(
+        "Hello", f"/save {tmp_path}/a.md", f"/save {tmp_path}/b.json", f"/load {tmp_path}/b.json", "And?"
+    )
+    assert "is there already" in " ".join(done.out.split())
+    assert (tmp_path / "a.md").read_text() == "mine"
+    assert len(bodies(sandbox)[-1]["messages"]) == 3
+
+
+def test_retry_asks_again_in_place_of_the_answer(talk: Callable[..., object], sandbox: Sandbox) -> None:
+    sandbox.enqueue(Reply("one"), Reply("two"), Reply("three"))
+    done = talk("/retry", "Hello", "/retry", "And?")
+    assert "nothing was asked yet" in done.out
+    first, second, third = (body["messages"] for body in bodies(sandbox))
+    assert first == second
+    assert third[1]["content"] == [{"type": "text", "text": "two"}]
+
+
+def test_a_budget_refuses_and_a_ledger_keeps(
+    talk: Callable[..., object], sandbox: Sandbox, tmp_path: Path
+) -> None:
+    book = str(tmp_path / "book.db")
+    assert talk(options=("Hello", "--ledger", book, "--max-tokens", "10", "--budget", "1")).code == 0
+    done = talk(options=("Hello", "--ledger", book, "--max-tokens", "5000", "--budget", "0.1"))
+    assert done.code == 1
+    assert "budget" in done.err
+    assert len(bodies(sandbox)) == 1
+    rows = list(SpendLedger(book).records())
+    assert rows[0].credits_reported is not None
+
+
+def test_headings_stand_at_the_left() -> None:
+    console = Console(width=60, file=io.StringIO(), force_terminal=True, color_system=None)
+    console.print(rendered("", "# Title\n\ntext"))
+    assert console.file.getvalue().splitlines()[0].rstrip() == "Title"

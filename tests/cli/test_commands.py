@@ -9,11 +9,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 import aivideoapi_core
-from aivideoapi_core import known_models
+from aivideoapi_core import CallRecord, SpendLedger, known_models
 from aivideoapi_core.sandbox import Sandbox
 
 
@@ -173,3 +174,40 @@ def test_without_the_extra_it_says_what_to_install() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603 - our own code
     assert done.returncode == 1
     assert done.stderr == "aivideoapi needs typer: pip install 'aivideoapi-adapters[cli]'\n"
+
+
+@pytest.mark.parametrize(
+    ("package", "arguments", "extra"),
+    [
+        ("langchain", ("demo",), "demo"),
+        ("bm25s", ("demo",), "demo"),
+        ("plotly", ("spend", "--html", "p"), "plots"),
+    ],
+)
+def test_a_part_without_its_extra_says_what_to_install(
+    package: str,
+    arguments: tuple[str, ...],
+    extra: str,
+    tmp_path: Path,
+) -> None:
+    book = tmp_path / "book.db"
+    SpendLedger(book).append(CallRecord(model="claude-sonnet-4-6", credits_micro=1))
+    more = ["--ledger", str(book)] if "spend" in arguments else []
+    code = f"import sys; sys.modules[{package!r}] = None; from aivideoapi_cli import main; main()"
+    done = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", code, *arguments, *more],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 1
+    assert f"error: this needs {package}: pip install '" in done.stderr
+    assert f"[{extra}]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_columns_for_another_program(cli: Callable[..., object]) -> None:
+    first, *rest = cli("models").out.splitlines()
+    assert first.split() == ["model", "route", "window", "max", "in", "out", "read", "5m", "1h"]
+    assert all(len(line.split()) == 9 for line in rest)

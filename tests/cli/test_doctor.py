@@ -58,6 +58,9 @@ def test_all_is_well(cli: Callable[..., object], monkeypatch: pytest.MonkeyPatch
     assert found["langchain-core"]["verdict"] == "ok"
     assert "aivideoapi-adapters" in found
     assert "pytest" not in found
+    assert "pytest" in {item["what"] for item in json.loads(cli("doctor", "--all", "--json").out)}
+    assert [*found][0] == "API key"
+    assert [*found].index("account") < [*found].index("Python")
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,13 @@ import httpx
 import pytest
 
 import aivideoapi_core.sandbox
-from aivideoapi_core.sandbox import Sandbox
+from aivideoapi_core.sandbox import Fault, Reply, Sandbox
 from aivideoapi_core.sandbox.__main__ import main
 from aivideoapi_core.sandbox.pytest_plugin import aivideoapi_sandbox, aivideoapi_sandbox_env
 
 __all__ = ["aivideoapi_sandbox", "aivideoapi_sandbox_env"]  # fixtures, also where the plugin is not installed
+
+pytest_plugins = ["pytester"]
 
 PACKAGE = Path(aivideoapi_core.sandbox.__file__).parent
 
@@ -71,3 +73,61 @@ def test_the_sandbox_imports_the_standard_library_alone() -> None:
                     path.name,
                     name,
                 )
+
+
+LEFT_OVER = """
+from aivideoapi_core.sandbox import Reply
+
+def test_asks_too_little(aivideoapi_sandbox):
+    aivideoapi_sandbox.enqueue(Reply("never asked for"))
+
+def test_says_that_it_is_meant(aivideoapi_sandbox):
+    aivideoapi_sandbox.enqueue(Reply("never asked for"))
+    assert aivideoapi_sandbox.unused == [Reply("never asked for")]
+    aivideoapi_sandbox.reset()
+"""
+
+
+def test_the_fixture_fails_for_a_script_that_is_not_used(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(LEFT_OVER)
+    result = pytester.runpytest_inprocess("-q", "-p", "no:cacheprovider")
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(["*scripted, but never asked for: Reply(text='never asked for'*"])
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [("ratelimit", "do you mean 'rate_limit_e"), ("teapot", "there are api_error, authentication_error")],
+)
+def test_an_error_that_does_not_exist_is_not_scripted(code: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Fault.error(code)
+    assert Fault.error(code, status=418).code == code
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_answers_come_at_the_pace_asked_for(stream: bool) -> None:
+    """10 tokens at 100 a second after 0.05 seconds: at least 0.15 seconds."""
+    entries: list[str] = []
+    with Sandbox(
+        tokens_per_s=100, first_token_s=0.05, on_answer=lambda entry: entries.append(entry.line())
+    ) as box:
+        box.enqueue(Reply("one two three", usage={"input_tokens": 5, "output_tokens": 10}))
+        body = {
+            "model": "claude-sonnet-4-6",
+            "stream": stream,
+            "messages": [{"role": "user", "content": "Count"}],
+        }
+        headers = {"authorization": f"Bearer {box.api_key}"}
+        reply = httpx.post(f"{box.url}/v1/messages", json=body, headers=headers)
+    assert reply.elapsed.total_seconds() >= 0.05 if stream else 0.15
+    assert entries == [
+        f"ok  claude-sonnet-4-6  {'stream' if stream else 'whole'}  5 in, 10 out  0.016500 credits"
+    ]
+
+
+@pytest.mark.parametrize("pace", ["0", "-1"])
+def test_a_pace_that_is_none(pace: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--port", "0", f"--pace={pace}"])
+    assert "tokens_per_s must be more than 0" in capsys.readouterr().err

@@ -351,7 +351,7 @@ def valid(value: Any, schema: dict[str, Any]) -> bool:
             )
         case _:
             return isinstance(value, dict) and all(
-                valid(value[name], child) for name, child in schema["properties"].items()
+                name in value and valid(value[name], child) for name, child in schema["properties"].items()
             )
 
 

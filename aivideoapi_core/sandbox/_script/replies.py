@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Any, Final, Literal
+
+from aivideoapi_core.sandbox._platform.errors import OFFICIAL_ERRORS, PLATFORM_ERRORS
 
 CreditsAt = Literal["message_start", "message_delta", "usage", "message_stop", "event"]
 UsageAt = Literal["both", "start", "delta", "none"]
@@ -100,7 +103,15 @@ class Fault:
         """An error response: a platform code, an official type, or an integer code.
 
         ``{key}`` inside ``message`` is replaced by the key that was sent, as careless servers do.
+        Raises ``ValueError`` for a name in neither table, unless ``status`` says how to answer with it.
         """
+        known = {*PLATFORM_ERRORS, *OFFICIAL_ERRORS}
+        if isinstance(code_or_type, str) and code_or_type not in known and status is None:
+            near = get_close_matches(code_or_type, known, n=1)
+            advice = f"do you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}"
+            raise ValueError(
+                f"there is no error {code_or_type!r}; {advice} (status=... lets any name through)"
+            )
         all_headers = dict(headers or {})
         if retry_after is not None:
             all_headers["retry-after"] = str(retry_after)

@@ -27,7 +27,14 @@ from aivideoapi_core.sandbox._script.headers import scripted_by_headers
 from aivideoapi_core.sandbox._script.replies import Fault, Reply, Scripted
 from aivideoapi_core.sandbox._server.books import MICRO, Ledger, LedgerEntry
 from aivideoapi_core.sandbox._server.compose import blocks_of, finish, limited, scripted_stop
-from aivideoapi_core.sandbox._server.plan import Plan, answer_plan, answerless_plan, broken_plan, json_plan
+from aivideoapi_core.sandbox._server.plan import (
+    Plan,
+    answer_plan,
+    answerless_plan,
+    broken_plan,
+    json_plan,
+    paced,
+)
 from aivideoapi_core.sandbox._server.render import Answer
 from aivideoapi_core.sandbox._server.tokens import (
     Cache,
@@ -82,6 +89,9 @@ class Config:
     validate: bool = True
     record_limit: int | None = None
     seed: str | None = None
+    tokens_per_s: float | None = None
+    first_token_s: float = 0.0
+    on_answer: Callable[[LedgerEntry], None] | None = None
     clock: Callable[[], float] = time.monotonic
 
 
@@ -124,6 +134,12 @@ class App:
                 raise TypeError(f"enqueue takes Reply and Fault objects, not {type(item).__name__}")
         with self._lock:
             self._script.extend(items)
+
+    @property
+    def unused(self) -> list[Scripted]:
+        """What was scripted and not asked for yet, in order."""
+        with self._lock:
+            return list(self._script)
 
     @property
     def requests(self) -> list[RecordedRequest]:
@@ -233,6 +249,13 @@ class App:
             plan = answerless_plan(scripted, request_id=request_id, key=key)
         if plan is None:
             plan, answer, charge = self._answered(body, rules, scripted, key=key, request_id=request_id)
+        if answer is not None and not isinstance(scripted, Fault):
+            plan = paced(
+                plan,
+                int(answer.usage.get("output_tokens") or 0),
+                tokens_per_s=self.config.tokens_per_s,
+                first_token_s=self.config.first_token_s,
+            )
         if wait_s:
             plan = _delayed(plan, wait_s)
         self._book(plan, answer, charge, body=body, stream=stream, key=key, request_id=request_id)
@@ -341,25 +364,27 @@ class App:
             outcome=plan.outcome,
         )
         self.ledger.add(entry, key=key)
+        if self.config.on_answer is not None:
+            self.config.on_answer(entry)
 
     def _book_refusal(self, request_id: str, body: Any, error: SandboxError) -> None:
         model = body.get("model") if isinstance(body, dict) else None
         known = isinstance(model, str)
-        self.ledger.add(
-            LedgerEntry(
-                request_id=request_id,
-                message_id=None,
-                model=model if known else None,
-                route=_route_name(model) if isinstance(model, str) else None,
-                stream=_streams(body) if isinstance(body, dict) and known else None,
-                usage=None,
-                credits_micro=0,
-                credits_reported=None,
-                charged=False,
-                outcome=f"error:{error.code}",
-            ),
-            key="",
+        entry = LedgerEntry(
+            request_id=request_id,
+            message_id=None,
+            model=model if known else None,
+            route=_route_name(model) if isinstance(model, str) else None,
+            stream=_streams(body) if isinstance(body, dict) and known else None,
+            usage=None,
+            credits_micro=0,
+            credits_reported=None,
+            charged=False,
+            outcome=f"error:{error.code}",
         )
+        self.ledger.add(entry, key="")
+        if self.config.on_answer is not None:
+            self.config.on_answer(entry)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,16 @@ class LedgerEntry:
     charged: bool
     outcome: str
 
+    def line(self) -> str:
+        """The entry in one line, for people: outcome, model, tokens, charge; nothing that was said."""
+        parts = [self.outcome, self.model or "-", "stream" if self.stream else "whole"]
+        if self.usage is not None:
+            counts = (self.usage.get("input_tokens"), self.usage.get("output_tokens"))
+            parts.append(f"{counts[0] or 0} in, {counts[1] or 0} out")
+        if self.credits_micro is not None:
+            parts.append(f"{Decimal(self.credits_micro) / MICRO:.6f} credits")
+        return "  ".join(parts)
+
 
 def reported_credits(credits_micro: int) -> Decimal:
     """The exact charge in credits, cut (not rounded) to two decimals, as the platform reports it."""

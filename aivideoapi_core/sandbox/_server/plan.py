@@ -93,6 +93,18 @@ def answer_plan(answer: Answer, *, stream: bool) -> Plan:
     return Plan(headers=headers, body=(body,), content_length=len(body), charged=True)
 
 
+def paced(plan: Plan, tokens: int, *, tokens_per_s: float | None, first_token_s: float) -> Plan:
+    """``plan`` at the speed of a model: the first token after ``first_token_s``, then so many a second."""
+    if tokens_per_s is None and not first_token_s:
+        return plan
+    rest_s = tokens / tokens_per_s if tokens_per_s else 0.0
+    if plan.content_length is not None:  # a whole reply comes when its last token is there
+        return replace(plan, wait_s=plan.wait_s + first_token_s + rest_s)
+    body = tuple(plan.body)
+    pause_s = max(plan.pause_s, rest_s / len(body))
+    return replace(plan, wait_s=plan.wait_s + first_token_s, body=body, pause_s=pause_s)
+
+
 def answerless_plan(fault: Fault, *, request_id: str, key: str) -> Plan | None:
     """The plan of a fault that needs no answer behind it; ``None`` for the others."""
     match fault.kind:
