@@ -95,12 +95,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._inbound.balance import Balance
     from aivideoapi_core._inbound.call_readings import read_call
     from aivideoapi_core._inbound.reader import ReplyHead, StreamReader, events_of, parse_body
-    from aivideoapi_core._inbound.recovered_calls import (
-        ForcedCall,
-        forced_call,
-        ignored_error,
-        settle_text,
-    )
+    from aivideoapi_core._inbound.recovered_calls import ForcedCall, forced_call, recover_call, settle_text
     from aivideoapi_core._inbound.sse import ServerSentEvent, SSEDecoder
     from aivideoapi_core._metering.estimate import CreditsEstimate, estimate_credits
     from aivideoapi_core._metering.record import CallRecord, Outcome, may_be_billed
@@ -129,7 +124,7 @@ _LATER: Final = {
         "_metering.estimate": "CreditsEstimate estimate_credits",
         "_http.pools": "Timeout",
         "_stores.ledger": "LedgerStore SpendLedger",
-        "_inbound.recovered_calls": "ForcedCall forced_call ignored_error settle_text",
+        "_inbound.recovered_calls": "ForcedCall forced_call recover_call settle_text",
         "_inbound.call_readings": "read_call",
         "_inbound.reader": "ReplyHead StreamReader events_of parse_body",
         "_metering.record": "CallRecord Outcome may_be_billed",
@@ -263,7 +258,6 @@ __all__ = [
     "estimate_text_tokens",
     "events_of",
     "forced_call",
-    "ignored_error",
     "is_loopback_url",
     "known_models",
     "max_input_tokens",
@@ -276,6 +270,7 @@ __all__ = [
     "prices_of",
     "read_call",
     "read_usage",
+    "recover_call",
     "redact",
     "resolve_api_key",
     "resolve_base_url",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic
+from typing import TYPE_CHECKING, Any, Final, Generic, cast
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.instrumentation import (  # type: ignore[attr-defined]  # its documented place
@@ -27,6 +27,7 @@ from llamaindex_aivideoapi._outbound.tools import tool_selections
 from llamaindex_aivideoapi._outbound.with_tools import prepare_call, prepare_required_call
 
 if TYPE_CHECKING:
+    from aivideoapi_core import Message
     from llamaindex_aivideoapi.base import AIVideoAPI
 
 dispatcher = get_dispatcher(__name__)
@@ -66,7 +67,7 @@ class Plan(Generic[Model]):
         try:
             return self.unwrapped(self.output_cls.model_validate_json(text))  # type: ignore[no-any-return]  # as wanted
         except ValidationError as error:
-            found = None if self.by_tool else self._in_words(text)
+            found = None if self.by_tool else self._in_words(response)
             if found is not None:
                 return self.unwrapped(found)  # type: ignore[no-any-return]  # as wanted
             raise ValueError(
@@ -86,16 +87,17 @@ class Plan(Generic[Model]):
             text=text,
         )
 
-    def _in_words(self, text: str) -> Model | None:
+    def _in_words(self, response: ChatResponse) -> Model | None:
         """The object, where a server that does not keep to the schema put words or a fence around it."""
-        from aivideoapi_core import read_call
+        from aivideoapi_core import recover_call
 
         schema = self.output_cls.model_json_schema()
-        found = read_call(text, {str(schema.get("title") or self.output_cls.__name__): schema})
+        message = cast("Message", response.raw)
+        found = recover_call(message, {str(schema.get("title") or self.output_cls.__name__): schema})
         if found is None:
             return None
         try:
-            return self.output_cls.model_validate(found[1])
+            return self.output_cls.model_validate(found["content"][-1]["input"])
         except ValidationError:
             return None
 

@@ -54,7 +54,7 @@ class ForcedCall:
             _warn_once(model)
             return recovered
         if self.ignored_before:
-            raise ignored_error(message, self.tools, again=True)
+            raise _ignored_twice(message, self.tools)
         return cast("Message", {**message, IGNORED: True})
 
 
@@ -120,13 +120,12 @@ def text_of(content: Sequence[ContentBlock]) -> str:
     return "".join(block.get("text") or "" for block in content if block.get("type") == "text")
 
 
-def ignored_error(message: Message, tools: Tools, *, again: bool = False) -> ToolChoiceIgnoredError:
-    """The error for a reply that should have called one of ``tools``, with what it says instead."""
+def _ignored_twice(message: Message, tools: Tools) -> ToolChoiceIgnoredError:
+    """The error for the second reply that should have called one of ``tools``, with what it says instead."""
     names = " or ".join(repr(name) for name in tools)
-    twice = ", for the second time in this run" if again else ""
     text = text_of(message["content"])
     return ToolChoiceIgnoredError(
-        f"a call of {names} was forced, and the reply holds none that can be read{twice} "
+        f"a call of {names} was forced, and the reply holds none that can be read, for the second time in this run "
         f"(stop_reason {message['stop_reason']!r}). It says: {text[:2000]!r}",
         text=text,
     )

@@ -6,6 +6,8 @@ import json
 from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aivideoapi_core import Message, ToolChoiceIgnoredError
 from aivideoapi_core._inbound import recovered_calls
@@ -346,3 +348,27 @@ def test_one_warning_for_each_model(
     for model in ("a", "a", "b"):
         ForcedCall(tools={"count": COUNT}).settle(_message(BARE), model=model)
     assert [str(warning.message).split()[0] for warning in recwarn] == ["a", "b"]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=12,
+)
+ROOTS = st.lists(JSON, max_size=3) | st.dictionaries(st.text(max_size=4), JSON, max_size=3)
+WORDS = st.text("abc .,:;-!?\n`~<>/()", max_size=12)
+
+
+@given(st.lists(st.tuples(WORDS, ROOTS, st.sampled_from([None, 1])), max_size=4), WORDS)
+def test_values_among_words_are_all_found(parts: list[tuple[str, Any, int | None]], end: str) -> None:
+    text = "".join(f"{words}{json.dumps(value, indent=indent)}" for words, value, indent in parts) + end
+    assert json_values(text) == [value for _, value, _ in parts]
+
+
+@given(st.text('[]{}:,"\\\\ntrue01.-e \n', max_size=40))
+def test_whatever_is_found_is_json_and_whole(text: str) -> None:
+    end = 0
+    for start, stop in JSONScanner(text).scan():
+        assert start >= end
+        assert isinstance(json.loads(text[start:stop], strict=False), (dict, list))
+        end = stop

@@ -389,3 +389,13 @@ def test_json_is_not_held_back(sandbox: Sandbox, tools: list[Any]) -> None:
     bound = _model(sandbox, DIRECT).bind_tools(tools).bind(response_format=FORMAT)
     sandbox.enqueue(Reply(' {"n": 1}', pieces=1))
     assert [chunk.text for chunk in bound.stream("x") if chunk.text.strip()] == [" {", *'"n":', "1", "}"]
+
+
+@pytest.mark.parametrize("model", [NATIVE, DIRECT])
+@pytest.mark.parametrize("method", ["function_calling", "json_schema"])
+@pytest.mark.parametrize("text", ['[{"n": 1}, {"n": 2}]', '```json\n[{"n": 1}, {"n": 2}]\n```', 'Sure: {"value": [{"n": 1}, {"n": 2}]}'])  # fmt: skip
+def test_a_list_that_was_to_be_wrapped(sandbox: Sandbox, text: str, method: Any, model: str) -> None:
+    structured: Any = _model(sandbox, model).with_structured_output(list[Count], method=method)  # type: ignore[arg-type]  # ours takes it
+    sandbox.enqueue(*[Reply(text)] * 2)
+    assert structured.invoke("x") == [Count(n=1), Count(n=2)]
+    assert list(structured.stream("x"))[-1] == [Count(n=1), Count(n=2)]

@@ -13,7 +13,7 @@ from llama_index.core.base.llms.types import ChatMessage, TextBlock, ToolCallBlo
 from llama_index.core.program.function_program import FunctionCallingProgram
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 
 from aivideoapi_core import ToolChoiceIgnoredError
 from aivideoapi_core.sandbox import Reply, Sandbox
@@ -241,3 +241,21 @@ def test_one_call_may_say_what_its_route_honours(sandbox: Sandbox) -> None:
     sandbox.enqueue(Reply(tool_uses=[{"name": "count", "input": {"n": 1}}]))
     llm.chat_with_tools(TOOLS, "x", tool_required=True, honours_tool_choice=True)
     assert sandbox.requests[-1].body["tool_choice"]["type"] == "any"
+
+
+class Counts(RootModel[list[Count]]):
+    """Several counts."""
+
+
+@pytest.mark.parametrize("model", [NATIVE, DIRECT])
+@pytest.mark.parametrize("text", ['[{"n": 1}, {"n": 2}]', '```json\n[{"n": 1}, {"n": 2}]\n```', 'Sure: {"value": [{"n": 1}, {"n": 2}]}'])  # fmt: skip
+def test_a_list_that_was_to_be_wrapped(sandbox: Sandbox, text: str, model: str) -> None:
+    sandbox.enqueue(Reply(text))
+    found = _llm(sandbox, model).structured_predict(Counts, ASK, things="x")
+    assert found == Counts([Count(n=1), Count(n=2)])
+
+
+def test_an_object_in_words_that_were_cut_is_left(sandbox: Sandbox) -> None:
+    sandbox.enqueue(Reply('Perhaps {"n": 1}, but', stop_reason="max_tokens"))
+    with pytest.raises(ValueError, match="max_tokens"):
+        _llm(sandbox, DIRECT).structured_predict(Count, ASK, things="x")
