@@ -110,6 +110,7 @@ def check_settings(environ: Mapping[str, str]) -> Iterator[Finding]:
         InvalidInputError,
         resolve_api_key,
         resolve_base_url,
+        resolve_engine,
     )
 
     try:
@@ -135,6 +136,12 @@ def check_settings(environ: Mapping[str, str]) -> Iterator[Finding]:
     else:
         source = BASE_URL_ENV if environ.get(BASE_URL_ENV) else "the platform"
         yield Finding(Verdict.GOOD, "base URL", f"{url} ({source})")
+    try:
+        yield Finding(
+            Verdict.GOOD, "HTTP engine", f"{resolve_engine(None)} for asynchronous calls, else httpx"
+        )
+    except InvalidInputError as error:
+        yield Finding(Verdict.WRONG, "HTTP engine", *str(error).split("; ", 1))
     for name in _PROXIES:
         if environ.get(name) or environ.get(name.lower()):
             yield Finding(Verdict.NOTE, name, "is set, and used for every call")

@@ -90,6 +90,7 @@ from aivideoapi_core._version import __version__
 if TYPE_CHECKING:
     from aivideoapi_core._http.async_client import AsyncMessagesClient, AsyncMessageStream
     from aivideoapi_core._http.client import MessagesClient, MessageStream
+    from aivideoapi_core._http.engines import resolve_engine
     from aivideoapi_core._http.exchange import DEFAULT_TIMEOUT
     from aivideoapi_core._http.pools import Timeout
     from aivideoapi_core._inbound.balance import Balance
@@ -132,6 +133,7 @@ _LATER: Final = {
         "_inbound.sse": "ServerSentEvent SSEDecoder",
         "_metering.summary": "CreditsSummary CreditsTotals SpendTracker count_cache_hit track_spend",
         "_metering.token_estimate": "estimate_input_tokens estimate_text_tokens",
+        "_http.engines": "resolve_engine",
         "_http.exchange": "DEFAULT_TIMEOUT",
         "_inbound.balance": "Balance",
     }.items()
@@ -274,6 +276,7 @@ __all__ = [
     "redact",
     "resolve_api_key",
     "resolve_base_url",
+    "resolve_engine",
     "route_of",
     "settle_text",
     "spend_tags",

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from aivideoapi_core._errors import AIVideoAPIError, InvalidInputError
 from aivideoapi_core._http.attempts import Attempts
+from aivideoapi_core._http.engines import resolve_engine
 from aivideoapi_core._http.exchange import Exchange, body_limit
 from aivideoapi_core._http.leftovers import end, sweep
 from aivideoapi_core._http.loop_pools import LoopPools
@@ -54,8 +55,9 @@ def _async_pieces(response: httpx.Response) -> AsyncIterable[bytes]:
     return cast("httpx.AsyncByteStream", response.stream)
 
 
-def _new_pool(base_url: str, number: int) -> AsyncPool:
-    return own_async_pool(base_url, _WARM_LANE_LIMITS if number < _WARM_LANES else _COLD_LANE_LIMITS)
+def _new_pool(base_url: str, engine: str, number: int) -> AsyncPool:
+    limits = _WARM_LANE_LIMITS if number < _WARM_LANES else _COLD_LANE_LIMITS
+    return own_async_pool(base_url, limits, engine=engine)
 
 
 def _check_loop() -> None:
@@ -80,14 +82,18 @@ class AsyncMessagesClient:
         *,
         api_key: str | SecretStr | None = None,
         http_client: httpx.AsyncClient | None = None,
+        http_engine: str | None = None,
         **settings: Any,
     ) -> None:
-        """``settings`` are those of ``Exchange``. Raises ``InvalidInputError``."""
+        """``http_engine``: ``auto``, ``httpx`` or ``aiohttp``, what carries requests where no ``http_client`` does;
+        ``settings`` are those of ``Exchange``. Raises ``InvalidInputError``.
+        """
         api_key = as_secret(api_key)  # a traceback that shows local variables must not show the key
         self._exchange = Exchange(api_key=api_key, **settings)
         self._given = checked_client(http_client, httpx.AsyncClient)
         self._given_pool = None if self._given is None else given_async_pool(self._given)
-        self._pools = LoopPools(functools.partial(_new_pool, self.base_url))
+        engine = resolve_engine(http_engine)
+        self._pools = LoopPools(functools.partial(_new_pool, self.base_url, engine))
 
     @property
     def base_url(self) -> str:

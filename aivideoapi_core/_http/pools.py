@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import functools
 import ssl
-import types
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 from urllib.request import getproxies
@@ -21,6 +20,7 @@ from urllib.request import getproxies
 import httpx
 
 from aivideoapi_core._errors import InvalidInputError
+from aivideoapi_core._http.engines import httpx_is_intercepted, is_replaced
 from aivideoapi_core._http.target import is_loopback_url
 
 Timeout: TypeAlias = float | httpx.Timeout | None
@@ -59,21 +59,33 @@ def own_pool(base_url: str, limits: httpx.Limits) -> Pool:
     return Pool(send, transport.close)
 
 
-def own_async_pool(base_url: str, limits: httpx.Limits) -> AsyncPool:
-    """The asynchronous twin of ``own_pool``."""
+def own_async_pool(base_url: str, limits: httpx.Limits, *, engine: str = "httpx") -> AsyncPool:
+    """The asynchronous twin of ``own_pool``, on one of the ``engines``."""
     if _may_be_proxied(base_url):
         return given_async_pool(httpx.AsyncClient(verify=_authorities(), limits=limits))
-    transport = httpx.AsyncHTTPTransport(verify=_context(base_url), limits=limits)
-    watched = functools.cache(
-        lambda: given_async_pool(httpx.AsyncClient(transport=transport, trust_env=False))
-    )
+    plain = httpx.AsyncHTTPTransport(verify=_context(base_url), limits=limits)
+    fast = None if engine == "httpx" else _fast_transport(base_url, limits)
+    watched = functools.cache(lambda: given_async_pool(httpx.AsyncClient(transport=plain, trust_env=False)))
 
     def send(request: httpx.Request) -> Awaitable[httpx.Response]:
         if _is_watched(httpx.AsyncClient):
             return watched().send(request)
-        return transport.handle_async_request(request)
+        if fast is None or httpx_is_intercepted():
+            return plain.handle_async_request(request)
+        return fast.handle_async_request(request)
 
-    return AsyncPool(send, transport.aclose, transport)
+    async def aclose() -> None:
+        await plain.aclose()
+        if fast is not None:
+            await fast.aclose()
+
+    return AsyncPool(send, aclose, plain)
+
+
+def _fast_transport(base_url: str, limits: httpx.Limits) -> httpx.AsyncBaseTransport:
+    from aivideoapi_core._http.aiohttp_transport import AiohttpTransport  # 0.1 s, for those who have it
+
+    return AiohttpTransport(verify=_context(base_url), limits=limits)
 
 
 def given_pool(client: httpx.Client) -> Pool:
@@ -134,8 +146,7 @@ def _own_auth(client: httpx.Client | httpx.AsyncClient) -> dict[str, Any]:
 
 def _is_watched(client: type[httpx.Client | httpx.AsyncClient]) -> bool:
     """Whether somebody has replaced ``send`` of httpx's clients in order to see what is sent."""
-    send = client.send
-    return type(send) is not types.FunctionType or send.__code__.co_filename != _CLIENT_FILE
+    return is_replaced(client.send, file=_CLIENT_FILE)
 
 
 _CLIENT_FILE: Final = httpx.Client.build_request.__code__.co_filename

@@ -279,13 +279,15 @@ def test_a_request_that_fails_leaves_no_load() -> None:
 
 def connections(pool: AsyncPool) -> list[Any]:
     """Those that are open, in httpx's transport, where nothing public shows them."""
-    transport = pool.aclose.__self__  # type: ignore[attr-defined]  # a method of the transport
-    found: list[Any] = transport._pool.connections
+    assert isinstance(pool.transport, httpx.AsyncHTTPTransport)
+    found: list[Any] = pool.transport._pool.connections  # type: ignore[assignment]
     return found
 
 
 async def test_many_streams_at_once_and_one_afterwards(sandbox: Sandbox) -> None:
-    async with AsyncMessagesClient(api_key=sandbox.api_key, base_url=sandbox.url) as client:
+    async with AsyncMessagesClient(
+        api_key=sandbox.api_key, base_url=sandbox.url, http_engine="httpx"
+    ) as client:
 
         async def text() -> str:
             async with client.stream(payload(stream=True)) as stream:
@@ -306,7 +308,7 @@ async def test_a_dropped_client_is_closed_by_its_loop_and_not_by_the_garbage_col
     sandbox: Sandbox,
 ) -> None:
     """Sockets that the collector closes leave their numbers to others, whose readers are then taken away."""
-    client = AsyncMessagesClient(api_key=sandbox.api_key, base_url=sandbox.url)
+    client = AsyncMessagesClient(api_key=sandbox.api_key, base_url=sandbox.url, http_engine="httpx")
     await client.create(payload())
     (pool,) = client._pools
     (connection,) = connections(pool)

@@ -119,7 +119,8 @@ def test_errors_and_logs(
         assert "canary" not in text, text[max(0, text.index("canary") - 300) :][:600]
     if fault.kind != "redirect":  # httpcore itself logs the headers of replies
         assert "canary" not in logged()
-    assert "send_request_headers" in logged(), "the log of httpcore was looked at"
+    if make_call is call:  # asynchronous calls may go another way than over httpcore, which logs nothing
+        assert "send_request_headers" in logged(), "the log of httpcore was looked at"
 
 
 @pytest.mark.parametrize("key", [CANARY, OTHER_CANARY])
