@@ -150,9 +150,7 @@ class Conversation:
         is_error: bool = False,
     ) -> None:
         """Take a tool's result. ``call`` is the id as the call gave it; without one, ``name`` and order decide."""
-        block: Block = {"type": "tool_result", "tool_use_id": call, "content": content}
-        if is_error:
-            block["is_error"] = True
+        block: Block = {"type": "tool_result", "tool_use_id": call, "content": content, "is_error": is_error}
         self._take_result(block, call, name, at)
 
     def cache_point(self, mark: Any, *, at: int) -> None:

@@ -38,6 +38,8 @@ _STARTS: Final = (
 )
 _HEAD_CHARACTERS: Final = 32
 """So many characters of base64 say the type; a multiple of four, so that they decode alone."""
+_LONGEST_START: Final = 200
+"""Characters of a data URI before its data, at most."""
 _URL_SAFE: Final = str.maketrans("-_", "+/")
 _DATA_URI: Final = re.compile(r"data:(?P<type>[^;,]*)(?P<parameters>[^,]*),", re.IGNORECASE)
 _WEB: Final = ("https://", "http://")
@@ -166,6 +168,11 @@ def block_at(url: str, kind: str, declared: str | None = None) -> dict[str, Any]
     """
     if url[:5].lower() == "data:":
         found, data = split_data_uri(url)
+        head = base64.b64decode(data[:_HEAD_CHARACTERS])
+        if kind == "image" and ";base64," not in url[:_LONGEST_START].lower() and not media_type_of(head):
+            raise InvalidInputError(
+                f"has a data URI of type {found!r} that is not 'data:<type>;base64,<data>'"
+            )
         return (image_block if kind == "image" else document_block)(data, found or declared)
     if not url.lower().startswith(_WEB):
         raise InvalidInputError(f"has the URL {url[:80]!r}; use an https URL or a data URI")

@@ -14,6 +14,8 @@ from typing import Any, Final
 from pydantic_core import PydanticSerializationError, to_json
 
 _LONGEST_NAME: Final = 300
+_LONGEST_DATA: Final = 1_000
+"""A longer string without a blank is no text: a picture that another provider's tool made."""
 _NOT_SAID: Final = ("encrypted", "signature", "obfuscat")
 """Parts of the names of fields that only a machine reads."""
 
@@ -128,6 +130,10 @@ def _readable(value: Any) -> Any:
         }
     if isinstance(value, (list, tuple)):
         return [_readable(item) for item in value]
+    if isinstance(value, bytes) or (
+        isinstance(value, str) and len(value) > _LONGEST_DATA and " " not in value
+    ):
+        return f"({len(value):,} characters of data)"
     return value
 
 

@@ -19,6 +19,8 @@ from aivideoapi_core import (
 from aivideoapi_core.adapter_kit import (
     ToolNames,
     forced_in_words,
+    limit_marks,
+    may_prefill,
     read_tool_choice,
     wire_choice,
     wire_tools,
@@ -150,7 +152,7 @@ def build_request(
         options["extra_body"] = extra_body
     if (stops := options.get("stop_sequences")) is not None:
         options["stop_sequences"] = [stops] if isinstance(stops, str) else list(stops) or None
-    system, turns = to_conversation(messages)
+    system, turns = to_conversation(messages, prefill=may_prefill(model, options.get("thinking")))
     if system is not None:
         options["system"] = system
     _add_tools(options)
@@ -169,6 +171,12 @@ def build_request(
     if honours_tool_choice is False and (words := forced_in_words(choice, options.get("tools") or ())):
         add_instruction(options, words[0])
         options["tool_choice"] = words[1]
+    options["tools"] = limit_marks(
+        tools=options.get("tools") or (),
+        system=options.get("system"),
+        messages=turns,
+        reserved=1 if options.get("cache_control") is not None else 0,
+    )
     payload = build_payload(model, turns, stream=stream, **options)
     return Request(
         payload=payload,

@@ -38,7 +38,8 @@ def use(given: Any = "a", name: str = "look", **more: Any) -> dict[str, Any]:
 
 
 def result(given: Any = "a", content: Any = "blue", **more: Any) -> dict[str, Any]:
-    return {"type": "tool_result", "tool_use_id": given, "content": content, **more}
+    block = {"type": "tool_result", "tool_use_id": given, "is_error": False, **more}
+    return {**block, "content": content} if content else block
 
 
 def image(**more: Any) -> dict[str, Any]:
@@ -167,7 +168,7 @@ CASES: list[Any] = [
     ),
     pytest.param(
         [("user", "hi"), ("assistant", [use(name="a.b/c")]), ("result", "a", "")],
-        [HI, assistant(use(name="a_b_c")), user({"type": "tool_result", "tool_use_id": "a"})],
+        [HI, assistant(use(name="a_b_c")), user(result(content=None))],
         id="names of another provider, an empty result",
     ),
     pytest.param(
@@ -227,7 +228,7 @@ CASES: list[Any] = [
     ),
     pytest.param(
         [("user", "hi"), ("assistant", [text("x"), thinking(cache_control=MARK), use()], OURS), ("result", "a", [text("", cache_control=MARK)])],
-        [HI, assistant(text("x", cache_control=MARK), thinking(), use(cache_control=MARK)), user({"type": "tool_result", "tool_use_id": "a"})],
+        [HI, assistant(text("x", cache_control=MARK), thinking(), use(cache_control=MARK)), user(result(content=None))],
         id="breakpoints of blocks that cannot carry one",
     ),
 ]  # fmt: skip

@@ -307,14 +307,6 @@ CONVERSATIONS = [
     pytest.param(
         [
             HumanMessage("Look."),
-            AIMessage("", tool_calls=[{**CALL, "id": "call|1:2"}]),
-            ToolMessage("Sunny.", tool_call_id="call|1:2"),
-        ],
-        id="a tool id that the wire refuses",
-    ),
-    pytest.param(
-        [
-            HumanMessage("Look."),
             AIMessage(
                 [
                     _text("Let me look."),

@@ -87,7 +87,11 @@ def _in_blocks(content: Any) -> Any:
     if isinstance(content, str):
         return [{"type": "text", "text": content}]
     return [
-        {**block, "content": _in_blocks(block["content"])}
+        {
+            name: value
+            for name, value in {**block, "content": _in_blocks(block["content"])}.items()
+            if name != "is_error"
+        }
         if block["type"] == "tool_result" and block.get("content") and not block.get("is_error")
         else block
         for block in content
@@ -301,8 +305,8 @@ def test_tool_results_with_everything() -> None:
             ],
         },
         {"type": "tool_result", "tool_use_id": "b", "content": "boom", "is_error": True},
-        {"type": "tool_result", "tool_use_id": "c"},
-        {"type": "tool_result", "tool_use_id": "d"},
+        {"type": "tool_result", "tool_use_id": "c", "is_error": False},
+        {"type": "tool_result", "tool_use_id": "d", "is_error": False},
     ]  # fmt: skip
 
 

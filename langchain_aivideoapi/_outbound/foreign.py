@@ -1,0 +1,95 @@
+"""Blocks that only other providers' histories have, as blocks that we know: Bedrock's by key, Google's by type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+Block = dict[str, Any]
+
+
+def _cache_point(value: Any) -> Block:
+    """Bedrock's cache point marks what stands before it."""
+    return {"type": "text", "text": "", "cache_control": {"type": "ephemeral"}}
+
+
+def _reasoning(value: Any) -> Block | None:
+    inner = value.get("reasoningText", value) if isinstance(value, Mapping) else {"text": value}
+    return {"type": "reasoning_content", "reasoning_content": inner}
+
+
+def _guarded(value: Any) -> Block:
+    inner = value.get("text", value) if isinstance(value, Mapping) else value
+    return {"type": "text", "text": inner.get("text") if isinstance(inner, Mapping) else inner}
+
+
+def _cited(value: Any) -> Block:
+    parts = value.get("content") if isinstance(value, Mapping) else None
+    texts = [part.get("text") or "" for part in parts or () if isinstance(part, Mapping)]
+    return {"type": "text", "text": "".join(texts)}
+
+
+def _tool_use(value: Mapping[str, Any]) -> Block:
+    return {
+        "type": "tool_use",
+        "id": value.get("toolUseId"),
+        "name": value.get("name"),
+        "input": value.get("input"),
+    }
+
+
+def _tool_result(value: Mapping[str, Any]) -> Block:
+    result = {"type": "tool_result", "tool_use_id": value.get("toolUseId"), "content": value.get("content")}
+    return {**result, "is_error": True} if value.get("status") == "error" else result
+
+
+def _file(kind: str) -> Callable[[Mapping[str, Any]], Block]:
+    """An image or a document in Bedrock's form: a format and the bytes."""
+
+    def read(value: Mapping[str, Any]) -> Block:
+        source = value.get("source") or {}
+        form, link = str(value.get("format") or ""), (source.get("s3Location") or {}).get("uri")
+        mime_type = f"image/{form}" if kind == "image" else None
+        block = {"type": kind, "mime_type": mime_type, "name": value.get("name"), "url": link}
+        return {**block, "base64": source.get("bytes")}
+
+    return read
+
+
+BY_KEY: Final[Mapping[str, Callable[[Any], Block | None]]] = {
+    "cachePoint": _cache_point,
+    "cache_point": _cache_point,
+    "reasoningContent": _reasoning,
+    "guardContent": _guarded,
+    "citationsContent": _cited,
+    "toolUse": _tool_use,
+    "toolResult": _tool_result,
+    "image": _file("image"),
+    "document": _file("file"),
+    "video": lambda value: {**_file("video")(value), "type": "video"},
+}
+"""Bedrock's blocks have no type: their only key is the kind."""
+
+
+def _by(key: str, read: Callable[[Any], Block | None]) -> Callable[[Mapping[str, Any]], Block | None]:
+    return lambda item: read(item.get(key))
+
+
+def _google_code(item: Mapping[str, Any]) -> Block | None:
+    """Code that another provider's tool ran, or what came of it: told as text, as nobody here can run it."""
+    text = item.get("executable_code") or item.get("code_execution_result")
+    text = text.get("code") or text.get("output") if isinstance(text, Mapping) else text
+    return {"type": "text", "text": f"```\n{text}\n```"} if isinstance(text, str) and text.strip() else None
+
+
+FOREIGN: Final[Mapping[str, Callable[[Mapping[str, Any]], Block | None]]] = {
+    "cachePoint": _by("cachePoint", _cache_point),
+    "cache_point": _by("cache_point", _cache_point),
+    "guard_content": _by("guard_content", _guarded),
+    "guardContent": _by("guardContent", _guarded),
+    "citations_content": _by("citations_content", _cited),
+    "citationsContent": _by("citationsContent", _cited),
+    "executable_code": _google_code,
+    "code_execution_result": _google_code,
+}
+"""What langchain-aws and langchain-google make of theirs."""
