@@ -31,6 +31,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
+    from pydantic import ValidationError
+
     from aivideoapi_core._received import Message
 
 
@@ -287,3 +289,15 @@ def advice_for_name(name: str, known: Iterable[str]) -> str:
 
     close = get_close_matches(name, sorted(known), n=1)
     return f"did you mean {close[0]!r}?" if close else "check the spelling."
+
+
+def own_error(error: ValidationError) -> AIVideoAPIError | None:
+    """Our own error among those that pydantic collected while a model was made, if there is one.
+
+    Pydantic takes every ``ValueError`` of a validator for its own; the adapters hand ours on.
+    """
+    for each in error.errors(include_url=False, include_input=False):
+        found = each.get("ctx", {}).get("error")
+        if isinstance(found, AIVideoAPIError):
+            return found
+    return None

@@ -17,6 +17,7 @@ from pydantic import (
     Field,
     PrivateAttr,
     SecretStr,
+    ValidationError,
     field_serializer,
     field_validator,
     model_validator,
@@ -28,12 +29,14 @@ from aivideoapi_core import (
     AsyncHTTPClientField,
     BudgetField,
     HTTPClientField,
+    InvalidInputError,
     LedgerField,
     ModelPrices,
     RetryPolicy,
     TimeoutField,
-    advice_for_name,
 )
+from aivideoapi_core.adapter_kit import ArgumentNames, check_settings, check_thinking_shape, own_error
+from langchain_aivideoapi._errors import as_langchain
 from langchain_aivideoapi._inbound.fast import PROVIDER
 from langchain_aivideoapi._outbound.request import OTHER_NAMES, WIRE_OPTIONS, defaults_from_kwargs
 from langchain_aivideoapi._profiles import profile_of
@@ -77,14 +80,14 @@ class _Runtime:
 
 
 @functools.cache
-def _accepted(model: type[BaseChatModel]) -> frozenset[str]:
-    """The names of a model's arguments, with their other names."""
+def _accepted(model: type[BaseChatModel]) -> ArgumentNames:
+    """The names of a model's arguments, their other names among them."""
     names = set(model.model_fields)
     for field in model.model_fields.values():
         alias = field.validation_alias
         choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
         names.update(choice for choice in choices if isinstance(choice, str))
-    return frozenset(names)
+    return ArgumentNames(names, advice=OTHER_NAMES)
 
 
 class Settings(BaseChatModel):
@@ -182,16 +185,31 @@ class Settings(BaseChatModel):
         defer_build=True,  # the validator is made at first use, and never for this class itself
     )
 
+    def __init__(self, *args: Any, **fields: Any) -> None:
+        """Raises ``InvalidInputError`` for what could never be sent, ``ValidationError`` for values of other types."""
+        try:
+            super().__init__(*args, **fields)
+        except ValidationError as error:
+            ours = own_error(error)
+            if ours is None:
+                raise
+            raise as_langchain(ours) from None
+
     @model_validator(mode="before")
     @classmethod
     def _say_what_to_use(cls, values: Any) -> Any:
         """Names that ChatAnthropic has and we have not are mistakes with a known remedy, others nearly always typos."""
-        known = _accepted(cls)
-        unknown = sorted(values.keys() - known) if isinstance(values, dict) else []
-        advice = [f"{name!r}: {OTHER_NAMES.get(name) or advice_for_name(name, known)}" for name in unknown]
-        if advice:
-            raise ValueError(f"there is no argument {'; '.join(advice).rstrip('.')}")
+        names = _accepted(cls)
+        unknown = sorted(values.keys() - names.known) if isinstance(values, dict) else []
+        if unknown:
+            advice = [f"{name!r}: {names.advice_for(name)}" for name in unknown]
+            raise InvalidInputError(f"there is no argument {'; '.join(advice).rstrip('.')}")
         return values
+
+    @field_validator("thinking", mode="before")
+    @classmethod
+    def _check_thinking(cls, value: Any) -> Any:
+        return check_thinking_shape(value)
 
     @field_validator("stop", mode="before")
     @classmethod
@@ -222,7 +240,7 @@ class Settings(BaseChatModel):
     def _complete(self) -> Self:
         """Take key and address from the environment, and check all that can be checked without I/O."""
         self._read_environment()
-        defaults_from_kwargs(self.model_kwargs)
+        check_settings(self._defaults())
         self._sync_client()
         return self
 

@@ -28,7 +28,7 @@ from aivideoapi_core import (
     TimeoutField,
     model_info,
 )
-from aivideoapi_core.adapter_kit import excludes_forced_tools
+from aivideoapi_core.adapter_kit import check_thinking_shape, excludes_forced_tools
 from llamaindex_aivideoapi._tags import FRAMEWORK, current_tags
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class ModelSettings(FunctionCallingLLM):
         default=None,
         exclude=True,
         repr=False,
-        description="Default: AIVIDEOAPI_API_KEY, read at the first call.",
+        description="Default: AIVIDEOAPI_API_KEY, read when the model is made, and again at the first call.",
     )
     base_url: str | None = Field(
         default=None, description="With or without /v1. Default: AIVIDEOAPI_BASE_URL, then the platform."
@@ -207,6 +207,11 @@ class ModelSettings(FunctionCallingLLM):
     def _timeout_as_json(self, timeout: TimeoutField | None) -> float | dict[str, float | None] | None:
         """The four numbers of an ``httpx.Timeout``."""
         return timeout if timeout is None or isinstance(timeout, (int, float)) else timeout.as_dict()
+
+    @field_validator("thinking", mode="before")
+    @classmethod
+    def _check_thinking(cls, value: Any) -> Any:
+        return check_thinking_shape(value)
 
     @field_validator("timeout", mode="before")
     @classmethod

@@ -33,16 +33,19 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.prompts import PromptTemplate
+from pydantic import ValidationError
 
 from aivideoapi_core import (
     ToolChoiceIgnoredError,
     build_headers,
+    resolve_api_key,
     resolve_base_url,
 )
+from aivideoapi_core.adapter_kit import check_key_shape, check_settings, own_error
 from llamaindex_aivideoapi import _structured
 from llamaindex_aivideoapi._call import Call
 from llamaindex_aivideoapi._inbound.first_call import keep_first_call
-from llamaindex_aivideoapi._outbound.request import Request, build_request, unknown_argument
+from llamaindex_aivideoapi._outbound.request import Request, build_request, model_names
 from llamaindex_aivideoapi._outbound.tools import to_tools, tool_selections
 from llamaindex_aivideoapi._outbound.with_tools import (
     cache_tools,
@@ -75,15 +78,27 @@ class AIVideoAPI(ModelSettings):
         if "stop" in settings:
             stop = settings.pop("stop")
             settings.setdefault("stop_sequences", [stop] if isinstance(stop, str) else stop)
-        for name in settings:
-            if name not in type(self).model_fields:
-                raise unknown_argument(name, sorted(type(self).model_fields), place=type(self).__name__)
+        names = model_names(frozenset(type(self).model_fields))
+        for name in [*settings]:
+            known = names.canonical(name)
+            if known is None:
+                raise names.refuse(name, place=type(self).__name__, body="additional_kwargs")
+            if known != name:
+                settings.setdefault(known, settings.pop(name))
         if settings.get("additional_kwargs", {}) is None:
             del settings["additional_kwargs"]
-        super().__init__(model=model, **settings)
-        # A wrong address or header should be heard of here, not at the first call.
-        resolve_base_url(self.base_url, allow_http=self.allow_http)
+        try:
+            super().__init__(model=model, **settings)
+        except ValidationError as error:
+            ours = own_error(error)
+            if ours is None:
+                raise
+            raise ours from None
+        # A wrong address, key, header or number should be heard of here, not at the first call.
+        check_settings({name: getattr(self, name) for name in REQUEST_FIELDS})
+        base_url = resolve_base_url(self.base_url, allow_http=self.allow_http)
         build_headers(self.default_headers, betas=self.betas)
+        check_key_shape(resolve_api_key(self.api_key), base_url)
 
     @classmethod
     def class_name(cls) -> str:

@@ -53,7 +53,7 @@ def build_payload(
         raise InvalidInputError(f"extra_body must not set {sorted(clash)}; use the arguments of that name")
     thinking = given.pop("thinking", None)
     if thinking is not None:
-        body |= thinking_fields(info.route, thinking)
+        body |= thinking_fields(info.route, thinking, accepted=info.thinking)
     effort = given.pop("effort", None)
     if effort is not None:
         body["output_config"] = _with_effort(given.pop("output_config", {}), effort)

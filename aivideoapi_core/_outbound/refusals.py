@@ -11,7 +11,7 @@ from aivideoapi_core._catalogue.models import ModelInfo
 from aivideoapi_core._catalogue.routes import Route
 from aivideoapi_core._errors import InvalidInputError, UnsupportedOptionError
 from aivideoapi_core._outbound.server_calls import goes_on
-from aivideoapi_core._outbound.thinking import FORCED, thinking_is_on
+from aivideoapi_core._outbound.thinking import FORCED, check_thinking_shape, thinking_is_on
 
 TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 """What the wire accepts as a tool's name (match the whole name)."""
@@ -24,6 +24,12 @@ MIN_THINKING_TOP_P: Final = 0.95
 
 _IMAGE_TYPES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _ROLES: Final = frozenset({"user", "assistant", "system"})
+
+
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Raise ``InvalidInputError`` for a setting of a model that no call could send, whatever its route."""
+    _check_numbers(settings)
+    check_thinking_shape(settings.get("thinking"))
 
 
 def refuse(body: Mapping[str, Any], info: ModelInfo) -> None:

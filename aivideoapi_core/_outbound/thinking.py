@@ -3,19 +3,59 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from aivideoapi_core._catalogue.routes import Route
-from aivideoapi_core._errors import UnsupportedOptionError
+from aivideoapi_core._errors import InvalidInputError, UnsupportedOptionError
 
 FORCED: Final = frozenset({"any", "tool"})
 """The types of tool choice that leave the model no way but to call."""
 _THINKS: Final = frozenset({"enabled", "adaptive"})
 
 
-def thinking_fields(route: Route, thinking: bool | Mapping[str, Any]) -> dict[str, Any]:
-    """Spell the thinking option for ``route``; raise ``UnsupportedOptionError`` if it has no words for it."""
+_SHAPES: Final = "True on the native route, {'type': 'adaptive'} or {'type': 'enabled', 'budget_tokens': 4096} on the other"
+
+
+def check_thinking_shape(thinking: Any) -> Any:
+    """``thinking`` if it is a switch or an object with a type, on whichever route; else ``InvalidInputError``."""
+    if thinking is None or isinstance(thinking, bool):
+        return thinking
+    if not isinstance(thinking, Mapping):
+        wanted = (
+            f"to think with a budget of so many tokens use {_budget(thinking)}"
+            if type(thinking) is int
+            else _EFFORT
+        )
+        raise InvalidInputError(
+            f"thinking={thinking!r} is not a way to think: {wanted}; thinking is {_SHAPES}"
+        )
+    if not isinstance(thinking.get("type"), str):
+        meant = (
+            _budget(thinking.get("budget_tokens", 4096))
+            if thinking.keys() & {"budget_tokens"}
+            else "{'type': 'adaptive'}"
+        )
+        raise InvalidInputError(f"thinking={dict(thinking)!r} lacks its 'type': use {meant}")
+    if thinking["type"] == "enabled" and thinking.get("budget_tokens") is None:
+        raise InvalidInputError(f"thinking={dict(thinking)!r} lacks its 'budget_tokens': use {_budget(4096)}")
+    return thinking
+
+
+_EFFORT: Final = "how hard to think is effort='high' (output_config)"
+
+
+def _budget(tokens: Any) -> str:
+    return f"{{'type': 'enabled', 'budget_tokens': {tokens!r}}}"
+
+
+def thinking_fields(
+    route: Route, thinking: bool | Mapping[str, Any], *, accepted: Collection[str] = ("enabled", "adaptive")
+) -> dict[str, Any]:
+    """Spell the thinking option for ``route``; raise ``UnsupportedOptionError`` if it has no words for it.
+
+    ``accepted`` are the types that the model takes, of which the error recommends what is there.
+    """
     match route, thinking:
         case _, False:
             return {}
@@ -31,9 +71,14 @@ def thinking_fields(route: Route, thinking: bool | Mapping[str, Any]) -> dict[st
         case Route.DIRECT, {"type": str()}:
             return {"thinking": dict(thinking)}  # type: ignore[arg-type]  # the pattern proved a mapping
         case _:
+            spelled = {"adaptive": "{'type': 'adaptive'}", "enabled": _budget(4096)}
+            wanted = " or ".join(words for kind, words in spelled.items() if kind in accepted)
+            missing = ""
+            if isinstance(thinking, Mapping) and "budget_tokens" in thinking:
+                missing = ", and this one lacks its 'type'"
             raise UnsupportedOptionError(
-                f"thinking={thinking!r} cannot be sent on the direct-forward route, which wants an object: "
-                "use {'type': 'adaptive'} or {'type': 'enabled', 'budget_tokens': 4096}"
+                f"thinking={thinking!r} cannot be sent on the direct-forward route, which wants an object{missing}: "
+                f"use {wanted}"
             )
 
 

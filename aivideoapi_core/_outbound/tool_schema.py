@@ -55,7 +55,9 @@ def tool_schema(schema: Any, *, tool: str) -> tuple[dict[str, Any], str, Keys]:
     for name in ("properties", "required"):
         if name in result and result[name] is None:
             del result[name]
-    result = {"type": "object", "properties": {}} | result
+    if source.get("type") != "object":
+        result.setdefault("properties", {})
+    result = {"type": "object"} | result
     names: dict[str, None] = {}
     references: set[str] = set()
     is_modern = _survey(result, names, references)

@@ -10,17 +10,17 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from aivideoapi_core import (
     InvalidInputError,
-    UnsupportedOptionError,
-    advice_for_name,
     build_payload,
     call_headers,
     thinking_is_on,
 )
 from aivideoapi_core.adapter_kit import (
+    ArgumentNames,
     ToolNames,
     forced_in_words,
     limit_marks,
     may_prefill,
+    merged_lists,
     read_tool_choice,
     wire_choice,
     wire_tools,
@@ -66,14 +66,20 @@ OTHER_NAMES: Final = {
     "api_key": "use api_key on the model",
     "base_url": "use base_url on the model",
     "default_headers": "use default_headers on the model, or extra_headers per call",
+    "disable_parallel_tool_use": "use parallel_tool_calls=False",
+    "functions": "use bind_tools, or tools=",
     "max_retries": "use max_retries on the model",
     "output_format": "use response_format per call, or output_config with a format",
-    "reuse_last_container": "use container, with the id that the last reply names",
+    "response_format": "use response_format per call, or with_structured_output",
     "streaming": "use streaming on the model",
     "system": "use a system message",
+    "system_prompt": "use a system message",
+    "tool_choice": "use bind_tools(..., tool_choice=)",
+    "tools": "use bind_tools, or tools= per call",
+    "user": "use request_metadata={'user_id': ...} on the model, or metadata={'user_id': ...} per call",
     "user_profile_id": "use user_profile_id per call, or model_kwargs on the model",
 }
-"""Names that other integrations and the official client have, and what to use here."""
+"""Names that other integrations and the official client have, and what to use here, where that is LangChain's."""
 _BODY_ONLY: Final = frozenset({"speed", "diagnostics", "user_profile_id"})
 """Fields of the wire that the core has no rule for; they go into the body as they are."""
 _CALL_ONLY: Final = frozenset(
@@ -97,6 +103,7 @@ _CALL_ONLY: Final = frozenset(
 _FRAMEWORK: Final = frozenset({"stream", "ls_structured_output_format", "structured_output_format"})
 """What langchain-core itself adds to a call's arguments; it has done its work by then."""
 _KNOWN: Final = frozenset(WIRE_OPTIONS) | _CALL_ONLY | _BODY_ONLY
+_NAMES: Final = ArgumentNames(_KNOWN, aliases=_ALIASES, advice=OTHER_NAMES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,13 +216,9 @@ def _named(arguments: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in arguments.items():
         if name in _FRAMEWORK:
             continue
-        known = _ALIASES.get(name, name)
-        if known not in _KNOWN:
-            advice = OTHER_NAMES.get(name) or (
-                f"{advice_for_name(name, _KNOWN | _ALIASES.keys())} "
-                f"To send it as a field of the request, use extra_body={{{name!r}: ...}}"
-            )
-            raise UnsupportedOptionError(f"{name!r} is not an argument of this model: {advice}")
+        known = _NAMES.canonical(name)
+        if known is None:
+            raise _NAMES.refuse(name, place="a call of this model", body="extra_body")
         given[known] = value
     return given
 
@@ -225,6 +228,9 @@ def _merged(defaults: Mapping[str, Any], given: dict[str, Any]) -> dict[str, Any
     options = {**defaults, **given}
     if options["model"] is None:
         options["model"] = defaults["model"]  # a call cannot be made without one
+    for name in ("betas", "mcp_servers", "tools"):
+        if defaults.get(name) and given.get(name):
+            options[name] = merged_lists(name, defaults[name], given[name])
     for name in ("extra_body", "extra_headers"):
         if defaults.get(name) and given.get(name):
             options[name] = {**defaults[name], **given[name]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -12,15 +13,16 @@ from aivideoapi_core import (
     InvalidInputError,
     RequestOptions,
     TextBlockParam,
-    advice_for_name,
     build_payload,
     call_headers,
 )
 from aivideoapi_core.adapter_kit import (
+    ArgumentNames,
     ToolNames,
     forced_in_words,
     limit_marks,
     may_prefill,
+    merged_lists,
     read_tool_choice,
     wire_choice,
     wire_tools,
@@ -140,45 +142,39 @@ def _forced(payload: Mapping[str, Any], messages: Sequence[ChatMessage]) -> Forc
     return forced_call(payload, ignored_before=last.get("tool_choice_ignored") is True)
 
 
-def unknown_argument(name: str, known: Sequence[str], *, place: str) -> InvalidInputError:
-    """The error for an argument that nobody knows, with the fix."""
-    if hint := _RENAMED.get(name):
-        return InvalidInputError(f"{place} has no argument {name!r}: {hint}")
-    return InvalidInputError(
-        f"{place} has no argument {name!r}: {advice_for_name(name, known)} "
-        f"For a field of the request's body use additional_kwargs={{{name!r}: ...}}"
-    )
-
-
-_OF_CLOUDS: Final = (
-    "region", "project_id", "credentials", "aws_region", "aws_access_key_id", "aws_secret_access_key",
-    "aws_access_key", "aws_secret_key", "aws_session_token", "aws_profile",
-)  # fmt: skip
-_NO_CLOUD: Final = "the platform has a key and an address of its own, no way through a cloud; leave it out"
-_RENAMED: Final[Mapping[str, str]] = {
-    **dict.fromkeys(_OF_CLOUDS, _NO_CLOUD),
-    "thinking_dict": "use thinking=",
+_OTHER_NAMES: Final[Mapping[str, str]] = {
     "cache_idx": "put a CachePoint block where the cached part ends, or set cache_control=",
-    "anthropic_api_key": "use api_key=",
-    "auth_token": "use api_key=",
-    "model_name": "use model=",
-    "max_tokens_to_sample": "use max_tokens=",
-    "request_timeout": "use timeout=, in seconds",
-    "system": "use system_prompt= on the model, or a system message in the call",
-    "output_format": "use output_config={'format': ...}, or as_structured_llm",
     "disable_parallel_tool_use": "use allow_parallel_tool_calls=",
-    "messages": "pass the messages as the first argument",
+    "output_format": "use output_config={'format': ...}, or as_structured_llm",
+    "parallel_tool_calls": "use allow_parallel_tool_calls=",
+    "response_format": "use output_config={'format': ...}, or as_structured_llm",
     "stream": "use stream_chat or stream_complete",
-    "headers": "use extra_headers= for a call, default_headers= for the model",
-    "extra_query": "the platform takes no query parameters",
+    "streaming": "use stream_chat or stream_complete",
+    "strict": "set strict on the tool, as a dictionary of the wire's form",
+    "system": "use system_prompt= on the model, or a system message in the call",
+    "system_prompt": "use system_prompt= on the model, or a system message in the call",
+    "user": "use metadata={'user_id': ...} per call, or additional_kwargs={'metadata': {'user_id': ...}} on the model",
 }
+"""Names that other integrations have, and what to use here, where that is LlamaIndex's."""
+_ALIASES: Final = {"reasoning_effort": "effort"}
+_CALL: Final = ArgumentNames(CALL_ARGUMENTS, aliases=_ALIASES, advice=_OTHER_NAMES)
+
+
+@functools.cache
+def model_names(fields: frozenset[str]) -> ArgumentNames:
+    """The names of the arguments of a model with these fields."""
+    return ArgumentNames(fields, aliases=_ALIASES, advice=_OTHER_NAMES)
 
 
 def _known(call: Mapping[str, Any]) -> Mapping[str, Any]:
-    for name in call:
-        if name not in CALL_ARGUMENTS:
-            raise unknown_argument(name, sorted(CALL_ARGUMENTS), place="the call")
-    return call
+    if call.keys() <= CALL_ARGUMENTS:
+        return call
+    named = {}
+    for name, value in call.items():
+        if (known := _CALL.canonical(name)) is None:
+            raise _CALL.refuse(name, place="a call of this model", body="additional_kwargs")
+        named[known] = value
+    return named
 
 
 def _flatten(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -190,8 +186,8 @@ def _flatten(arguments: Mapping[str, Any]) -> dict[str, Any]:
     extra = flat.pop("additional_kwargs", None) or {}
     body = dict(flat.pop("extra_body", None) or {})
     for name, value in extra.items():
-        if name in CALL_ARGUMENTS:
-            flat[name] = value
+        if (known := _CALL.canonical(name)) is not None:
+            flat[known] = value
         else:
             body[name] = value
     if body:
@@ -206,11 +202,11 @@ def _flatten(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _merged(name: str, default: Any, value: Any) -> Any:
-    """A call's value beside the model's: lists of additions add up, everything else is replaced."""
+    """A call's value beside the model's: lists of additions add up, each once, everything else is replaced."""
     if default is None:
         return value
     if name in ("tools", "betas", "mcp_servers"):
-        return [*default, *value]
+        return merged_lists(name, default, value)
     if name in ("extra_body", "extra_headers", "output_config"):
         return {**default, **value}
     return value

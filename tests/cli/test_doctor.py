@@ -59,7 +59,7 @@ def test_all_is_well(cli: Callable[..., object], monkeypatch: pytest.MonkeyPatch
     assert "aivideoapi-adapters" in found
     assert "pytest" not in found
     assert "pytest" in {item["what"] for item in json.loads(cli("doctor", "--all", "--json").out)}
-    assert [*found][0] == "API key"
+    assert next(iter(found)) == "API key"
     assert [*found].index("account") < [*found].index("Python")
 
 

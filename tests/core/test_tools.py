@@ -70,7 +70,7 @@ ROOTS = [
     pytest.param({}, {"properties": {}}, id="empty"),
     pytest.param({"properties": {"a": TEXT}}, {"properties": {"a": TEXT}}, id="no type"),
     pytest.param({"type": ["object", "null"]}, {"properties": {}}, id="type list"),
-    pytest.param({"type": "object", "properties": None, "required": None}, {"properties": {}}, id="nulls"),
+    pytest.param({"type": "object", "properties": None, "required": None}, {}, id="nulls"),
     pytest.param(PATH_OR_URL, {"properties": {"path": TEXT, "url": TEXT}}, id="anyOf"),
     pytest.param(
         {"type": "object", "properties": {"a": TEXT, "b": TEXT}, "oneOf": [{"required": ["a"]}, {"required": ["b"]}]},

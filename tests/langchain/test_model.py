@@ -27,7 +27,7 @@ from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_core.runnables import ConfigurableField
 from pydantic import ValidationError
 
-from aivideoapi_core import Balance, known_models
+from aivideoapi_core import Balance, InvalidInputError, known_models
 from aivideoapi_core.sandbox import Reply, Sandbox
 from langchain_aivideoapi import ChatAIVideoAPI
 
@@ -155,7 +155,7 @@ def test_headers_and_betas(anything: Sandbox) -> None:
     model.invoke("x", betas=["two", "three"])
     first, second = (request.headers for request in anything.requests)
     assert (first["x-a"], first["x-b"], first["anthropic-beta"]) == ("1", "2", "one")
-    assert second["anthropic-beta"] == "two,three"
+    assert second["anthropic-beta"] == "one,two,three"
 
 
 def test_default_headers_alone(anything: Sandbox) -> None:
@@ -242,14 +242,15 @@ CONSTRUCTIONS: list[Any] = [
 
 @pytest.mark.parametrize(("fields", "pattern"), CONSTRUCTIONS)
 def test_bad_constructions_say_so_without_the_key(fields: dict[str, Any], pattern: str) -> None:
-    with pytest.raises(ValidationError, match=pattern) as caught:
+    wrong_type = fields == {"temperature": "hot"}
+    with pytest.raises(ValidationError if wrong_type else InvalidInputError, match=pattern) as caught:
         ChatAIVideoAPI(**{"model": NATIVE, "api_key": "sk-canary", **fields})
     assert "canary" not in str(caught.value)
     assert "canary" not in repr(caught.value)
 
 
 def test_no_key() -> None:
-    with pytest.raises(ValidationError, match="AIVIDEOAPI_API_KEY"):
+    with pytest.raises(InvalidInputError, match="AIVIDEOAPI_API_KEY"):
         ChatAIVideoAPI(model=NATIVE)
 
 

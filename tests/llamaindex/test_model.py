@@ -39,6 +39,7 @@ from aivideoapi_core.sandbox import Fault, Reply, Sandbox
 from llamaindex_aivideoapi import AIVideoAPI
 
 MakeLLM = Callable[..., AIVideoAPI]
+KEY = "sk-for-tests"
 QUESTION = [ChatMessage("Hello there, how are you?")]
 
 MCP_SERVER = {"type": "url", "url": "https://x", "name": "x"}
@@ -256,16 +257,16 @@ class TestMetadata:
         ],
     )
     def test_limits_by_model(self, model: str, window: int, output: int) -> None:
-        metadata = AIVideoAPI(model=model).metadata
+        metadata = AIVideoAPI(model=model, api_key=KEY).metadata
         assert (metadata.context_window, metadata.num_output) == (window, output)
         assert metadata.is_chat_model
         assert metadata.is_function_calling_model
         assert metadata.model_name == model
 
     def test_limits_can_be_set(self) -> None:
-        metadata = AIVideoAPI(context_window=10_000, num_output=500, max_tokens=900).metadata
+        metadata = AIVideoAPI(api_key=KEY, context_window=10_000, num_output=500, max_tokens=900).metadata
         assert (metadata.context_window, metadata.num_output) == (10_000, 500)
-        assert AIVideoAPI(max_tokens=900).metadata.num_output == 900
+        assert AIVideoAPI(api_key=KEY, max_tokens=900).metadata.num_output == 900
 
     def test_an_unknown_model_can_be_called(self, make_llm: MakeLLM) -> None:
         with Sandbox(extra_models={"new-model": None, "new-model/anthropic": None}) as other:
@@ -429,7 +430,7 @@ class TestRefusals:
 
     def test_without_a_key(self) -> None:
         with pytest.raises(InvalidInputError, match="AIVIDEOAPI_API_KEY"):
-            AIVideoAPI().complete("hi")
+            AIVideoAPI()
 
     def test_without_content(self, llm: AIVideoAPI, sandbox: Sandbox) -> None:
         for messages in ([], [ChatMessage("  ")]):
@@ -686,8 +687,8 @@ class TestInbound:
 
 
 def test_routes() -> None:
-    assert AIVideoAPI(model="claude-opus-4-6").route is Route.NATIVE
-    assert AIVideoAPI(model="claude-opus-4-6/anthropic").route is Route.DIRECT
+    assert AIVideoAPI(model="claude-opus-4-6", api_key=KEY).route is Route.NATIVE
+    assert AIVideoAPI(model="claude-opus-4-6/anthropic", api_key=KEY).route is Route.DIRECT
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ def test_load_llm_round_trip(monkeypatch: pytest.MonkeyPatch) -> None:
     data = json.loads(json.dumps(llm.to_dict()))
     assert data["class_name"] == "AIVideoAPI_LLM"
     assert "api_key" not in data
+    monkeypatch.setenv("AIVIDEOAPI_API_KEY", "sk-test")
     restored = load_llm(data)
     assert isinstance(restored, AIVideoAPI)
     assert restored.to_dict() == llm.to_dict()

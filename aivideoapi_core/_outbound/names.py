@@ -1,0 +1,109 @@
+"""The names of arguments: what else they are called, and what to say of one that nobody knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from aivideoapi_core._errors import InvalidInputError, UnsupportedOptionError, advice_for_name
+
+_NO_CLOUD: Final = "the platform has a key and an address of its own, no way through a cloud; leave it out"
+_NO_SUCH: Final = "these models have no such setting; leave it out"
+_ADVICE: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        (
+            "region", "project_id", "credentials", "aws_region", "aws_access_key_id", "aws_secret_access_key",
+            "aws_access_key", "aws_secret_key", "aws_session_token", "aws_profile", "vertex_project",
+            "vertex_location", "azure_endpoint", "api_version", "organization",
+        ),
+        _NO_CLOUD,
+    ),
+    **dict.fromkeys(
+        (
+            "logprobs", "top_logprobs", "logit_bias", "presence_penalty", "frequency_penalty",
+            "repetition_penalty", "min_p", "best_of", "echo", "suffix", "prediction", "modalities", "audio",
+            "verbosity", "safety_settings",
+        ),
+        _NO_SUCH,
+    ),
+    "seed": "nothing makes answers repeatable on this platform; leave it out, or keep replies in a cache",
+    "n": "a call gives one answer; make the call n times",
+    "functions": "pass the functions as tools",
+    "function_call": "use tool_choice",
+    "max_completion_tokens": "use max_tokens",
+    "max_output_tokens": "use max_tokens",
+    "max_new_tokens": "use max_tokens",
+    "max_tokens_to_sample": "use max_tokens=",
+    "stop_words": "use stop",
+    "request_timeout": "use timeout=, in seconds",
+    "api_base": "use base_url",
+    "openai_api_base": "use base_url",
+    "openai_api_key": "use api_key=",
+    "anthropic_api_key": "use api_key=",
+    "auth_token": "use api_key=",
+    "model_id": "use model=",
+    "model_name": "use model=",
+    "engine": "use model=",
+    "deployment": "use model=",
+    "thinking_budget": "use thinking={'type': 'enabled', 'budget_tokens': ...} on the direct-forward route",
+    "budget_tokens": "use thinking={'type': 'enabled', 'budget_tokens': ...} on the direct-forward route",
+    "thinking_dict": "use thinking=",
+    "thinkingFlag": "use thinking=True",
+    "reasoning": "use thinking= or effort=",
+    "messages": "pass the messages as the first argument",
+    "headers": "use extra_headers= for a call, default_headers= for the model",
+    "extra_query": "the platform takes no query parameters",
+    "num_retries": "use max_retries",
+    "custom_llm_provider": "leave it out: the model id says it all",
+    "drop_params": "leave it out: what a model cannot take raises, and names the fix",
+    "store": "the platform keeps no conversations; leave it out",
+    "previous_response_id": "the platform keeps no conversations; send the messages",
+}  # fmt: skip
+"""Well-known names of other integrations and their clients, and what to use here."""
+
+
+class ArgumentNames:
+    """The names of the arguments of one place (a model, a call), with their other names.
+
+    ``advice`` is the framework's own, and wins over what is said in every framework.
+    """
+
+    def __init__(
+        self,
+        known: Iterable[str],
+        *,
+        aliases: Mapping[str, str] | None = None,
+        advice: Mapping[str, str] | None = None,
+    ) -> None:
+        self.known = frozenset(known)
+        self.aliases: Mapping[str, str] = aliases or {}
+        self._advice: Mapping[str, str] = advice or {}
+
+    def canonical(self, name: str) -> str | None:
+        """The one name of an argument, ``None`` if nobody knows it."""
+        name = self.aliases.get(name, name)
+        return name if name in self.known else None
+
+    def advice_for(self, name: str, *, body: str = "") -> str:
+        """What to use in place of ``name``; ``body`` says how a field without a name is sent."""
+        said = self._advice.get(name) or _ADVICE.get(name)
+        if said and said != _NO_SUCH:
+            return said
+        said = f"{said}." if said else advice_for_name(name, self.known | self.aliases.keys())
+        return f"{said} For a field of the request's body use {body}={{{name!r}: ...}}" if body else said
+
+    def refuse(self, name: str, *, place: str, body: str = "") -> UnsupportedOptionError:
+        """The error for an argument that nobody knows, with the fix."""
+        return UnsupportedOptionError(
+            f"{name!r} is not an argument of {place}: {self.advice_for(name, body=body)}"
+        )
+
+
+def merged_lists(name: str, default: Any, value: Any) -> Any:
+    """A call's ``betas``, ``tools`` or ``mcp_servers`` beside the model's: they add up, each thing once."""
+    for part in (default, value):
+        if isinstance(part, (str, bytes, Mapping)) or not isinstance(part, Iterable):
+            raise InvalidInputError(f"{name} must be a list, not {part!r}")
+    merged = list(default)
+    merged += [item for item in value if item not in merged]
+    return merged

@@ -1,0 +1,118 @@
+"""Names of arguments and what can be checked when a model is made: one answer in both adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from aivideoapi_core import AIVideoAPIError, InvalidInputError, UnsupportedOptionError
+from aivideoapi_core.sandbox import Sandbox
+from langchain_aivideoapi import ChatAIVideoAPI
+from llamaindex_aivideoapi import AIVideoAPI
+
+NATIVE, DIRECT = "claude-sonnet-4-6", "claude-sonnet-4-6/anthropic"
+MODELS: list[Callable[..., Any]] = [ChatAIVideoAPI, AIVideoAPI]
+ASK: dict[Any, Callable[..., Any]] = {
+    ChatAIVideoAPI: lambda model, **call: model.invoke("x", **call),
+    AIVideoAPI: lambda model, **call: model.complete("x", **call),
+}
+
+
+@pytest.mark.parametrize("cls", MODELS)
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"max_tokens": 0}, "max_tokens must be a whole number of at least 1"),
+        ({"temperature": 3}, "outside 0 to 1"),
+        ({"base_url": "ftp://x"}, "not an http"),
+        ({"api_key": None}, "no API key"),
+        ({"thinking": "high"}, "effort='high'"),
+        ({"thinking": 2000}, "'enabled', 'budget_tokens': 2000"),
+        (
+            {"thinking": {"budget_tokens": 2000}},
+            "lacks its 'type': use {'type': 'enabled', 'budget_tokens': 2000}",
+        ),
+        ({"thinking": {"type": "enabled"}}, "lacks its 'budget_tokens'"),
+        ({"max_token": 3}, "did you mean 'max_tokens'"),
+        ({"seed": 1}, "repeatable"),
+        ({"n": 2}, "n times"),
+        ({"logprobs": True}, "no such setting"),
+        ({"functions": []}, "tools"),
+        ({"request_timeout": 3}, "use timeout"),
+        ({"aws_region": "x"}, "leave it out"),
+        ({"response_format": {}}, "use "),
+        ({"user": "u"}, "user_id"),
+    ],
+)
+def test_when_the_model_is_made(cls: Any, settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(AIVideoAPIError) as caught:
+        cls(**{"model": NATIVE, "api_key": "sk-canary-1", **settings})
+    assert isinstance(caught.value, InvalidInputError)
+    assert isinstance(caught.value, ValueError)
+    assert words in str(caught.value)
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("cls", MODELS)
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ({"seed": 1}, "repeatable"),
+        ({"system_prompt": "x"}, "system message"),
+        ({"user": "u"}, "user_id"),
+        ({"temprature": 1}, "did you mean 'temperature'"),
+        ({"frequency_penalty": 1}, "leave it out"),
+        ({"max_completion_tokens": 9}, "use max_tokens"),
+    ],
+)
+def test_per_call(sandbox: Sandbox, cls: Any, call: dict[str, Any], words: str) -> None:
+    model = cls(model=NATIVE, api_key=sandbox.api_key, base_url=sandbox.url)
+    with pytest.raises(UnsupportedOptionError, match=words):
+        ASK[cls](model, **call)
+    assert sandbox.requests == []
+
+
+@pytest.mark.parametrize("cls", MODELS)
+def test_reasoning_effort_is_effort(sandbox: Sandbox, cls: Any) -> None:
+    settings = {"model": DIRECT, "api_key": sandbox.api_key, "base_url": sandbox.url}
+    ASK[cls](cls(**settings, reasoning_effort="low"))
+    ASK[cls](cls(**settings), reasoning_effort="high")
+    efforts = [request.body["output_config"]["effort"] for request in sandbox.requests]
+    assert efforts == ["low", "high"]
+
+
+@pytest.mark.parametrize("cls", MODELS)
+@pytest.mark.parametrize(
+    ("model", "advised", "not_advised"),
+    [
+        (DIRECT, "{'type': 'adaptive'}", "nothing"),
+        ("claude-haiku-4-5/anthropic", "'enabled'", "'adaptive'"),
+        ("claude-opus-4-7/anthropic", "'adaptive'", "'enabled'"),
+    ],
+)
+def test_thinking_recommends_what_the_model_takes(
+    sandbox: Sandbox, cls: Any, model: str, advised: str, not_advised: str
+) -> None:
+    made = cls(model=model, api_key=sandbox.api_key, base_url=sandbox.url, thinking=True)
+    with pytest.raises(UnsupportedOptionError) as caught:
+        ASK[cls](made)
+    assert advised in str(caught.value)
+    assert not_advised not in str(caught.value)
+
+
+@pytest.mark.parametrize("cls", MODELS)
+def test_lists_given_twice_add_up_without_doubles(cls: Any) -> None:
+    search = {"type": "web_search_20260318", "name": "web_search"}
+    server = {"type": "url", "url": "https://x", "name": "x"}
+    with Sandbox(validate=False) as sandbox:
+        kwargs = "model_kwargs" if cls is ChatAIVideoAPI else "additional_kwargs"
+        made = cls(
+            model=DIRECT, api_key=sandbox.api_key, base_url=sandbox.url, betas=["a-1", "b-1"], mcp_servers=[server],
+            **{kwargs: {"tools": [search]}},
+        )  # fmt: skip
+        ASK[cls](made, betas=["b-1", "c-1"], tools=[search], mcp_servers=[server])
+        request = sandbox.requests[-1]
+    assert request.headers["anthropic-beta"].startswith("a-1,b-1,c-1")
+    assert (request.body["tools"], request.body["mcp_servers"]) == ([search], [server])
