@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -35,7 +35,7 @@ class ForcedCall:
     """What a call of the model was forced to, whether the route was told so or the model in words.
 
     ``tools``: input schemas by name, as they were sent. ``ignored_before``: the reply before this one, in
-    the same run, was no call either.
+    the same run, was no call either, so that this is the last try.
     """
 
     tools: Tools
@@ -44,7 +44,7 @@ class ForcedCall:
     def settle(self, message: Message, *, model: str) -> Message:
         """``message`` if it holds a call; else with the call that its text is, or marked as without one.
 
-        Raises ``ToolChoiceIgnoredError`` where it is the second without one: the next would be as well,
+        Raises ``ToolChoiceIgnoredError`` where it is the second of a run without one: the next would be as well,
         and each is paid.
         """
         if holds_call(message) or message["stop_reason"] == "pause_turn":
@@ -73,13 +73,37 @@ def settle_text(message: Message, tools: Tools) -> Message:
     return recover_call(message, tools) or message
 
 
-def forced_call(payload: Mapping[str, Any], *, ignored_before: bool = False) -> ForcedCall | None:
-    """What the ``tool_choice`` of a request forces, or ``None`` if nothing that has a schema."""
+def forced_call(payload: Mapping[str, Any], *, before: Iterable[bool | None] = ()) -> ForcedCall | None:
+    """What the ``tool_choice`` of a request forces, or ``None`` if nothing that has a schema.
+
+    ``before``: the conversation, newest first: ``None`` for what is no reply, else whether the reply is
+    marked with ``IGNORED``.
+    """
     choice = payload.get("tool_choice") or {}
     if choice.get("type") not in ("any", "tool"):
         return None
     tools = tool_schemas(payload.get("tools") or (), only=choice.get("name"))
-    return ForcedCall(tools=tools, ignored_before=ignored_before) if tools else None
+    return ForcedCall(tools=tools, ignored_before=_is_last_try(before)) if tools else None
+
+
+def _is_last_try(before: Iterable[bool | None]) -> bool:
+    """Whether one more reply without its call would be one too many.
+
+    An agent that asks again lets the conversation end with the reply: then it is the second of a run. Where
+    somebody spoke since, it may be another run, or an agent that insists in words: the third in a row is
+    too many.
+    """
+    ignored, spoken = 0, False
+    for mark in before:
+        if mark is None:
+            spoken = True
+        elif not mark:
+            return False
+        else:
+            ignored += 1
+            if ignored == 2 or not spoken:
+                return True
+    return False
 
 
 def tool_schemas(tools: Sequence[Any], *, only: str | None = None) -> dict[str, Mapping[str, Any]]:
@@ -125,7 +149,7 @@ def _ignored_twice(message: Message, tools: Tools) -> ToolChoiceIgnoredError:
     names = " or ".join(repr(name) for name in tools)
     text = text_of(message["content"])
     return ToolChoiceIgnoredError(
-        f"a call of {names} was forced, and the reply holds none that can be read, for the second time in this run "
+        f"a call of {names} was forced, and the reply holds none that can be read, and neither did the one before "
         f"(stop_reason {message['stop_reason']!r}). It says: {text[:2000]!r}",
         text=text,
     )

@@ -272,7 +272,13 @@ def _forced(
         return None
     from aivideoapi_core import forced_call  # most calls force nothing
 
-    forced = forced_call({**payload, "tool_choice": choice}, ignored_before=_was_ignored(messages))
+    marks = (
+        message.response_metadata.get("tool_choice_ignored") is True
+        if isinstance(message, AIMessage)
+        else None
+        for message in reversed(messages)
+    )
+    forced = forced_call({**payload, "tool_choice": choice}, before=marks)
     if forced is None and output_tool is not None:
         forced = forced_call({**payload, "tool_choice": {"type": "tool", "name": output_tool}})
     return forced
@@ -283,12 +289,6 @@ def _text_format(payload: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     wanted = (payload.get("output_config") or {}).get("format") or {}
     schema = wanted.get("schema") or {"type": "object"}
     return {str(schema.get("title") or "answer"): schema}
-
-
-def _was_ignored(messages: Sequence[BaseMessage]) -> bool:
-    """Whether the conversation ends with a reply that should have been a call: then this is the second try."""
-    last = messages[-1] if messages else None
-    return isinstance(last, AIMessage) and last.response_metadata.get("tool_choice_ignored") is True
 
 
 def _is_structured(payload: Mapping[str, Any], output_tool: str | None) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
 from aivideoapi_core import (
     InvalidInputError,
@@ -133,13 +133,16 @@ IN_WORDS: Final = "in words"
 
 
 def _forced(payload: Mapping[str, Any], messages: Sequence[ChatMessage]) -> ForcedCall | None:
-    """The call that the reply must hold. If the conversation ends with a reply that should have been one
-    already, this is the second try.
-    """
+    """The call that the reply must hold."""
     from aivideoapi_core import forced_call  # most calls force nothing
 
-    last = messages[-1].additional_kwargs if messages else {}
-    return forced_call(payload, ignored_before=last.get("tool_choice_ignored") is True)
+    marks = (
+        message.additional_kwargs.get("tool_choice_ignored") is True
+        if message.role in (MessageRole.ASSISTANT, MessageRole.CHATBOT, MessageRole.MODEL)
+        else None
+        for message in reversed(messages)
+    )
+    return forced_call(payload, before=marks)
 
 
 _OTHER_NAMES: Final[Mapping[str, str]] = {

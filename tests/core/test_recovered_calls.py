@@ -341,6 +341,25 @@ def test_forced_call(payload: dict[str, Any], expected: set[str] | None) -> None
     assert (found and set(found.tools)) == expected
 
 
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        pytest.param([], False, id="nothing"),
+        pytest.param([None], False, id="a question"),
+        pytest.param([True, None], True, id="asked again"),
+        pytest.param([False, None], False, id="an answer"),
+        pytest.param([None, True, None], False, id="once, and another question"),
+        pytest.param([None, True, None, True, None], True, id="twice in words"),
+        pytest.param([None, True, None, False, None, True], False, id="a call between"),
+        pytest.param([None, False, True], False, id="called at last"),
+    ],
+)
+def test_which_try_is_the_last(before: list[bool | None], expected: bool) -> None:
+    found = forced_call({"tools": TOOLS, "tool_choice": {"type": "any"}}, before=before)
+    assert found is not None
+    assert found.ignored_before is expected
+
+
 def test_one_warning_for_each_model(
     recwarn: pytest.WarningsRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

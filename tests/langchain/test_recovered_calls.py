@@ -399,3 +399,13 @@ def test_a_list_that_was_to_be_wrapped(sandbox: Sandbox, text: str, method: Any,
     sandbox.enqueue(*[Reply(text)] * 2)
     assert structured.invoke("x") == [Count(n=1), Count(n=2)]
     assert list(structured.stream("x"))[-1] == [Count(n=1), Count(n=2)]
+
+
+def test_an_agent_that_insists_in_words_ends(sandbox: Sandbox) -> None:
+    bound = _model(sandbox).bind_tools([Count], tool_choice="any")
+    sandbox.enqueue(*[Reply(WORDS)] * 9)
+    conversation: list[Any] = [HumanMessage("x")]
+    for _ in range(2):
+        conversation += [bound.invoke(conversation), HumanMessage("Call the tool.")]
+    with pytest.raises(ToolChoiceIgnoredError):
+        bound.invoke(conversation)
