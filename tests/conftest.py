@@ -99,6 +99,8 @@ def _noting(make_request: Any) -> Any:
 @pytest.fixture(autouse=True)
 def _no_outside_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """A key or proxy of the machine's must not reach a test."""
+    for name in ("AIVIDEOAPI_BUDGET", "AIVIDEOAPI_LEDGER"):
+        monkeypatch.delenv(name, raising=False)
     for name in ("AIVIDEOAPI_API_KEY", "AIVIDEOAPI_BASE_URL", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)

@@ -48,6 +48,10 @@ CORE_LAYERS = (
 """The core's rooms: each imports those of the rows above and itself, never a neighbour of its row."""
 
 UPWARD = {
+    (
+        "_http",
+        "_stores",
+    ): "the environment names a ledger or a budget, which is looked up when a client is made",
     ("_stores", "_http"): "CreditBudget.from_balance(None) makes a client, when it is called",
 }
 """The arrows that are allowed besides, and why."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import (
     Callable,
     Mapping,
@@ -81,7 +82,8 @@ class Exchange:
         ``AIVIDEOAPI_BASE_URL``), then the platform. ``timeout`` in seconds, or an ``httpx.Timeout``.
         ``budget`` (a ``CreditBudget``) may refuse a call, ``ledger`` (a ``SpendLedger``) writes each down,
         ``on_call`` is told of each when it is over; ``prices`` by model id replace the published ones,
-        ``tags`` and ``framework`` go on every record.
+        ``tags`` and ``framework`` go on every record. Without a budget or a ledger those count that
+        ``AIVIDEOAPI_BUDGET`` and ``AIVIDEOAPI_LEDGER`` name, if they do.
         Raises ``InvalidInputError`` for a missing key or a URL that would leak it.
         """
         DROPPED.watch()
@@ -98,8 +100,8 @@ class Exchange:
         self._templates: dict[tuple[bool, bool], RequestTemplate] = {}
         self._where = Where(self.base_url, self.api_key, self.retry.retry_read_timeouts)
         self._metering = Metering(
-            budget=budget,
-            ledger=ledger,
+            budget=_default_budget() if budget is None else budget,
+            ledger=_default_ledger() if ledger is None else ledger,
             prices=prices or {},
             tags=tags,
             framework=framework,
@@ -292,3 +294,19 @@ def _encode(payload: Mapping[str, Any]) -> bytes:
 
 def body_limit(response: httpx.Response) -> int:
     return MAX_BODY_BYTES if response.is_success else MAX_ERROR_BODY_BYTES
+
+
+def _default_budget() -> Budget | None:
+    if not os.environ.get("AIVIDEOAPI_BUDGET"):
+        return None
+    from aivideoapi_core._stores.from_environment import default_budget
+
+    return default_budget()
+
+
+def _default_ledger() -> Ledger | None:
+    if not os.environ.get("AIVIDEOAPI_LEDGER"):
+        return None
+    from aivideoapi_core._stores.from_environment import default_ledger
+
+    return default_ledger()

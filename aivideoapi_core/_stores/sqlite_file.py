@@ -25,6 +25,9 @@ _TIDY_EVERY: Final = 256
 """After so many changes made at once, the next is a thread's, which also moves the log into the file."""
 
 
+_SQLITE_START: Final = b"SQLite format 3\0"
+
+
 class WouldWaitError(Exception):
     """The file is busy, or is not open yet: ask again from a thread."""
 
@@ -42,6 +45,8 @@ class Database:
             raise InvalidInputError(
                 f"there is no folder {str(self.path.parent)!r}: make it, or name another file"
             )
+        if not _may_be_database(self.path):
+            raise InvalidInputError(f"{str(self.path)!r} is no SQLite database: name another file")
         self._schema = schema
         self._lock = threading.Lock()
         self._open: tuple[int, sqlite3.Connection] | None = None
@@ -115,3 +120,15 @@ def _impatient(path: Path) -> sqlite3.Connection:
 
 def _connected(path: Path, busy_s: float) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
+
+
+def _may_be_database(path: Path) -> bool:
+    """Whether ``path`` is free, empty, or begins as a database does; what cannot be read is SQLite's to tell."""
+    if path.is_dir():
+        return False
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_SQLITE_START))
+    except OSError:
+        return True
+    return start in (b"", _SQLITE_START)

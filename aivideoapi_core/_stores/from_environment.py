@@ -1,0 +1,55 @@
+"""The ledger and the budget that the environment names, for every client of a process that was given none.
+
+``AIVIDEOAPI_LEDGER`` is what ``SpendLedger`` takes as text: the path of a SQLite file, or a Redis URL.
+``AIVIDEOAPI_BUDGET`` is a number of credits, with a window behind a slash if it has one: ``10``, ``10/day``.
+All clients of the process share them.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Final, cast
+
+from aivideoapi_core._errors import InvalidInputError
+from aivideoapi_core._stores.budget import CreditBudget, Window
+from aivideoapi_core._stores.ledger import SpendLedger
+
+LEDGER_ENV: Final = "AIVIDEOAPI_LEDGER"
+BUDGET_ENV: Final = "AIVIDEOAPI_BUDGET"
+
+_lock: Final = threading.Lock()
+_ledgers: Final[dict[str, SpendLedger]] = {}
+_budgets: Final[dict[str, CreditBudget]] = {}
+"""One for each value, for as long as the process lives: two budgets of 10 credits would be 20."""
+
+
+def default_ledger() -> SpendLedger | None:
+    """The ledger that ``AIVIDEOAPI_LEDGER`` names. Raises ``InvalidInputError`` if there can be none there."""
+    target = os.environ.get(LEDGER_ENV)
+    if not target:
+        return None
+    with _lock:
+        if target not in _ledgers:
+            try:
+                _ledgers[target] = SpendLedger(target)
+            except InvalidInputError as error:
+                raise InvalidInputError(f"{LEDGER_ENV}: {error}") from error
+        return _ledgers[target]
+
+
+def default_budget() -> CreditBudget | None:
+    """The budget that ``AIVIDEOAPI_BUDGET`` sets. Raises ``InvalidInputError`` if it cannot be read."""
+    text = os.environ.get(BUDGET_ENV)
+    if not text:
+        return None
+    with _lock:
+        if text not in _budgets:
+            limit, _, window = text.partition("/")
+            try:
+                _budgets[text] = CreditBudget(limit.strip(), window=cast("Window", window.strip() or None))
+            except InvalidInputError as error:
+                raise InvalidInputError(
+                    f"{BUDGET_ENV}={text!r} is no budget such as 10 or 10/day: {error}"
+                ) from error
+        return _budgets[text]
