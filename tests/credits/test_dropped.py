@@ -1,0 +1,258 @@
+"""Streams that the collector finds, at moments when this very thread holds a lock."""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import gc
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from aivideoapi_core import (
+    AsyncMessagesClient,
+    CreditBudget,
+    MessagesClient,
+    Outcome,
+    SpendLedger,
+    build_payload,
+    track_spend,
+)
+from aivideoapi_core._stores.budget_rules import MemoryStore
+from aivideoapi_core.sandbox import Reply, Sandbox
+
+LONG = Reply("word " * 200, pieces=50)
+
+
+def payload() -> dict[str, Any]:
+    return build_payload(
+        "claude-sonnet-4-6", [{"role": "user", "content": "hi"}], stream=True, max_tokens=100
+    )
+
+
+@pytest.fixture(autouse=True)
+def _quick_collector() -> Iterator[None]:
+    """What was there before is not looked at: a whole collection of a test run takes a tenth of a second."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+class _Cycle:
+    """Something that only the collector can free."""
+
+    def __init__(self, *held: Any) -> None:
+        self.held = held
+        self.itself = self
+
+
+class _CollectingLock:
+    """A lock inside which the collector comes: every time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        gc.collect()
+
+    def __exit__(self, *_: object) -> None:
+        gc.collect()
+        self._lock.release()
+
+    def acquire(self, blocking: bool = True) -> bool:
+        return self._lock.acquire(blocking)
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+class _CollectingStore(MemoryStore):
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = _CollectingLock()  # type: ignore[assignment]  # with what a lock has here
+
+
+def _in_time(work: Any, *, threads: int = 1, limit_s: float = 60.0) -> None:
+    """Run ``work`` in daemon threads; fails if one of them hangs."""
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - raised below
+            failed.append(error)
+
+    running = [threading.Thread(target=run, daemon=True) for _ in range(threads)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join(limit_s)
+    if any(thread.is_alive() for thread in running):
+        faulthandler.dump_traceback()
+        raise AssertionError("a thread hangs")
+    if failed:
+        raise failed[0]
+
+
+def test_streams_in_cycles_and_the_collector_inside_every_lock(sandbox: Sandbox) -> None:
+    budget = CreditBudget(10_000, store=_CollectingStore())
+    budget._lock = _CollectingLock()  # type: ignore[assignment]  # as above
+    ledger = SpendLedger()
+    sandbox.enqueue(*[LONG] * 48)
+
+    with (
+        MessagesClient(api_key=sandbox.api_key, base_url=sandbox.url, budget=budget, ledger=ledger) as client,
+        track_spend() as tracker,
+    ):
+        client.create({**payload(), "stream": False})
+        pool = client._pool().close.__self__._pool  # type: ignore[attr-defined]  # httpcore's
+        pool._optional_thread_lock = _CollectingLock()  # the one that its generators take
+        tracker._lock = _CollectingLock()  # type: ignore[assignment]  # as above
+
+        def drop() -> None:
+            for _ in range(6):
+                stream = client.stream(payload())
+                stream.__enter__()
+                events = iter(stream)
+                next(events)
+                _Cycle(stream, events)
+                generator = _events(client)
+                next(generator)
+                _Cycle(generator)
+                del stream, events, generator
+
+        _in_time(drop, threads=4)
+        gc.collect()
+        standing = budget.standing()
+        assert standing.reserved_micro == 0
+        rows = list(ledger.records())
+        assert len(rows) == 49
+        assert [row.outcome for row in rows].count(Outcome.LOST) == 48
+        assert tracker.summary.calls == 1  # the others were begun in threads without the block
+        client.create({**payload(), "stream": False})
+        assert len(pool.connections) == 1
+
+
+def _events(client: MessagesClient) -> Iterator[Any]:
+    with client.stream(payload()) as stream:
+        yield from stream
+
+
+async def test_asynchronous_streams_that_are_dropped(sandbox: Sandbox) -> None:
+    budget, ledger = CreditBudget(10_000), SpendLedger()
+    async with AsyncMessagesClient(
+        api_key=sandbox.api_key, base_url=sandbox.url, budget=budget, ledger=ledger
+    ) as client:
+        for _ in range(5):
+            sandbox.enqueue(LONG)
+            stream = client.stream(payload())
+            await stream.__aenter__()
+            _Cycle(stream)
+            del stream
+        gc.collect()
+        assert budget.standing().reserved_micro == 0
+        assert [row.outcome for row in ledger.records()] == [Outcome.LOST] * 5
+        (pool,) = client._pools
+        for _ in range(500):
+            if not pool.transport._pool.connections:  # type: ignore[union-attr]  # httpcore's
+                break
+            await asyncio.sleep(0.01)
+        assert not pool.transport._pool.connections  # type: ignore[union-attr]  # httpcore's
+
+
+def test_a_loop_that_ended_before_its_stream(sandbox: Sandbox) -> None:
+    budget, ledger = CreditBudget(10_000), SpendLedger()
+    client = AsyncMessagesClient(api_key=sandbox.api_key, base_url=sandbox.url, budget=budget, ledger=ledger)
+    sandbox.enqueue(LONG)
+
+    async def begin() -> Any:
+        stream = client.stream(payload())
+        await stream.__aenter__()
+        return stream
+
+    stream = asyncio.run(begin())
+    assert stream.accumulator is not None
+    del stream
+    gc.collect()
+    assert budget.standing().reserved_micro == 0
+    assert [row.outcome for row in ledger.records()] == [Outcome.LOST]
+
+
+@pytest.mark.parametrize("step", ["settle", "append", "on_call"])
+def test_an_interruption_at_the_end_loses_nothing(sandbox: Sandbox, step: str) -> None:
+    budget, ledger = CreditBudget(100), SpendLedger()
+    heard: list[Any] = []
+    target = {"settle": budget, "append": ledger}.get(step)
+    calls = 0
+
+    def once(*args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise KeyboardInterrupt
+        return usual(*args, **kwargs)
+
+    usual: Any = heard.append if target is None else getattr(target, step)
+    if target is not None:
+        setattr(target, step, once)
+    client = MessagesClient(
+        api_key=sandbox.api_key,
+        base_url=sandbox.url,
+        budget=budget,
+        ledger=ledger,
+        on_call=once if target is None else heard.append,
+    )
+    with client, track_spend() as tracker, pytest.raises(KeyboardInterrupt):
+        client.create({**payload(), "stream": False})
+    (row,) = ledger.records()
+    standing = budget.standing()
+    assert (standing.reserved_micro, standing.spent_micro) == (0, row.credits_micro)
+    assert tracker.summary.calls == 1
+    assert len(heard) == (0 if target is None else 1)
+
+
+def test_an_interruption_while_reserving_leaves_nothing(sandbox: Sandbox) -> None:
+    class Interrupted(MemoryStore):
+        def reserve(self, *args: Any, **kwargs: Any) -> Any:
+            super().reserve(*args, **kwargs)
+            raise KeyboardInterrupt
+
+    budget, ledger = CreditBudget(100, store=Interrupted()), SpendLedger()
+    with (
+        MessagesClient(api_key=sandbox.api_key, base_url=sandbox.url, budget=budget, ledger=ledger) as client,
+        pytest.raises(KeyboardInterrupt),
+    ):
+        client.create({**payload(), "stream": False})
+    assert budget.standing().reserved_micro == 0
+    assert list(ledger.records()) == []
+    assert sandbox.requests == []
+
+
+def test_observers_that_raise(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    class BadError(Exception):
+        pass
+
+    def raising(*_: Any, **__: Any) -> Any:
+        raise BadError("what the user said")
+
+    budget, ledger = CreditBudget(100), SpendLedger()
+    with (
+        MessagesClient(
+            api_key=sandbox.api_key, base_url=sandbox.url, budget=budget, ledger=ledger, on_call=raising
+        ) as client,
+        track_spend() as bad,
+        track_spend() as good,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(bad, "add", raising)
+        patch.setattr("aivideoapi_core._metering.meter.start_telemetry", raising)
+        assert client.create({**payload(), "stream": False}).message["type"] == "message"
+    (row,) = ledger.records()
+    assert budget.standing().spent_micro == row.credits_micro
+    assert good.summary.calls == 1
+    assert "BadError" in caplog.text
+    assert "user said" not in caplog.text
