@@ -24,7 +24,6 @@ RECOVERED: Final = "recovered_tool_call"
 IGNORED: Final = "tool_choice_ignored"
 """Key of a message that should have been a call and is none: ``True``."""
 
-_CALLS: Final = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 _UNFINISHED: Final = frozenset({"max_tokens", "model_context_window_exceeded", "refusal", "pause_turn"})
 """Stop reasons after which the text is not what the model meant to say, or not all of it."""
 _MAX_WARNED: Final = 256
@@ -116,8 +115,8 @@ def tool_schemas(tools: Sequence[Any], *, only: str | None = None) -> dict[str, 
 
 
 def holds_call(message: Mapping[str, Any]) -> bool:
-    """Whether the reply calls a tool, whole or cut."""
-    return any(block.get("type") in _CALLS for block in message["content"])
+    """Whether the reply calls a tool of the caller's, whole or cut; what the server calls is its own business."""
+    return any(block.get("type") == "tool_use" for block in message["content"])
 
 
 def recover_call(message: Message, tools: Tools) -> Message | None:

@@ -303,6 +303,15 @@ def test_replies_with_a_call_are_left() -> None:
     assert ForcedCall(tools={"count": COUNT}).settle(message, model="m") is message
 
 
+def test_what_the_server_called_is_no_call() -> None:
+    search = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "x"}}
+    result = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []}
+    message = _message("", content=[search, result, {"type": "text", "text": BARE}])
+    recovered = recover_call(message, {"count": COUNT})
+    assert recovered is not None
+    assert recovered["content"][-1]["input"] == {"n": 1}
+
+
 def test_thinking_is_no_answer() -> None:
     thought = {"type": "thinking", "thinking": BARE, "signature": "s"}
     assert recover_call(_message("", content=[thought]), {"count": COUNT}) is None
