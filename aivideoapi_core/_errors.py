@@ -141,7 +141,12 @@ class APITimeoutError(APIConnectionError):
 
 
 class APIStatusError(AIVideoAPIError):
-    """The platform answered with an error. One subclass for each documented code."""
+    """The platform answered with an error. One subclass for each documented code.
+
+    ``billed``: part of an answer had come before it, so that it was not refused but broke.
+    """
+
+    billed: bool = False
 
     def __str__(self) -> str:
         # Frameworks look for "429" and such words in texts to decide on a retry, so where waiting

@@ -192,7 +192,7 @@ def _computed(model: str, usage: Mapping[str, Any], tokens: TokenCounts | None) 
     if type(micro) is int:
         return micro
     prices = prices_of(model)
-    cost = cost_of(tokens, prices) if tokens is not None and prices is not None else None
+    cost = cost_of(tokens, prices, requested=model) if tokens is not None and prices is not None else None
     return None if cost is None else cost.micro
 
 

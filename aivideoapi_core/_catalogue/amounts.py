@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Final
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -38,16 +38,40 @@ def charged(reported: Decimal | None, computed: Credits | None) -> Decimal | Non
     return None if computed is None else computed.as_decimal()
 
 
+MAX_REPORTED: Final = 10**9
+"""More credits than any call costs (5 million dollars): a number above it is a fault of the server."""
+_MAX_REPORTED_DIGITS: Final = 9
+_MAX_CHARS: Final = 40
+"""Longer texts are no amounts, and reading them could be made to take long."""
+
+
 def parse_reported(value: Any) -> Decimal | None:
-    """The platform's ``credits_consumed`` as sent, or ``None`` if it is not an amount.
+    """The platform's ``credits_consumed`` as sent, or ``None`` if it is not an amount of 0 to ``MAX_REPORTED``.
 
     A JSON number that was read as a float is taken by its shortest decimal form, which is the
     text that the platform sent for any amount of up to 15 digits.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
-        return None
+    match value:
+        case bool():
+            return None
+        case int() | float():
+            if not 0 <= value <= MAX_REPORTED:
+                return None
+        case str():
+            if len(value) > _MAX_CHARS:
+                return None
+        case Decimal():
+            pass
+        case _:
+            return None
     try:
         amount = Decimal(str(value).strip())
     except InvalidOperation:
         return None
-    return amount if amount.is_finite() and amount >= 0 else None
+    if not amount.is_finite() or len(amount.as_tuple().digits) > _MAX_CHARS:
+        return None
+    if not amount:
+        return abs(amount) if abs(amount.adjusted()) < _MAX_CHARS else Decimal(0)
+    # The exponent before the comparison, which would write all its zeros out.
+    sane = not amount.is_signed() and -_MAX_CHARS <= amount.adjusted() <= _MAX_REPORTED_DIGITS
+    return amount if sane and amount <= MAX_REPORTED else None

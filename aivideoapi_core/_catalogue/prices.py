@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Final
 
 from aivideoapi_core._catalogue.amounts import Credits
+from aivideoapi_core._catalogue.routes import DIRECT_SUFFIX, Route, base_model, route_of
 from aivideoapi_core._catalogue.tokens import TokenCounts
 
 
@@ -59,18 +62,62 @@ PRICES: Final[tuple[PriceRow, ...]] = (
 
 
 def prices_of(model: str, *, on: date | None = None) -> ModelPrices | None:
-    """The prices of the **requested** id ``model`` on a day (default: the newest), or ``None`` if unknown."""
+    """The prices of the **requested** id ``model`` on a day (default: today, UTC), or ``None`` if unknown."""
     found: PriceRow | None = None
     for row in PRICES:
-        if row.model != model or (on is not None and row.since is not None and row.since > on):
+        if row.model != model:
+            continue
+        if row.since is not None and row.since > (on or datetime.now(UTC).date()):
             continue
         if found is None or (row.since or date.min) >= (found.since or date.min):
             found = row
     return found.prices if found else None
 
 
-def cost_of(tokens: TokenCounts, prices: ModelPrices) -> Credits | None:
-    """The computed cost, or ``None`` if tokens were used that have no published price."""
+def cost_of(
+    tokens: TokenCounts,
+    prices: ModelPrices,
+    *,
+    requested: str | None = None,
+    given: Mapping[str, ModelPrices] | None = None,
+) -> Credits | None:
+    """The computed cost, or ``None`` if tokens were used that have no known price.
+
+    ``requested`` is the id that was asked for: other models that were at work in the call are priced
+    by the rows of its route; ``given`` prices, by id, replace those.
+    """
+    if not tokens.by_model:
+        micro = _micro(tokens, prices)
+        return None if micro is None else Credits(micro)
+    parts = [_micro(tokens.own, prices)]
+    for name, counts in tokens.by_model:
+        model = on_route_of(requested, name)
+        theirs = prices if model == requested else _given(given, model, name) or prices_of(model)
+        parts.append(None if theirs is None else _micro(counts, theirs))
+    known = [part for part in parts if part is not None]
+    return Credits(sum(known)) if len(known) == len(parts) else None
+
+
+def _given(given: Mapping[str, ModelPrices] | None, *names: str) -> ModelPrices | None:
+    return next((given[name] for name in names if name in given), None) if given else None
+
+
+_DATED: Final = re.compile(r"(-20\d{6}|@.*|-latest|:.*)$")
+"""What upstream puts behind a model's name."""
+
+
+def on_route_of(requested: str | None, upstream: str) -> str:
+    """The id under which ``requested``'s route would serve the model that upstream calls ``upstream``.
+
+    Empty where no route is known.
+    """
+    if requested is None or not upstream:
+        return ""
+    name = _DATED.sub("", base_model(upstream.strip().removeprefix("anthropic/").removeprefix("anthropic.")))
+    return name + DIRECT_SUFFIX if route_of(requested) is Route.DIRECT else name
+
+
+def _micro(tokens: TokenCounts, prices: ModelPrices) -> int | None:
     micro = 0
     for count, price in (
         (tokens.input, prices.input),
@@ -82,4 +129,4 @@ def cost_of(tokens: TokenCounts, prices: ModelPrices) -> Credits | None:
         if count and price is None:
             return None
         micro += count * (price or 0)
-    return Credits(micro)
+    return micro

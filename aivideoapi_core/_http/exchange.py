@@ -240,7 +240,8 @@ class Exchange:
         return self.reply(message, request, head.request_id, attempts.succeeded(head.request_id))
 
     def reply(self, message: Message, request: Request, request_id: str | None, attempts: int) -> Reply:
-        return Reply(message, request.model, request_id, attempts, self._metering.prices.get(request.model))
+        prices = self._metering.prices
+        return Reply(message, request.model, request_id, attempts, prices.get(request.model), prices or None)
 
     def parse_balance(self, response: httpx.Response, body: bytes) -> Balance:
         payload = parse_json(body)

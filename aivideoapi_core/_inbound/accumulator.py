@@ -1,14 +1,22 @@
-"""Stream events to a message: ``MessageAccumulator``. Does no I/O."""
+"""Stream events to a message, and to the events that the official server would have sent for it.
+
+Servers word streams in many ways: blocks whole in ``message_start``, starts that hold text, stops that
+are missing or doubled, indices that are used again. All of them are folded into one message, and
+whoever reads the events gets the official sequence of it, so that nothing the message holds was carried
+by no event. Does no I/O.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
 from typing import Any, Final, cast
 
+from aivideoapi_core._catalogue.amounts import parse_reported
 from aivideoapi_core._errors import IncompleteStreamError, StreamError
 from aivideoapi_core._inbound.blocks import DELTA_FIELDS, OpenBlock
-from aivideoapi_core._inbound.events import ORDERED
+from aivideoapi_core._inbound.events import HALVES, ORDERED
+from aivideoapi_core._inbound.usage import UsageTally
 from aivideoapi_core._received import ContentBlock, Message, StreamEvent
 from aivideoapi_core._secrets import excerpt_of
 
@@ -21,61 +29,96 @@ class _Phase(Enum):
     DONE = auto()
 
 
-_NEXT: Final[Mapping[tuple[_Phase, str], _Phase]] = {
-    (_Phase.START, "message_start"): _Phase.OPEN,
-    (_Phase.OPEN, "content_block_start"): _Phase.OPEN,
-    (_Phase.OPEN, "content_block_delta"): _Phase.OPEN,
-    (_Phase.OPEN, "content_block_stop"): _Phase.OPEN,
-    (_Phase.OPEN, "message_delta"): _Phase.OPEN,
-    (_Phase.OPEN, "message_stop"): _Phase.DONE,
-    (_Phase.CLOSING, "message_delta"): _Phase.CLOSING,
-    (_Phase.CLOSING, "message_stop"): _Phase.DONE,
+_ALLOWED: Final[Mapping[_Phase, frozenset[str]]] = {
+    _Phase.START: frozenset({"message_start"}),
+    _Phase.OPEN: ORDERED,
+    _Phase.CLOSING: ORDERED - {"content_block_start"},
 }
-"""The official order. Events that are not named here are skipped, in any phase."""
+"""The events of each phase. Those that are not ``ORDERED`` are skipped, in any phase."""
+
+_COMMON_DELTAS: Final = {
+    kind: DELTA_FIELDS[kind] for kind in ("text_delta", "input_json_delta", "thinking_delta")
+}
+_COMMON_SIZE: Final = 3
+"""``type``, ``index``, ``delta``: an event with more to say goes the long way."""
 
 
 class MessageAccumulator:
     """Fold stream events into the message that a call without streaming would have returned.
 
-    ``closed_block`` is the block that the last ``content_block_stop`` completed.
+    ``push`` takes one event and returns those that say the same in the official order; every index in
+    them is the block's own. ``closed_block`` is the block that the last ``content_block_stop`` completed.
     """
 
     def __init__(self) -> None:
         self._phase = _Phase.START
         self._head: dict[str, Any] = {}
-        self._usage: dict[str, Any] = {}
+        self._usage = UsageTally()
         self._credits: Any = None
-        self._open: dict[int, OpenBlock] = {}
+        self._open: dict[Any, OpenBlock] = {}
+        """By the server's index."""
         self._closed: dict[int, ContentBlock] = {}
+        """By place in the message."""
+        self._plain = False
+        """Whether deltas can be taken the short way: no piece is held back, every index is a place."""
+        self._was_cut = False
+        self._reason_told = True
         self.closed_block: ContentBlock | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether any of the message has been seen."""
+        return self._phase is not _Phase.START
 
     @property
     def done(self) -> bool:
         """Whether ``message_stop`` has been seen."""
         return self._phase is _Phase.DONE
 
-    def push(self, event: StreamEvent) -> None:
+    @property
+    def may_end(self) -> bool:
+        """Whether everything has arrived but ``message_stop``: a stop reason, and no block cut by it."""
+        ended = self._phase is _Phase.CLOSING or not self._reason_told
+        return ended and not (self._open or self._was_cut)
+
+    def closed_at(self, index: int) -> ContentBlock:
+        """The finished block at ``index`` of the events that ``push`` returned; ``{}`` if there is none."""
+        return self._closed.get(index, {})
+
+    def push(self, event: StreamEvent) -> Sequence[StreamEvent]:
         """Take the next event. Raises ``StreamError`` if it is out of order or malformed."""
-        kind = event["type"]
-        if kind == "content_block_delta" and self._phase is _Phase.OPEN and "usage" not in event:
+        if event["type"] == "content_block_delta" and self._plain and len(event) == _COMMON_SIZE:
             try:
-                self._push_delta(event)
-            except (KeyError, TypeError, AttributeError) as error:
-                raise self._malformed(event) from error
-            if event.get("credits_consumed") is not None:
-                self._credits = event["credits_consumed"]
-            return
+                delta = event["delta"]
+                source, target = _COMMON_DELTAS[delta["type"]]
+                text = delta[source]
+                # An escape at the end of a piece may be half a character.
+                if type(text) is str and len(delta) == 2 and (target != "input" or "\\" not in text):
+                    self._open[event["index"]].pieces[target].append(text)
+                    return (event,)
+            except (KeyError, TypeError):
+                pass  # the first piece of its field, or nothing common
+        return self._push_any(event)
+
+    def _push_any(self, event: StreamEvent) -> Sequence[StreamEvent]:
+        kind = event["type"]
         self._take_credits(event)
         if kind not in ORDERED or self._phase is _Phase.DONE:
-            return
-        following = _NEXT.get((self._phase, kind))
-        if following is None:
+            return (event,)
+        if kind not in _ALLOWED[self._phase]:
             raise self._fail(f"the stream sent {kind} while {self._phase.name}")
-        self._phase = following
         try:
-            self._fold(kind, event)
+            return _FOLDS[kind](self, event)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise self._malformed(event) from error
+        finally:
+            self._plain = self._phase is _Phase.OPEN and not any(
+                block.holds or block.place != index for index, block in self._open.items()
+            )
+
+    def end(self) -> Sequence[StreamEvent]:
+        """The events that end a stream which ``may_end`` and lacks its last one."""
+        return self._push_any({"type": "message_stop"})
 
     def message(self) -> Message:
         """The whole message. Raises ``IncompleteStreamError`` before ``message_stop``."""
@@ -88,86 +131,154 @@ class MessageAccumulator:
         return None if self._phase is _Phase.START else self._assemble()
 
     def _assemble(self) -> Message:
-        blocks = {**self._closed, **{index: block.closed() for index, block in self._open.items()}}
-        content = [blocks[index] for index in sorted(blocks)]
-        return assembled(self._head, content, dict(self._usage), self._credits)
+        blocks = {**self._closed, **{block.place: block.closed() for block in self._open.values()}}
+        content = [blocks[place] for place in sorted(blocks)]
+        return assembled(self._head, content, dict(self._usage.known), self._credits)
 
-    def _push_delta(self, event: StreamEvent) -> None:
-        delta = event["delta"]
-        kind = delta["type"]
-        known = DELTA_FIELDS.get(kind)
-        if known is not None:
-            source, target = known
-            text = delta[source]
+    def _message_start(self, event: StreamEvent) -> Sequence[StreamEvent]:
+        message = dict(event["message"])
+        if self.begun:
+            if message.get("id") != self._head.get("id"):
+                raise ValueError("another message")
+            return ()  # said twice
+        content = message.get("content") or ()
+        for block in content:
+            OpenBlock(block)  # before anything is taken
+        self._head = {name: message[name] for name in message if name not in _NOT_HEAD}
+        self._phase = _Phase.OPEN
+        reason = message.get("stop_reason")
+        is_whole = bool(content) and isinstance(reason, str) and bool(reason)
+        self._reason_told = not is_whole
+        self._usage.start(message.get("usage"), final=is_whole)
+        if not content and reason is None:
+            return (event,)
+        bare = {**message, "content": [], "stop_reason": None, "stop_sequence": None}
+        events: list[StreamEvent] = [{**event, "message": bare}]
+        for index, block in enumerate(content):
+            events += self._block_start(
+                {"type": "content_block_start", "index": index, "content_block": block}
+            )
+            events += self._close(index)
+        return events
+
+    def _block_start(self, event: StreamEvent) -> Sequence[StreamEvent]:
+        index, start = event["index"], event["content_block"]
+        if type(index) is not int:
+            raise ValueError(f"index {index!r}")
+        events: list[StreamEvent] = []
+        block = OpenBlock(start)
+        if (other := self._open.get(index)) is not None:
+            if other.is_untouched and other.start == start:
+                return ()  # said twice
+            events += self._close(index)
+        taken = {*self._closed, *(opened.place for opened in self._open.values())}
+        block.place = index if index not in taken else max(taken) + 1
+        self._open[index] = block
+        said, deltas = block.opened()
+        if said is start and block.place == index:
+            events.append(event)
+        else:
+            events.append({**event, "index": block.place, "content_block": said})
+        for delta in deltas:
+            events += self._block_delta({"type": "content_block_delta", "index": index, "delta": delta})
+        return events
+
+    def _block_delta(self, event: StreamEvent) -> Sequence[StreamEvent]:
+        delta = event.get("delta")
+        if not delta:
+            return ()
+        kind = delta.get("type")
+        if kind is None:
+            kind = _kind_of(delta)
+        source, target = DELTA_FIELDS.get(kind, ("", ""))
+        if not source and kind != "citations_delta":
+            return (event,)
+        said = {name: value for name, value in delta.items() if name != "type" and value is not None}
+        block = self._open.get(event.get("index"))
+        if block is None or self._phase is _Phase.CLOSING:
+            if any(said.values()):
+                raise KeyError("index")
+            return ()
+        taken: list[dict[str, Any]] = []
+        if source in said:
+            text = said.pop(source)
             if type(text) is not str:
-                if text is None and kind == "compaction_delta":
-                    return  # officially null where nothing could be compacted
                 raise TypeError(source)
-            block = self._open[event["index"]]
-            pieces = block.pieces
-            if target in pieces:
-                pieces[target].append(text)
-            else:
-                block.begin(target, text)
-        elif kind == "citations_delta":
-            self._open[event["index"]].citations.append(delta["citation"])
+            piece = block.take(target, text)
+            if piece or not text:
+                taken.append({"type": kind, source: piece})
+        fields = block.set_fields(said)
+        if fields:
+            taken = [{"type": kind, **(taken[0] if taken else {}), **fields}]
+        taken += self._beside(block, said)
+        if (taken == [delta] or fields) and block.place == event.get("index") and HALVES not in event:
+            return (event,)
+        return [{"type": "content_block_delta", "index": block.place, "delta": one} for one in taken]
 
-    def _fold(self, kind: str, event: StreamEvent) -> None:
-        match kind:
-            case "message_start":
-                head = dict(event["message"])
-                self._merge_usage(head.pop("usage", None))
-                head.pop("credits_consumed", None)
-                for index, block in enumerate(head.pop("content", None) or ()):
-                    self._closed[index] = OpenBlock(block).closed()
-                self._head = head
-            case "content_block_start":
-                index = event["index"]
-                if type(index) is not int or index in self._open or index in self._closed:
-                    raise ValueError(f"index {index!r}")
-                self._open[index] = OpenBlock(event["content_block"])
-            case "content_block_stop":
-                self.closed_block = self._open.pop(event["index"]).closed()
-                self._closed[event["index"]] = self.closed_block
-            case "message_delta":
-                self._fold_message_delta(event)
-            case "content_block_delta":
-                self._push_delta(event)
-            case "message_stop" if self._open:
-                self._phase = _Phase.OPEN
-                raise ValueError("a block is still open")
+    @staticmethod
+    def _beside(block: OpenBlock, said: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """What a delta says beside its own field: citations, and a signature."""
+        deltas: list[dict[str, Any]] = []
+        listed = said.get("citations")
+        for citation in (said.get("citation"), *(listed if isinstance(listed, list) else ())):
+            if isinstance(citation, dict):
+                block.citations.append(citation)
+                deltas.append({"type": "citations_delta", "citation": citation})
+        signature = said.get("signature")
+        if isinstance(signature, str) and block.kind == "thinking":
+            deltas.append({"type": "signature_delta", "signature": block.take("signature", signature)})
+        return deltas
 
-    def _fold_message_delta(self, event: StreamEvent) -> None:
+    def _block_stop(self, event: StreamEvent) -> Sequence[StreamEvent]:
+        index = event.get("index")
+        if index not in self._open:
+            return ()  # said twice, or of no block
+        events = self._close(index)
+        if events[-1] == event:
+            events[-1] = event
+        return events
+
+    def _close(self, index: Any) -> list[StreamEvent]:
+        block = self._open.pop(index)
+        events: list[StreamEvent] = [
+            {"type": "content_block_delta", "index": block.place, "delta": delta} for delta in block.release()
+        ]
+        self.closed_block = self._closed[block.place] = block.closed()
+        return [*events, {"type": "content_block_stop", "index": block.place}]
+
+    def _close_all(self) -> list[StreamEvent]:
+        return [event for index in list(self._open) for event in self._close(index)]
+
+    def _message_delta(self, event: StreamEvent) -> Sequence[StreamEvent]:
         outcome = event.get("delta") or {}
         beside = {field: event[field] for field in event.keys() - _MESSAGE_DELTA_FIELDS}
         for field, value in (*beside.items(), *outcome.items()):
             if value is not None or field not in self._head:
                 self._head[field] = value
-        self._merge_usage(event.get("usage"))
-        if outcome.get("stop_reason") is not None:
-            if self._open:
-                raise ValueError("a block is still open")
-            self._phase = _Phase.CLOSING
+        self._usage.add(event.get("usage"))
+        if not outcome.get("stop_reason"):
+            return (event,)
+        # A block that is open here ends here, as the block of a cut reply does.
+        self._was_cut = self._was_cut or bool(self._open)
+        closing = self._close_all()
+        self._phase, self._reason_told = _Phase.CLOSING, True
+        return (*closing, event)
 
-    def _merge_usage(self, usage: Any) -> None:
-        """Counts are cumulative: what comes later overwrites, what is absent or null stays.
-
-        A zero after a count stays out as well: a count cannot fall, so the server that sends it does
-        not know.
-        """
-        if not isinstance(usage, dict):
-            return
-        for name, value in usage.items():
-            unknown = value is None or (value == 0 and type(value) is int)
-            if name != "credits_consumed" and not (unknown and self._usage.get(name) is not None):
-                self._usage[name] = value
+    def _message_stop(self, event: StreamEvent) -> Sequence[StreamEvent]:
+        events = self._close_all()
+        self._usage.add(event.get("usage"))
+        if not self._reason_told:
+            outcome = {name: self._head.get(name) for name in ("stop_reason", "stop_sequence")}
+            events.append({"type": "message_delta", "delta": outcome, "usage": dict(self._usage.known)})
+        self._phase = _Phase.DONE
+        return (*events, event)
 
     def _take_credits(self, event: StreamEvent) -> None:
         # UNVERIFIED: where a stream carries the charge is undocumented, so it is accepted at the
         # top level of any event, in message_start's message and in any usage; the last one wins.
         message = event.get("message")
         for holder in (message, _usage_of(message), event, event.get("usage")):
-            if isinstance(holder, dict) and holder.get("credits_consumed") is not None:
+            if isinstance(holder, dict) and parse_reported(holder.get("credits_consumed")) is not None:
                 self._credits = holder["credits_consumed"]
 
     def _malformed(self, event: StreamEvent) -> StreamError:
@@ -176,6 +287,15 @@ class MessageAccumulator:
     def _fail(self, text: str) -> StreamError:
         return StreamError(text, partial=self.partial())
 
+
+_FOLDS: Final[Mapping[str, Callable[[MessageAccumulator, StreamEvent], Sequence[StreamEvent]]]] = {
+    "message_start": MessageAccumulator._message_start,
+    "content_block_start": MessageAccumulator._block_start,
+    "content_block_delta": MessageAccumulator._block_delta,
+    "content_block_stop": MessageAccumulator._block_stop,
+    "message_delta": MessageAccumulator._message_delta,
+    "message_stop": MessageAccumulator._message_stop,
+}
 
 _MESSAGE_DEFAULTS: Final[Mapping[str, Any]] = {
     "id": "",
@@ -186,10 +306,21 @@ _MESSAGE_DEFAULTS: Final[Mapping[str, Any]] = {
     "stop_sequence": None,
 }
 
+_NOT_HEAD: Final = frozenset({"usage", "credits_consumed", "content"})
 _MESSAGE_DELTA_FIELDS: Final = frozenset(
     {"type", "delta", "usage", "credits_consumed", "id", "role", "model", "content"}
 )
 """What a ``message_delta`` says beside its outcome, and what it cannot change."""
+
+
+def _kind_of(delta: Mapping[str, Any]) -> str:
+    """The type of a delta that does not say it; raises ``KeyError`` where its fields do not say it either."""
+    kinds = [kind for kind, (source, _) in DELTA_FIELDS.items() if source in delta]
+    if len(kinds) != 1:
+        if any(value is not None for value in delta.values()):
+            raise KeyError("type")
+        return "citations_delta"  # of nothing
+    return kinds[0]
 
 
 def _usage_of(message: Any) -> Any:
@@ -199,11 +330,18 @@ def _usage_of(message: Any) -> Any:
 def assembled(
     head: Mapping[str, Any], content: list[ContentBlock], usage: dict[str, Any], reported: Any
 ) -> Message:
-    """A message of known shape: texts are texts, ``credits_consumed`` is there only if it was sent."""
+    """A message of known shape: texts are texts, ``credits_consumed`` is there only if an amount was sent.
+
+    After a ``fallback`` block its model is the one that answered.
+    """
     message = {**_MESSAGE_DEFAULTS, **head, "type": "message", "content": content, "usage": usage}
     for field, default in _MESSAGE_DEFAULTS.items():
         if not isinstance(message[field], str):
             message[field] = default
-    if reported is not None:
+    for block in content:
+        if block["type"] == "fallback" and isinstance(answered := block.get("to"), Mapping):
+            model = answered.get("model")
+            message["model"] = model if isinstance(model, str) else message["model"]
+    if parse_reported(reported) is not None:
         message["credits_consumed"] = reported
     return cast("Message", message)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
+from aivideoapi_core._inbound.halves import joined, mended, split_json, split_text
 from aivideoapi_core._received import ContentBlock
 
 DELTA_FIELDS: Final[Mapping[str, tuple[str, str]]] = {
@@ -18,6 +19,7 @@ DELTA_FIELDS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """Delta type: the field of the delta, and the field of the block that its text is appended to."""
 
+_DELTA_OF: Final = {target: (kind, source) for kind, (source, target) in DELTA_FIELDS.items()}
 
 _FIELDS_OF: Final[Mapping[str, frozenset[str]]] = {
     "text": frozenset({"text"}),
@@ -26,27 +28,101 @@ _FIELDS_OF: Final[Mapping[str, frozenset[str]]] = {
 }
 """What may be streamed into a block of a known type; into others anything may."""
 
+_FIELD_KINDS: Final = (("text", str), ("thinking", str), ("citations", list))
+
 
 class OpenBlock:
-    """A block being streamed: what its start said, and the pieces since then by field."""
+    """A block being streamed: what its start said, and the pieces since then by field.
 
-    __slots__ = ("block", "citations", "pieces")
+    ``place`` is its index in the message, whatever the server's was.
+    """
 
-    def __init__(self, block: Any) -> None:
+    __slots__ = ("_held", "block", "citations", "pieces", "place", "start")
+
+    def __init__(self, start: Any, place: int = 0) -> None:
         """Raises ``TypeError`` for what is not a block."""
-        if not is_block(block) or not all(
-            isinstance(block.get(field), kind | None) for field, kind in _FIELD_KINDS
+        if not is_block(start) or not all(
+            isinstance(start.get(field), kind | None) for field, kind in _FIELD_KINDS
         ):
             raise TypeError("content_block")
-        self.block: ContentBlock = dict(block)
+        self.start: ContentBlock = start
+        self.block: ContentBlock = dict(start)
+        self.place = place
         self.pieces: dict[str, list[str]] = {}
         self.citations: list[Any] = []
+        self._held: dict[str, str] = {}
 
-    def begin(self, field: str, text: str) -> None:
-        """The first piece of ``field``. Raises ``TypeError`` where the block has no such field."""
-        if field not in _FIELDS_OF.get(self.block["type"], (field,)):
-            raise TypeError(field)
-        self.pieces[field] = [text]
+    @property
+    def kind(self) -> str:
+        """The block's type."""
+        return cast("str", self.block["type"])
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nothing has come since the start."""
+        return not (self.pieces or self.citations)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the last piece ended in half a character, which waits for the other."""
+        return bool(self._held)
+
+    def opened(self) -> tuple[ContentBlock, list[dict[str, Any]]]:
+        """The start as the official server words it, and the deltas that carry what else it said.
+
+        Text, citations and arguments that came in the start are moved into deltas (whole arguments stay:
+        the official server has them there too), so that whoever reads deltas has read everything.
+        """
+        block, deltas = self.block, []
+        field = self.kind
+        if field in ("text", "thinking") and block.get(field):
+            deltas.append({"type": f"{field}_delta", field: block[field]})
+            block[field] = ""
+        if field == "text" and block.get("citations"):
+            deltas += [{"type": "citations_delta", "citation": item} for item in block["citations"]]
+            block["citations"] = []
+        if is_tool_use(block) and block.get("input") is not None:
+            block["input"], raw = read_arguments(block["input"])
+            if raw is not None:
+                deltas.append({"type": "input_json_delta", "partial_json": raw})
+        return (self.start if block == self.start else dict(block)), deltas
+
+    def take(self, field: str, text: str) -> str:
+        """Take the next piece of ``field``; what of it can be handed over.
+
+        Raises ``TypeError`` where the block has no such field.
+        """
+        if field not in self.pieces:
+            if field not in _FIELDS_OF.get(self.kind, (field,)):
+                raise TypeError(field)
+            self.pieces[field] = []
+        text = self._held.pop(field, "") + text
+        if field == "input":
+            text, held = split_json(text)
+            text = mended(text)
+        else:
+            text, held = split_text(text)
+        if held:
+            self._held[field] = held
+        text = joined(text)
+        self.pieces[field].append(text)
+        return text
+
+    def set_fields(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        """Take the fields of a delta beside its own, for a block whose fields we do not know better; those taken."""
+        if self.kind in _FIELDS_OF or is_tool_use(self.block):
+            return {}
+        fields = {name: value for name, value in said.items() if name not in ("citation", "citations")}
+        self.block.update(fields)
+        return fields
+
+    def release(self) -> Iterator[dict[str, Any]]:
+        """The deltas of the halves that still wait, when none will come any more."""
+        for field, rest in _ends(self._held):
+            self.pieces[field].append(rest)
+            kind, source = _DELTA_OF[field]
+            yield {"type": kind, source: rest}
+        self._held = {}
 
     def closed(self) -> ContentBlock:
         """The block as a whole reply would have held it.
@@ -54,22 +130,24 @@ class OpenBlock:
         Tool arguments that are not (whole) JSON, as when the output limit cut them, stay as text
         in ``partial_json`` beside an empty ``input``.
         """
-        block = dict(self.block)
+        block, held = dict(self.block), dict(_ends(self._held))
         if block["type"] in ("text", "thinking") and block.get(block["type"]) is None:
             block[block["type"]] = ""
         for field, pieces in self.pieces.items():
             if field in ("text", "thinking", "content"):
-                block[field] = "".join((block.get(field) or "", *pieces))
+                block[field] = "".join((block.get(field) or "", *pieces, held.get(field, "")))
             elif field == "signature":
                 block[field] = "".join(pieces)  # replaces what the start said, as the official client does
         if self.citations:
             block["citations"] = [*(block.get("citations") or ()), *self.citations]
         if "input" in self.pieces or is_tool_use(block):
-            set_input(block, "".join(self.pieces.get("input", ())))
+            set_input(block, "".join((*self.pieces.get("input", ()), held.get("input", ""))))
         return block
 
 
-_FIELD_KINDS: Final = (("text", str), ("thinking", str), ("citations", list))
+def _ends(held: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for field, rest in held.items():
+        yield field, mended(joined(rest)) if field == "input" else joined(rest)
 
 
 def is_block(block: Any) -> bool:
@@ -82,17 +160,25 @@ def is_tool_use(block: ContentBlock) -> bool:
     return cast("str", block["type"]).endswith("tool_use")
 
 
-def set_input(block: ContentBlock, text: str) -> None:
-    """Put the streamed arguments ``text`` into ``block``, in place; without any, what the start said stays."""
+def read_arguments(given: Any) -> tuple[dict[str, Any], str | None]:
+    """A call's arguments as an object, whatever a server made of them; else ``{}`` and their text."""
+    if isinstance(given, dict) or given is None:
+        return given or {}, None
+    text = given if isinstance(given, str) else to_json(given).decode()
     if not text.strip():
-        block["input"] = {} if block.get("input") is None else block["input"]
-        return
+        return {}, None
     try:
-        arguments = from_json(text, allow_inf_nan=False)
+        arguments = from_json(mended(text), allow_inf_nan=False)
     except ValueError:
         arguments = None
-    if isinstance(arguments, dict):
-        block["input"] = arguments
-    else:
+    return (arguments, None) if isinstance(arguments, dict) else ({}, mended(text))
+
+
+def set_input(block: ContentBlock, text: str) -> None:
+    """Put the streamed arguments ``text`` into ``block``, in place; without any, what the start said stays."""
+    if text.strip():
+        block["input"], raw = read_arguments(text)
+        if raw is not None:
+            block["partial_json"] = text
+    elif block.get("input") is None:
         block["input"] = {}
-        block["partial_json"] = text

@@ -126,6 +126,8 @@ class ErrorFacts:
     def read(cls, payload: Any, secret: SecretStr | None = None) -> Self | None:
         """Read ``{"error": {...}}`` (both dialects) or ``{"code", "msg", "data"}``; else ``None``.
 
+        In the envelope ``msg`` may be called ``message``, and a code that says failure needs none.
+
         All texts are one line, of bounded length, and without ``secret``, wherever a server echoed it.
         """
         if not isinstance(payload, Mapping):
@@ -134,9 +136,12 @@ class ErrorFacts:
         if isinstance(error, str):
             error = {"message": error}
         if not isinstance(error, Mapping):
-            if "msg" not in payload or "code" not in payload:
+            said = payload.get("msg", payload.get("message"))
+            if isinstance(said, (dict, list)) or payload.get("code") is None:
                 return None
-            error = {"message": payload["msg"]}
+            if said is None and "msg" not in payload and not _is_failure(payload["code"]):
+                return None
+            error = {"message": said}
         details = error.get("details")
         nested = details.get("error_code") if isinstance(details, Mapping) else None
         codes = (_text(code, secret) for code in (error.get("code"), payload.get("code"), nested))
@@ -146,6 +151,10 @@ class ErrorFacts:
             type=_text(error.get("type"), secret),
             request_id=_text(payload.get("request_id"), secret),
         )
+
+
+def _is_failure(code: Any) -> bool:
+    return type(code) is int and 400 <= code < 600
 
 
 def _text(value: Any, secret: SecretStr | None, *, limit: int = LABEL_CHARS) -> str | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from pydantic_core import from_json
 
 from aivideoapi_core._errors import StreamError
+from aivideoapi_core._inbound.blocks import DELTA_FIELDS
 from aivideoapi_core._inbound.error_bodies import ErrorFacts
-from aivideoapi_core._inbound.sse import SSEDecoder, check_size
+from aivideoapi_core._inbound.halves import parse_halves, without_halves
+from aivideoapi_core._inbound.sse import SSEDecoder, check_size, says_something
 from aivideoapi_core._received import StreamEvent
 from aivideoapi_core._secrets import excerpt_of
 
@@ -40,11 +42,18 @@ class EventDecoder:
         self._tail = bytearray()
         self._begun = False
         self._plain: SSEDecoder | None = None
+        self._cut = False
+        self.stray = False
+        """Whether a line came that belongs to no event."""
 
     @property
     def pending(self) -> bool:
         """Whether an event has begun and not ended."""
-        return bool(self._tail) or (self._plain is not None and self._plain.pending)
+        if self._cut:
+            return True
+        if self._plain is not None:
+            return self._plain.half_event
+        return any(map(says_something, bytes(self._tail).split(b"\n")))
 
     def feed(self, chunk: bytes) -> Iterator[StreamEvent]:
         """Yield the events that ``chunk`` completes. Exhaust it before the next chunk.
@@ -72,10 +81,23 @@ class EventDecoder:
             return None
         return _parse_frame(chunk[:-2])
 
-    @staticmethod
-    def _feed_plain(decoder: SSEDecoder, chunk: bytes) -> Iterator[StreamEvent]:
+    def finish(self) -> list[StreamEvent]:
+        """The event that the end of the body completes: all of it came but its blank line."""
+        decoder = self._plain or SSEDecoder(at_start=not self._begun)
+        half = self.pending
+        try:
+            said = decoder.feed(bytes(self._tail) + b"\n\n")
+            events = [parse_event(data, name) for name, data in said if _is_whole(data)]
+        except StreamError:
+            events = []
+        self._tail.clear()
+        self._cut = half and not events
+        return events
+
+    def _feed_plain(self, decoder: SSEDecoder, chunk: bytes) -> Iterator[StreamEvent]:
         for name, data in decoder.feed(chunk):
             yield parse_event(data, name)
+        self.stray = self.stray or decoder.stray
 
     def _feed_fast(self, chunk: bytes) -> Iterator[StreamEvent]:
         tail = self._tail
@@ -118,6 +140,17 @@ def _parse_frame(frame: bytes) -> StreamEvent | None:
     return None
 
 
+def _is_whole(data: str) -> bool:
+    """Whether ``data`` can be told from the first half of itself."""
+    return data.rstrip().endswith(("}", "]"))
+
+
+HALVES: Final = "halves"
+"""A field of a delta that may hold half a character; no common delta has so many fields."""
+DONE: Final = "[DONE]"
+"""Data, and the type of the event made of it, by which servers of another family end their streams."""
+
+
 def parse_event(data: str, name: str = "message") -> StreamEvent:
     """One event's data as JSON. Without a ``type`` of its own it takes the event's name.
 
@@ -127,10 +160,12 @@ def parse_event(data: str, name: str = "message") -> StreamEvent:
     try:
         event = from_json(data, allow_inf_nan=False) if data.strip() else {}
     except ValueError:
-        event = data
+        event = _with_halves(data, name)
     if type(event) is not dict:
         if name == "error":
             return {"type": "error", "error": {"message": data}}
+        if data.strip() == DONE and name not in ORDERED:
+            return {"type": DONE}
         if name == "message" or name in ORDERED:
             raise StreamError(f"the stream sent an event that is not a JSON object: {excerpt_of(data)}")
         return {"type": name}
@@ -142,3 +177,17 @@ def parse_event(data: str, name: str = "message") -> StreamEvent:
     facts = ErrorFacts.read(event)
     event["type"] = name if facts is None or facts.is_success else "error"
     return event
+
+
+def _with_halves(data: str, name: str) -> Any:
+    """JSON in which halves of characters stand alone; they stay only where a delta may bring the other half."""
+    try:
+        event = parse_halves(data)
+    except ValueError:
+        return data
+    delta = event.get("delta") if isinstance(event, dict) else None
+    if not isinstance(delta, dict) or event.get("type", name) != "content_block_delta":
+        return without_halves(event)
+    source, _ = DELTA_FIELDS.get(str(delta.get("type")), ("", ""))
+    kept = {source: delta[source]} if source in delta else {}
+    return {**without_halves(event), "delta": {**without_halves(delta), **kept}, HALVES: True}

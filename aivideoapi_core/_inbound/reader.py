@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pydantic import SecretStr
 from pydantic_core import from_json, to_json
 
-from aivideoapi_core._errors import APIStatusError, IncompleteStreamError, ResponseFormatError, StreamError
+from aivideoapi_core._catalogue.amounts import parse_reported
+from aivideoapi_core._errors import (
+    APIStatusError,
+    IncompleteStreamError,
+    ResponseFormatError,
+    StreamError,
+)
 from aivideoapi_core._inbound.accumulator import MessageAccumulator, assembled
-from aivideoapi_core._inbound.blocks import is_block, is_tool_use, set_input
+from aivideoapi_core._inbound.blocks import OpenBlock, is_block, is_tool_use, read_arguments
 from aivideoapi_core._inbound.error_bodies import ErrorFacts, error_from_payload
-from aivideoapi_core._inbound.events import EventDecoder
+from aivideoapi_core._inbound.events import DONE, NAMED, EventDecoder
+from aivideoapi_core._inbound.halves import mended
 from aivideoapi_core._inbound.sse import BOM
 from aivideoapi_core._received import ContentBlock, Message, StreamEvent
-from aivideoapi_core._secrets import excerpt_of, redact
+from aivideoapi_core._secrets import EXCERPT_CHARS, excerpt_of, redact
 
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 """A whole reply that grows beyond this is refused, so that a broken server cannot fill the memory."""
@@ -54,30 +62,40 @@ _PLAIN_HEAD: Final = ReplyHead()
 
 
 def parse_json(body: bytes, *, cut: bool = False) -> Any:
-    """``body`` as JSON, or ``None`` if it is not. ``cut``: only its beginning is there."""
-    try:
-        return from_json(
-            body.removeprefix(BOM), allow_inf_nan=False, allow_partial="trailing-strings" if cut else False
-        )
-    except ValueError:
-        return None
+    """``body`` as JSON, or ``None`` if it is not. ``cut``: only its beginning is there.
+
+    Halves of characters, which the parser refuses, become U+FFFD.
+    """
+    body = body.removeprefix(BOM)
+    for text in (body, None):
+        try:
+            return from_json(
+                mended(body) if text is None else text,
+                allow_inf_nan=False,
+                allow_partial="trailing-strings" if cut else False,
+            )
+        except ValueError:
+            continue
+    return None
 
 
 def parse_body(body: bytes, head: ReplyHead = _PLAIN_HEAD) -> Message:
     """Parse a whole reply; credits reported inside ``usage`` move to the top level.
 
-    A server that streamed although it was told not to is understood. Raises the typed error of the
-    table if the body is an error in disguise (the platform's second envelope with HTTP 200), and
-    ``ResponseFormatError`` if it is nothing known.
+    A server that streamed although it was told not to is understood, and so is one that puts the message
+    into the platform's second envelope. Raises the typed error of the table if the body is an error in
+    disguise (that envelope with HTTP 200), and ``ResponseFormatError`` if it is nothing known.
     """
     if body[:_MAX_BLANKS].removeprefix(BOM).lstrip(_BLANKS).startswith(_STREAM_STARTS):
         return _parse_streamed(body, head)
     payload = parse_json(body)
-    if _is_message(payload):
-        return _normalised(payload)
-    facts = ErrorFacts.read(payload)
-    if facts is not None and not facts.is_success:
-        raise head.error_of(payload, body)
+    message = message_in(payload)
+    if message is not None:
+        return _normalised(message)
+    for said in (payload, payload.get("data") if isinstance(payload, dict) else None):
+        facts = ErrorFacts.read(said)
+        if facts is not None and not facts.is_success:
+            raise head.error_of(said, body)
     excerpt = excerpt_of(body, head.secret)
     raise ResponseFormatError(
         f"the server answered {head.status_code} with a body that is not a message: {excerpt or '(empty)'}",
@@ -85,6 +103,23 @@ def parse_body(body: bytes, head: ReplyHead = _PLAIN_HEAD) -> Message:
         request_id=head.request_id,
         body=excerpt or None,
     )
+
+
+def message_in(payload: Any) -> dict[str, Any] | None:
+    """The message that ``payload`` is, or that the envelope ``{"code": 200, "data": {...}}`` holds."""
+    if _is_message(payload):
+        return cast("dict[str, Any]", payload)
+    if not isinstance(payload, dict) or payload.get("error") is not None:
+        return None
+    facts = ErrorFacts.read(payload)
+    if facts is not None and not facts.is_success:
+        return None
+    for field in ("data", "message"):
+        inner = message_in(payload.get(field)) if isinstance(payload.get(field), dict) else None
+        if inner is not None:
+            beside = payload.get("credits_consumed")
+            return inner if beside is None else {**inner, "credits_consumed": beside}
+    return None
 
 
 def _parse_streamed(body: bytes, head: ReplyHead) -> Message:
@@ -103,7 +138,7 @@ def _normalised(payload: dict[str, Any]) -> Message:
     usage = payload.get("usage")
     usage = dict(usage) if isinstance(usage, dict) else {}
     reported = usage.pop("credits_consumed", None)
-    if payload.get("credits_consumed") is not None:
+    if parse_reported(payload.get("credits_consumed")) is not None:
         reported = payload["credits_consumed"]
     head = {field: value for field, value in payload.items() if field != "credits_consumed"}
     return assembled(head, [_whole_block(block) for block in payload["content"]], usage, reported)
@@ -116,11 +151,8 @@ def _whole_block(block: ContentBlock) -> ContentBlock:
             return {**block, field: ""}
     if not is_tool_use(block) or isinstance(block.get("input"), dict):
         return block
-    given = block.get("input")
-    block = {**block, "input": {}}
-    if given is not None:
-        set_input(block, given if isinstance(given, str) else to_json(given).decode())
-    return block
+    arguments, raw = read_arguments(block.get("input"))
+    return {**block, "input": arguments} | ({} if raw is None else {"partial_json": raw})
 
 
 def _is_message(payload: Any) -> bool:
@@ -132,12 +164,31 @@ def _is_message(payload: Any) -> bool:
     )
 
 
+def _frame_message(event: StreamEvent) -> dict[str, Any] | None:
+    """The whole message that one frame of a stream holds, if that is plain to see.
+
+    Plainer than of a body: a stream may carry much else that has some ``content``.
+    """
+    message = message_in(event)
+    if message is None or message.get("role", "assistant") != "assistant":
+        return None
+    says_more = any(message.get(field) is not None for field in _MARKS)
+    return message if says_more and (message["content"] or message.get("stop_reason")) else None
+
+
+_MARKS: Final = ("id", "role", "model", "usage", "stop_reason")
+"""One of these stands beside the content of any message."""
+
+
 def events_of(message: Message) -> Iterator[StreamEvent]:
     """The stream that would have carried ``message``, for a server that sent it whole instead."""
     yield {"type": "message_start", "message": {**message, "content": [], "stop_reason": None}}
     for index, block in enumerate(message["content"]):
         # A start may hold the whole block: the wire's own servers do so for server tool results.
-        yield {"type": "content_block_start", "index": index, "content_block": block}
+        said, deltas = OpenBlock(block).opened()
+        yield {"type": "content_block_start", "index": index, "content_block": said}
+        for delta in deltas:
+            yield {"type": "content_block_delta", "index": index, "delta": delta}
         yield {"type": "content_block_stop", "index": index}
     outcome = {"stop_reason": message["stop_reason"], "stop_sequence": message["stop_sequence"]}
     yield {"type": "message_delta", "delta": outcome, "usage": message["usage"]}
@@ -147,26 +198,40 @@ def events_of(message: Message) -> Iterator[StreamEvent]:
 class StreamReader:
     """One streamed reply: bytes in, events out, with the message accumulated on the way.
 
-    A body that is not a stream at all (JSON or HTML from a server that had something else to say) is
-    read to its end: a message becomes its events, anything else its typed error.
+    Whatever the server's wording, the events that come out are those of the official sequence. A body
+    that is not a stream at all (JSON or HTML from a server that had something else to say) is read to
+    its end: a message becomes its events, anything else its typed error. So does a whole message that
+    comes as one frame.
 
-    ``begun`` says whether content has arrived. Before that nothing is of use to the caller, so a
-    failure may still be retried as a whole; after it nothing is retried.
+    ``begun`` says whether content has been handed over; after that a caller has part of the answer.
     """
 
     def __init__(self, head: ReplyHead = _PLAIN_HEAD) -> None:
         self.accumulator = MessageAccumulator()
         self.begun = False
+        self.head = head
         self._decoder = EventDecoder()
         self._whole: bytearray | None = None
         self._first: bytearray | None = bytearray()
         self._deaf = False
-        self.head = head
+        self._strange = False
+        """Whether an event came that is none of the format's."""
+        self._snapshot: dict[str, Any] | None = None
+        """A message that came as one frame and does not say that it is finished."""
+        self._seen = bytearray()
+        """The beginning of the body, to be quoted if it holds no message."""
 
     @property
     def touched(self) -> bool:
-        """Whether any of the answer has arrived, be it half an event: then it has been billed."""
-        return bool(self._whole) or self._decoder.pending or self.accumulator.partial() is not None
+        """Whether anything but comments, pings and errors has arrived, be it half an event: it has been billed."""
+        return (
+            self.accumulator.begun
+            or self._strange
+            or bool(self._whole)
+            or (self._first is not None and bool(_stripped(self._first)))
+            or self._decoder.stray
+            or self._decoder.pending
+        )
 
     def feed(self, chunk: bytes) -> Iterable[StreamEvent]:
         """The events that ``chunk`` completes. Exhaust it before the next chunk.
@@ -185,6 +250,8 @@ class StreamReader:
                     if event["type"] != "content_block_delta"
                     else self._push_one(event)
                 )
+        elif len(self._seen) < EXCERPT_CHARS:
+            self._seen += chunk[: 4 * EXCERPT_CHARS]
         if self._first is not None:
             chunk = self._sniff(self._first, chunk)
         if self._whole is None:
@@ -198,24 +265,32 @@ class StreamReader:
         return iter(())
 
     def _sniff(self, first: bytearray, chunk: bytes) -> bytes:
-        """Hold bytes back until the first that is not blank tells a stream from a whole body."""
+        """Hold bytes back until the first that are not blank tell a stream from a whole body."""
         first += chunk
-        start = bytes(first[: _MAX_BLANKS + 1]).lstrip(_BLANKS)
-        if BOM.startswith(start) and len(first) <= _MAX_BLANKS:
+        start = _stripped(first)
+        if len(first) <= _MAX_BLANKS and any(known.startswith(start) for known in _STREAM_STARTS):
             return b""
-        if start.removeprefix(BOM).lstrip(_BLANKS)[:1] in (b"{", b"<"):
+        if start and not start.startswith(_STREAM_STARTS):
             self._whole = bytearray()
         self._first = None
         return bytes(first)
 
     def finish(self) -> Iterator[StreamEvent]:
         """Yield what the end of the body completes. Raises ``IncompleteStreamError`` if it came too early."""
+        accumulator = self.accumulator
+        if self._first and _stripped(self._first):  # too little to tell a stream by: half of its first line
+            yield from self._push(self._decoder.feed(bytes(self._first)))
+            self._first = None
         if self._whole is not None:
             yield from self._push(events_of(parse_body(bytes(self._whole), self.head)))
-        if not self.accumulator.done:
-            error = IncompleteStreamError("the stream ended before message_stop")
-            error.retryable = not self.touched
-            raise self.described(error)
+        elif not accumulator.done and not self._deaf:
+            yield from self._push(iter(self._decoder.finish()))
+        if not accumulator.begun and self._snapshot is not None:
+            yield from self._push(events_of(_normalised(self._snapshot)))
+        if accumulator.may_end and not accumulator.done and not self._decoder.pending:
+            yield from accumulator.end()
+        if not accumulator.done:
+            raise self._too_early()
 
     def described(self, error: StreamError) -> StreamError:
         """``error`` with the request id and the message so far, and without the key."""
@@ -225,28 +300,36 @@ class StreamReader:
         error.partial = self.accumulator.partial()
         return error
 
-    def _push_one(self, event: StreamEvent) -> tuple[StreamEvent, ...]:
+    def _too_early(self) -> StreamError:
+        """The error of a body that ended before the message did, quoting it if there was no message at all."""
+        text = "the stream ended before message_stop"
+        if not self.accumulator.begun and self.touched:
+            seen = excerpt_of(bytes(self._seen), self.head.secret)
+            strange = self._strange or self._decoder.stray
+            text = f"the stream holds no message: {seen}" if strange else f"{text}: {seen}"
+        error = IncompleteStreamError(text)
+        error.retryable = not self.touched
+        return self.described(error)
+
+    def _push_one(self, event: StreamEvent) -> Sequence[StreamEvent]:
         """``_push`` for a delta, which is what nearly all events of a stream are."""
         accumulator = self.accumulator
         done = accumulator.done
         try:
-            accumulator.push(event)
+            events = accumulator.push(event)
         except StreamError as error:
             raise self.described(error)  # noqa: B904 - the same error, with more facts
-        return () if done else (event,)
+        return () if done else events
 
     def _push(self, events: Iterator[StreamEvent]) -> Iterator[StreamEvent]:
         accumulator = self.accumulator
         try:
             for event in () if accumulator.done else events:
-                kind = event["type"]
-                if kind == "error":
-                    raise self._error_of(event)
-                accumulator.push(event)
-                if not self.begun and kind in _CONTENT:
-                    self.begun = True
-                yield event
-                if kind == "message_stop":
+                for said in self._taken(event):
+                    if not self.begun and said["type"] in _CONTENT:
+                        self.begun = True
+                    yield said
+                if accumulator.done:
                     break
             for event in events:
                 accumulator.push(event)  # for the credits; what else follows the end is not for the caller
@@ -254,6 +337,26 @@ class StreamReader:
             if not accumulator.done:
                 raise self.described(error)  # noqa: B904 - the same error, with more facts
             self._deaf = True
+
+    def _taken(self, event: StreamEvent) -> Iterable[StreamEvent]:
+        """What the accumulator makes of ``event``; raises the typed error that an ``error`` event stands for."""
+        accumulator, kind = self.accumulator, event["type"]
+        if kind in NAMED:
+            if kind == "error":
+                raise self._error_of(event)
+            return accumulator.push(event)
+        if kind == DONE and accumulator.may_end:
+            return accumulator.end()
+        if accumulator.begun:
+            return accumulator.push(event)
+        self._strange = self._strange or len(event) > 1 or kind != "message"
+        message = _frame_message(event)
+        if message is None:
+            return accumulator.push(event)
+        if message.get("stop_reason"):
+            return itertools.chain.from_iterable(map(accumulator.push, events_of(_normalised(message))))
+        self._snapshot = message
+        return ()
 
     def _error_of(self, event: StreamEvent) -> APIStatusError:
         head = self.head
@@ -265,6 +368,12 @@ class StreamReader:
             secret=head.secret,
             partial=self.accumulator.partial(),
         )
-        if self.begun:
-            error.retryable = False  # the caller has part of the answer already
+        if self.touched:
+            error.billed, error.retryable = True, False
         return error
+
+
+def _stripped(first: bytearray) -> bytes:
+    """The beginning of a body without blanks and the byte-order mark; one that is not whole counts as blank."""
+    start = bytes(first[: _MAX_BLANKS + 16]).lstrip(_BLANKS)
+    return b"" if BOM.startswith(start) else start.removeprefix(BOM).lstrip(_BLANKS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -26,6 +27,8 @@ class Reply:
     attempts: int = 1
     prices: ModelPrices | None = None
     """Prices that replace the published ones, for ids that have none."""
+    given_prices: Mapping[str, ModelPrices] | None = None
+    """The same for other models that may be at work in the call, by id."""
 
     @cached_property
     def tokens(self) -> TokenCounts | None:
@@ -41,7 +44,9 @@ class Reply:
     def credits_computed(self) -> Credits | None:
         """The exact cost by the published prices, or ``None`` if it cannot be known."""
         tokens, prices = self.tokens, self.prices or prices_of(self.model)
-        return cost_of(tokens, prices) if tokens is not None and prices is not None else None
+        if tokens is None or prices is None:
+            return None
+        return cost_of(tokens, prices, requested=self.model, given=self.given_prices)
 
     @property
     def charged(self) -> Decimal | None:

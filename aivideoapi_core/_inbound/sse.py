@@ -34,11 +34,18 @@ class SSEDecoder:
         self._event = ""
         self._data: list[bytes] = []
         self._size = 0
+        self.stray = False
+        """Whether a line came that belongs to no event: this may be no stream at all."""
 
     @property
     def pending(self) -> bool:
         """Whether an event has begun and not ended."""
         return bool(self._tail or self._data or self._event)
+
+    @property
+    def half_event(self) -> bool:
+        """The same, but for half a comment."""
+        return bool(self._data or self._event or says_something(bytes(self._tail)))
 
     def feed(self, chunk: bytes) -> Iterator[ServerSentEvent]:
         """Yield the events that ``chunk`` completes. Exhaust it before the next chunk."""
@@ -76,7 +83,17 @@ class SSEDecoder:
             self._data.append(value.removeprefix(b" "))
             self._size += len(line) + 1  # an empty line of data takes memory too
             check_size(self._size)
+        elif not self.stray and says_something(line):
+            self.stray = True
         return None
+
+
+_SAYS_NOTHING: Final = (b":", b"id:", b"retry:")
+
+
+def says_something(line: bytes) -> bool:
+    """Whether ``line``, whole or not, is more than a comment, a blank or a note about the connection."""
+    return not line.startswith(_SAYS_NOTHING) and not line.isspace() and bool(line)
 
 
 def _text_of(data: list[bytes]) -> str:

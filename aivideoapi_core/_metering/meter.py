@@ -25,7 +25,7 @@ from aivideoapi_core._metering.summary import SpendTracker, current_trackers
 from aivideoapi_core._metering.tags import clean_tags, current_spend_tags
 from aivideoapi_core._metering.telemetry import CallTelemetry, start_telemetry
 from aivideoapi_core._metering.undisturbed import in_thread
-from aivideoapi_core._metering.worst_case import WorstCase, worst_case
+from aivideoapi_core._metering.worst_case import WorstCase, bills_beside, worst_case
 from aivideoapi_core._received import Message
 
 logger = logging.getLogger("aivideoapi")
@@ -372,12 +372,19 @@ class CallMeter:
         worst = self._worst or worst_case(self._payload, prices)
         if partial is None or worst.output is None:
             return worst.micro
-        known = read_usage({"output_tokens": 0, **partial["usage"]})
+        stated = partial["usage"]
+        known = read_usage({**stated, "output_tokens": stated.get("output_tokens") or 0})
         if known is None:
             return worst.micro
-        # The counts are final once the stream has said why it stopped.
-        output = known.output if partial.get("stop_reason") else worst.output
-        micro = cost_of(replace(known, output=output), prices)
+        # The counts are final once the stream has said why it stopped, if it has said them.
+        ended = bool(partial.get("stop_reason"))
+        if not ended and bills_beside(self._payload):
+            return None
+        final = ended and stated.get("output_tokens") is not None
+        output = known.output if final else max(known.output, worst.output)
+        micro = cost_of(
+            replace(known, output=output), prices, requested=self._model, given=self._metering.prices
+        )
         return worst.micro if micro is None else micro.micro
 
     def _booked(self, record: CallRecord) -> tuple[int, bool]:

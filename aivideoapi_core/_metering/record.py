@@ -122,14 +122,15 @@ class CallRecord:
 
 _NOT_BILLED: Final = frozenset({Outcome.FAILED, Outcome.CACHED})
 _FIELDS: Final = tuple(field.name for field in fields(CallRecord))
-_COUNTS: Final = tuple(field.name for field in fields(TokenCounts))
+_COUNTS: Final = tuple(field.name for field in fields(TokenCounts) if field.name != "by_model")
+"""Whose tokens they were is told by the cost beside them."""
 
 
 def may_be_billed(error: BaseException) -> bool:
     """Whether the platform may charge for a call that ended with ``error``.
 
-    No: what was refused here or by an error status or ``error`` event (failed work is refunded:
-    platform documentation, "Error Reference"), and a connection that failed before the work began,
+    No: what was refused here or by an error status or ``error`` event before all else (failed work is
+    refunded: platform documentation, "Error Reference"), and a connection that failed before the work began,
     which is what the client retries. Yes: whatever broke off later, and anything that is not an
     error of ours, such as a cancelled task or an abandoned generator.
     """
@@ -137,7 +138,7 @@ def may_be_billed(error: BaseException) -> bool:
         case InvalidInputError() | BudgetExceededError():
             return False
         case APIStatusError():
-            return error.status_code in _GATEWAY_TIMEOUTS
+            return error.billed or error.status_code in _GATEWAY_TIMEOUTS
         case StreamError():
             return error.partial is not None or not error.retryable
         case APIConnectionError(never_sent=True):

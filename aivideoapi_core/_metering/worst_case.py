@@ -16,6 +16,9 @@ bounds anyway.
 **Output tokens.** ``max_tokens``, thinking included. Where a request does not send it (it is optional
 on the native route), the most that any model of the family can give: set ``max_tokens`` to reserve less.
 
+**What is billed beside the answer** (``usage.iterations``: compaction, an advisor) has no bound: there
+is no figure for a request that allows it.
+
 **Prices.** Those of the requested id; where the request may write to the prompt cache, the dearest
 price that its input can have.
 """
@@ -90,11 +93,12 @@ def max_input_tokens(payload: Mapping[str, Any]) -> int | None:
     """An upper bound of all input tokens, cached or not; ``None`` where there is none.
 
     There is none for tools that the server carries out during the call (their results are input
-    too, again and again), nor for a non-text document sent to a model whose context is not known.
+    too, again and again), for compaction and fallback models (requests of their own, billed beside the
+    answer), nor for a non-text document sent to a model whose context is not known.
     """
     info = model_info(str(payload["model"]))
     window = info.context_window if info.known else None
-    if _runs_server_tools(payload):
+    if _runs_server_tools(payload) or bills_beside(payload):
         return None
     count = REQUEST_TOKENS
     tools = payload.get("tools") or ()
@@ -126,6 +130,22 @@ def least_input_tokens(payload: Mapping[str, Any]) -> int:
 def _runs_server_tools(payload: Mapping[str, Any]) -> bool:
     kinds = (str(tool.get("type") or "custom") for tool in payload.get("tools") or ())
     return bool(payload.get("mcp_servers")) or any(not kind.startswith(_INERT_TOOLS) for kind in kinds)
+
+
+def bills_beside(payload: Mapping[str, Any]) -> bool:
+    """Whether the request allows what is billed beside its answer: see ``usage.iterations``.
+
+    That is compaction, asked for by its own field or as an edit of the context, an advisor, and other
+    models that may answer instead. Nothing says how often or how long they work.
+    """
+    if payload.get("compaction") or payload.get("fallbacks") or payload.get("fallback"):
+        return True
+    if any("advisor" in str(tool.get("type")) for tool in payload.get("tools") or ()):
+        return True
+    management = payload.get("context_management")
+    edits = management.get("edits") if isinstance(management, Mapping) else None
+    kinds = [str(edit.get("type")) for edit in edits or () if isinstance(edit, Mapping)]
+    return any(kind.startswith("compact") for kind in kinds)
 
 
 def _content_tokens(content: Any) -> int | None:

@@ -117,7 +117,7 @@ class ChunkTranslator:
         return None
 
     def _stop(self, index: int) -> ChatGenerationChunk | None:
-        opened, closed = self._open.pop(index), self._accumulator.closed_block or {}
+        opened, closed = self._open.pop(index), self._accumulator.closed_at(index)
         if opened.kind == "text" and not self._structured:
             opened.sent.add("text")
         rest = opened.rest_of(closed)

@@ -113,10 +113,11 @@ class EventTranslator:
 
     def _stop(self, index: int) -> list[Any]:
         kind = self._kinds.pop(index)
-        closed = clean_block(self._accumulator.closed_block or {})
+        closed = clean_block(self._accumulator.closed_at(index))
         if kind == "tool_use":
+            released = self._release(None)  # of a block that was open beside this one
             self._waiting = index, closed
-            return []
+            return released
         finished: Any = standard_block(closed)
         finish = {"event": "content-block-finish", "index": self._places[index], "content": finished}
         if kind in ("text", "thinking") or kind in STARTED_EARLY:

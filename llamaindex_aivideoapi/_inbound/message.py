@@ -31,13 +31,27 @@ def to_chat_response(reply: Reply, *, delta: str | None = None) -> ChatResponse:
 
     ``raw`` is the wire's message with the credits inside ``usage``; ``additional_kwargs`` holds
     ``stop_reason`` and the credits. ``credits_consumed`` is the platform's number as sent,
-    ``credits_consumed_micro`` our exact one in microcredits; each is left out when unknown.
+    ``credits_consumed_micro`` our exact one in microcredits; each is left out when unknown. Where the
+    wire lists ``iterations``, they move beside ``usage``, whose counts then include them.
     """
     credits_known = _credits(reply)
     # A count that is null would break those who add counts up.
     usage = {name: value for name, value in reply.message["usage"].items() if value is not None}
     usage |= credits_known
     raw: dict[str, Any] = {**reply.message, "usage": usage, "attempts": reply.attempts}
+    if (tokens := reply.tokens) is not None and usage.get("iterations"):
+        # Whoever counts tokens reads these keys alone: they are to hold all that was billed.
+        raw["iterations"] = usage.pop("iterations")
+        usage |= {
+            "input_tokens": tokens.input,
+            "output_tokens": tokens.output,
+            "cache_read_input_tokens": tokens.cache_read,
+            "cache_creation_input_tokens": tokens.cache_write,
+            "cache_creation": {
+                "ephemeral_5m_input_tokens": tokens.cache_write_5m,
+                "ephemeral_1h_input_tokens": tokens.cache_write_1h,
+            },
+        }
     if reply.request_id is not None:
         raw["request_id"] = reply.request_id
     extra: dict[str, Any] = {"stop_reason": reply.message["stop_reason"], **credits_known}

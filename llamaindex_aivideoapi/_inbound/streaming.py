@@ -123,7 +123,7 @@ class ResponseStream:
             return self._start(event)
         if kind == "content_block_stop":
             part = self._open.pop(event["index"])
-            part.closed = accumulator.closed_block
+            part.closed = accumulator.closed_at(event["index"])
             if part.kind == "tool_use":
                 return self._response(event, _FINISHED)
         return None

@@ -131,8 +131,7 @@ def test_a_delta_in_one_piece_is_folded_like_any_other(deltas: list[Any]) -> Non
     expected, seen = MessageAccumulator(), []
     with contextlib.suppress(StreamError):
         for event in events:
-            expected.push(event)
-            seen.append(event)
+            seen.extend(expected.push(event))
     reader, got, failure = StreamReader(), [], None
     try:
         for event in events:

@@ -20,7 +20,8 @@ USAGE = {"input_tokens": 18, "output_tokens": 42}
         pytest.param("claude-sonnet-4-6", {}, 0.06, (Decimal("0.06"), None), id="reported only"),
         pytest.param("claude-next", USAGE, 0.06, (Decimal("0.06"), None), id="no known price"),
         pytest.param("claude-next", USAGE, "?", (None, None), id="neither"),
-        pytest.param("claude-sonnet-4-6", {"input_tokens": 0, "output_tokens": 0}, 0, (Decimal(0), Credits(0)), id="zero is a fact"),
+        pytest.param("claude-sonnet-4-6", {"input_tokens": 1, "output_tokens": 0}, 0, (Decimal(0), Credits(300)), id="zero is a fact"),
+        pytest.param("claude-sonnet-4-6", {"input_tokens": 0, "output_tokens": 0}, None, (None, None), id="no input is no count"),
     ],
 )  # fmt: skip
 def test_credits(model: str, usage: Any, reported: Any, expected: Any) -> None:

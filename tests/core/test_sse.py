@@ -110,3 +110,4 @@ def test_pending(data: bytes, pending: bool) -> None:
     decoder = SSEDecoder()
     list(decoder.feed(data))
     assert decoder.pending is pending
+    assert decoder.half_event is (pending and data != b": x")

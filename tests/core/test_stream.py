@@ -168,7 +168,7 @@ def test_parse_event(data: str, name: str, expected: object) -> None:
     assert parse_event(data, name) == expected
 
 
-@pytest.mark.parametrize("data", ["{", "[1]", "NaN", '{"a": NaN}', "\x00", '"text"', "[DONE]"])
+@pytest.mark.parametrize("data", ["{", "[1]", "NaN", '{"a": NaN}', "\x00", '"text"'])
 @pytest.mark.parametrize("name", ["message", "content_block_delta"])
 def test_data_that_is_no_event(data: str, name: str) -> None:
     with pytest.raises(StreamError, match="not a JSON object"):
@@ -289,19 +289,16 @@ def test_events_in_any_order_give_a_message_or_a_typed_error(events: list[dict[s
     [
         pytest.param([delta(text="a")], id="delta before the start"),
         pytest.param([STOP], id="stop before the start"),
-        pytest.param([START, START], id="two starts"),
+        pytest.param([START, {**START, "message": {"id": "msg_2"}}], id="the start of another message"),
         pytest.param([START, delta(text="a")], id="delta of a block that was never opened"),
-        pytest.param([START, closed()], id="stop of a block that was never opened"),
-        pytest.param([START, opened(), opened()], id="block opened twice"),
-        pytest.param([START, *TEXT, opened()], id="block opened again after its end"),
         pytest.param([START, *TEXT, delta(text="b")], id="delta after the end of its block"),
-        pytest.param([START, opened(), STOP], id="message_stop in an open block"),
-        pytest.param([START, opened(), ended()], id="stop reason in an open block"),
         pytest.param([START, ended(), opened()], id="content after the stop reason"),
         pytest.param([START, opened(None)], id="no index"),
-        pytest.param([START, opened(), delta(text=None)], id="text that is null"),
         pytest.param([START, opened(), delta(text=5)], id="text that is a number"),
-        pytest.param([START, opened(), {"type": "content_block_delta", "index": 0}], id="no delta"),
+        pytest.param(
+            [START, opened(), {"type": "content_block_delta", "index": 0, "delta": "a"}],
+            id="delta that is a text",
+        ),
         pytest.param([START, opened(type=None)], id="block without a type"),
         pytest.param([START, opened(text=5)], id="block whose text is a number"),
         pytest.param(
@@ -351,7 +348,7 @@ def test_nothing_after_the_stop_counts() -> None:
 @pytest.mark.parametrize(
     ("start", "last", "expected"),
     [
-        pytest.param({"input_tokens": 5, "output_tokens": 1}, None, {"input_tokens": 5, "output_tokens": 1}, id="start only"),
+        pytest.param({"input_tokens": 5, "output_tokens": 1}, None, {"input_tokens": 5}, id="start only: its output is provisional"),
         pytest.param(None, {"input_tokens": 5, "output_tokens": 2}, {"input_tokens": 5, "output_tokens": 2}, id="last only"),
         pytest.param({"input_tokens": 5, "output_tokens": 1}, {"output_tokens": 2}, {"input_tokens": 5, "output_tokens": 2}, id="both"),
         pytest.param({"input_tokens": 5}, {"input_tokens": 6, "output_tokens": 2}, {"input_tokens": 6, "output_tokens": 2}, id="later overwrites, not adds"),

@@ -20,6 +20,7 @@ from aivideoapi_core import (
     MessagesClient,
     ModelPrices,
     Outcome,
+    OverloadedError,
     RetryPolicy,
     SpendLedger,
     build_payload,
@@ -86,10 +87,10 @@ HELLO = Reply("Hello", usage={"input_tokens": 20, "output_tokens": 40})
         pytest.param([Fault.error("upstream_error")] * 3, Outcome.FAILED, 3, id="given up"),
         pytest.param([Fault.envelope(402)], Outcome.FAILED, 1, id="envelope"),
         pytest.param(
-            [Fault.error_event("overloaded_error", 3, reply=HELLO)] * 3,
+            [Fault.error_event("overloaded_error", 0, reply=HELLO)] * 3,
             Outcome.FAILED,
             None,
-            id="error event",
+            id="error event first of all",
         ),
         pytest.param([Fault.cut(4, reply=HELLO)], Outcome.LOST, 1, id="cut"),
         pytest.param([Fault.malformed(4, reply=HELLO)], Outcome.LOST, 1, id="malformed"),
@@ -135,6 +136,19 @@ def test_every_ending(
             <= (worst_case(body, ModelPrices(input=300, output=1500)).micro or 0)
         )
         assert standing.unknown_calls == 1
+
+
+@pytest.mark.parametrize("after_events", [1, 3])
+def test_an_error_event_after_the_start_is_booked_at_the_bound(sandbox: Sandbox, after_events: int) -> None:
+    sandbox.enqueue(Fault.error_event("overloaded_error", after_events, reply=HELLO))
+    budget, ledger = CreditBudget(100), SpendLedger()
+    body = payload(stream=True)
+    with pytest.raises(OverloadedError):
+        sync_call(body, **settings(sandbox, budget=budget, ledger=ledger))
+    (record,) = ledger.records()
+    assert (record.outcome, record.attempts, len(sandbox.requests)) == (Outcome.LOST, 1, 1)
+    assert budget.standing().spent_micro == budget.standing().unknown_micro == record.at_most_micro
+    assert record.at_most_micro
 
 
 @pytest.mark.parametrize(("call", "stream"), FORMS)

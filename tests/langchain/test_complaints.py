@@ -81,7 +81,7 @@ def _counts_are_right(chat: BaseChatModel, sandbox: Sandbox, usage_at: Any) -> N
 
 
 @BOTH_ROUTES
-@pytest.mark.parametrize("usage_at", ["both", "start", "delta"])
+@pytest.mark.parametrize("usage_at", ["both", "delta"])
 def test_input_tokens_zero_or_doubled_behind_relays(
     model: Model, sandbox: Sandbox, model_id: str, usage_at: Any
 ) -> None:

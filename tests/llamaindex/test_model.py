@@ -167,11 +167,18 @@ class TestUsageAndCredits:
         last = list(make_llm().stream_chat(QUESTION))[-1]
         assert last.additional_kwargs["credits_consumed"] == float(sandbox.ledger[0].credits_reported or 0)
 
-    @pytest.mark.parametrize("usage_at", ["start", "delta", "both"])
+    @pytest.mark.parametrize("usage_at", ["delta", "both"])
     def test_usage_anywhere_in_a_stream(self, llm: AIVideoAPI, sandbox: Sandbox, usage_at: Any) -> None:
         sandbox.enqueue(Reply("hello", usage={"input_tokens": 11, "output_tokens": 7}, usage_at=usage_at))
         usage = list(llm.stream_chat(QUESTION))[-1].raw["usage"]
         assert (usage["input_tokens"], usage["output_tokens"]) == (11, 7)
+
+    def test_the_output_count_of_the_start_is_no_figure(self, llm: AIVideoAPI, sandbox: Sandbox) -> None:
+        usage = {"input_tokens": 11, "output_tokens": 1}
+        sandbox.enqueue(Reply("hello", usage=usage, usage_at="start", credits_at=None))
+        last = list(llm.stream_chat(QUESTION))[-1].raw["usage"]
+        assert last["input_tokens"] == 11
+        assert not {"output_tokens", "credits_consumed_micro"} & last.keys()
 
     def test_cache_tokens_survive_a_stream(self, make_llm: MakeLLM) -> None:
         llm = make_llm("claude-sonnet-4-6/anthropic", cache_control={"type": "ephemeral"})

@@ -359,9 +359,15 @@ class TestEnds:
         assert caught.value.partial["content"][0]["text"] == "one "
 
     def test_a_failure_before_the_first_word_is_retried(self, llm: AIVideoAPI, sandbox: Sandbox) -> None:
-        sandbox.enqueue(Fault.error_event("overloaded_error", after_events=1), Reply("fine"))
+        sandbox.enqueue(Fault.error_event("overloaded_error", after_events=0), Reply("fine"))
         assert list(llm.stream_chat(QUESTION))[-1].message.content == "fine"
         assert len(sandbox.requests) == 2
+
+    def test_a_failure_after_the_start_is_not(self, llm: AIVideoAPI, sandbox: Sandbox) -> None:
+        sandbox.enqueue(Fault.error_event("overloaded_error", after_events=1), Reply("fine"))
+        with pytest.raises(OverloadedError):
+            list(llm.stream_chat(QUESTION))
+        assert len(sandbox.requests) == 1
 
     def test_an_error_after_it_is_raised(self, llm: AIVideoAPI, sandbox: Sandbox) -> None:
         sandbox.enqueue(
