@@ -1,9 +1,11 @@
 """The integrations' face of the core: what the adapters for the frameworks share and users do not need."""
 
 from aivideoapi_core._errors import own_error
+from aivideoapi_core._http.injected import refuse_to_pickle
 from aivideoapi_core._http.target import check_key_shape
 from aivideoapi_core._inbound.tool_names import OwnNamesStream, with_own_names
 from aivideoapi_core._outbound.cache_marks import limit_marks
+from aivideoapi_core._outbound.container import reused_container
 from aivideoapi_core._outbound.conversation import CONTINUE, Content, Conversation, Turns, may_prefill
 from aivideoapi_core._outbound.in_words import forced_in_words
 from aivideoapi_core._outbound.media import block_at, document_block, image_block, text_document
@@ -56,6 +58,8 @@ __all__ = [
     "own_error",
     "parse_arguments",
     "read_tool_choice",
+    "refuse_to_pickle",
+    "reused_container",
     "text_document",
     "thought_as_text",
     "to_call_input",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import pickle
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from langchain_core.language_models.base import LangSmithParams
@@ -35,7 +34,13 @@ from aivideoapi_core import (
     RetryPolicy,
     TimeoutField,
 )
-from aivideoapi_core.adapter_kit import ArgumentNames, check_settings, check_thinking_shape, own_error
+from aivideoapi_core.adapter_kit import (
+    ArgumentNames,
+    check_settings,
+    check_thinking_shape,
+    own_error,
+    refuse_to_pickle,
+)
 from langchain_aivideoapi._errors import as_langchain
 from langchain_aivideoapi._inbound.fast import PROVIDER
 from langchain_aivideoapi._outbound.request import OTHER_NAMES, WIRE_OPTIONS, defaults_from_kwargs
@@ -139,6 +144,8 @@ class Settings(BaseChatModel):
     """``auto`` or ``standard_only``."""
     container: str | dict[str, Any] | None = None
     """Container of the code execution tool: an id, or the official object."""
+    reuse_last_container: bool | None = None
+    """Send the container that the newest reply of the conversation names, unless ``container`` has an id."""
     inference_geo: str | None = None
     """Where inference runs."""
     context_management: dict[str, Any] | None = None
@@ -379,11 +386,7 @@ class Settings(BaseChatModel):
 
         Raises ``pickle.PicklingError`` with an injected http client, which cannot travel.
         """
-        if self.http_client is not None or self.http_async_client is not None:
-            raise pickle.PicklingError(
-                "a model with http_client or http_async_client cannot be pickled: "
-                "make the model where it is used, with a client made there"
-            )
+        refuse_to_pickle(self.http_client, self.http_async_client)
         state: dict[Any, Any] = dict(super().__getstate__())
         fields = state["__dict__"] = {**state["__dict__"]}
         fields.pop("_serialized", None)

@@ -28,7 +28,7 @@ from aivideoapi_core import (
     TimeoutField,
     model_info,
 )
-from aivideoapi_core.adapter_kit import check_thinking_shape, excludes_forced_tools
+from aivideoapi_core.adapter_kit import check_thinking_shape, excludes_forced_tools, refuse_to_pickle
 from llamaindex_aivideoapi._tags import FRAMEWORK, current_tags
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ _CLIENT_FIELDS: Final = frozenset(
 
 REQUEST_FIELDS: Final = (
     "model", "max_tokens", "temperature", "top_p", "top_k", "stop_sequences", "thinking", "effort",
-    "output_config", "betas", "service_tier", "container", "inference_geo", "context_management",
+    "output_config", "betas", "service_tier", "container", "reuse_last_container", "inference_geo", "context_management",
     "mcp_servers", "cache_control", "tools", "additional_kwargs", "default_headers",
     "honours_tool_choice",
 )  # fmt: skip
@@ -96,6 +96,9 @@ class ModelSettings(FunctionCallingLLM):
     service_tier: str | None = Field(default=None, description="auto or standard_only.")
     container: str | dict[str, Any] | None = Field(
         default=None, description="Container of the code execution tool."
+    )
+    reuse_last_container: bool | None = Field(
+        default=None, description="Send the container that the newest reply of the conversation names."
     )
     inference_geo: str | None = Field(default=None, description="Where the work may be done.")
     context_management: dict[str, Any] | None = Field(
@@ -301,5 +304,6 @@ class ModelSettings(FunctionCallingLLM):
         return super().__deepcopy__(memo)
 
     def __getstate__(self) -> dict[str, Any]:
-        bare = self.model_copy(update={"http_client": None, "http_async_client": None})
-        return super(ModelSettings, bare).__getstate__()
+        """Raises ``pickle.PicklingError`` with an injected http client, which cannot travel."""
+        refuse_to_pickle(self.http_client, self.http_async_client)
+        return super(ModelSettings, self.model_copy()).__getstate__()

@@ -183,7 +183,8 @@ class AsyncMessagesClient:
             raise ours from error
         if response.is_success:
             return response
-        raise self._exchange.status_error(response, await self._read(response, request))
+        body = await self._read(response, request)
+        raise self._exchange.status_error(response, body, model=request.model)
 
     async def _sent(self, request: httpx.Request) -> httpx.Response:
         if self._given is not None and self._given_pool is not None:
@@ -368,7 +369,7 @@ class AsyncMessageStream:
         self._reader = StreamReader()  # what an earlier try has read is no part of this one
         self._ended = False
         self._response = await self._client._send(self._request)
-        self._reader = StreamReader(self._exchange.head_of(self._response))
+        self._reader = StreamReader(self._exchange.head_of(self._response, model=self._request.model))
         self._first = []
         self._rest = self._events(self._response, self._reader)
         async for event in self._rest:

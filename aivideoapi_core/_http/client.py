@@ -199,7 +199,7 @@ class MessagesClient:
             raise ours from error
         if response.is_success:
             return response
-        raise self._exchange.status_error(response, self._read(response, request))
+        raise self._exchange.status_error(response, self._read(response, request), model=request.model)
 
     def _read(self, response: httpx.Response, request: Request) -> bytes:
         body = bytearray()
@@ -319,7 +319,7 @@ class MessageStream:
         self._response = response = self._client._send(self._request)
         pieces = iter(_pieces(response))
         _OPEN[id(self)] = response, pieces
-        self._reader = StreamReader(self._exchange.head_of(response))
+        self._reader = StreamReader(self._exchange.head_of(response, model=self._request.model))
         self._first = []
         self._rest = self._events(response, pieces, self._reader)
         for event in self._rest:

@@ -183,16 +183,18 @@ class Exchange:
         timeout = self._timeout_s if request.timeout is self.timeout else _seconds(request.timeout)
         return template.request(request.body, timeout, request.handover)
 
-    def status_error(self, response: httpx.Response, body: bytes) -> APIStatusError:
-        """The typed error of a reply whose status is none of success."""
+    def status_error(
+        self, response: httpx.Response, body: bytes, *, model: str | None = None
+    ) -> APIStatusError:
+        """The typed error of a reply whose status is none of success; ``model`` is the id that was asked for."""
         if response.is_redirect:
             place = redact(response.headers.get("location", ""), self.api_key)
             payload: Any = {"error": {"message": f"the server redirects to {place!r}; check base_url"}}
         else:
             payload = parse_json(body, cut=len(body) > MAX_ERROR_BODY_BYTES)
-        return self.head_of(response).error_of(payload, body)
+        return self.head_of(response, model=model).error_of(payload, body)
 
-    def head_of(self, response: httpx.Response) -> ReplyHead:
+    def head_of(self, response: httpx.Response, *, model: str | None = None) -> ReplyHead:
         """What the head of a reply says."""
         # httpx's own look-ups decode and compare every header each time.
         headers = {
@@ -205,6 +207,7 @@ class Exchange:
             retry_after_s=parse_retry_after(headers, now=datetime.now(UTC)),
             should_retry=parse_should_retry(headers),
             secret=self.api_key,
+            model=model,
         )
 
     def error_of(
@@ -231,7 +234,7 @@ class Exchange:
     def parse_reply(
         self, request: Request, response: httpx.Response, body: bytes, attempts: Attempts
     ) -> Reply:
-        head = self.head_of(response)
+        head = self.head_of(response, model=request.model)
         if len(body) > MAX_BODY_BYTES:
             raise ResponseFormatError(
                 f"the server sent a body of more than {MAX_BODY_BYTES} bytes", request_id=head.request_id

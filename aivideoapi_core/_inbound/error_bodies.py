@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from aivideoapi_core._catalogue.nearest import nearest_models
 from aivideoapi_core._errors import (
     APIStatusError,
     AuthenticationError,
@@ -200,12 +201,13 @@ def error_from_payload(
     body: bytes | str = b"",
     secret: SecretStr | None = None,
     partial: Message | None = None,
+    model: str | None = None,
 ) -> APIStatusError:
     """Build the typed error for an error body, or for whatever came in place of one.
 
     ``payload`` is the parsed JSON, or ``None`` if the body is not JSON (a proxy's HTML page).
     ``status_code`` is ``None`` for an ``error`` event inside a stream. ``should_retry`` is the
-    server's ``x-should-retry``; it never makes a billing refusal retryable.
+    server's ``x-should-retry``; it never makes a billing refusal retryable. ``model``: the id that was asked for.
     """
     facts = ErrorFacts.read(payload, secret) or ErrorFacts()
     excerpt = excerpt_of(body, secret) or None
@@ -216,7 +218,7 @@ def error_from_payload(
     if status is None or status < 400:
         status = meant
     cls = error_class(code=facts.code, type=facts.type, status=meant, message=message)
-    if advice := _ADVICE.get(cls):
+    if advice := _meant(model) if cls is ModelNotFoundError and model else _ADVICE.get(cls):
         message = f"{message.rstrip('.')}. Advice: {advice}."
     retryable: bool | None = True if cls is APIStatusError and status in _RETRYABLE_STATUSES else None
     if should_retry is not None and not issubclass(cls, (InsufficientCreditsError, SpendLimitError)):
@@ -232,6 +234,13 @@ def error_from_payload(
         retryable=retryable,
         partial=partial,
     )
+
+
+def _meant(model: str) -> str:
+    """The advice for an id that the platform does not know."""
+    if nearest := nearest_models(model):
+        return f"did you mean {' or '.join(map(repr, nearest))}? {_ADVICE[ModelNotFoundError]}"
+    return _ADVICE[ModelNotFoundError]
 
 
 def _unreadable(status_code: int | None, excerpt: str | None) -> str:

@@ -44,6 +44,8 @@ class ReplyHead:
     retry_after_s: float | None = None
     should_retry: bool | None = None
     secret: SecretStr | None = None
+    model: str | None = None
+    """The id that was asked for."""
 
     def error_of(self, payload: Any, body: bytes) -> APIStatusError:
         """The typed error of a body that is not a reply."""
@@ -55,6 +57,7 @@ class ReplyHead:
             should_retry=self.should_retry,
             body=body,
             secret=self.secret,
+            model=self.model,
         )
 
 
@@ -367,6 +370,7 @@ class StreamReader:
             body=to_json(event),
             secret=head.secret,
             partial=self.accumulator.partial(),
+            model=head.model,
         )
         if self.touched:
             error.billed, error.retryable = True, False

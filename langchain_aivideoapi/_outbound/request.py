@@ -22,6 +22,7 @@ from aivideoapi_core.adapter_kit import (
     may_prefill,
     merged_lists,
     read_tool_choice,
+    reused_container,
     wire_choice,
     wire_tools,
     with_wire_names,
@@ -45,6 +46,7 @@ WIRE_OPTIONS: Final = (
     "cache_control",
     "service_tier",
     "container",
+    "reuse_last_container",
     "inference_geo",
     "context_management",
     "mcp_servers",
@@ -157,6 +159,12 @@ def build_request(
     }
     if extra_body:
         options["extra_body"] = extra_body
+    if options.pop("reuse_last_container", None):
+        earlier = (
+            m.response_metadata.get("container") for m in reversed(messages) if isinstance(m, AIMessage)
+        )
+        if (container := reused_container(options.get("container"), earlier)) is not None:
+            options["container"] = container
     if (stops := options.get("stop_sequences")) is not None:
         options["stop_sequences"] = [stops] if isinstance(stops, str) else list(stops) or None
     system, turns = to_conversation(messages, prefill=may_prefill(model, options.get("thinking")))

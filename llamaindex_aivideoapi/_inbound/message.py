@@ -78,6 +78,8 @@ def from_message(message: Message, *, usage: Mapping[str, Any]) -> ChatMessage:
     blocks = from_blocks(content)
     extra: dict[str, Any] = {"usage": dict(usage), "stop_reason": message.get("stop_reason")}
     extra |= marks_of(message)
+    if message.get("container"):
+        extra["container"] = message["container"]  # type: ignore[typeddict-item]  # of the code execution tool
     if calls := tool_call_dicts(blocks):
         extra["tool_calls"] = calls
     if not _says_everything(content):

@@ -24,6 +24,7 @@ from aivideoapi_core.adapter_kit import (
     may_prefill,
     merged_lists,
     read_tool_choice,
+    reused_container,
     wire_choice,
     wire_tools,
     with_wire_names,
@@ -38,7 +39,7 @@ _WIRE_OPTIONS: Final = frozenset(RequestOptions.__annotations__) - {"system", "e
 _CALL_ONLY: Final = frozenset(
     {
         "additional_kwargs", "allow_parallel_tool_calls", "betas", "extra_body", "extra_headers",
-        "honours_tool_choice", "model",
+        "honours_tool_choice", "model", "reuse_last_container",
         "stop", "timeout", "tool_required", "tools", "verbose",
     }
 )  # fmt: skip
@@ -82,6 +83,9 @@ def build_request(
     honours_tool_choice = settings.pop("honours_tool_choice", None)
     one_call = settings.get("allow_parallel_tool_calls") is False
     in_words = settings.get("tool_required") == IN_WORDS
+    if settings.pop("reuse_last_container", None):
+        earlier = (message.additional_kwargs.get("container") for message in reversed(messages))
+        settings["container"] = reused_container(settings.get("container"), earlier)
     options = _wire_options(settings, tools)
     tools, names = wire_tools(tools)
     system, turns = to_messages(messages, prefill=may_prefill(model, options.get("thinking")))
