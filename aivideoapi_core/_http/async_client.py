@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from aivideoapi_core._errors import AIVideoAPIError, InvalidInputError
 from aivideoapi_core._http.attempts import Attempts
+from aivideoapi_core._http.decoding import aunpacked
 from aivideoapi_core._http.engines import resolve_engine
 from aivideoapi_core._http.exchange import Exchange, body_limit
 from aivideoapi_core._http.leftovers import end, sweep
@@ -50,8 +51,10 @@ _COLD_LANE_LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_conn
 
 def _async_pieces(response: httpx.Response) -> AsyncIterable[bytes]:
     """The asynchronous twin of ``_pieces``."""
-    if response.is_stream_consumed or "content-encoding" in response.headers:
+    if response.is_stream_consumed:
         return response.aiter_bytes()
+    if "content-encoding" in response.headers:
+        return aunpacked(response)
     return cast("httpx.AsyncByteStream", response.stream)
 
 

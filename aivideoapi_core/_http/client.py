@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from aivideoapi_core._errors import AIVideoAPIError
 from aivideoapi_core._http.attempts import Attempts
+from aivideoapi_core._http.decoding import unpacked
 from aivideoapi_core._http.exchange import Exchange, body_limit
 from aivideoapi_core._http.pools import (
     KEEPALIVE_S,
@@ -52,8 +53,10 @@ def _pieces(response: httpx.Response) -> Iterable[bytes]:
     httpx's own iterators put each piece through a decoder and a buffer, which do nothing for a body
     that is neither compressed nor read already.
     """
-    if response.is_stream_consumed or "content-encoding" in response.headers:
+    if response.is_stream_consumed:
         return response.iter_bytes()
+    if "content-encoding" in response.headers:
+        return unpacked(response)
     return cast("httpx.SyncByteStream", response.stream)
 
 

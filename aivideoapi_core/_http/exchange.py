@@ -25,6 +25,7 @@ from pydantic_core import PydanticSerializationError, to_json
 from aivideoapi_core._catalogue.prices import ModelPrices
 from aivideoapi_core._errors import AIVideoAPIError, APIStatusError, InvalidInputError, ResponseFormatError
 from aivideoapi_core._http.attempts import Attempts
+from aivideoapi_core._http.decoding import ACCEPTED
 from aivideoapi_core._http.failures import Where, error_of, not_made
 from aivideoapi_core._http.pools import Timeout
 from aivideoapi_core._http.requests import Body, Request, RequestTemplate
@@ -153,6 +154,7 @@ class Exchange:
             "user-agent": f"aivideoapi-adapters/{__version__}",
             **({} if request.body is None else {"content-type": "application/json"}),
             "accept": accept,
+            "accept-encoding": ACCEPTED,
             **self._default_headers,
             **(request.headers or {}),
             "authorization": f"Bearer {self.api_key.get_secret_value()}",

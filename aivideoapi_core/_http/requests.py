@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import httpx
 
+from aivideoapi_core._http.decoding import ACCEPTED
 from aivideoapi_core._http.pools import Timeout
 from aivideoapi_core._metering.meter import Handover
 
@@ -67,7 +66,7 @@ class RequestTemplate:
         self._headers = httpx.Headers(
             {
                 "host": bare.headers["host"],
-                "accept-encoding": _accepted_encodings(),
+                "accept-encoding": ACCEPTED,
                 "connection": "keep-alive",
                 **headers,
             }
@@ -90,11 +89,3 @@ class RequestTemplate:
         if body is not None:
             request.headers["content-length"] = str(len(body))
         return request
-
-
-@functools.cache
-def _accepted_encodings() -> str:
-    """What httpx can decode here; it depends on what is installed, and only its clients say so."""
-    # Proxies of the environment are none of its business, and their variables may be odd.
-    with httpx.Client(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), trust_env=False) as client:
-        return client.headers["accept-encoding"]

@@ -108,7 +108,9 @@ def test_a_ledger_that_cannot_be_written_does_not_cost_the_answer(
     sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     ledger = SpendLedger(tmp_path / "ledger.sqlite")
-    (tmp_path / "ledger.sqlite").write_text("this came later: no database, but a text that somebody keeps here")
+    (tmp_path / "ledger.sqlite").write_text(
+        "this came later: no database, but a text that somebody keeps here"
+    )
     spend(sandbox, ledger)
     assert "a row was not written" in caplog.text
 
