@@ -76,3 +76,10 @@ def test_error_classes_that_pages_name_exist() -> None:
         named = set(re.findall(r"`(\w+Error)`", page.read_text(encoding="utf-8")))
         known = {name for name in named if hasattr(aivideoapi_core, name)}
         assert all(name.startswith("Model") for name in named - known), (page, named - known)
+
+
+def test_the_search_needs_no_server(site: Path) -> None:
+    """Its index is a script, and so is what stands in for a worker: a page from a folder may fetch neither."""
+    assert "AIVIDEOAPI_LEDGER" in (site / "search" / "search_index.js").read_text(encoding="utf-8")
+    for page in (site / "index.html", site / "howto" / "tools.html"):
+        assert "assets/iframe-worker.js" in page.read_text(encoding="utf-8")
