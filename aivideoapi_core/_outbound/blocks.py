@@ -36,6 +36,16 @@ class SendableBlocks:
             )
         self.last["cache_control"] = read_mark(mark)
 
+    def take_text(self, text: str, at: int) -> Block | None:
+        """A text as a block, or ``None`` for a blank one: the short way of what most messages are."""
+        if not text or text.isspace():
+            return None
+        if not text.isascii() and (whole := mended(text)) is not text:
+            self.mended.append(at)
+            text = whole
+        self.last = taken = {"type": "text", "text": text}
+        return taken
+
     def take(self, block: Mapping[str, Any], at: int) -> Block | None:
         """A block of our own that can be sent, or ``None`` for blank text; its breakpoint moves back."""
         if block["type"] == "text":

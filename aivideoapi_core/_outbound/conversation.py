@@ -87,6 +87,12 @@ class Conversation:
 
     def user(self, content: Content, *, at: int) -> None:
         """Take what the user says; tool results in it go the way of ``result``."""
+        if isinstance(content, str):
+            if (text := self._blocks.take_text(content, at)) is not None:
+                if self._role != "user" or self._thoughts:
+                    self._open("user")
+                self._said.append(text)
+            return
         for block in self._listed(content):
             if block["type"] == "tool_result":
                 self._take_result(dict(block), block.get("tool_use_id"), None, at)
@@ -112,6 +118,11 @@ class Conversation:
         ``not_made``: places of tool calls in ``content`` that nobody could carry out. ``paused``: the
         server stopped in the middle (``pause_turn``), and goes on if the turn is the last.
         """
+        if isinstance(content, str):
+            if (text := self._blocks.take_text(content, at)) is not None:
+                self._open_assistant(paused=paused)
+                self._said.append(text)
+            return
         said: list[Block] = []
         unmade: set[int] = set()
         for place, block in enumerate(self._listed(content)):
@@ -132,12 +143,9 @@ class Conversation:
         while first_thought and said[first_thought - 1]["type"] in UNMARKABLE:
             first_thought -= 1
         if first_thought:
-            self._open("assistant")
-            self._said += self._thoughts
-            self._thoughts = []
+            self._open_assistant(paused=paused)
             for block in said[:first_thought]:
                 self._say(block, is_made=id(block) not in unmade)
-            self._paused = paused
         self._thoughts += said[first_thought:]
 
     def result(
@@ -175,7 +183,9 @@ class Conversation:
             turns.append({"role": "user", "content": [*system]})
             system = []
         for turn in turns:
-            turn["content"] = _plain(turn["content"])
+            content = turn["content"]
+            if len(content) == 1:
+                turn["content"] = _plain(content)
         if self._blocks.mended:
             logger.warning(
                 "%s: half of a surrogate pair cannot be sent, U+FFFD is sent in its place",
@@ -254,6 +264,15 @@ class Conversation:
             self._close()
             self._role = role
 
+    def _open_assistant(self, *, paused: bool) -> None:
+        """What follows belongs to an assistant turn; thinking said before it is followed now."""
+        if self._role != "assistant":
+            self._open("assistant")
+        if self._thoughts:
+            self._said += self._thoughts
+            self._thoughts = []
+        self._paused = paused
+
     def _settle_thoughts(self) -> None:
         """Thinking that nothing followed is told as text: no turn may end in it."""
         thoughts, self._thoughts = self._thoughts, []
@@ -268,10 +287,11 @@ class Conversation:
         """End the open turn; in a user's, every call of the turn before has a result now."""
         said, self._said = self._said, []
         if self._role == "user":
-            results, self._results = self._results, []
-            results += [self._no_result(wire_id) for wire_id in self._calls.take_open()]
-            said[:0] = results
             self._paused = False
+            if self._results or self._calls:
+                results, self._results = self._results, []
+                results += [self._no_result(wire_id) for wire_id in self._calls.take_open()]
+                said[:0] = results
         if said:
             self._turns.append({"role": self._role, "content": said})  # type: ignore[typeddict-item]  # one of the two
 

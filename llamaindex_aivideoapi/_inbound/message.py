@@ -23,7 +23,13 @@ WIRE_CONTENT: Final = "wire_content"
 cannot say everything (citations, server tools): they go back unchanged in the next turn."""
 
 _DIRECT_CALLER: Final = {"type": "direct"}
-_EXPRESSIBLE: Final = frozenset({"text", "thinking", "redacted_thinking", "tool_use"})
+_CAN_SAY: Final[Mapping[str, frozenset[str]]] = {
+    "text": frozenset({"type", "text"}),
+    "thinking": frozenset({"type", "thinking", "signature"}),
+    "redacted_thinking": frozenset({"type", "data"}),
+    "tool_use": frozenset({"type", "id", "name", "input", "partial_json"}),
+}
+"""The keys of each block that LlamaIndex's own block can say."""
 
 
 def to_chat_response(reply: Reply, *, delta: str | None = None) -> ChatResponse:
@@ -168,9 +174,9 @@ def _says_everything(content: Sequence[Mapping[str, Any]]) -> bool:
     before = ""
     for block in content:
         kind = block["type"]
-        if kind not in _EXPRESSIBLE or block.get("citations") or (kind == "text" == before):
+        if kind == "text" == before or kind not in _CAN_SAY:
             return False
-        if kind == "tool_use" and (block.get("caller") or _DIRECT_CALLER) != _DIRECT_CALLER:
+        if any(block[key] and block[key] != _DIRECT_CALLER for key in block.keys() - _CAN_SAY[kind]):
             return False
         before = kind
     return True

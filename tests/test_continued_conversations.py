@@ -1,0 +1,212 @@
+"""What tools, stores and other providers left in a saved history: each conversation goes on, in both adapters."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+from typing import Any, Final
+
+import pytest
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from llama_index.core.base.llms.types import (
+    AudioBlock,
+    BaseContentBlock,
+    DocumentBlock,
+    ImageBlock,
+    TextBlock,
+    ThinkingBlock,
+    VideoBlock,
+)
+from llama_index.core.llms import ChatMessage
+
+from aivideoapi_core import InvalidInputError
+from aivideoapi_core.sandbox import Reply, Sandbox
+from langchain_aivideoapi import ChatAIVideoAPI
+from llamaindex_aivideoapi import AIVideoAPI
+
+MODELS: Final = ("claude-sonnet-4-6", "claude-sonnet-4-6/anthropic")
+PNG: Final = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
+ZIP: Final = base64.b64encode(b"PK\x03\x04\x00\xff\xfe").decode()
+SVG: Final = base64.b64encode(b"<svg xmlns='http://www.w3.org/2000/svg'/>").decode()
+CALL: Final = {"name": "look", "args": {}, "id": "toolu_1", "type": "tool_call"}
+
+
+def sent_by_langchain(sandbox: Sandbox, model: str, messages: list[BaseMessage]) -> list[Any]:
+    ChatAIVideoAPI(model=model, api_key=sandbox.api_key, base_url=sandbox.url, max_retries=0).invoke(messages)
+    turns: list[Any] = sandbox.requests[-1].body["messages"]
+    return turns
+
+
+def sent_by_llamaindex(sandbox: Sandbox, model: str, messages: list[ChatMessage]) -> list[Any]:
+    AIVideoAPI(model=model, api_key=sandbox.api_key, base_url=sandbox.url, max_retries=0).chat(messages)
+    turns: list[Any] = sandbox.requests[-1].body["messages"]
+    return turns
+
+
+RESULTS: Final[list[Any]] = [
+    pytest.param([{"type": "file", "mime_type": "application/zip", "base64": ZIP, "filename": "a.zip"}], ["a.zip", "application/zip", "bytes"], id="zip"),
+    pytest.param([{"type": "audio", "base64": "AAAA", "mime_type": "audio/wav"}], ["audio", "audio/wav", "3 bytes"], id="audio"),
+    pytest.param([{"type": "input_audio", "input_audio": {"data": "AAAA", "format": "mp3"}}], ["mp3"], id="OpenAI's audio"),
+    pytest.param([{"type": "video", "url": "https://x.org/a.mp4"}], ["video", "https://x.org/a.mp4"], id="video"),
+    pytest.param([{"type": "image", "base64": SVG, "mime_type": "image/svg+xml"}], ["image/svg+xml"], id="svg"),
+    pytest.param([{"type": "image", "base64": base64.b64encode(b"BM" + b"\0" * 40).decode(), "mime_type": "image/png"}], ["image"], id="bitmap called PNG"),
+    pytest.param([{"type": "image", "base64": "%%%", "mime_type": "image/png"}], ["image/png"], id="no base64"),
+    pytest.param([{"type": "image", "base64": PNG[:40] + "A" * 8_000_000, "mime_type": "image/png"}], ["image/png"], id="too large"),
+    pytest.param([{"type": "image", "url": "file:///tmp/a.png"}], ["file:///tmp/a.png"], id="file link"),
+    pytest.param([{"type": "file", "url": "db://rows/1", "mime_type": "text/csv"}], ["db://rows/1", "text/csv"], id="db link"),
+    pytest.param([{"type": "file", "url": "ui://widget"}], ["ui://widget"], id="ui link"),
+    pytest.param([{"type": "hologram", "depth": 3}], ["hologram", "3"], id="unknown"),
+    pytest.param([{"rows": [1, 2]}], ["rows", "[1,2]"], id="no type"),
+    pytest.param(["a", {"type": "text", "text": "b"}], ["a", "b"], id="texts"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(("content", "words"), RESULTS)
+def test_results_that_cannot_be_sent_are_told(
+    sandbox: Sandbox, model: str, content: Any, words: list[str]
+) -> None:
+    turns = sent_by_langchain(
+        sandbox,
+        model,
+        [HumanMessage("hi"), AIMessage("", tool_calls=[CALL]), ToolMessage(content, tool_call_id="toolu_1")],
+    )
+    (result,) = turns[-1]["content"]
+    said = result["content"] if isinstance(result["content"], str) else json.dumps(result["content"])
+    assert [word for word in words if word not in said] == []
+    assert len(said) < 1_000
+
+
+@pytest.mark.parametrize("content", [None, 3, {"rows": [1]}, {"type": "text", "text": "x"}])
+def test_results_of_any_type(sandbox: Sandbox, content: Any) -> None:
+    message = ToolMessage("", tool_call_id="toolu_1")
+    message.content = content
+    turns = sent_by_langchain(
+        sandbox, MODELS[1], [HumanMessage("hi"), AIMessage("", tool_calls=[CALL]), message]
+    )
+    assert turns[-1]["content"][0]["type"] == "tool_result"
+
+
+BLOCKS: Final[list[Any]] = [
+    pytest.param("openai", {"type": "refusal", "refusal": "no way"}, "no way", id="refusal"),
+    pytest.param("openai", {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search", "query": "sky"}}, "sky", id="web search"),
+    pytest.param("openai", {"type": "file_search_call", "id": "fs_1", "queries": ["sky"], "results": None}, "sky", id="file search"),
+    pytest.param("openai", {"type": "computer_call", "id": "cu_1", "call_id": "c", "action": {"type": "click", "x": 1}}, "click", id="computer"),
+    pytest.param("openai", {"type": "code_interpreter_call", "id": "ci_1", "code": "print(1)", "outputs": []}, "print(1)", id="code"),
+    pytest.param("openai", {"type": "image_generation_call", "id": "ig_1", "result": PNG * 100}, "image generation call", id="picture"),
+    pytest.param("openai", {"type": "mcp_call", "id": "m_1", "name": "roll", "arguments": "{}", "output": "4"}, "roll", id="mcp"),
+    pytest.param("openai", {"type": "mcp_list_tools", "id": "m_2", "tools": [{"name": "roll"}]}, "roll", id="mcp tools"),
+    pytest.param("openai", {"type": "non_standard", "value": {"type": "web_search_call", "action": {"query": "sky"}}}, "sky", id="in non_standard"),
+    pytest.param("openai", {"type": "server_tool_call", "id": "ws_1", "name": "web_search", "args": {"query": "sky"}}, "sky", id="standard call"),
+    pytest.param(None, {"type": "server_tool_call", "id": "ws_1", "name": "web_search", "args": {"query": "sky"}}, "sky", id="standard call of nobody"),
+    pytest.param("openai", {"type": "server_tool_result", "tool_call_id": "ws_1", "status": "success", "output": "blue"}, "blue", id="standard result"),
+    pytest.param("bedrock_converse", {"guardContent": {"text": {"text": "guarded"}}}, "guarded", id="guard"),
+    pytest.param("bedrock_converse", {"citationsContent": {"content": [{"text": "cited"}], "citations": []}}, "cited", id="citations"),
+    pytest.param("bedrock_converse", {"reasoningContent": {"reasoningText": {"text": "thought"}}}, "thought", id="reasoning"),
+    pytest.param("google_genai", {"type": "thinking", "thinking": "thought", "signature": "g"}, "thought", id="Gemini's thought"),
+    pytest.param("google_genai", {"type": "text", "text": "thought", "thought": True}, "thought", id="Gemini's thought in text"),
+    pytest.param("google_genai", {"type": "executable_code", "executable_code": {"code": "print(1)", "language": "PYTHON"}}, "print(1)", id="Gemini's code"),
+    pytest.param("google_genai", {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}, "image/png", id="Gemini's picture"),
+    pytest.param("deepseek", {"type": "hologram", "says": "deep"}, "deep", id="anything"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(("provider", "block", "words"), BLOCKS)
+def test_turns_of_other_providers_go_on(
+    sandbox: Sandbox, model: str, provider: str | None, block: dict[str, Any], words: str
+) -> None:
+    said = AIMessage([block, {"type": "text", "text": "So."}], response_metadata={"model_provider": provider})
+    turns = sent_by_langchain(sandbox, model, [HumanMessage("hi"), said, HumanMessage("go on")])
+    told, last = turns[1]["content"]
+    assert told["type"] == "text"
+    assert words in told["text"]
+    assert len(told["text"]) < 1_000
+    assert last == {"type": "text", "text": "So."}
+
+
+def test_a_cache_point_of_bedrock_marks_what_is_before_it(sandbox: Sandbox) -> None:
+    asked = HumanMessage([{"type": "text", "text": "hi"}, {"cachePoint": {"type": "default"}}])
+    turns = sent_by_langchain(sandbox, MODELS[1], [asked])
+    assert turns[0]["content"] == [{"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}]
+
+
+MADE: Final[list[Any]] = [
+    pytest.param(AudioBlock(audio=b"RIFF0000WAVE", format="wav"), "wav", id="audio"),
+    pytest.param(VideoBlock(url="https://x.org/a.mp4"), "https://x.org/a.mp4", id="video"),
+    pytest.param(DocumentBlock(data=b"PK\x03\x04\x00\xff", title="a.zip", document_mimetype="application/zip"), "a.zip", id="zip"),
+    pytest.param(ImageBlock(image=b"BM" + b"\0" * 40), "image", id="bitmap"),
+    pytest.param(ImageBlock(url="file:///tmp/a.png"), "file:///tmp/a.png", id="link"),
+    pytest.param(DocumentBlock(path="/nowhere/a.pdf"), "a.pdf", id="missing file"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("role", ["tool", "assistant"])
+@pytest.mark.parametrize(("block", "words"), MADE)
+def test_llamaindex_tells_them_too(
+    sandbox: Sandbox, model: str, role: str, block: BaseContentBlock, words: str
+) -> None:
+    calls = [{"id": "toolu_1", "name": "look", "input": {}}]
+    history = [ChatMessage("hi"), ChatMessage("", role="assistant", additional_kwargs={"tool_calls": calls})]
+    made = ChatMessage(role=role, blocks=[block], additional_kwargs={"tool_call_id": "toolu_1"})
+    turns = sent_by_llamaindex(
+        sandbox, model, [*(history if role == "tool" else history[:1]), made, ChatMessage("go on")]
+    )
+    assert words in json.dumps(turns)
+    with pytest.raises(InvalidInputError, match=r"messages\[0\]"):
+        sent_by_llamaindex(sandbox, model, [ChatMessage(role="user", blocks=[block])])
+
+
+def test_encrypted_thinking_of_another_provider(sandbox: Sandbox) -> None:
+    thought = ThinkingBlock(
+        content="hm", additional_information={"type": "reasoning", "encrypted_content": "x"}
+    )
+    turns = sent_by_llamaindex(
+        sandbox, MODELS[1], [ChatMessage("hi"), ChatMessage(role="assistant", blocks=[thought, TextBlock(text="So.")]), ChatMessage("go")]
+    )  # fmt: skip
+    assert turns[1]["content"][0]["text"] == "<thinking>\nhm\n</thinking>"
+
+
+IMAGES: Final[list[Any]] = [
+    pytest.param({"type": "image", "base64": PNG, "mime_type": "image/jpeg"}, id="declared JPEG"),
+    pytest.param({"type": "image", "source": {"type": "base64", "media_type": "image/jpeg", "data": PNG}}, id="in the wire's form"),
+    pytest.param({"type": "image_url", "image_url": f"data:image/PNG;base64,{PNG}"}, id="upper case"),
+    pytest.param({"type": "image_url", "image_url": f"DATA:image/png;charset=utf-8;BASE64,{PNG}"}, id="parameters"),
+    pytest.param({"type": "image", "base64": f"{PNG[:20]}\r\n{PNG[20:]}\n", "mime_type": "image/png"}, id="line breaks"),
+    pytest.param({"type": "image", "base64": PNG.translate(str.maketrans("+/", "-_")).rstrip("="), "mime_type": "image/png"}, id="URL-safe"),
+    pytest.param({"type": "image", "base64": PNG, "mime_type": "application/octet-stream"}, id="any bytes"),
+    pytest.param({"type": "file", "base64": PNG, "mime_type": "application/octet-stream"}, id="a file"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("block", IMAGES)
+def test_the_bytes_say_what_an_image_is(sandbox: Sandbox, block: dict[str, Any]) -> None:
+    (sent,) = sent_by_langchain(sandbox, MODELS[1], [HumanMessage([block])])[0]["content"]
+    assert sent == {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
+
+
+def test_half_an_emoji_is_told_of_once(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    messages = [
+        HumanMessage("hi"),
+        AIMessage("", tool_calls=[CALL]),
+        ToolMessage("a\ud83d b", tool_call_id="toolu_1"),
+    ]
+    with caplog.at_level(logging.WARNING, "aivideoapi"):
+        turns = sent_by_langchain(sandbox, MODELS[1], messages)
+    assert turns[-1]["content"][0]["content"] == "a\ufffd b"
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == ["messages[2]"]
+    assert sent_by_llamaindex(sandbox, MODELS[1], [ChatMessage("a\ud83d b")])[0]["content"] == "a\ufffd b"
+
+
+def test_what_a_framework_cannot_say_of_a_block_goes_back(sandbox: Sandbox) -> None:
+    call = {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}, "toolset_name": "eyes"}
+    sandbox.enqueue(Reply(content=[call], stop_reason="tool_use"))
+    llm = AIVideoAPI(model=MODELS[1], api_key=sandbox.api_key, base_url=sandbox.url)
+    first = llm.chat([ChatMessage("hi")]).message
+    blue = ChatMessage("blue", role="tool", additional_kwargs={"tool_call_id": "toolu_1"})
+    llm.chat([ChatMessage("hi"), first, blue])
+    turns = sandbox.requests[-1].body["messages"]
+    assert turns[1]["content"] == [call]
+    assert turns[2]["content"][0]["toolset_name"] == "eyes"
