@@ -74,7 +74,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def _golden_bodies(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The request bodies of this test are those of the golden file."""
     test = request.node.nodeid
-    if not test.startswith(_GOLDEN):
+    # The peer is put to some of these tests too, and makes bodies of its own.
+    if not test.startswith(_GOLDEN) or request.config.pluginmanager.hasplugin("llamaindex_peer"):
         yield
         return
     monkeypatch.setattr(Exchange, "messages_request", _noting(Exchange.messages_request))
