@@ -128,12 +128,17 @@ class PartialReader(Generic[Model]):
             return None
         try:
             return self._plan.unwrapped(self._plan.output_cls.model_validate(value))  # type: ignore[no-any-return]  # as wanted
-        except ValidationError:
+        except Exception:  # noqa: BLE001 - validators and factories of the user's may raise anything on half an object
             if self._plan.is_wrapped:
                 return None  # a value that is not whole has no class of its own
             if self._flexible is None:  # making a class costs a millisecond: once in a stream
                 self._flexible = create_flexible_model(self._plan.output_cls)
-            return self._flexible.model_validate(value)
+            names = self._plan.output_cls.model_fields
+            by_alias = {field.alias: name for name, field in names.items() if field.alias}
+            try:
+                return self._flexible.model_validate({by_alias.get(key, key): value[key] for key in value})
+            except ValidationError:
+                return None
 
 
 def make_plan(

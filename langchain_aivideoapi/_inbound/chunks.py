@@ -156,7 +156,7 @@ class ChunkTranslator:
         block = content[-1]
         if block.get("type") != "tool_use" or "partial_json" in block:
             return None  # no call, or spoilt at its stop already
-        return _piece(spoiling(json.dumps(block.get("input") or {})), len(content) - 1)
+        return _piece(spoiling(json.dumps(block.get("input") or {})), self._next_index - 1)
 
 
 def _closing_arguments(opened: OpenBlock, closed: ContentBlock) -> str:

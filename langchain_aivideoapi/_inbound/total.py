@@ -88,11 +88,37 @@ def total(summed: AIMessageChunk) -> AIMessageChunk:
     if metadata.get("output_version") == "v1" and isinstance(content, list):
         return _standard_total(summed, reason)
     items = [content] if isinstance(content, str) else content
-    blocks = [block for item in items if (block := _whole_block(item)) is not None]
+    blocks = _rejoined([block for item in items if (block := _whole_block(item)) is not None])
     calls, invalid = to_calls(blocks, reason)
     return recast(
         summed, AIMessageChunk, content=to_content(blocks), tool_calls=calls, invalid_tool_calls=invalid
     )
+
+
+def _rejoined(blocks: list[ContentBlock]) -> list[ContentBlock]:
+    """``blocks`` with the citations of a text that streamed as plain strings back in it.
+
+    Nothing had announced them, so they came as blocks of their own, without text, between the strings.
+    """
+    if not any(_is_citation_alone(block) for block in blocks):
+        return blocks
+    joined: list[ContentBlock] = []
+    cited = False  # the last text had its citations: a string that follows belongs to it
+    for block in blocks:
+        last = joined[-1] if joined else None
+        if last is not None and last.get("type") == "text" and _is_citation_alone(block):
+            last["citations"] = [*(last.get("citations") or ()), *block["citations"]]
+            cited = True
+        elif last is not None and cited and block.keys() == {"type", "text"}:
+            last["text"] += block["text"]
+        else:
+            joined.append(dict(block))
+            cited = False
+    return joined
+
+
+def _is_citation_alone(block: ContentBlock) -> bool:
+    return block.get("type") == "text" and "text" not in block and bool(block.get("citations"))
 
 
 def _whole_block(item: Any) -> ContentBlock | None:

@@ -106,19 +106,25 @@ def from_blocks(content: Sequence[Mapping[str, Any]]) -> list[ContentBlock]:
     """LlamaIndex's blocks for the wire's; server tool blocks have none.
 
     Neighbouring text blocks become one: the wire splits a sentence where a citation begins, and
-    ``ChatMessage.content`` would put a line break there.
+    ``ChatMessage.content`` would put a line break there. Where in that content each citation rests is
+    among its numbers, as ``answer_start_char_index`` and ``answer_end_char_index``.
     """
     blocks: list[ContentBlock] = []
+    place = 0
     texts: list[str] = []
     cited: list[ContentBlock] = []
     for block in (*content, _END):
         kind = block["type"]
         if kind == "text":
-            texts.append(block.get("text") or "")
-            cited += [_from_citation(citation) for citation in block.get("citations") or ()]
+            text = block.get("text") or ""
+            texts.append(text)
+            span = {"answer_start_char_index": place, "answer_end_char_index": place + len(text)}
+            cited += [_from_citation(citation, span) for citation in block.get("citations") or ()]
+            place += len(text)
             continue
         if text := "".join(texts):
             blocks += [TextBlock(text=text), *cited]
+            place += 1  # the line break before the next text
         texts, cited = [], []
         if kind == "tool_use":
             blocks.append(from_tool_use(block))
@@ -151,7 +157,7 @@ def tool_call_dicts(blocks: Sequence[ContentBlock]) -> list[dict[str, Any]]:
     ]
 
 
-def _from_citation(citation: Mapping[str, Any]) -> CitationBlock:
+def _from_citation(citation: Mapping[str, Any], span: Mapping[str, int]) -> CitationBlock:
     title = citation.get("title") or citation.get("document_title") or ""
     index = citation.get("document_index")
     source = citation.get("source") or citation.get("url") or title
@@ -160,7 +166,8 @@ def _from_citation(citation: Mapping[str, Any]) -> CitationBlock:
         source=source or (f"document {index}" if index is not None else ""),
         title=title,
         additional_location_info={
-            name: value for name, value in citation.items() if type(value) is int
+            **{name: value for name, value in citation.items() if type(value) is int},
+            **span,
         },  # the offsets; the rest stays in additional_kwargs["citations"]
     )
 
