@@ -84,7 +84,7 @@ from aivideoapi_core._outbound.tool_calls import (
     orphan_label,
 )
 from aivideoapi_core._received import ContentBlock, Message, StreamEvent, Usage
-from aivideoapi_core._secrets import redact
+from aivideoapi_core._secrets import hide_keys, redact
 from aivideoapi_core._version import __version__
 
 if TYPE_CHECKING:
@@ -260,6 +260,7 @@ __all__ = [
     "estimate_text_tokens",
     "events_of",
     "forced_call",
+    "hide_keys",
     "is_loopback_url",
     "known_models",
     "max_input_tokens",

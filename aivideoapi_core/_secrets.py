@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 if TYPE_CHECKING:
@@ -38,3 +38,18 @@ def excerpt_of(body: bytes | str, secret: SecretStr | None = None) -> str:
     # Redact before cutting: half a key is still a secret.
     text = redact(text, secret)
     return text if len(text) <= EXCERPT_CHARS else text[:EXCERPT_CHARS] + "…"
+
+
+def hide_keys(settings: dict[str, Any]) -> None:
+    """Wrap every key among a constructor's arguments, in place: a traceback may show local variables.
+
+    What is no text stays wrong: its type takes its place.
+    """
+    from pydantic import SecretStr  # there by now
+
+    for name in settings:
+        if "key" in name.lower():
+            given = settings[name]
+            if given is not None and not isinstance(given, SecretStr):
+                settings[name] = SecretStr(given) if isinstance(given, str) else type(given)
+            del given

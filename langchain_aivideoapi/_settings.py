@@ -33,6 +33,7 @@ from aivideoapi_core import (
     ModelPrices,
     RetryPolicy,
     TimeoutField,
+    hide_keys,
 )
 from aivideoapi_core.adapter_kit import (
     ArgumentNames,
@@ -194,6 +195,7 @@ class Settings(BaseChatModel):
 
     def __init__(self, *args: Any, **fields: Any) -> None:
         """Raises ``InvalidInputError`` for what could never be sent, ``ValidationError`` for values of other types."""
+        hide_keys(fields)
         try:
             super().__init__(*args, **fields)
         except ValidationError as error:
@@ -209,6 +211,7 @@ class Settings(BaseChatModel):
         names = _accepted(cls)
         unknown = sorted(values.keys() - names.known) if isinstance(values, dict) else []
         if unknown:
+            values = None  # a traceback may show local variables, and it may hold the key
             advice = [f"{name!r}: {names.advice_for(name)}" for name in unknown]
             raise InvalidInputError(f"there is no argument {'; '.join(advice).rstrip('.')}")
         return values

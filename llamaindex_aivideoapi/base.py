@@ -38,6 +38,7 @@ from pydantic import ValidationError
 from aivideoapi_core import (
     ToolChoiceIgnoredError,
     build_headers,
+    hide_keys,
     resolve_api_key,
     resolve_base_url,
 )
@@ -75,6 +76,7 @@ class AIVideoAPI(ModelSettings):
 
     def __init__(self, model: str = DEFAULT_MODEL, **settings: Any) -> None:
         """``stop`` is ``stop_sequences``; see the fields for the rest."""
+        hide_keys(settings)
         if "stop" in settings:
             stop = settings.pop("stop")
             settings.setdefault("stop_sequences", [stop] if isinstance(stop, str) else stop)

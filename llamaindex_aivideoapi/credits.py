@@ -37,7 +37,7 @@ from aivideoapi_core import (
 from llamaindex_aivideoapi._tags import FRAMEWORK, tag_names
 
 _REMEMBERED: Final = 100_000
-"""How many message ids a handler keeps, to count none twice."""
+"""How many calls a handler keeps the ids of, to count none twice."""
 
 
 class CreditsEventHandler(BaseEventHandler):
@@ -65,8 +65,8 @@ class CreditsEventHandler(BaseEventHandler):
         self._tracker.reset()
 
     def add(self, record: CallRecord) -> None:
-        """Count one call, unless its message was counted before."""
-        if record.message_id is None or self._is_new(record.message_id):
+        """Count one call, unless it was counted before. By our own id: a relay may give all messages one."""
+        if record.call_id is None or self._is_new(record.call_id):
             self._tracker.add(record)
 
     def handle(self, event: BaseEvent, **kwargs: Any) -> None:
@@ -79,10 +79,10 @@ class CreditsEventHandler(BaseEventHandler):
             if isinstance(raw, Mapping) and _is_ours(raw):
                 self.add(_record_of(raw, clean_tags(tag_names(event.tags))))
 
-    def _is_new(self, message_id: str) -> bool:
-        if message_id in self._seen:
+    def _is_new(self, call_id: str) -> bool:
+        if call_id in self._seen:
             return False
-        self._seen[message_id] = None
+        self._seen[call_id] = None
         if len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
         return True
@@ -137,5 +137,6 @@ def _record_of(raw: Mapping[str, Any], tags: tuple[str, ...]) -> CallRecord:
         credits_micro=micro if type(micro) is int else None,
         request_id=raw.get("request_id"),
         message_id=raw["id"],
+        call_id=getattr(raw, "call_id", None) or raw["id"],
         tags=tags,
     )

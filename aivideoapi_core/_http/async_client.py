@@ -40,6 +40,7 @@ from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.meter import CallMeter
 from aivideoapi_core._metering.undisturbed import in_own_task
 from aivideoapi_core._received import Message, StreamEvent
+from aivideoapi_core._secrets import hide_keys
 
 _WARM_LANES: Final = 4
 _WARM_LANE_LIMITS: Final = httpx.Limits(
@@ -92,6 +93,7 @@ class AsyncMessagesClient:
         ``settings`` are those of ``Exchange``. Raises ``InvalidInputError``.
         """
         api_key = as_secret(api_key)  # a traceback that shows local variables must not show the key
+        hide_keys(settings)
         self._exchange = Exchange(api_key=api_key, **settings)
         self._given = checked_client(http_client, httpx.AsyncClient)
         self._given_pool = None if self._given is None else given_async_pool(self._given)

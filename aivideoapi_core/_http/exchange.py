@@ -110,7 +110,7 @@ class Exchange:
         )
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={self.base_url!r})"
+        return f"{type(self).__name__}(base_url={vars(self).get('base_url')!r})"  # maybe it could not be made
 
     def messages_request(
         self, payload: Mapping[str, Any], headers: Mapping[str, str] | None, timeout: Timeout

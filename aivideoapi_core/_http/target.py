@@ -23,6 +23,8 @@ _AMBIGUOUS: Final = re.compile(r'[\s\\<>"{}|^`]')
 def resolve_api_key(api_key: str | SecretStr | None) -> SecretStr:
     """The key as given, else from ``AIVIDEOAPI_API_KEY``. Raises ``InvalidInputError`` if there is none."""
     key, api_key = as_secret(api_key), None  # a traceback that shows local variables must not show the key
+    if isinstance(key, _NoText):
+        raise InvalidInputError(f"api_key must be text, not {key.kind}")
     if not key:
         raise InvalidInputError(
             f"no API key: pass api_key=, or set {API_KEY_ENV}; 'aivideoapi sandbox' works without one"
@@ -32,13 +34,26 @@ def resolve_api_key(api_key: str | SecretStr | None) -> SecretStr:
     return key
 
 
-def as_secret(api_key: str | SecretStr | None) -> SecretStr:
-    """The key as given, else from the environment, unchecked; empty if there is none."""
+def as_secret(api_key: object) -> SecretStr:
+    """The key as given, else from the environment, unchecked; empty if there is none.
+
+    Never raises: the frames above still hold the key as it was given. ``resolve_api_key`` does.
+    """
     if api_key is None:
         api_key = os.environ.get(API_KEY_ENV, "")
-    elif not isinstance(api_key, (str, SecretStr)):
-        raise InvalidInputError(f"api_key must be text, not {type(api_key).__name__}")
+    if isinstance(api_key, _NoText):
+        return api_key
+    if not isinstance(api_key, (str, SecretStr)):
+        return _NoText((api_key if isinstance(api_key, type) else type(api_key)).__name__)
     return SecretStr((api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key).strip())
+
+
+class _NoText(SecretStr):
+    """Stands for a key that is none, of which only the type is kept."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__("")
+        self.kind = kind
 
 
 def _is_sendable(key: SecretStr) -> bool:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
+from typing import Final
 
 from aivideoapi_core._catalogue.amounts import Credits, charged, parse_reported
 from aivideoapi_core._catalogue.prices import ModelPrices, cost_of, prices_of
 from aivideoapi_core._catalogue.tokens import TokenCounts, read_usage
 from aivideoapi_core._received import Message
+
+_PROCESS: Final = os.urandom(6).hex()
+_NUMBERS: Final = itertools.count(1)
+
+
+def _new_call_id() -> str:
+    return f"{_PROCESS}-{os.getpid():x}-{next(_NUMBERS):x}"
 
 
 @dataclass(frozen=True)
@@ -29,6 +39,8 @@ class Reply:
     """Prices that replace the published ones, for ids that have none."""
     given_prices: Mapping[str, ModelPrices] | None = None
     """The same for other models that may be at work in the call, by id."""
+    call_id: str = field(default_factory=_new_call_id, compare=False)
+    """Ours, and of this one call: ids of messages are the server's, and some relays give every message the same."""
 
     @cached_property
     def tokens(self) -> TokenCounts | None:

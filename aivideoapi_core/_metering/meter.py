@@ -429,6 +429,7 @@ def _answered(facts: Mapping[str, Any], reply: Reply) -> CallRecord:
         credits_micro=None if computed is None else computed.micro,
         request_id=reply.request_id,
         message_id=message["id"] or None,
+        call_id=reply.call_id,
         response_model=message["model"] or None,
         stop_reason=message["stop_reason"],
         attempts=reply.attempts,

@@ -6,7 +6,7 @@ A record never holds content, headers or the key. An amount that is not known is
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -68,6 +68,8 @@ class CallRecord:
     attempts: int = 1
     tags: tuple[str, ...] = ()
     error: str | None = None
+    call_id: str | None = field(default=None, compare=False)
+    """Tells an answered call from any other, in this process; no part of a row."""
 
     @property
     def route(self) -> str:
@@ -121,8 +123,8 @@ class CallRecord:
 
 
 _NOT_BILLED: Final = frozenset({Outcome.FAILED, Outcome.CACHED})
-_FIELDS: Final = tuple(field.name for field in fields(CallRecord))
-_COUNTS: Final = tuple(field.name for field in fields(TokenCounts) if field.name != "by_model")
+_FIELDS: Final = tuple(one.name for one in fields(CallRecord) if one.name != "call_id")
+_COUNTS: Final = tuple(one.name for one in fields(TokenCounts) if one.name != "by_model")
 """Whose tokens they were is told by the cost beside them."""
 
 

@@ -32,6 +32,12 @@ _CAN_SAY: Final[Mapping[str, frozenset[str]]] = {
 """The keys of each block that LlamaIndex's own block can say."""
 
 
+class Raw(dict[str, Any]):
+    """A reply as plain JSON. ``call_id`` is ours and beside it: which call this was, for those who count."""
+
+    call_id: str | None = None
+
+
 def to_chat_response(reply: Reply, *, delta: str | None = None) -> ChatResponse:
     """The whole reply; the last response of a stream is the same with ``delta=""``.
 
@@ -44,7 +50,8 @@ def to_chat_response(reply: Reply, *, delta: str | None = None) -> ChatResponse:
     # A count that is null would break those who add counts up.
     usage = {name: value for name, value in reply.message["usage"].items() if value is not None}
     usage |= credits_known
-    raw: dict[str, Any] = {**reply.message, "usage": usage, "attempts": reply.attempts}
+    raw = Raw({**reply.message, "usage": usage, "attempts": reply.attempts})
+    raw.call_id = reply.call_id
     if (tokens := reply.tokens) is not None and usage.get("iterations"):
         # Whoever counts tokens reads these keys alone: they are to hold all that was billed.
         raw["iterations"] = usage.pop("iterations")

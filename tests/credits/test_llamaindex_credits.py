@@ -230,3 +230,38 @@ def test_the_estimate_is_that_of_the_request(sandbox: Sandbox) -> None:
     assert sandbox.requests == []
     llm.chat(HI, max_tokens=50)
     assert estimate == estimate_credits(sandbox.requests[0].body)
+
+
+def test_a_relay_with_one_id_for_all_messages(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    from aivideoapi_core._http.exchange import Exchange
+
+    usual = Exchange.reply
+
+    def same(self: Any, message: Any, *arguments: Any) -> Any:
+        return usual(self, {**message, "id": "msg_same"}, *arguments)
+
+    monkeypatch.setattr(Exchange, "reply", same)
+    handler = CreditsEventHandler()
+    get_dispatcher().add_event_handler(handler)
+    try:
+        with track_credits() as block:
+            for _ in range(3):
+                llm_for(sandbox).complete("hi")
+    finally:
+        get_dispatcher().event_handlers.remove(handler)
+    assert (block.summary.calls, handler.summary.calls) == (3, 3)
+
+
+def test_workflow_tags_are_not_written_down(sandbox: Sandbox) -> None:
+    ledger = SpendLedger()
+    own = {
+        "team": "search",
+        "llamaindex.step.input_summary": "my secret plan",
+        "llamaindex.run_id": "abc",
+        "note": "what I said to you",
+        "run": "0192f7a0-5a5c-7cc0-a3a2-0123456789ab",
+    }
+    with instrument_tags(own):
+        llm_for(sandbox, ledger=ledger).complete("hi")
+    (row,) = ledger.records()
+    assert row.tags == ("team=search",)
