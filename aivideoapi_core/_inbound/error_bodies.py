@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from aivideoapi_core._catalogue.nearest import nearest_models
 from aivideoapi_core._errors import (
     APIStatusError,
     AuthenticationError,
@@ -238,6 +237,8 @@ def error_from_payload(
 
 def _meant(model: str) -> str:
     """The advice for an id that the platform does not know."""
+    from aivideoapi_core._catalogue.nearest import nearest_models  # only for those who mistype
+
     if nearest := nearest_models(model):
         return f"did you mean {' or '.join(map(repr, nearest))}? {_ADVICE[ModelNotFoundError]}"
     return _ADVICE[ModelNotFoundError]

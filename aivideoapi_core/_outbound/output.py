@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import types
 from collections.abc import Mapping
 from typing import Any, Final, Literal, Union, get_origin
@@ -55,16 +56,22 @@ def wrapper_for(schema: Any) -> type[BaseModel]:
     if described is not None and described == BaseModel.__doc__:
         described = None
     fields: dict[str, Any] = {VALUE: (schema, Field())}
-    return create_model(name, __base__=_Wrapper, __doc__=described, **fields)
+    return create_model(name, __base__=_wrapper_base(), __doc__=described, **fields)
 
 
-class _Wrapper(BaseModel):
-    @model_validator(mode="before")
-    @classmethod
-    def _take_the_bare_value(cls, given: Any) -> Any:
-        if given is None:
-            return given  # nothing that could be read is no value
-        return given if isinstance(given, dict) and given.keys() == {VALUE} else {VALUE: given}
+@functools.cache
+def _wrapper_base() -> type[BaseModel]:
+    """The base of the classes that wrap a value, made when the first one is: not all programs need one."""
+
+    class Wrapper(BaseModel):
+        @model_validator(mode="before")
+        @classmethod
+        def _take_the_bare_value(cls, given: Any) -> Any:
+            if given is None:
+                return given  # nothing that could be read is no value
+            return given if isinstance(given, dict) and given.keys() == {VALUE} else {VALUE: given}
+
+    return Wrapper
 
 
 def _needs_wrapper(schema: Any) -> bool:
