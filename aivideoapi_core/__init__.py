@@ -62,6 +62,7 @@ from aivideoapi_core._inbound.accumulator import MessageAccumulator
 from aivideoapi_core._inbound.error_bodies import error_from_payload
 from aivideoapi_core._inbound.events import EventDecoder
 from aivideoapi_core._inbound.reply import Reply
+from aivideoapi_core._outbound.cache_marks import MAX_CACHE_BREAKPOINTS
 from aivideoapi_core._outbound.headers import build_headers, call_headers
 from aivideoapi_core._outbound.output_schema import output_schema
 from aivideoapi_core._outbound.params import (
@@ -76,7 +77,7 @@ from aivideoapi_core._outbound.params import (
     ToolParam,
 )
 from aivideoapi_core._outbound.payload import build_payload
-from aivideoapi_core._outbound.refusals import MAX_CACHE_BREAKPOINTS, TOOL_NAME
+from aivideoapi_core._outbound.refusals import TOOL_NAME
 from aivideoapi_core._outbound.thinking import thinking_fields, thinking_is_on
 from aivideoapi_core._outbound.tool_calls import (
     UNANSWERED_CALL,

@@ -26,7 +26,7 @@ price that its input can have.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -35,6 +35,7 @@ from pydantic_core import to_json
 from aivideoapi_core._catalogue.models import model_info
 from aivideoapi_core._catalogue.prices import ModelPrices
 from aivideoapi_core._catalogue.routes import DIRECT_SUFFIX, base_model
+from aivideoapi_core._outbound.cache_marks import marked_in_request
 
 REQUEST_TOKENS: Final = 64
 """Allowance for what surrounds a conversation."""
@@ -206,7 +207,11 @@ def _input_price(payload: Mapping[str, Any], prices: ModelPrices) -> int:
     """The dearest microcredits that one input token of this request can cost."""
     if prices.cache_write_5m is None and prices.cache_write_1h is None:
         return prices.input
-    lifetimes = {mark.get("ttl", "5m") for mark in _cache_marks(payload)}
+    lifetimes = {
+        mark.get("ttl") or "5m"
+        for block in marked_in_request(payload)
+        if isinstance(mark := block["cache_control"], Mapping)
+    }
     written = [prices.cache_write_5m] if lifetimes else []
     if "1h" in lifetimes:
         written.append(prices.cache_write_1h)
@@ -215,18 +220,4 @@ def _input_price(payload: Mapping[str, Any], prices: ModelPrices) -> int:
 
 def may_write_cache(payload: Mapping[str, Any]) -> bool:
     """Whether the request marks anything for the prompt cache."""
-    return any(True for _ in _cache_marks(payload))
-
-
-def _cache_marks(payload: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
-    pieces: list[Any] = [payload, *(payload.get("tools") or ())]
-    contents = [payload.get("system"), *(message.get("content") for message in payload["messages"])]
-    while contents:
-        content = contents.pop()
-        if isinstance(content, (list, tuple)):
-            pieces += content
-            contents += [block.get("content") for block in content if "content" in block]
-    for piece in pieces:
-        mark = piece.get("cache_control")
-        if isinstance(mark, Mapping):
-            yield mark
+    return any(True for _ in marked_in_request(payload))

@@ -34,6 +34,8 @@ def marked_in(blocks: Any) -> Iterator[Any]:
     if not isinstance(blocks, (list, tuple)):
         return
     for block in blocks:
+        if not isinstance(block, Mapping):
+            continue
         if "content" in block:
             yield from marked_in(block["content"])
         if block.get("cache_control") is not None:
@@ -50,6 +52,13 @@ def marked(
         content = message.get("content")
         if type(content) is not str:
             yield from marked_in(content)
+
+
+def marked_in_request(body: Mapping[str, Any]) -> Iterator[Any]:
+    """The same for a request's body, which is itself among them if it asks for automatic caching."""
+    yield from marked(tools=body.get("tools"), system=body.get("system"), messages=body["messages"])
+    if body.get("cache_control") is not None:
+        yield body
 
 
 def limit_marks(

@@ -10,19 +10,17 @@ from typing import Any, Final
 from aivideoapi_core._catalogue.models import ModelInfo
 from aivideoapi_core._catalogue.routes import Route
 from aivideoapi_core._errors import InvalidInputError, UnsupportedOptionError
+from aivideoapi_core._outbound.cache_marks import MAX_CACHE_BREAKPOINTS, marked_in_request
+from aivideoapi_core._outbound.media import IMAGE_TYPES, MAX_IMAGE_BYTES
 from aivideoapi_core._outbound.server_calls import goes_on
 from aivideoapi_core._outbound.thinking import FORCED, check_thinking_shape, thinking_is_on
 
 TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 """What the wire accepts as a tool's name (match the whole name)."""
 
-MAX_CACHE_BREAKPOINTS: Final = 4
-MAX_IMAGE_BYTES: Final = 5 * 1024 * 1024
-"""Official limit for one base64 image, decoded."""
 MIN_THINKING_BUDGET: Final = 1024
 MIN_THINKING_TOP_P: Final = 0.95
 
-_IMAGE_TYPES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _ROLES: Final = frozenset({"user", "assistant", "system"})
 
 
@@ -128,10 +126,10 @@ def _check_image(block: Mapping[str, Any], position: int) -> None:
     if not isinstance(source, Mapping) or source.get("type") != "base64":
         return
     data, media_type = source.get("data"), source.get("media_type")
-    if media_type not in _IMAGE_TYPES:
+    if media_type not in IMAGE_TYPES:
         raise InvalidInputError(
             f"messages[{position}] holds an image of type {media_type!r}; "
-            f"use one of {', '.join(_IMAGE_TYPES)}, or convert the image"
+            f"use one of {', '.join(IMAGE_TYPES)}, or convert the image"
         )
     if isinstance(data, str) and len(data) * 3 // 4 > MAX_IMAGE_BYTES:
         raise InvalidInputError(
@@ -141,23 +139,11 @@ def _check_image(block: Mapping[str, Any], position: int) -> None:
 
 
 def _check_cache_breakpoints(body: Mapping[str, Any]) -> None:
-    count = _breakpoints_in((body, *(body.get("tools") or ()), *_blocks(body.get("system"))))
-    count += sum([_breakpoints_in(_blocks(message["content"])) for message in body["messages"]])
+    count = sum(1 for _ in marked_in_request(body))
     if count > MAX_CACHE_BREAKPOINTS:
         raise InvalidInputError(
             f"the request has {count} cache_control breakpoints; at most {MAX_CACHE_BREAKPOINTS} are allowed"
         )
-
-
-def _breakpoints_in(parts: Iterable[Mapping[str, Any]]) -> int:
-    """How many of ``parts``, and of what tool results among them hold, carry ``cache_control``."""
-    count = 0
-    for part in parts:
-        if part.get("cache_control") is not None:
-            count += 1
-        if part.get("type") == "tool_result":
-            count += _breakpoints_in(_blocks(part.get("content")))
-    return count
 
 
 def _blocks(content: Any) -> Iterable[Mapping[str, Any]]:
