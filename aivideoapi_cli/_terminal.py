@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.text import Text
 
 if TYPE_CHECKING:
@@ -26,6 +28,12 @@ UNKNOWN: Final = "-"
 """Shown for a figure that nobody knows; never 0."""
 
 
+_COMMANDS: Final = dict.fromkeys({*range(0x20), 0x7F, *range(0x80, 0xA0)} - {ord("\n"), ord("\t")})
+
+
+_LEFT_BY_JSON: Final = re.compile("[\x7f-\x9f]")
+
+
 class CommandError(Exception):
     """A reason to stop, in one line for the user, with the exit code."""
 
@@ -37,7 +45,27 @@ class CommandError(Exception):
 def output(*, piped_width: int | None = None) -> Console:
     """The console for results; ``piped_width`` in columns where nothing says how wide the output is."""
     asked = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(highlight=False, soft_wrap=False, width=None if asked else piped_width)
+    return SafeConsole(highlight=False, soft_wrap=False, width=None if asked else piped_width)
+
+
+class SafeConsole(Console):
+    """A console on which texts of others (models, servers, tags, file names) are texts, and command no terminal."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """As in rich, without control characters in what is to be read; rich's own are no text."""
+        for segment in super().render(renderable, options):
+            if segment.control is None and (text := printable(segment.text)) != segment.text:
+                yield Segment(text, segment.style)
+            else:
+                yield segment
+
+
+def printable(text: str) -> str:
+    """``text`` without the characters that a terminal takes for commands: C0 but newline and tab, DEL, C1.
+
+    Character by character, so that a command which comes in pieces loses its beginning like any other.
+    """
+    return text.translate(_COMMANDS)
 
 
 @contextmanager
@@ -122,13 +150,16 @@ def complain(failure: CommandError) -> int:
     """Print ``failure`` as one line on stderr; its exit code."""
     sys.stdout.flush()
     line = " ".join(str(failure).split())
-    Console(stderr=True, highlight=False, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), line))
+    SafeConsole(stderr=True, highlight=False, soft_wrap=True).print(
+        Text.assemble(("error: ", "bold red"), line)
+    )
     return failure.exit_code
 
 
 def print_json(value: Any) -> None:
     """``value`` as JSON on stdout, without colours or wrapping."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    text = json.dumps(value, ensure_ascii=False, indent=2)  # escapes C0 itself, but neither DEL nor C1
+    sys.stdout.write(_LEFT_BY_JSON.sub(lambda found: f"\\u{ord(found.group()):04x}", text) + "\n")
 
 
 def credits_text(amount: Credits | None) -> str:

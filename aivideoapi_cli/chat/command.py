@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from aivideoapi_cli._terminal import WRONG_USE, CommandError, complain, explain, output
+from aivideoapi_cli._terminal import WRONG_USE, CommandError, SafeConsole, complain, explain, output
 
 if TYPE_CHECKING:
     from aivideoapi_cli.chat.session import Session
@@ -78,7 +78,7 @@ def chat(
         if sandbox:
             target = stack.enter_context(open_sandbox())
             settings |= {"api_key": target.api_key, "base_url": target.base_url}
-            note = console if question is None else Console(stderr=True, highlight=False, soft_wrap=True)
+            note = console if question is None else SafeConsole(stderr=True, highlight=False, soft_wrap=True)
             note.print(
                 "Sandbox: answers are made by rules, not by a model; nothing is charged.", style="bold"
             )
@@ -133,7 +133,7 @@ def _turn(
         return True
     session.answered(content, reply.message["content"])
     keep(last_conversation(), transcript(session, as_json=True))
-    meter = console if console.is_terminal else Console(stderr=True, highlight=False, soft_wrap=True)
+    meter = console if console.is_terminal else SafeConsole(stderr=True, highlight=False, soft_wrap=True)
     meter.print(Text(session.meter(reply), style="dim"))
     return True
 

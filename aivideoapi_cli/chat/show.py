@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
+from aivideoapi_cli._terminal import printable
+
 if TYPE_CHECKING:
     from rich.console import JustifyMethod
     from rich.markdown import Markdown, MarkdownElement
@@ -23,7 +25,7 @@ def show(console: Console, stream: MessageStream) -> None:
     if not console.is_terminal:
         for kind, text in _deltas(stream):
             if kind == "text_delta":
-                console.out(text, end="", highlight=False)
+                console.out(printable(text), end="", highlight=False)
         console.print()
         return
     from rich.live import Live

@@ -20,7 +20,7 @@ _FOREIGN_MIN_BYTES: Final = 32
 
 def sign(visible: str, hidden: str | None = None) -> str:
     """Signature for a thinking block showing ``visible`` (empty when the display is omitted)."""
-    digest = hashlib.blake2b((hidden or visible).encode(), digest_size=16).digest()
+    digest = hashlib.blake2b((hidden or visible).encode("utf-8", "backslashreplace"), digest_size=16).digest()
     return base64.b64encode(_MARK + digest + _mac(digest, visible)).decode()
 
 
@@ -46,7 +46,7 @@ def is_plausible(signature: str) -> bool:
 
 
 def _mac(digest: bytes, visible: str) -> bytes:
-    return hmac.new(_MAC_KEY, digest + visible.encode(), hashlib.sha256).digest()
+    return hmac.new(_MAC_KEY, digest + visible.encode("utf-8", "backslashreplace"), hashlib.sha256).digest()
 
 
 def _decoded(text: str) -> bytes | None:

@@ -325,7 +325,7 @@ class App:
     def _count_input(self, body: Mapping[str, Any], rules: ModelRules, *, key: str) -> InputUsage:
         if rules.prices is None or not rules.prices.has_caching or is_native(str(body["model"])):
             return InputUsage(plain_usage(input_tokens(body)), {})
-        scope = f"{key}\x00{body['model']}\x00".encode()
+        scope = f"{key}\x00{body['model']}\x00".encode("utf-8", "backslashreplace")
         with self._lock:
             cache: Mapping[bytes, CacheEntry] = self._cache
             return cached_usage(

@@ -23,6 +23,9 @@ from aivideoapi_core.sandbox._server.plan import Plan, json_plan
 
 _MAX_HEAD_BYTES: Final = 256 * 1024
 _MAX_BODY_BYTES: Final = 32 * 1024 * 1024
+_MAX_DIGITS: Final = 16
+"""Of a length; Python refuses to read thousands of them, and no length has so many."""
+_HEX_DIGITS: Final = frozenset(b"0123456789abcdefABCDEF")
 _STACK_BYTES: Final = 4 * 1024 * 1024
 """CPython 3.13 lets its C code recurse deeper than 1 MiB holds. What is not used takes no memory."""
 _BACKLOG: Final = 2048
@@ -171,9 +174,9 @@ class _Connection:
         if "chunked" in headers.get("transfer-encoding", "").lower():
             return self._read_chunks()
         length = headers.get("content-length", "0")
-        if not length.isdecimal():
+        if not (length.isascii() and length.isdecimal()):
             raise _BadHttpError(400, "content-length: not a number")
-        if int(length) > _MAX_BODY_BYTES:
+        if len(length) > _MAX_DIGITS or int(length) > _MAX_BODY_BYTES:
             raise _BadHttpError(413, f"the body is larger than {_MAX_BODY_BYTES} bytes")
         return self._read_exactly(int(length))
 
@@ -182,10 +185,12 @@ class _Connection:
         total = 0
         while True:
             line = self._read_until(b"\r\n") or b""
-            try:
-                size = int(line.partition(b";")[0], 16)
-            except ValueError:
-                raise _BadHttpError(400, "malformed chunk size") from None
+            digits = line.partition(b";")[0].strip()
+            if (
+                not digits or not set(digits) <= _HEX_DIGITS
+            ):  # int() would take a sign, underscores and 0x too
+                raise _BadHttpError(400, "malformed chunk size")
+            size = int(digits, 16) if len(digits) <= _MAX_DIGITS else _MAX_BODY_BYTES + 1
             total += size
             if total > _MAX_BODY_BYTES:
                 raise _BadHttpError(413, f"the body is larger than {_MAX_BODY_BYTES} bytes")

@@ -57,7 +57,7 @@ def json_plan(
     status: int, value: object, *, headers: Mapping[str, str] | None = None, outcome: str = "ok"
 ) -> Plan:
     """A JSON response that is not a message (balance, errors)."""
-    body = to_json(value).encode()
+    body = to_json(value).encode("utf-8", "backslashreplace")
     return Plan(
         status=status,
         headers={"content-type": _JSON, **(headers or {})},
@@ -89,7 +89,7 @@ def answer_plan(answer: Answer, *, stream: bool) -> Plan:
     if stream:
         headers.setdefault("cache-control", "no-cache")
         return Plan(headers=headers, body=frames(answer), charged=True, pause_s=answer.style.pause_s)
-    body = to_json(message_object(answer)).encode()
+    body = to_json(message_object(answer)).encode("utf-8", "backslashreplace")
     return Plan(headers=headers, body=(body,), content_length=len(body), charged=True)
 
 
@@ -115,7 +115,7 @@ def answerless_plan(fault: Fault, *, request_id: str, key: str) -> Plan | None:
         case "stall" if fault.after_events < 0:
             return Plan(respond=False, ending="hold", outcome="stall")
         case "html":
-            page = _HTML.format(status=fault.status).encode()
+            page = _HTML.format(status=fault.status).encode("utf-8", "backslashreplace")
             return Plan(
                 status=fault.status,
                 headers={"content-type": "text/html; charset=utf-8"},

@@ -68,7 +68,7 @@ def frames(answer: Answer) -> list[bytes]:
     result: list[bytes] = []
     for number, event in enumerate(events(answer)):
         prefix = f": comment {number}{style.newline}" if style.comments else ""
-        frame = (prefix + _frame_text(event, style)).encode("utf-8")
+        frame = (prefix + _frame_text(event, style)).encode("utf-8", "backslashreplace")
         if style.bom and number == 0:
             frame = b"\xef\xbb\xbf" + frame
         result.append(frame)
@@ -77,7 +77,7 @@ def frames(answer: Answer) -> list[bytes]:
 
 def frame(event: Mapping[str, Any], style: Reply = PLAIN_STYLE) -> bytes:
     """One event as bytes."""
-    return _frame_text(event, style).encode("utf-8")
+    return _frame_text(event, style).encode("utf-8", "backslashreplace")
 
 
 def _frame_text(event: Mapping[str, Any], style: Reply) -> str:

@@ -64,7 +64,10 @@ def prompt_segments(body: Mapping[str, Any]) -> list[Segment]:
     segments = []
     for head, tokens, block in parts:
         plain = {key: value for key, value in block.items() if key != "cache_control"}
-        digest.update(head.encode() + json.dumps(plain, sort_keys=True).encode())
+        digest.update(
+            head.encode("utf-8", "backslashreplace")
+            + json.dumps(plain, sort_keys=True).encode("utf-8", "backslashreplace")
+        )
         segments.append(Segment(digest.digest(), tokens, _ttl_of(block)))
     return segments
 
