@@ -105,8 +105,10 @@ def _records(ledger: str) -> list[CallRecord]:
     try:
         book = SpendLedger(ledger)
         return list(book.records())
-    except InvalidInputError:
-        raise
+    except InvalidInputError as error:
+        if "://" in ledger:
+            raise
+        raise CommandError(f"{_name_of(ledger)} cannot be read as a ledger: {error}") from error
     except Exception as error:
         # SQLite's and Redis' own errors; the user needs one line whichever it was.
         raise CommandError(f"{_name_of(ledger)} cannot be read as a ledger: {error}") from error

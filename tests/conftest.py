@@ -26,6 +26,19 @@ _GOLDEN = (
 """The tests whose request bodies are kept, see ``golden``: not those in which a framework writes prompts."""
 SLOW = (
     *("tests/cli/test_demo", "tests/docs/", "tests/test_benchmarks", "tests/test_fault_matrix"),
+    *("tests/core/test_decoding", "tests/core/test_recovered_calls", "tests/core/test_fast_paths"),
+    *(
+        "tests/credits/test_budget",
+        "tests/credits/test_calls",
+        "tests/credits/test_dropped",
+        "tests/test_parity",
+    ),
+    *(
+        "tests/cli/test_commands.py::test_a_part",
+        "tests/langchain/test_standard",
+        "tests/llamaindex/test_streaming",
+    ),
+    *("tests/sandbox/", "tests/test_cassettes", "tests/test_packaging"),
     *("tests/core/test_client_lifecycle", "tests/credits/test_processes", "tests/credits/test_telemetry"),
     *("tests/credits/test_spend_command.py::test_the_page", "tests/credits/test_ledger.py::test_many"),
     *("tests/langchain/test_agents", "tests/langchain/test_complaints", "tests/langchain/test_deepagents"),
