@@ -97,7 +97,7 @@ class AIVideoAPI(ModelSettings):
                 raise
             raise ours from None
         # A wrong address, key, header or number should be heard of here, not at the first call.
-        check_settings({name: getattr(self, name) for name in REQUEST_FIELDS})
+        check_settings(self.__dict__)
         base_url = resolve_base_url(self.base_url, allow_http=self.allow_http)
         build_headers(self.default_headers, betas=self.betas)
         check_key_shape(resolve_api_key(self.api_key), base_url)

@@ -100,8 +100,10 @@ def _split(url: str) -> SplitResult:
 
 def check_key_shape(api_key: SecretStr, base_url: str) -> None:
     """The platform's own keys start with ``sk-``; other hosts may use any."""
+    if api_key.get_secret_value().startswith("sk-"):
+        return
     own_host = urlsplit(DEFAULT_BASE_URL).hostname
-    if urlsplit(base_url).hostname == own_host and not api_key.get_secret_value().startswith("sk-"):
+    if urlsplit(base_url).hostname == own_host:
         raise InvalidInputError(f"the API key for {own_host} must start with 'sk-'; check {API_KEY_ENV}")
 
 
