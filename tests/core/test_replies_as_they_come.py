@@ -38,6 +38,7 @@ from aivideoapi_core import (
     parse_body,
     parse_reported,
     read_usage,
+    worst_case,
 )
 from aivideoapi_core._catalogue import prices as prices_module
 from aivideoapi_core._catalogue.prices import ModelPrices, PriceRow, prices_of
@@ -255,3 +256,22 @@ def test_a_price_of_tomorrow(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_another_message_is_no_repetition() -> None:
     with pytest.raises(StreamError):
         accumulate([START, {"type": "message_start", "message": {"id": "msg_2"}}])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"context_management": {"edits": [{"type": "compact_20260112"}]}},
+        {"compaction": {"type": "summarize"}},
+        {"tools": [{"type": "advisor_20260301", "name": "advisor", "model": "claude-opus-4-7"}]},
+    ],
+)
+def test_what_is_billed_beside_the_answer_has_no_bound(options: dict[str, Any]) -> None:
+    request = {"model": DIRECT, "messages": [], "max_tokens": 9, "stream": True}
+    prices = prices_of(DIRECT)
+    assert worst_case(request, prices).micro
+    assert worst_case(
+        {**request, "context_management": {"edits": [{"type": "clear_thinking_20251015"}]}}, prices
+    ).micro
+    worst = worst_case({**request, **options}, prices)
+    assert (worst.input, worst.micro) == (None, None)
