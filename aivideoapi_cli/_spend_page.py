@@ -188,11 +188,7 @@ def _by_tag(tags: Mapping[str, CreditsTotals]) -> Any:
 def _by_call(records: Sequence[CallRecord]) -> tuple[str, Any]:
     from plotly.graph_objects import Figure, Scatter
 
-    known = [
-        record
-        for record in records
-        if record.credits_micro is not None or record.credits_reported is not None
-    ]
+    known = [record for record in records if record.outcome == "ok" and record.charged is not None]
     shown = known[-_MOST_POINTS:]
     figure = Figure()
     colours = _colours(records)
@@ -205,7 +201,7 @@ def _by_call(records: Sequence[CallRecord]) -> tuple[str, Any]:
                 name=_label(model),
                 mode="markers",
                 x=[datetime.fromtimestamp(record.started_at, UTC).replace(tzinfo=None) for record in mine],
-                y=[float(_charged(record)) for record in mine],
+                y=[float(record.charged or 0) for record in mine],
                 text=[_label(", ".join(record.tags)) for record in mine],
                 marker={"size": 7, "opacity": 0.7, "color": colours[model]},
             )
@@ -213,12 +209,6 @@ def _by_call(records: Sequence[CallRecord]) -> tuple[str, Any]:
     figure.update_layout(showlegend=True, yaxis_title="credits", xaxis_title="time (UTC)")
     newest = "" if len(shown) == len(known) else f", the newest {len(shown):,} of {len(known):,}"
     return f"Single calls of known cost{newest}", figure
-
-
-def _charged(record: CallRecord) -> Decimal:
-    if record.credits_reported is not None:
-        return record.credits_reported
-    return Decimal(record.credits_micro or 0).scaleb(-6)
 
 
 def _table(title: str, groups: Mapping[str, CreditsTotals]) -> str:

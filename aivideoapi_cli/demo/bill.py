@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from aivideoapi_cli._terminal import UNKNOWN, credits_text, reported_text, usd_text
-from aivideoapi_core import Balance, Credits, parse_reported, read_usage
+from aivideoapi_core import Balance, CallRecord, Credits, parse_reported, read_usage
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage
@@ -29,6 +29,12 @@ class Call:
     output_tokens: int | None
     reported: Decimal | None
     computed: Credits | None
+
+    @property
+    def charged(self) -> Decimal | None:
+        """Credits that were charged, by the core's rule; ``None`` if nobody knows."""
+        micro = None if self.computed is None else self.computed.micro
+        return CallRecord(model=self.model, credits_reported=self.reported, credits_micro=micro).charged
 
 
 def call_of_langchain(message: AIMessage, *, model: str) -> Call:
@@ -72,17 +78,7 @@ def total_computed(calls: Sequence[Call]) -> Credits | None:
 
 def lowest_charge(calls: Sequence[Call]) -> Decimal:
     """The least that was charged: the reported number where there is one, else the computed one."""
-    return sum(
-        (
-            call.reported
-            if call.reported is not None
-            else call.computed.as_decimal()
-            if call.computed is not None
-            else Decimal(0)
-            for call in calls
-        ),
-        Decimal(0),
-    )
+    return sum((call.charged or Decimal(0) for call in calls), Decimal(0))
 
 
 def balance_adds_up(calls: Sequence[Call], *, moved: int) -> bool | None:
