@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import httpx
 from pydantic import SecretStr
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import PydanticSerializationError
 
 from aivideoapi_core._catalogue.prices import ModelPrices
 from aivideoapi_core._errors import AIVideoAPIError, APIStatusError, InvalidInputError, ResponseFormatError
@@ -44,6 +44,7 @@ from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.meter import Budget, CallMeter, Ledger, Metering, Tags
 from aivideoapi_core._metering.record import CallRecord
 from aivideoapi_core._outbound.headers import build_headers
+from aivideoapi_core._outbound.text import sendable_json
 from aivideoapi_core._received import Message
 from aivideoapi_core._secrets import excerpt_of, redact
 from aivideoapi_core._version import __version__
@@ -290,7 +291,7 @@ def _seconds(timeout: Timeout) -> dict[str, float | None]:
 
 def _encode(payload: Mapping[str, Any]) -> bytes:
     try:
-        body = to_json(payload)
+        body = sendable_json(payload)
         if b"NaN" in body or b"Infinity" in body:
             json.dumps(payload, allow_nan=False, default=str)
     except (PydanticSerializationError, ValueError, TypeError) as error:

@@ -36,6 +36,7 @@ from aivideoapi_core._catalogue.models import model_info
 from aivideoapi_core._catalogue.prices import ModelPrices
 from aivideoapi_core._catalogue.routes import DIRECT_SUFFIX, base_model
 from aivideoapi_core._outbound.cache_marks import marked_in_request
+from aivideoapi_core._outbound.text import mended
 
 REQUEST_TOKENS: Final = 64
 """Allowance for what surrounds a conversation."""
@@ -199,7 +200,10 @@ def _text_bytes(text: str) -> int:
 
 
 def _json_bytes(value: Any) -> int:
-    data = to_json(value, fallback=str)
+    try:
+        data = to_json(value, fallback=str)
+    except ValueError:  # half of a surrogate pair, which goes out mended
+        data = to_json(mended(value), fallback=str)
     return len(data) if data.isascii() else _text_bytes(data.decode())
 
 

@@ -6,12 +6,15 @@ thought that somebody else signed). The conversation goes on all the same: such 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from operator import is_
 from typing import Any, Final
 
 from pydantic_core import PydanticSerializationError, to_json
+
+logger = logging.getLogger("aivideoapi")
 
 _LONGEST_NAME: Final = 300
 _LONGEST_DATA: Final = 1_000
@@ -35,6 +38,23 @@ def mended(value: Any) -> Any:
         items = [mended(item) for item in value]
         return value if all(map(is_, items, value)) else items
     return value
+
+
+def sendable_json(value: Any) -> bytes:
+    """``value`` as JSON, its texts ``mended`` where they could not be sent, with a warning.
+
+    Messages are mended one by one, where the place is known; here come tools, metadata and body fields.
+    Raises ``PydanticSerializationError`` or ``ValueError`` for what is no JSON.
+    """
+    try:
+        return to_json(value)
+    except (PydanticSerializationError, ValueError):
+        whole = mended(value)
+        if whole is value:
+            raise
+    body = to_json(whole)
+    logger.warning("the request held half of a surrogate pair outside its messages; it goes out as U+FFFD")
+    return body
 
 
 def _mended_text(text: str) -> str:

@@ -11,8 +11,16 @@ import pytest
 from core_kit import DIRECT, NATIVE, QUESTION, ROUTES, payload
 from official import REQUEST, assert_accepted
 
-from aivideoapi_core import InvalidInputError, UnsupportedOptionError, build_payload, known_models
+from aivideoapi_core import (
+    CreditBudget,
+    InvalidInputError,
+    MessagesClient,
+    UnsupportedOptionError,
+    build_payload,
+    known_models,
+)
 from aivideoapi_core._outbound.params import RequestOptions
+from aivideoapi_core.sandbox import Sandbox
 
 TOOL: dict[str, Any] = {
     "name": "weather",
@@ -322,3 +330,19 @@ def test_a_forced_choice_beside_thinking(model: str, thinking: Any, softened: bo
         body = build_payload(model, QUESTION, stream=False, **options)
     expected = {"type": "auto", "disable_parallel_tool_use": True} if softened else choice
     assert body["tool_choice"] == expected
+
+
+@pytest.mark.parametrize("budget", [None, CreditBudget(100)], ids=["no budget", "budget"])
+def test_half_a_surrogate_pair_outside_the_messages_goes_out_mended(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture, budget: CreditBudget | None
+) -> None:
+    tool = {"name": "look", "description": "a\ud83d b", "input_schema": {"type": "object", "properties": {}}}
+    body = build_payload(
+        "claude-sonnet-4-6", [{"role": "user", "content": "hi"}], stream=False, tools=[tool], system="\udc00"
+    )
+    with MessagesClient(api_key=sandbox.api_key, base_url=sandbox.url, budget=budget) as client:
+        client.create(body)
+    sent = sandbox.requests[-1].body
+    assert sent["tools"][0]["description"] == "a\ufffd b"
+    assert sent["system"] == "\ufffd"
+    assert "U+FFFD" in caplog.text
