@@ -332,7 +332,7 @@ def test_a_forced_choice_beside_thinking(model: str, thinking: Any, softened: bo
     assert body["tool_choice"] == expected
 
 
-@pytest.mark.parametrize("budget", [None, CreditBudget(100)], ids=["no budget", "budget"])
+@pytest.mark.parametrize("budget", [None, CreditBudget(1_000)], ids=["no budget", "budget"])
 def test_half_a_surrogate_pair_outside_the_messages_goes_out_mended(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture, budget: CreditBudget | None
 ) -> None:
