@@ -101,6 +101,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._inbound.sse import ServerSentEvent, SSEDecoder
     from aivideoapi_core._metering.estimate import CreditsEstimate, estimate_credits
     from aivideoapi_core._metering.record import CallRecord, Outcome, may_be_billed
+    from aivideoapi_core._metering.route_comparison import RouteCost, compare_routes
     from aivideoapi_core._metering.summary import (
         CreditsSummary,
         CreditsTotals,
@@ -130,6 +131,7 @@ _LATER: Final = {
         "_inbound.call_readings": "read_call",
         "_inbound.reader": "ReplyHead StreamReader events_of parse_body",
         "_metering.record": "CallRecord Outcome may_be_billed",
+        "_metering.route_comparison": "RouteCost compare_routes",
         "_metering.tags": "clean_tags spend_tags",
         "_inbound.sse": "ServerSentEvent SSEDecoder",
         "_metering.summary": "CreditsSummary CreditsTotals SpendTracker count_cache_hit track_spend",
@@ -223,6 +225,7 @@ __all__ = [
     "ResponseFormatError",
     "RetryPolicy",
     "Route",
+    "RouteCost",
     "SSEDecoder",
     "ServerSentEvent",
     "SpendLedger",
@@ -253,6 +256,7 @@ __all__ = [
     "build_payload",
     "call_headers",
     "clean_tags",
+    "compare_routes",
     "cost_of",
     "count_cache_hit",
     "error_from_payload",

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from aivideoapi_core import ModelInfo, Route, known_models
+from aivideoapi_core import ModelInfo, Route, compare_routes, known_models
 
 _PLACE: Final = re.compile(
     r"(?P<head><!-- table: (?P<name>[a-z-]+) -->\n\n).*?(?P<tail>\n\n<!-- end of table -->)", re.DOTALL
@@ -68,6 +68,39 @@ def savings_table() -> str:
     return "\n".join(rows)
 
 
+_WORKLOADS: Final = (
+    ("one question", 500, 0, 1, 300),
+    ("10 short chats, one system prompt", 2_000, 1_500, 10, 300),
+    ("3 questions on one document", 30_000, 29_900, 3, 300),
+    ("20 questions on one document", 30_000, 29_900, 20, 300),
+    ("100 labels by one long instruction", 8_000, 7_500, 100, 20),
+)
+"""Name, prompt tokens, tokens of the shared prefix, calls, output tokens of each call."""
+
+
+def routes_table() -> str:
+    """What typical workloads cost on each route of claude-sonnet-4-6, in credits."""
+    rows = [
+        "| workload | prompt | shared | calls | output | native | direct | 5 min | 1 h | 5 min wins from |"
+    ]
+    rows.append("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
+    for name, prompt, prefix, calls, output in _WORKLOADS:
+        found = compare_routes(
+            "claude-sonnet-4-6",
+            prompt_tokens=prompt,
+            prefix_tokens=prefix,
+            calls=calls,
+            output_tokens=output,
+        )
+        costs = " | ".join(_NONE if row.micro is None else f"{row.micro / 1_000_000:.2f}" for row in found)
+        least = found[2].break_even_calls
+        rows.append(
+            f"| {name} | {prompt:,} | {prefix:,} | {calls} | {output} | {costs} | "
+            f"{'never' if least is None else f'{least} calls'} |"
+        )
+    return "\n".join(rows)
+
+
 def _cached_costs(info: ModelInfo) -> tuple[int, int, int, int] | None:
     """Microcredits: twice plain, twice cached, ten times plain, ten times cached."""
     prices = info.prices
@@ -88,5 +121,6 @@ def _tokens(count: int) -> str:
 _TABLES: Final[dict[str, Callable[[], str]]] = {
     "models": models_table,
     "prices": prices_table,
+    "routes": routes_table,
     "savings": savings_table,
 }
