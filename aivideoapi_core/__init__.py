@@ -4,6 +4,7 @@ What talks to the network and what counts money is imported at first use: with h
 this package takes to import, and nothing that a program needs before its first call.
 """
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,14 +41,6 @@ from aivideoapi_core._errors import (
     ToolChoiceIgnoredError,
     UnsupportedOptionError,
     UpstreamError,
-    advice_for_name,
-)
-from aivideoapi_core._fields import (
-    AsyncHTTPClientField,
-    BudgetField,
-    HTTPClientField,
-    LedgerField,
-    TimeoutField,
 )
 from aivideoapi_core._http.retry import RetryPolicy
 from aivideoapi_core._http.target import (
@@ -62,9 +55,7 @@ from aivideoapi_core._inbound.accumulator import MessageAccumulator
 from aivideoapi_core._inbound.error_bodies import error_from_payload
 from aivideoapi_core._inbound.events import EventDecoder
 from aivideoapi_core._inbound.reply import Reply
-from aivideoapi_core._outbound.cache_marks import MAX_CACHE_BREAKPOINTS
-from aivideoapi_core._outbound.headers import build_headers, call_headers
-from aivideoapi_core._outbound.output_schema import output_schema
+from aivideoapi_core._outbound.headers import build_headers
 from aivideoapi_core._outbound.params import (
     CacheControlParam,
     ContentBlockParam,
@@ -77,15 +68,7 @@ from aivideoapi_core._outbound.params import (
     ToolParam,
 )
 from aivideoapi_core._outbound.payload import build_payload
-from aivideoapi_core._outbound.refusals import TOOL_NAME
-from aivideoapi_core._outbound.thinking import thinking_fields, thinking_is_on
-from aivideoapi_core._outbound.tool_calls import (
-    UNANSWERED_CALL,
-    OpenToolCalls,
-    orphan_label,
-)
 from aivideoapi_core._received import ContentBlock, Message, StreamEvent, Usage
-from aivideoapi_core._secrets import hide_keys, redact
 from aivideoapi_core._version import __version__
 
 if TYPE_CHECKING:
@@ -95,21 +78,13 @@ if TYPE_CHECKING:
     from aivideoapi_core._http.exchange import DEFAULT_TIMEOUT
     from aivideoapi_core._http.pools import Timeout
     from aivideoapi_core._inbound.balance import Balance
-    from aivideoapi_core._inbound.call_readings import read_call
     from aivideoapi_core._inbound.reader import ReplyHead, StreamReader, events_of, parse_body
-    from aivideoapi_core._inbound.recovered_calls import ForcedCall, forced_call, recover_call, settle_text
     from aivideoapi_core._inbound.sse import ServerSentEvent, SSEDecoder
     from aivideoapi_core._metering.estimate import CreditsEstimate, estimate_credits
-    from aivideoapi_core._metering.record import CallRecord, Outcome, may_be_billed
+    from aivideoapi_core._metering.record import CallRecord, Outcome
     from aivideoapi_core._metering.route_comparison import RouteCost, compare_routes
-    from aivideoapi_core._metering.summary import (
-        CreditsSummary,
-        CreditsTotals,
-        SpendTracker,
-        count_cache_hit,
-        track_spend,
-    )
-    from aivideoapi_core._metering.tags import clean_tags, spend_tags
+    from aivideoapi_core._metering.summary import CreditsSummary, CreditsTotals, SpendTracker, track_spend
+    from aivideoapi_core._metering.tags import spend_tags
     from aivideoapi_core._metering.token_estimate import estimate_input_tokens, estimate_text_tokens
     from aivideoapi_core._metering.worst_case import WorstCase, max_input_tokens, worst_case
     from aivideoapi_core._stores.budget import BudgetStoreError, CreditBudget
@@ -127,14 +102,12 @@ _LATER: Final = {
         "_metering.estimate": "CreditsEstimate estimate_credits",
         "_http.pools": "Timeout",
         "_stores.ledger": "LedgerStore SpendLedger",
-        "_inbound.recovered_calls": "ForcedCall forced_call recover_call settle_text",
-        "_inbound.call_readings": "read_call",
         "_inbound.reader": "ReplyHead StreamReader events_of parse_body",
-        "_metering.record": "CallRecord Outcome may_be_billed",
+        "_metering.record": "CallRecord Outcome",
         "_metering.route_comparison": "RouteCost compare_routes",
-        "_metering.tags": "clean_tags spend_tags",
+        "_metering.tags": "spend_tags",
         "_inbound.sse": "ServerSentEvent SSEDecoder",
-        "_metering.summary": "CreditsSummary CreditsTotals SpendTracker count_cache_hit track_spend",
+        "_metering.summary": "CreditsSummary CreditsTotals SpendTracker track_spend",
         "_metering.token_estimate": "estimate_input_tokens estimate_text_tokens",
         "_http.engines": "resolve_engine",
         "_http.exchange": "DEFAULT_TIMEOUT",
@@ -144,9 +117,35 @@ _LATER: Final = {
 }
 """The modules of the names that a type checker imports above."""
 
+_MOVED: Final = {
+    name: module
+    for module, names in {
+        "_errors": "advice_for_name",
+        "_fields": "AsyncHTTPClientField BudgetField HTTPClientField LedgerField TimeoutField",
+        "_inbound.call_readings": "read_call",
+        "_inbound.recovered_calls": "ForcedCall forced_call recover_call settle_text",
+        "_metering.record": "may_be_billed",
+        "_metering.summary": "count_cache_hit",
+        "_metering.tags": "clean_tags",
+        "_outbound.cache_marks": "MAX_CACHE_BREAKPOINTS",
+        "_outbound.headers": "call_headers",
+        "_outbound.output_schema": "output_schema",
+        "_outbound.refusals": "TOOL_NAME",
+        "_outbound.thinking": "thinking_is_on thinking_fields",
+        "_outbound.tool_calls": "UNANSWERED_CALL OpenToolCalls orphan_label",
+        "_secrets": "hide_keys redact",
+    }.items()
+    for name in names.split()
+}
+"""Names that were public here by mistake: they still answer, with a warning, until 0.2."""
+
 if not TYPE_CHECKING:  # a type checker would take any name for one of ours
 
     def __getattr__(name: str) -> Any:
+        if name in _MOVED:
+            told = f"{__name__}.{name} is internal to the adapters and leaves this module in 0.2."
+            warnings.warn(told, DeprecationWarning, stacklevel=2)
+            return getattr(import_module(f"{__name__}.{_MOVED[name]}"), name)
         if name not in _LATER:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
@@ -164,21 +163,16 @@ __all__ = [
     "DEFAULT_BASE_URL",
     "DEFAULT_TIMEOUT",
     "DIRECT_SUFFIX",
-    "MAX_CACHE_BREAKPOINTS",
     "PRICES",
-    "TOOL_NAME",
-    "UNANSWERED_CALL",
     "AIVideoAPIError",
     "APIConnectionError",
     "APIStatusError",
     "APITimeoutError",
-    "AsyncHTTPClientField",
     "AsyncMessageStream",
     "AsyncMessagesClient",
     "AuthenticationError",
     "Balance",
     "BudgetExceededError",
-    "BudgetField",
     "BudgetStore",
     "BudgetStoreError",
     "CacheControlParam",
@@ -193,14 +187,11 @@ __all__ = [
     "CreditsTotals",
     "ErrorResponse",
     "EventDecoder",
-    "ForcedCall",
-    "HTTPClientField",
     "IncompleteStreamError",
     "InsufficientCreditsError",
     "InternalServerError",
     "InvalidInputError",
     "InvalidRequestError",
-    "LedgerField",
     "LedgerStore",
     "Message",
     "MessageAccumulator",
@@ -211,7 +202,6 @@ __all__ = [
     "ModelNotFoundError",
     "ModelPrices",
     "NotFoundError",
-    "OpenToolCalls",
     "Outcome",
     "OutputConfigParam",
     "OverloadedError",
@@ -240,7 +230,6 @@ __all__ = [
     "TextBlockParam",
     "ThinkingParam",
     "Timeout",
-    "TimeoutField",
     "TokenCounts",
     "ToolChoiceIgnoredError",
     "ToolChoiceParam",
@@ -250,44 +239,29 @@ __all__ = [
     "Usage",
     "WorstCase",
     "__version__",
-    "advice_for_name",
     "base_model",
     "build_headers",
     "build_payload",
-    "call_headers",
-    "clean_tags",
     "compare_routes",
     "cost_of",
-    "count_cache_hit",
     "error_from_payload",
     "estimate_credits",
     "estimate_input_tokens",
     "estimate_text_tokens",
     "events_of",
-    "forced_call",
-    "hide_keys",
     "is_loopback_url",
     "known_models",
     "max_input_tokens",
-    "may_be_billed",
     "model_info",
-    "orphan_label",
-    "output_schema",
     "parse_body",
     "parse_reported",
     "prices_of",
-    "read_call",
     "read_usage",
-    "recover_call",
-    "redact",
     "resolve_api_key",
     "resolve_base_url",
     "resolve_engine",
     "route_of",
-    "settle_text",
     "spend_tags",
-    "thinking_fields",
-    "thinking_is_on",
     "track_spend",
     "worst_case",
 ]

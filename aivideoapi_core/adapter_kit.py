@@ -1,66 +1,148 @@
-"""The integrations' face of the core: what the adapters for the frameworks share and users do not need."""
+"""The integrations' face of the core: what the adapters for the frameworks share and users do not need.
 
-from aivideoapi_core._errors import own_error
-from aivideoapi_core._http.injected import refuse_to_pickle
-from aivideoapi_core._http.target import check_key_shape
-from aivideoapi_core._inbound.tool_names import OwnNamesStream, with_own_names
-from aivideoapi_core._outbound.cache_marks import limit_marks
-from aivideoapi_core._outbound.container import reused_container
-from aivideoapi_core._outbound.conversation import CONTINUE, Content, Conversation, Turns, may_prefill
-from aivideoapi_core._outbound.in_words import forced_in_words
-from aivideoapi_core._outbound.media import block_at, document_block, image_block, text_document
-from aivideoapi_core._outbound.names import ArgumentNames, merged_lists
-from aivideoapi_core._outbound.output import (
-    VALUE,
-    output_format,
-    wrapper_for,
-    wrapper_of,
-)
-from aivideoapi_core._outbound.output_schema import enforceable, is_recursive
-from aivideoapi_core._outbound.refusals import check_settings
-from aivideoapi_core._outbound.text import thought_as_text, told, told_file
-from aivideoapi_core._outbound.thinking import check_thinking_shape, excludes_forced_tools
-from aivideoapi_core._outbound.tool_calls import parse_arguments, to_call_input
-from aivideoapi_core._outbound.tools import (
-    is_custom,
-    read_tool_choice,
-    wire_choice,
-    wire_tool_name,
-    wire_tools,
-    with_wire_names,
-)
-from aivideoapi_core._received import ToolNames
+Every name is imported at first use, so that an adapter pays at import for what its classes are made of
+and at the first call for what a call needs.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from aivideoapi_core._errors import own_error
+    from aivideoapi_core._fields import (
+        AsyncHTTPClientField,
+        BudgetField,
+        HTTPClientField,
+        LedgerField,
+        TimeoutField,
+    )
+    from aivideoapi_core._http.injected import refuse_to_pickle
+    from aivideoapi_core._http.target import check_key_shape
+    from aivideoapi_core._inbound.call_readings import read_call
+    from aivideoapi_core._inbound.recovered_calls import ForcedCall, forced_call, recover_call, settle_text
+    from aivideoapi_core._inbound.tool_names import OwnNamesStream, with_own_names
+    from aivideoapi_core._metering.record import may_be_billed
+    from aivideoapi_core._metering.summary import count_cache_hit
+    from aivideoapi_core._metering.tags import clean_tags
+    from aivideoapi_core._outbound.cache_marks import MAX_CACHE_BREAKPOINTS, limit_marks
+    from aivideoapi_core._outbound.container import reused_container
+    from aivideoapi_core._outbound.conversation import CONTINUE, Content, Conversation, Turns, may_prefill
+    from aivideoapi_core._outbound.headers import call_headers
+    from aivideoapi_core._outbound.in_words import forced_in_words
+    from aivideoapi_core._outbound.media import block_at, document_block, image_block, text_document
+    from aivideoapi_core._outbound.names import ArgumentNames, merged_lists
+    from aivideoapi_core._outbound.output import VALUE, output_format, wrapper_for, wrapper_of
+    from aivideoapi_core._outbound.output_schema import enforceable, is_recursive
+    from aivideoapi_core._outbound.refusals import check_settings
+    from aivideoapi_core._outbound.text import thought_as_text, told, told_file
+    from aivideoapi_core._outbound.thinking import check_thinking_shape, excludes_forced_tools, thinking_is_on
+    from aivideoapi_core._outbound.tool_calls import parse_arguments, to_call_input
+    from aivideoapi_core._outbound.tools import (
+        is_custom,
+        read_tool_choice,
+        wire_choice,
+        wire_tool_name,
+        wire_tools,
+        with_wire_names,
+    )
+    from aivideoapi_core._received import ToolNames
+    from aivideoapi_core._secrets import hide_keys
+
+_LATER: Final = {
+    name: module
+    for module, names in {
+        "_errors": "own_error",
+        "_fields": "AsyncHTTPClientField BudgetField HTTPClientField LedgerField TimeoutField",
+        "_http.injected": "refuse_to_pickle",
+        "_http.target": "check_key_shape",
+        "_inbound.call_readings": "read_call",
+        "_inbound.recovered_calls": "ForcedCall forced_call recover_call settle_text",
+        "_inbound.tool_names": "OwnNamesStream with_own_names",
+        "_metering.record": "may_be_billed",
+        "_metering.summary": "count_cache_hit",
+        "_metering.tags": "clean_tags",
+        "_outbound.cache_marks": "MAX_CACHE_BREAKPOINTS limit_marks",
+        "_outbound.container": "reused_container",
+        "_outbound.conversation": "CONTINUE Content Conversation Turns may_prefill",
+        "_outbound.headers": "call_headers",
+        "_outbound.in_words": "forced_in_words",
+        "_outbound.media": "block_at document_block image_block text_document",
+        "_outbound.names": "ArgumentNames merged_lists",
+        "_outbound.output": "VALUE output_format wrapper_for wrapper_of",
+        "_outbound.output_schema": "enforceable is_recursive",
+        "_outbound.refusals": "check_settings",
+        "_outbound.text": "thought_as_text told told_file",
+        "_outbound.thinking": "check_thinking_shape excludes_forced_tools thinking_is_on",
+        "_outbound.tool_calls": "parse_arguments to_call_input",
+        "_outbound.tools": "is_custom read_tool_choice wire_choice wire_tool_name wire_tools with_wire_names",
+        "_received": "ToolNames",
+        "_secrets": "hide_keys",
+    }.items()
+    for name in names.split()
+}
+"""The modules of the names that a type checker imports above."""
+
+if not TYPE_CHECKING:  # a type checker would take any name for one of ours
+
+    def __getattr__(name: str) -> Any:
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f"aivideoapi_core.{_LATER[name]}"), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "CONTINUE",
+    "MAX_CACHE_BREAKPOINTS",
     "VALUE",
     "ArgumentNames",
+    "AsyncHTTPClientField",
+    "BudgetField",
     "Content",
     "Conversation",
+    "ForcedCall",
+    "HTTPClientField",
+    "LedgerField",
     "OwnNamesStream",
+    "TimeoutField",
     "ToolNames",
     "Turns",
     "block_at",
+    "call_headers",
     "check_key_shape",
     "check_settings",
     "check_thinking_shape",
+    "clean_tags",
+    "count_cache_hit",
     "document_block",
     "enforceable",
     "excludes_forced_tools",
+    "forced_call",
     "forced_in_words",
+    "hide_keys",
     "image_block",
     "is_custom",
     "is_recursive",
     "limit_marks",
+    "may_be_billed",
     "may_prefill",
     "merged_lists",
     "output_format",
     "own_error",
     "parse_arguments",
+    "read_call",
     "read_tool_choice",
+    "recover_call",
     "refuse_to_pickle",
     "reused_container",
+    "settle_text",
     "text_document",
+    "thinking_is_on",
     "thought_as_text",
     "to_call_input",
     "told",

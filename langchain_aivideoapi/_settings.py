@@ -22,23 +22,17 @@ from pydantic import (
     model_validator,
 )
 
-from aivideoapi_core import (
-    API_KEY_ENV,
-    BASE_URL_ENV,
+from aivideoapi_core import API_KEY_ENV, BASE_URL_ENV, InvalidInputError, ModelPrices, RetryPolicy
+from aivideoapi_core.adapter_kit import (
+    ArgumentNames,
     AsyncHTTPClientField,
     BudgetField,
     HTTPClientField,
-    InvalidInputError,
     LedgerField,
-    ModelPrices,
-    RetryPolicy,
     TimeoutField,
-    hide_keys,
-)
-from aivideoapi_core.adapter_kit import (
-    ArgumentNames,
     check_settings,
     check_thinking_shape,
+    hide_keys,
     own_error,
     refuse_to_pickle,
 )

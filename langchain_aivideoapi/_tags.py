@@ -8,7 +8,7 @@ from typing import Any, Final
 from langchain_core.callbacks.manager import BaseRunManager
 from langchain_core.runnables import RunnableConfig, ensure_config
 
-from aivideoapi_core import clean_tags
+from aivideoapi_core.adapter_kit import clean_tags
 
 FRAMEWORK: Final = "langchain"
 _STEP_TAGS: Final = ("seq:step:", "map:key:", "graph:step:", "condition:", "branch:", "langsmith:")

@@ -366,7 +366,7 @@ class ChatAIVideoAPI(Settings):
 
     def _convert_cached_generations(self, cache_val: list[Generation]) -> list[ChatGeneration]:
         """A cache hit made no request, so it has no credits and no request's facts."""
-        from aivideoapi_core import count_cache_hit
+        from aivideoapi_core.adapter_kit import count_cache_hit
 
         generations = super()._convert_cached_generations(list(map(_shallow, cache_val)))
         for generation in generations:

@@ -32,12 +32,12 @@ from aivideoapi_core import (
     SpendTracker,
     TokenCounts,
     cost_of,
-    may_be_billed,
     parse_reported,
     prices_of,
     read_usage,
     track_spend,
 )
+from aivideoapi_core.adapter_kit import may_be_billed
 from langchain_aivideoapi._inbound.fast import PROVIDER
 from langchain_aivideoapi._tags import FRAMEWORK, without_steps
 

@@ -13,7 +13,8 @@ from langchain.agents.middleware.types import AgentMiddleware, ModelCallResult, 
 from langchain_core.messages import BaseMessage, SystemMessage
 from langchain_core.tools import BaseTool
 
-from aivideoapi_core import MAX_CACHE_BREAKPOINTS, Route, UnsupportedOptionError, route_of
+from aivideoapi_core import Route, UnsupportedOptionError, route_of
+from aivideoapi_core.adapter_kit import MAX_CACHE_BREAKPOINTS
 from langchain_aivideoapi._errors import as_langchain
 from langchain_aivideoapi.chat_models import ChatAIVideoAPI
 

@@ -17,18 +17,17 @@ from llama_index.core.bridge.pydantic import (
 )
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 
-from aivideoapi_core import (
+from aivideoapi_core import ModelPrices, RetryPolicy, Route, model_info
+from aivideoapi_core.adapter_kit import (
     AsyncHTTPClientField,
     BudgetField,
     HTTPClientField,
     LedgerField,
-    ModelPrices,
-    RetryPolicy,
-    Route,
     TimeoutField,
-    model_info,
+    check_thinking_shape,
+    excludes_forced_tools,
+    refuse_to_pickle,
 )
-from aivideoapi_core.adapter_kit import check_thinking_shape, excludes_forced_tools, refuse_to_pickle
 from llamaindex_aivideoapi._tags import FRAMEWORK, current_tags
 
 if TYPE_CHECKING:

@@ -89,7 +89,7 @@ class Plan(Generic[Model]):
 
     def _in_words(self, response: ChatResponse) -> Model | None:
         """The object, where a server that does not keep to the schema put words or a fence around it."""
-        from aivideoapi_core import recover_call
+        from aivideoapi_core.adapter_kit import recover_call
 
         schema = self.output_cls.model_json_schema()
         message = cast("Message", response.raw)

@@ -35,14 +35,8 @@ from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.prompts import PromptTemplate
 from pydantic import ValidationError
 
-from aivideoapi_core import (
-    ToolChoiceIgnoredError,
-    build_headers,
-    hide_keys,
-    resolve_api_key,
-    resolve_base_url,
-)
-from aivideoapi_core.adapter_kit import check_key_shape, check_settings, own_error
+from aivideoapi_core import ToolChoiceIgnoredError, build_headers, resolve_api_key, resolve_base_url
+from aivideoapi_core.adapter_kit import check_key_shape, check_settings, hide_keys, own_error
 from llamaindex_aivideoapi import _structured
 from llamaindex_aivideoapi._call import Call
 from llamaindex_aivideoapi._inbound.first_call import keep_first_call

@@ -25,15 +25,8 @@ from llama_index_instrumentation.base import BaseEvent
 from llama_index_instrumentation.dispatcher import Dispatcher
 from llama_index_instrumentation.event_handlers import BaseEventHandler
 
-from aivideoapi_core import (
-    CallRecord,
-    CreditsSummary,
-    SpendTracker,
-    clean_tags,
-    parse_reported,
-    read_usage,
-    track_spend,
-)
+from aivideoapi_core import CallRecord, CreditsSummary, SpendTracker, parse_reported, read_usage, track_spend
+from aivideoapi_core.adapter_kit import clean_tags
 from llamaindex_aivideoapi._tags import FRAMEWORK, tag_names
 
 _REMEMBERED: Final = 100_000

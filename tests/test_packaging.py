@@ -15,6 +15,7 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from packaging.requirements import Requirement
@@ -22,6 +23,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 import aivideoapi_core
+from aivideoapi_core import adapter_kit
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -115,8 +117,9 @@ def test_all_is_sorted_and_complete(name: str) -> None:
     assert imported - set(exported) == set()
 
 
-def test_what_is_imported_later_is_what_a_type_checker_sees() -> None:
-    tree = ast.parse(Path(aivideoapi_core.__file__).read_text(encoding="utf-8"))
+@pytest.mark.parametrize("module", [aivideoapi_core, adapter_kit], ids=["core", "adapter_kit"])
+def test_what_is_imported_later_is_what_a_type_checker_sees(module: ModuleType) -> None:
+    tree = ast.parse(Path(module.__file__ or "").read_text(encoding="utf-8"))
     (checked,) = (
         node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
     )
@@ -126,7 +129,39 @@ def test_what_is_imported_later_is_what_a_type_checker_sees() -> None:
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert seen == aivideoapi_core._LATER
+    assert seen == module._LATER
+
+
+def _pages() -> Iterator[Path]:
+    yield ROOT / "README.md"
+    yield from (ROOT / "docs").rglob("*.md")
+
+
+def test_every_public_name_of_the_core_is_on_a_page() -> None:
+    said = set(re.findall(r"\w+", " ".join(page.read_text(encoding="utf-8") for page in _pages())))
+    assert [name for name in aivideoapi_core.__all__ if name not in said] == []
+
+
+def test_no_page_or_example_imports_the_face_for_adapters() -> None:
+    examples = [path for path in (ROOT / "examples").rglob("*") if path.suffix in (".py", ".ipynb", ".md")]
+    for path in [*_pages(), *examples]:
+        text = path.read_text(encoding="utf-8")
+        assert re.findall(r"(?:from|import) aivideoapi_core\.adapter_kit|import adapter_kit", text) == [], (
+            path
+        )
+
+
+def test_the_two_faces_share_no_name() -> None:
+    assert set(aivideoapi_core.__all__) & set(adapter_kit.__all__) == set()
+
+
+@pytest.mark.parametrize("name", sorted(aivideoapi_core._MOVED))
+def test_names_that_left_the_root_answer_with_a_warning(name: str) -> None:
+    with pytest.warns(DeprecationWarning, match=f"aivideoapi_core.{name} is internal"):
+        value = getattr(aivideoapi_core, name)
+    home = importlib.import_module(f"aivideoapi_core.{aivideoapi_core._MOVED[name]}")
+    assert value is getattr(home, name)
+    assert name not in aivideoapi_core.__all__
 
 
 def _kind(name: str) -> int:

@@ -12,7 +12,8 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.runnables import Runnable, RunnableGenerator
 
-from aivideoapi_core import ToolChoiceIgnoredError, read_call
+from aivideoapi_core import ToolChoiceIgnoredError
+from aivideoapi_core.adapter_kit import read_call
 from langchain_aivideoapi._errors import as_langchain
 from langchain_aivideoapi._inbound.message import CUT_REASONS
 

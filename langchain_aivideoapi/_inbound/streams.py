@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.outputs.chat_generation import merge_chat_generation_chunks
 
-from aivideoapi_core import ForcedCall, MessageAccumulator, Reply, StreamEvent
-from aivideoapi_core.adapter_kit import OwnNamesStream, ToolNames, with_own_names
+from aivideoapi_core import MessageAccumulator, Reply, StreamEvent
+from aivideoapi_core.adapter_kit import ForcedCall, OwnNamesStream, ToolNames, with_own_names
 from langchain_aivideoapi._inbound.chunks import ChunkTranslator
 from langchain_aivideoapi._inbound.events import EventTranslator
 from langchain_aivideoapi._inbound.output_tool import OutputTextRewriter, OutputTool, OutputToolRewriter
@@ -42,7 +42,7 @@ class Changed:
         if self.forced is not None:
             message = self.forced.settle(message, model=reply.model)
         if self.text_format is not None:
-            from aivideoapi_core import settle_text  # few calls have a format
+            from aivideoapi_core.adapter_kit import settle_text
 
             message = settle_text(message, self.text_format)
         return replace(reply, message=with_own_names(message, self.names))

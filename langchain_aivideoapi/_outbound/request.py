@@ -8,21 +8,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from aivideoapi_core import (
-    InvalidInputError,
-    build_payload,
-    call_headers,
-    thinking_is_on,
-)
+from aivideoapi_core import InvalidInputError, build_payload
 from aivideoapi_core.adapter_kit import (
     ArgumentNames,
     ToolNames,
+    call_headers,
     forced_in_words,
     limit_marks,
     may_prefill,
     merged_lists,
     read_tool_choice,
     reused_container,
+    thinking_is_on,
     wire_choice,
     wire_tools,
     with_wire_names,
@@ -33,7 +30,8 @@ from langchain_aivideoapi._outbound.output import add_instruction, add_output_fo
 from langchain_aivideoapi._outbound.tools import to_tools
 
 if TYPE_CHECKING:
-    from aivideoapi_core import ForcedCall, Timeout
+    from aivideoapi_core import Timeout
+    from aivideoapi_core.adapter_kit import ForcedCall
 
 WIRE_OPTIONS: Final = (
     "max_tokens",
@@ -278,7 +276,7 @@ def _forced(
     """
     if output_tool is None and choice is None:
         return None
-    from aivideoapi_core import forced_call  # most calls force nothing
+    from aivideoapi_core.adapter_kit import forced_call
 
     marks = (
         message.response_metadata.get("tool_choice_ignored") is True

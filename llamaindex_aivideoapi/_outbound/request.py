@@ -9,16 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
-from aivideoapi_core import (
-    InvalidInputError,
-    RequestOptions,
-    TextBlockParam,
-    build_payload,
-    call_headers,
-)
+from aivideoapi_core import InvalidInputError, RequestOptions, TextBlockParam, build_payload
 from aivideoapi_core.adapter_kit import (
     ArgumentNames,
     ToolNames,
+    call_headers,
     forced_in_words,
     limit_marks,
     may_prefill,
@@ -33,7 +28,8 @@ from llamaindex_aivideoapi._outbound.conversation import to_messages
 from llamaindex_aivideoapi._outbound.tools import to_tools
 
 if TYPE_CHECKING:
-    from aivideoapi_core import ForcedCall, Timeout
+    from aivideoapi_core import Timeout
+    from aivideoapi_core.adapter_kit import ForcedCall
 
 _WIRE_OPTIONS: Final = frozenset(RequestOptions.__annotations__) - {"system", "extra_body", "tools"}
 _CALL_ONLY: Final = frozenset(
@@ -138,7 +134,7 @@ IN_WORDS: Final = "in words"
 
 def _forced(payload: Mapping[str, Any], messages: Sequence[ChatMessage]) -> ForcedCall | None:
     """The call that the reply must hold."""
-    from aivideoapi_core import forced_call  # most calls force nothing
+    from aivideoapi_core.adapter_kit import forced_call
 
     marks = (
         message.additional_kwargs.get("tool_choice_ignored") is True

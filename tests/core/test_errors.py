@@ -37,8 +37,8 @@ from aivideoapi_core import (
     UnsupportedOptionError,
     UpstreamError,
     error_from_payload,
-    redact,
 )
+from aivideoapi_core._secrets import redact
 
 KEY = "sk-canary-7d1f"
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from official import TURNS, assert_accepted
 
-from aivideoapi_core import OpenToolCalls, orphan_label
+from aivideoapi_core._outbound.tool_calls import OpenToolCalls, orphan_label
 
 
 def test_ids_are_unique_and_clean() -> None:

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from aivideoapi_core import CallRecord, SpendTracker, clean_tags, spend_tags, track_spend
+from aivideoapi_core import CallRecord, SpendTracker, spend_tags, track_spend
 from aivideoapi_core._metering.summary import MAX_ROWS, OTHER, current_trackers
 from aivideoapi_core._metering.tags import MAX_TAGS, current_spend_tags
+from aivideoapi_core.adapter_kit import clean_tags
 
 
 def inside() -> tuple[int, tuple[str, ...]]:

@@ -27,9 +27,9 @@ from aivideoapi_core import (
     WorstCase,
     build_payload,
     max_input_tokens,
-    may_be_billed,
 )
 from aivideoapi_core._errors import APIStatusError
+from aivideoapi_core.adapter_kit import may_be_billed
 from aivideoapi_core.sandbox import Fault, Reply, Sandbox
 
 PARTIAL: Any = Message(

@@ -14,7 +14,7 @@ import yaml
 from vcr.cassette import Cassette
 from vcr.request import Request
 
-from aivideoapi_core import redact
+from aivideoapi_core._secrets import redact
 
 ROOT: Final = Path(__file__).parents[2] / "cassettes"
 SANDBOX_HOST: Final = "http://127.0.0.1"
