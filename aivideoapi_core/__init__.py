@@ -51,23 +51,6 @@ from aivideoapi_core._http.target import (
     resolve_api_key,
     resolve_base_url,
 )
-from aivideoapi_core._inbound.accumulator import MessageAccumulator
-from aivideoapi_core._inbound.error_bodies import error_from_payload
-from aivideoapi_core._inbound.events import EventDecoder
-from aivideoapi_core._inbound.reply import Reply
-from aivideoapi_core._outbound.headers import build_headers
-from aivideoapi_core._outbound.params import (
-    CacheControlParam,
-    ContentBlockParam,
-    MessageParam,
-    OutputConfigParam,
-    RequestOptions,
-    TextBlockParam,
-    ThinkingParam,
-    ToolChoiceParam,
-    ToolParam,
-)
-from aivideoapi_core._outbound.payload import build_payload
 from aivideoapi_core._received import ContentBlock, Message, StreamEvent, Usage
 from aivideoapi_core._version import __version__
 
@@ -77,8 +60,12 @@ if TYPE_CHECKING:
     from aivideoapi_core._http.engines import resolve_engine
     from aivideoapi_core._http.exchange import DEFAULT_TIMEOUT
     from aivideoapi_core._http.pools import Timeout
+    from aivideoapi_core._inbound.accumulator import MessageAccumulator
     from aivideoapi_core._inbound.balance import Balance
+    from aivideoapi_core._inbound.error_bodies import error_from_payload
+    from aivideoapi_core._inbound.events import EventDecoder
     from aivideoapi_core._inbound.reader import ReplyHead, StreamReader, events_of, parse_body
+    from aivideoapi_core._inbound.reply import Reply
     from aivideoapi_core._inbound.sse import ServerSentEvent, SSEDecoder
     from aivideoapi_core._metering.estimate import CreditsEstimate, estimate_credits
     from aivideoapi_core._metering.record import CallRecord, Outcome
@@ -87,6 +74,19 @@ if TYPE_CHECKING:
     from aivideoapi_core._metering.tags import spend_tags
     from aivideoapi_core._metering.token_estimate import estimate_input_tokens, estimate_text_tokens
     from aivideoapi_core._metering.worst_case import WorstCase, max_input_tokens, worst_case
+    from aivideoapi_core._outbound.headers import build_headers
+    from aivideoapi_core._outbound.params import (
+        CacheControlParam,
+        ContentBlockParam,
+        MessageParam,
+        OutputConfigParam,
+        RequestOptions,
+        TextBlockParam,
+        ThinkingParam,
+        ToolChoiceParam,
+        ToolParam,
+    )
+    from aivideoapi_core._outbound.payload import build_payload
     from aivideoapi_core._stores.budget import BudgetStoreError, CreditBudget
     from aivideoapi_core._stores.budget_rules import BudgetStore, Standing
     from aivideoapi_core._stores.ledger import LedgerStore, SpendLedger
@@ -94,6 +94,14 @@ if TYPE_CHECKING:
 _LATER: Final = {
     name: module
     for module, names in {
+        "_outbound.payload": "build_payload",
+        "_outbound.params": "CacheControlParam ContentBlockParam MessageParam OutputConfigParam"
+        " RequestOptions TextBlockParam ThinkingParam ToolChoiceParam ToolParam",
+        "_outbound.headers": "build_headers",
+        "_inbound.reply": "Reply",
+        "_inbound.events": "EventDecoder",
+        "_inbound.error_bodies": "error_from_payload",
+        "_inbound.accumulator": "MessageAccumulator",
         "_http.async_client": "AsyncMessagesClient AsyncMessageStream",
         "_metering.worst_case": "WorstCase max_input_tokens worst_case",
         "_stores.budget": "BudgetStoreError CreditBudget",

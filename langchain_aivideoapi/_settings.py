@@ -22,23 +22,23 @@ from pydantic import (
     model_validator,
 )
 
-from aivideoapi_core import API_KEY_ENV, BASE_URL_ENV, InvalidInputError, ModelPrices, RetryPolicy
+from aivideoapi_core import (
+    API_KEY_ENV,
+    BASE_URL_ENV,
+    InvalidInputError,
+    ModelPrices,
+    RetryPolicy,
+    adapter_kit,
+)
 from aivideoapi_core.adapter_kit import (
-    ArgumentNames,
     AsyncHTTPClientField,
     BudgetField,
     HTTPClientField,
     LedgerField,
     TimeoutField,
-    check_settings,
-    check_thinking_shape,
-    hide_keys,
-    own_error,
-    refuse_to_pickle,
 )
 from langchain_aivideoapi._errors import as_langchain
 from langchain_aivideoapi._inbound.fast import PROVIDER
-from langchain_aivideoapi._outbound.request import OTHER_NAMES, WIRE_OPTIONS, defaults_from_kwargs
 from langchain_aivideoapi._profiles import profile_of
 from langchain_aivideoapi._tags import FRAMEWORK
 
@@ -80,14 +80,16 @@ class _Runtime:
 
 
 @functools.cache
-def _accepted(model: type[BaseChatModel]) -> ArgumentNames:
+def _accepted(model: type[BaseChatModel]) -> adapter_kit.ArgumentNames:
     """The names of a model's arguments, their other names among them."""
+    from langchain_aivideoapi._outbound.request import OTHER_NAMES
+
     names = set(model.model_fields)
     for field in model.model_fields.values():
         alias = field.validation_alias
         choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
         names.update(choice for choice in choices if isinstance(choice, str))
-    return ArgumentNames(names, advice=OTHER_NAMES)
+    return adapter_kit.ArgumentNames(names, advice=OTHER_NAMES)
 
 
 class Settings(BaseChatModel):
@@ -189,11 +191,11 @@ class Settings(BaseChatModel):
 
     def __init__(self, *args: Any, **fields: Any) -> None:
         """Raises ``InvalidInputError`` for what could never be sent, ``ValidationError`` for values of other types."""
-        hide_keys(fields)
+        adapter_kit.hide_keys(fields)
         try:
             super().__init__(*args, **fields)
         except ValidationError as error:
-            ours = own_error(error)
+            ours = adapter_kit.own_error(error)
             if ours is None:
                 raise
             raise as_langchain(ours) from None
@@ -213,7 +215,7 @@ class Settings(BaseChatModel):
     @field_validator("thinking", mode="before")
     @classmethod
     def _check_thinking(cls, value: Any) -> Any:
-        return check_thinking_shape(value)
+        return adapter_kit.check_thinking_shape(value)
 
     @field_validator("stop", mode="before")
     @classmethod
@@ -244,7 +246,7 @@ class Settings(BaseChatModel):
     def _complete(self) -> Self:
         """Take key and address from the environment, and check all that can be checked without I/O."""
         self._read_environment()
-        check_settings(self._defaults())
+        adapter_kit.check_settings(self._defaults())
         self._sync_client()
         return self
 
@@ -311,6 +313,8 @@ class Settings(BaseChatModel):
 
     def _defaults(self) -> dict[str, Any]:
         """The model's settings by the names that a call's arguments have."""
+        from langchain_aivideoapi._outbound.request import WIRE_OPTIONS
+
         defaults: dict[str, Any] = {
             "model": self.model,
             **{name: value for name in WIRE_OPTIONS if (value := getattr(self, name)) is not None},
@@ -333,6 +337,8 @@ class Settings(BaseChatModel):
         if not self.stream_usage:
             defaults["stream_usage"] = False
         if self.model_kwargs:
+            from langchain_aivideoapi._outbound.request import defaults_from_kwargs
+
             defaults |= defaults_from_kwargs(self.model_kwargs)
         return defaults
 
@@ -383,7 +389,7 @@ class Settings(BaseChatModel):
 
         Raises ``pickle.PicklingError`` with an injected http client, which cannot travel.
         """
-        refuse_to_pickle(self.http_client, self.http_async_client)
+        adapter_kit.refuse_to_pickle(self.http_client, self.http_async_client)
         state: dict[Any, Any] = dict(super().__getstate__())
         fields = state["__dict__"] = {**state["__dict__"]}
         fields.pop("_serialized", None)

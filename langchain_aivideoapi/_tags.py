@@ -8,7 +8,7 @@ from typing import Any, Final
 from langchain_core.callbacks.manager import BaseRunManager
 from langchain_core.runnables import RunnableConfig, ensure_config
 
-from aivideoapi_core.adapter_kit import clean_tags
+from aivideoapi_core import adapter_kit
 
 FRAMEWORK: Final = "langchain"
 _STEP_TAGS: Final = ("seq:step:", "map:key:", "graph:step:", "condition:", "branch:", "langsmith:")
@@ -28,4 +28,4 @@ def with_run_tags(config: RunnableConfig | None, arguments: dict[str, Any]) -> d
 
 def without_steps(tags: Sequence[str]) -> tuple[str, ...]:
     """The tags that somebody chose, as far as they have the shape of one."""
-    return clean_tags(tag for tag in tags if not tag.startswith(_STEP_TAGS))
+    return adapter_kit.clean_tags(tag for tag in tags if not tag.startswith(_STEP_TAGS))

@@ -18,17 +18,16 @@ from langchain_core.runnables import (
 )
 from langchain_core.utils.utils import LC_ID_PREFIX
 
-from aivideoapi_core.adapter_kit import read_tool_choice
-from langchain_aivideoapi._call import Call
+from aivideoapi_core import adapter_kit
 from langchain_aivideoapi._errors import TransientModelError, langchain_errors
 from langchain_aivideoapi._inbound import standard
-from langchain_aivideoapi._outbound.request import build_request, countable
-from langchain_aivideoapi._outbound.tools import ToolLike, to_tools
 from langchain_aivideoapi._settings import Settings
 from langchain_aivideoapi._tags import FRAMEWORK, run_tags, with_run_tags
 
 if TYPE_CHECKING:
     from aivideoapi_core import Balance, CreditsEstimate
+    from langchain_aivideoapi._call import Call
+    from langchain_aivideoapi._outbound.tools import ToolLike
     from langchain_aivideoapi._structured import StructuredMethod
 
 standard.register()
@@ -74,6 +73,10 @@ class ChatAIVideoAPI(Settings):
         stream: bool,
         run: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None = None,
     ) -> Call:
+        # What translates is loaded by the first call: it is most of what importing this package would take.
+        from langchain_aivideoapi._call import Call
+        from langchain_aivideoapi._outbound.request import build_request
+
         tags = run_tags(run, [*(self.tags or ()), *arguments.pop("spend_tags", ())])
         request = build_request(
             messages, defaults=self._defaults(), stop=stop, arguments=arguments, stream=stream
@@ -322,8 +325,10 @@ class ChatAIVideoAPI(Settings):
         route's switch); ``adaptive`` thinking takes it.
         """
         with langchain_errors():
+            from langchain_aivideoapi._outbound.tools import to_tools
+
             converted = to_tools(tools, strict=strict)
-            choice = read_tool_choice(
+            choice = adapter_kit.read_tool_choice(
                 tool_choice, converted, parallel=parallel_tool_calls if converted else None
             )
         if choice is not None:
@@ -414,6 +419,8 @@ class ChatAIVideoAPI(Settings):
         from aivideoapi_core import estimate_input_tokens
 
         with langchain_errors():
+            from langchain_aivideoapi._outbound.request import countable
+
             return estimate_input_tokens(countable(messages, {**kwargs, "tools": tools}))
 
     def estimate_credits(

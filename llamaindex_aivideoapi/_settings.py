@@ -17,16 +17,13 @@ from llama_index.core.bridge.pydantic import (
 )
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 
-from aivideoapi_core import ModelPrices, RetryPolicy, Route, model_info
+from aivideoapi_core import ModelPrices, RetryPolicy, Route, adapter_kit, model_info
 from aivideoapi_core.adapter_kit import (
     AsyncHTTPClientField,
     BudgetField,
     HTTPClientField,
     LedgerField,
     TimeoutField,
-    check_thinking_shape,
-    excludes_forced_tools,
-    refuse_to_pickle,
 )
 from llamaindex_aivideoapi._tags import FRAMEWORK, current_tags
 
@@ -213,7 +210,7 @@ class ModelSettings(FunctionCallingLLM):
     @field_validator("thinking", mode="before")
     @classmethod
     def _check_thinking(cls, value: Any) -> Any:
-        return check_thinking_shape(value)
+        return adapter_kit.check_thinking_shape(value)
 
     @field_validator("timeout", mode="before")
     @classmethod
@@ -229,7 +226,7 @@ class ModelSettings(FunctionCallingLLM):
         thinking = call.get("thinking")
         if thinking is None:
             thinking = self.thinking
-        return excludes_forced_tools(thinking)
+        return adapter_kit.excludes_forced_tools(thinking)
 
     @property
     def route(self) -> Route:
@@ -304,5 +301,5 @@ class ModelSettings(FunctionCallingLLM):
 
     def __getstate__(self) -> dict[str, Any]:
         """Raises ``pickle.PicklingError`` with an injected http client, which cannot travel."""
-        refuse_to_pickle(self.http_client, self.http_async_client)
+        adapter_kit.refuse_to_pickle(self.http_client, self.http_async_client)
         return super(ModelSettings, self.model_copy()).__getstate__()

@@ -35,18 +35,7 @@ from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.prompts import PromptTemplate
 from pydantic import ValidationError
 
-from aivideoapi_core import ToolChoiceIgnoredError, build_headers, resolve_api_key, resolve_base_url
-from aivideoapi_core.adapter_kit import check_key_shape, check_settings, hide_keys, own_error
-from llamaindex_aivideoapi import _structured
-from llamaindex_aivideoapi._call import Call
-from llamaindex_aivideoapi._inbound.first_call import keep_first_call
-from llamaindex_aivideoapi._outbound.request import Request, build_request, model_names
-from llamaindex_aivideoapi._outbound.tools import to_tools, tool_selections
-from llamaindex_aivideoapi._outbound.with_tools import (
-    cache_tools,
-    prepare_call,
-    prepare_required_call,
-)
+from aivideoapi_core import ToolChoiceIgnoredError, adapter_kit, resolve_api_key, resolve_base_url
 from llamaindex_aivideoapi._settings import DEFAULT_MODEL, REQUEST_FIELDS, ModelSettings
 
 if TYPE_CHECKING:
@@ -55,6 +44,8 @@ if TYPE_CHECKING:
     from llama_index.core.types import Model
 
     from aivideoapi_core import AsyncMessagesClient, Balance, CreditsEstimate, MessagesClient
+    from llamaindex_aivideoapi._call import Call
+    from llamaindex_aivideoapi._outbound.request import Request
 
 
 class AIVideoAPI(ModelSettings):
@@ -70,10 +61,12 @@ class AIVideoAPI(ModelSettings):
 
     def __init__(self, model: str = DEFAULT_MODEL, **settings: Any) -> None:
         """``stop`` is ``stop_sequences``; see the fields for the rest."""
-        hide_keys(settings)
+        adapter_kit.hide_keys(settings)
         if "stop" in settings:
             stop = settings.pop("stop")
             settings.setdefault("stop_sequences", [stop] if isinstance(stop, str) else stop)
+        from llamaindex_aivideoapi._outbound.request import model_names
+
         names = model_names(frozenset(type(self).model_fields))
         for name in [*settings]:
             known = names.canonical(name)
@@ -86,15 +79,17 @@ class AIVideoAPI(ModelSettings):
         try:
             super().__init__(model=model, **settings)
         except ValidationError as error:
-            ours = own_error(error)
+            ours = adapter_kit.own_error(error)
             if ours is None:
                 raise
             raise ours from None
         # A wrong address, key, header or number should be heard of here, not at the first call.
-        check_settings(self.__dict__)
+        adapter_kit.check_settings(self.__dict__)
         base_url = resolve_base_url(self.base_url, allow_http=self.allow_http)
+        from aivideoapi_core import build_headers
+
         build_headers(self.default_headers, betas=self.betas)
-        check_key_shape(resolve_api_key(self.api_key), base_url)
+        adapter_kit.check_key_shape(resolve_api_key(self.api_key), base_url)
 
     @classmethod
     def class_name(cls) -> str:
@@ -147,22 +142,24 @@ class AIVideoAPI(ModelSettings):
         return await astream_chat_to_completion_decorator(self._astream_chat)(prompt, **kwargs)
 
     def _chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        request = self._request(messages, kwargs, stream=False)
+        call = self._call(messages, kwargs, stream=False)
+        request = call.request
         reply = self._client.create(request.payload, headers=request.headers, timeout=request.timeout)
-        return Call(request).response(reply)
+        return call.response(reply)
 
     async def _achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        request = self._request(messages, kwargs, stream=False)
+        call = self._call(messages, kwargs, stream=False)
+        request = call.request
         reply = await self._async_client.create(
             request.payload, headers=request.headers, timeout=request.timeout
         )
-        return Call(request).response(reply)
+        return call.response(reply)
 
     def _stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
-        return self._responses(Call(self._request(messages, kwargs, stream=True)), self._client)
+        return self._responses(self._call(messages, kwargs, stream=True), self._client)
 
     async def _astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
-        return self._aresponses(Call(self._request(messages, kwargs, stream=True)), self._async_client)
+        return self._aresponses(self._call(messages, kwargs, stream=True), self._async_client)
 
     @staticmethod
     def _responses(call: Call, client: MessagesClient) -> ChatResponseGen:
@@ -187,7 +184,15 @@ class AIVideoAPI(ModelSettings):
             last = call.response(stream.reply, delta="")
         yield last
 
+    def _call(self, messages: Sequence[ChatMessage], call: Mapping[str, Any], *, stream: bool) -> Call:
+        # What translates is loaded by the first call: it is most of what importing this package would take.
+        from llamaindex_aivideoapi._call import Call
+
+        return Call(self._request(messages, call, stream=stream))
+
     def _request(self, messages: Sequence[ChatMessage], call: Mapping[str, Any], *, stream: bool) -> Request:
+        from llamaindex_aivideoapi._outbound.request import build_request
+
         defaults = {name: getattr(self, name) for name in REQUEST_FIELDS}
         return build_request(messages, defaults=defaults, call=call, stream=stream)
 
@@ -210,6 +215,13 @@ class AIVideoAPI(ModelSettings):
         Where thinking excludes a forced choice, an explicit one goes out as ``auto`` with a warning, and
         ``tool_required`` becomes a request in words.
         """
+        from llamaindex_aivideoapi._outbound.tools import to_tools
+        from llamaindex_aivideoapi._outbound.with_tools import (
+            cache_tools,
+            prepare_call,
+            prepare_required_call,
+        )
+
         call = prepare_call(to_tools(tools), user_msg=user_msg, history=chat_history)
         call = cache_tools(call, kwargs.get("extra_headers"))
         call |= {"allow_parallel_tool_calls": allow_parallel_tool_calls, **kwargs}
@@ -227,6 +239,8 @@ class AIVideoAPI(ModelSettings):
         Raises ``ValueError`` if there are none and ``error_on_no_tool_call``, a ``ToolChoiceIgnoredError``
         if one was forced, and for arguments that the output limit cut.
         """
+        from llamaindex_aivideoapi._outbound.tools import tool_selections
+
         selections = tool_selections(response.message)
         if not selections and error_on_no_tool_call:
             text = response.message.content or ""
@@ -243,6 +257,8 @@ class AIVideoAPI(ModelSettings):
         allow_parallel_tool_calls: bool = False,
         **kwargs: Any,
     ) -> ChatResponse:
+        from llamaindex_aivideoapi._inbound.first_call import keep_first_call
+
         return response if allow_parallel_tool_calls else keep_first_call(response)
 
     # Structured output.
@@ -255,6 +271,8 @@ class AIVideoAPI(ModelSettings):
         **prompt_args: Any,
     ) -> Model:
         """An ``output_cls``: by JSON-schema output where the model has it, else by a forced tool call."""
+        from llamaindex_aivideoapi import _structured
+
         if not _structured.is_ours(self):
             theirs: Model = super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
             return theirs
@@ -268,6 +286,8 @@ class AIVideoAPI(ModelSettings):
         **prompt_args: Any,
     ) -> Model:
         """The asynchronous twin of ``structured_predict``."""
+        from llamaindex_aivideoapi import _structured
+
         if not _structured.is_ours(self):
             theirs: Model = await super().astructured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
             return theirs
@@ -281,6 +301,8 @@ class AIVideoAPI(ModelSettings):
         **prompt_args: Any,
     ) -> Generator[Model | list[Model] | FlexibleModel | list[FlexibleModel], None, None]:
         """Behind ``stream_structured_predict``: objects that fill up, the last one an ``output_cls``."""
+        from llamaindex_aivideoapi import _structured
+
         if not _structured.is_ours(self):
             return super()._structured_stream_call(output_cls, prompt, llm_kwargs, **prompt_args)
         return _structured.stream(self, output_cls, prompt, llm_kwargs, prompt_args)
@@ -293,6 +315,8 @@ class AIVideoAPI(ModelSettings):
         **prompt_args: Any,
     ) -> AsyncGenerator[Model | list[Model] | FlexibleModel | list[FlexibleModel], None]:
         """The asynchronous twin of ``_structured_stream_call``."""
+        from llamaindex_aivideoapi import _structured
+
         if not _structured.is_ours(self):
             return await super()._structured_astream_call(output_cls, prompt, llm_kwargs, **prompt_args)
         return _structured.astream(self, output_cls, prompt, llm_kwargs, prompt_args)

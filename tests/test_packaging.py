@@ -324,6 +324,26 @@ def test_import_loads_no_more_than_it_needs(module: str, banned: set[str]) -> No
     assert loaded & (banned - {module.split(".")[0]}) == set()
 
 
+OUR_MODULES = """
+import sys
+import {module}
+print(*sorted(name for name in sys.modules if "aivideoapi" in name))
+"""
+
+
+@pytest.mark.parametrize("module", ["langchain_aivideoapi", "llamaindex_aivideoapi"])
+def test_import_loads_nothing_that_translates(module: str) -> None:
+    """What reads and writes messages comes with the first model or call."""
+    loaded = _python(OUR_MODULES.format(module=module)).split()
+    rooms = (
+        "aivideoapi_core._outbound.",
+        "aivideoapi_core._inbound.",
+        f"{module}._outbound.",
+        f"{module}._call",
+    )
+    assert [name for name in loaded if name.startswith(rooms)] == []
+
+
 QUIET = """
 import importlib, sys
 {first}
