@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         TimeoutField,
     )
     from aivideoapi_core._http.injected import refuse_to_pickle
+    from aivideoapi_core._http.model_clients import ModelClients
     from aivideoapi_core._http.target import check_key_shape
     from aivideoapi_core._inbound.call_readings import read_call
     from aivideoapi_core._inbound.recovered_calls import ForcedCall, forced_call, recover_call, settle_text
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 _LATER: Final = {
     name: module
     for module, names in {
+        "_http.model_clients": "ModelClients",
         "_errors": "own_error",
         "_fields": "AsyncHTTPClientField BudgetField HTTPClientField LedgerField TimeoutField",
         "_http.injected": "refuse_to_pickle",
@@ -108,6 +110,7 @@ __all__ = [
     "ForcedCall",
     "HTTPClientField",
     "LedgerField",
+    "ModelClients",
     "OwnNamesStream",
     "TimeoutField",
     "ToolNames",

@@ -62,7 +62,7 @@ class _Runtime:
     __hash__ = None  # type: ignore[assignment]  # as for everything that compares by value
 
     def __init__(self, *, key_from_env: bool = False) -> None:
-        self.clients: dict[str, Any] = {}
+        self.clients = adapter_kit.ModelClients()
         self.key_from_env = key_from_env
 
     def __eq__(self, other: object) -> bool:
@@ -359,22 +359,10 @@ class Settings(BaseChatModel):
         }
 
     def _sync_client(self) -> MessagesClient:
-        client: MessagesClient | None = self._runtime.clients.get("sync")
-        if client is None:
-            from aivideoapi_core import MessagesClient
-
-            made = MessagesClient(http_client=self.http_client, **self._client_settings())
-            client = self._runtime.clients.setdefault("sync", made)  # atomic: threads agree on one
-        return client
+        return self._runtime.clients.blocking(self.http_client, self._client_settings)
 
     def _async_client(self) -> AsyncMessagesClient:
-        client: AsyncMessagesClient | None = self._runtime.clients.get("async")
-        if client is None:
-            from aivideoapi_core import AsyncMessagesClient
-
-            made = AsyncMessagesClient(http_client=self.http_async_client, **self._client_settings())
-            client = self._runtime.clients.setdefault("async", made)
-        return client
+        return self._runtime.clients.awaiting(self.http_async_client, self._client_settings)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """A setting that is changed later counts from the next call on, the clients' own included."""

@@ -447,11 +447,11 @@ class ChatAIVideoAPI(Settings):
 
     def close(self) -> None:
         """Close the connections of synchronous calls. A later call opens new ones."""
-        self._sync_client().close()
+        self._runtime.clients.close()
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop. A later call opens new ones."""
-        await self._async_client().aclose()
+        await self._runtime.clients.aclose()
 
 
 def _message_id(run_manager: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None) -> str:

@@ -29,6 +29,7 @@ from llamaindex_aivideoapi._tags import FRAMEWORK, current_tags
 
 if TYPE_CHECKING:
     from aivideoapi_core import AsyncMessagesClient, MessagesClient
+    from aivideoapi_core.adapter_kit import ModelClients
 
 DEFAULT_MODEL: Final = "claude-sonnet-4-6"
 
@@ -163,7 +164,7 @@ class ModelSettings(FunctionCallingLLM):
         description="Tags for every row of the ledger; active instrument tags join them.",
     )
 
-    _clients: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _clients: Any = PrivateAttr(default_factory=lambda: adapter_kit.ModelClients())
 
     @property
     def metadata(self) -> LLMMetadata:
@@ -235,26 +236,13 @@ class ModelSettings(FunctionCallingLLM):
 
     @property
     def _client(self) -> MessagesClient:
-        client = self._clients.get("sync")
-        if client is None:
-            from aivideoapi_core import MessagesClient
-
-            # Of two threads that come here at once, one client is kept.
-            client = self._clients.setdefault(
-                "sync", MessagesClient(http_client=self.http_client, **self._client_settings())
-            )
-        return client  # type: ignore[no-any-return]  # made above
+        clients: ModelClients = self._clients
+        return clients.blocking(self.http_client, self._client_settings)
 
     @property
     def _async_client(self) -> AsyncMessagesClient:
-        client = self._clients.get("async")
-        if client is None:
-            from aivideoapi_core import AsyncMessagesClient
-
-            client = self._clients.setdefault(
-                "async", AsyncMessagesClient(http_client=self.http_async_client, **self._client_settings())
-            )
-        return client  # type: ignore[no-any-return]  # made above
+        clients: ModelClients = self._clients
+        return clients.awaiting(self.http_async_client, self._client_settings)
 
     def _client_settings(self) -> dict[str, Any]:
         """The one place where a client's settings come together, for both kinds of client."""
@@ -281,11 +269,11 @@ class ModelSettings(FunctionCallingLLM):
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
         if name in _CLIENT_FIELDS and self.__pydantic_private__ is not None:
-            self._clients = {}
+            self._clients = adapter_kit.ModelClients()
 
     def __copy__(self) -> Self:
         copied = super().__copy__()
-        copied._clients = {}
+        copied._clients = adapter_kit.ModelClients()
         return copied
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
@@ -296,7 +284,6 @@ class ModelSettings(FunctionCallingLLM):
         ):  # fmt: skip
             if shared is not None:
                 memo[id(shared)] = shared
-        memo[id(self._clients)] = {}
         return super().__deepcopy__(memo)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -341,10 +341,8 @@ class AIVideoAPI(ModelSettings):
 
     def close(self) -> None:
         """Close the connections of the synchronous methods; a later call opens new ones."""
-        if "sync" in self._clients:
-            self._client.close()
+        self._clients.close()
 
     async def aclose(self) -> None:
         """Close the connections that the asynchronous methods opened on the running event loop."""
-        if "async" in self._clients:
-            await self._async_client.aclose()
+        await self._clients.aclose()

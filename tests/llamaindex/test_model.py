@@ -537,7 +537,7 @@ class TestCopies:
     def test_pickle_and_deepcopy_before_and_after_calls(self, llm: AIVideoAPI) -> None:
         def check(copied: AIVideoAPI) -> None:
             assert copied.to_dict() == llm.to_dict()
-            assert copied._clients == {}
+            assert len(copied._clients) == 0
             assert copied.complete("hi").text == llm.complete("hi").text
 
         for _ in range(2):
