@@ -88,7 +88,7 @@ if TYPE_CHECKING:
     )
     from aivideoapi_core._outbound.payload import build_payload
     from aivideoapi_core._stores.budget import BudgetStoreError, CreditBudget
-    from aivideoapi_core._stores.budget_rules import BudgetStore, Standing
+    from aivideoapi_core._stores.budget_terms import BudgetStore, Standing
     from aivideoapi_core._stores.ledger import LedgerStore, SpendLedger
 
 _LATER: Final = {
@@ -105,7 +105,7 @@ _LATER: Final = {
         "_http.async_client": "AsyncMessagesClient AsyncMessageStream",
         "_metering.worst_case": "WorstCase max_input_tokens worst_case",
         "_stores.budget": "BudgetStoreError CreditBudget",
-        "_stores.budget_rules": "BudgetStore Standing",
+        "_stores.budget_terms": "BudgetStore Standing",
         "_http.client": "MessagesClient MessageStream",
         "_metering.estimate": "CreditsEstimate estimate_credits",
         "_http.pools": "Timeout",

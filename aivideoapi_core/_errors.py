@@ -28,6 +28,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -110,7 +111,23 @@ class UnsupportedOptionError(InvalidInputError):
 
 
 class BudgetExceededError(AIVideoAPIError, ValueError):
-    """A call that could pass the caller's credit budget. Raised before any I/O."""
+    """A call that could pass the caller's credit budget. Raised before any I/O.
+
+    ``needed_micro`` is the most the call can cost, in microcredits (``None``: nothing bounds it), beside
+    ``spent_micro``, ``reserved_micro`` and ``limit_micro``, the standing that it was refused by.
+    ``reserved_by`` says who holds what is reserved, ``host:process`` to microcredits. ``may_fit_later``: the
+    same call may be granted without a change of the limit, because only reservations of running calls stand
+    in its way, or because what was spent leaves the window, which makes room at ``room_at`` (seconds
+    since the epoch, UTC; ``None``: nobody can say when).
+    """
+
+    needed_micro: int | None = None
+    spent_micro: int | None = None
+    reserved_micro: int | None = None
+    limit_micro: int | None = None
+    reserved_by: Mapping[str, int] = MappingProxyType({})
+    may_fit_later: bool = False
+    room_at: float | None = None
 
 
 class ToolChoiceIgnoredError(AIVideoAPIError, ValueError):

@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import functools
 import logging
 import os
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Final, Literal, Protocol, runtime_checkable
 
-from aivideoapi_core._errors import AIVideoAPIError, BudgetExceededError, InvalidInputError
+from aivideoapi_core._errors import AIVideoAPIError, InvalidInputError
 from aivideoapi_core._inbound.balance import Balance
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.worst_case import WorstCase
-from aivideoapi_core._stores.budget_rules import BudgetStore, MemoryStore, Standing, Terms, WhenOwnerDies
+from aivideoapi_core._stores.budget_refusals import cannot_be_bounded, in_credits, no_room, other_terms
+from aivideoapi_core._stores.budget_terms import (
+    BudgetStore,
+    NewerFormatError,
+    Standing,
+    Terms,
+    TermsDifferError,
+    WhenOwnerDies,
+)
+from aivideoapi_core._stores.lease import LeaseKeeper
+from aivideoapi_core._stores.purse import Purse
+from aivideoapi_core._stores.target import budget_store_of
+from aivideoapi_core._stores.wait_line import Asking
 
 logger = logging.getLogger("aivideoapi")
 
 Window = Literal["hour", "day"] | timedelta | None
-_T = TypeVar("_T")
 
 _WINDOWS: Final = {"hour": 3_600.0, "day": 86_400.0}
-REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://")
 
 
 class BudgetStoreError(AIVideoAPIError):
@@ -35,10 +42,12 @@ class BudgetStoreError(AIVideoAPIError):
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """Microcredits put aside for one call."""
+    """Microcredits put aside for one call of ``model``; ``excess_micro`` of them above its bound."""
 
     id: str
     micro: int
+    model: str = ""
+    excess_micro: int = 0
 
 
 class _HasBalance(Protocol):
@@ -62,10 +71,19 @@ class CreditBudget:
     of the reported and the computed one the larger. A call that may have been billed though nobody
     said how much (cut, timed out, abandoned) stays booked at the most it can have cost.
 
+    Where a call would fit but for what running calls have reserved, it waits for room: up to ``wait_s``
+    seconds, first come first served. A call made inside another one's stream waits for what that one
+    holds, in vain. 0: refuse at once.
+
+    The limit rests on the worst case being one. Where a call costs more than was reserved for it, the budget
+    logs a warning, and reserves that much more for the calls of this model from then on.
+
     ``window``: ``None`` (for all time), ``"hour"``, ``"day"`` or a ``timedelta``; windows slide, so that
     no stretch of that length costs more than the limit. ``soft``: reserve nothing, only stop the next
     call once the limit was reached. ``store``: ``None`` (this process), the path of a SQLite file (the
     processes of one machine) or a Redis URL or client (many machines); there ``name`` says which budget.
+    The store keeps limit, window and ``soft`` of whoever came first: others raise ``InvalidInputError``
+    with the first call. ``set_limit`` moves the limit for everybody.
 
     In a shared store a process holds its reservations by a lease, renewed from a thread while calls
     run. When it dies, they come back ``lease_s`` later: ``when_owner_dies="release"``. What those calls
@@ -86,27 +104,28 @@ class CreditBudget:
         name: str = "default",
         lease_s: float = 60.0,
         when_owner_dies: WhenOwnerDies = "release",
+        wait_s: float = 30.0,
     ) -> None:
-        self.name = name
-        self.limit_micro = _micro(limit_credits)
-        self._store: BudgetStore = _store_of(store, name)
-        self._terms = Terms(
-            limit_micro=self.limit_micro,
-            window_s=_window_s(window),
-            soft=soft,
-            lease_s=lease_s if self._store.shared else float("inf"),
-            when_owner_dies=when_owner_dies,
-        )
-        if lease_s <= 0:
+        if not lease_s > 0:
             raise InvalidInputError(f"lease_s must be more than 0 seconds, not {lease_s!r}")
+        if not wait_s >= 0:
+            raise InvalidInputError(f"wait_s must be a number of seconds, 0 or more, not {wait_s!r}")
         if when_owner_dies not in ("release", "count"):
             raise InvalidInputError(f"when_owner_dies must be 'release' or 'count', not {when_owner_dies!r}")
-        self._lock = threading.Lock()
-        self._pid = os.getpid()
-        self._owner = os.urandom(16).hex()
-        self._running: set[str] = set()
-        self._unbooked: list[tuple[str, int, bool]] = []
-        self._keeper: _LeaseKeeper | None = None
+        self.name = name
+        self.wait_s = wait_s
+        limit_micro, window_s = _micro(limit_credits), _window_s(window)
+        kept = budget_store_of(store, name=name)
+        terms = Terms(
+            limit_micro=limit_micro,
+            window_s=window_s,
+            soft=soft,
+            lease_s=lease_s if kept.shared else float("inf"),
+            when_owner_dies=when_owner_dies,
+        )
+        self._purse = Purse(kept, terms, name)
+        self._excess_micro: dict[str, int] = {}
+        """By model, the most that a call cost above its bound."""
 
     @classmethod
     def from_balance(
@@ -115,7 +134,8 @@ class CreditBudget:
         """A budget of ``share`` of what the account holds now.
 
         ``source``: a client or model that has ``credits()``, a ``Balance``, or ``None`` for a client
-        made from the environment. ``options`` are those of the class.
+        made from the environment. ``options`` are those of the class. In a shared store the first one's limit
+        stays: the balance has changed since.
         """
         if source is None:
             from aivideoapi_core._http.client import MessagesClient  # not before it is needed
@@ -124,7 +144,7 @@ class CreditBudget:
                 balance = client.credits()
         else:
             balance = source if isinstance(source, Balance) else source.credits()
-        return cls(_share_of(balance, share), **options)
+        return cls(_share_of(balance, share), **options)._of_whoever_came_first()
 
     @classmethod
     async def afrom_balance(
@@ -143,94 +163,90 @@ class CreditBudget:
         else:
             ask = source.acredits if isinstance(source, _HasModelBalance) else source.credits
             balance = await ask()
-        return cls(_share_of(balance, share), **options)
+        return cls(_share_of(balance, share), **options)._of_whoever_came_first()
+
+    @property
+    def limit_micro(self) -> int:
+        """The limit in microcredits; of a shared store, as it was heard last."""
+        return self._terms.limit_micro
 
     def standing(self) -> Standing:
-        """How the budget stands now. Raises ``BudgetStoreError``."""
+        """How the budget stands now. Raises ``BudgetStoreError``, ``InvalidInputError`` for other terms."""
         DROPPED.do()
-        return self._reached(lambda: self._store.standing(self._terms))
+        self._purse.book_all()
+        return self._joined(lambda: self._store.standing(self._terms))
 
     async def astanding(self) -> Standing:
         """The asynchronous twin of ``standing``."""
-        return await self._awaited(self.standing)
+        return await asyncio.to_thread(self.standing) if self._store.blocking else self.standing()
+
+    def set_limit(self, limit_credits: int | float | str | Decimal) -> Standing:
+        """Move the limit, up or down, for everybody who shares the budget. Raises as ``standing`` does."""
+        limit_micro = _micro(limit_credits)
+        standing = self._joined(lambda: self._store.set_limit(self._terms, limit_micro=limit_micro))
+        self._purse.line.wake_first()
+        return standing
+
+    async def aset_limit(self, limit_credits: int | float | str | Decimal) -> Standing:
+        """The asynchronous twin of ``set_limit``."""
+        if not self._store.blocking:
+            return self.set_limit(limit_credits)
+        return await asyncio.to_thread(self.set_limit, limit_credits)
 
     def hold(self, model: str, worst: WorstCase) -> Reservation:
-        """Reserve ``worst`` for a call of ``model``.
+        """Reserve ``worst`` for a call of ``model``, and wait for room if there is a point in that.
 
-        Raises ``BudgetExceededError`` if it does not fit or cannot be bounded, ``BudgetStoreError``.
+        Raises ``BudgetExceededError`` if it does not fit or cannot be bounded, ``BudgetStoreError``,
+        ``InvalidInputError`` for other terms than the store keeps.
         """
-        reservation = self._asked(model, worst)
-        try:
-            return self._granted(model, worst, self._reserve(reservation))
-        except AIVideoAPIError:
-            raise
-        except BaseException:  # Ctrl-C, a greenlet that is killed: nobody would know of the reservation
-            self.settle(reservation, 0)
-            raise
+        asked = self._asked(model, worst)
+        with self._purse.asking(asked.id, wait_s=self._wait_s) as asking:
+            while not asking.is_over:
+                turn = asking.turn()
+                if turn is not None:
+                    try:
+                        asking.hear(self._purse.reserve(asked.id, asked.micro, turn), turn)
+                    except Exception as error:
+                        raise self._told(error) from error
+                if not asking.is_over:
+                    asking.bell.wait(asking.pause_s())
+            return self._granted(asked, worst, asking)
 
     async def ahold(self, model: str, worst: WorstCase) -> Reservation:
         """The asynchronous twin of ``hold``; a cancelled one leaves nothing reserved."""
-        reservation = self._asked(model, worst)
-        if not self._store.blocking:
-            return self._granted(model, worst, self._reserve(reservation))
-        at_once = self._reserve_at_once(reservation)
-        if at_once is not None:
-            return self._granted(model, worst, at_once)
-        said: list[str] = []
-
-        def reserve() -> tuple[Reservation, Standing]:
-            outcome = self._reserve(reservation)
-            said.append("reserved")
-            if "left" in said:  # the caller was cancelled, or its event loop has ended
-                self.settle(reservation, 0)
-            return outcome
-
-        asked = asyncio.ensure_future(asyncio.to_thread(reserve))
-        asked.add_done_callback(lambda done: done.cancelled() or done.exception())
-        try:
-            outcome = await asyncio.shield(asked)
-        except AIVideoAPIError:
-            raise
-        except BaseException:
-            said.append("left")
-            if "reserved" in said:  # of the two, one at least sees what the other has said
-                DROPPED.put(functools.partial(self.settle, reservation, 0))
-                if not DROPPED.in_collector:
-                    with contextlib.suppress(RuntimeError):
-                        asyncio.get_running_loop().run_in_executor(None, DROPPED.do)
-            raise
-        return self._granted(model, worst, outcome)
+        asked = self._asked(model, worst)
+        with self._purse.asking(asked.id, wait_s=self._wait_s) as asking:
+            while not asking.is_over:
+                turn = asking.turn()
+                if turn is not None:
+                    try:
+                        asking.hear(await self._purse.areserve(asked.id, asked.micro, turn), turn)
+                    except Exception as error:
+                        raise self._told(error) from error
+                if not asking.is_over:
+                    await asking.bell.awaited(asking.pause_s())
+            return self._granted(asked, worst, asking)
 
     def settle(self, reservation: Reservation, micro: int, *, unknown: bool = False) -> None:
         """Book ``micro`` in place of ``reservation``; 0 gives it back. ``unknown``: it is only a bound.
 
-        Never raises for a broken store, because an answer that was paid for must not be lost: the
-        booking is logged and made up for with the next one.
+        From any thread, but not from a finalizer, as it takes locks. Never raises for a broken store,
+        because an answer that was paid for must not be lost: the booking is logged and made up for with
+        the next one.
         """
-        with self._lock:
-            self._running.discard(reservation.id)
-            self._unbooked.append((reservation.id, micro, unknown))
-        self._book_all()
+        self._learn(reservation, micro, unknown=unknown)
+        self._purse.book(reservation.id, micro, unknown=unknown)
 
     def settle_at_once(self, reservation: Reservation, micro: int, *, unknown: bool = False) -> bool:
         """``settle`` without waiting, for an event loop; ``False`` if that cannot be, then nothing was done."""
-        if not self._store.blocking:
-            self.settle(reservation, micro, unknown=unknown)
-            return True
-        store = getattr(self._store, "at_once", None)
-        if store is None or self._unbooked:
-            return False
-        try:
-            store.settle(self._terms, id=reservation.id, micro=micro, unknown=unknown)
-        except Exception:  # noqa: BLE001 - busy or broken: a thread tries again, and logs
-            return False
-        with self._lock:
-            self._running.discard(reservation.id)
-        return True
+        done = self._purse.book_at_once(reservation.id, micro, unknown=unknown)
+        if done:
+            self._learn(reservation, micro, unknown=unknown)
+        return done
 
     def close(self) -> None:
         """Let go of files and connections; a later call opens them again."""
-        self._store.close()
+        self._purse.close()
 
     def __repr__(self) -> str:
         return f"CreditBudget({Decimal(self.limit_micro).scaleb(-6).normalize():f}, name={self.name!r})"
@@ -243,153 +259,93 @@ class CreditBudget:
         return self
 
     def __reduce__(self) -> Any:
-        return _rebuilt, (self._store, self._terms, self.name)
+        return _rebuilt, (self._store, self._terms, self.name, self.wait_s)
+
+    @property
+    def _store(self) -> BudgetStore:
+        return self._purse.store
+
+    @property
+    def _terms(self) -> Terms:
+        return self._purse.terms
+
+    @property
+    def _keeper(self) -> LeaseKeeper | None:
+        return self._purse.keeper
+
+    @property
+    def _wait_s(self) -> float:
+        # A soft budget reserves nothing, so nothing would ever come back.
+        return 0.0 if self._terms.soft else self.wait_s
+
+    def _of_whoever_came_first(self) -> CreditBudget:
+        self._purse.terms = replace(self._terms, joined=True)
+        return self
 
     def _asked(self, model: str, worst: WorstCase) -> Reservation:
-        return Reservation(os.urandom(16).hex(), self._needed(model, worst))
+        if worst.micro is None and not self._terms.soft:
+            raise cannot_be_bounded(model, worst, self._terms)
+        excess_micro = self._excess_micro.get(model, 0)
+        return Reservation(_new_id(), (worst.micro or 0) + excess_micro, model, excess_micro)
 
-    def _needed(self, model: str, worst: WorstCase) -> int:
-        """Microcredits to reserve; raises for what cannot be bounded."""
-        if worst.micro is not None or self._terms.soft:
-            return worst.micro or 0
-        if worst.output is None:
-            why, fix = "its output limit is not known", "set max_tokens"
-        elif worst.input is None:
-            why, fix = "tools that run on the server have no limit", "use CreditBudget(..., soft=True)"
-        else:
-            why, fix = (
-                "no price is published",
-                "give prices={model: ModelPrices(...)}, or use CreditBudget(..., soft=True)",
-            )
-        raise BudgetExceededError(f"the cost of a call of {model!r} cannot be bounded, because {why}: {fix}")
-
-    def _granted(self, model: str, worst: WorstCase, outcome: tuple[Reservation, Standing]) -> Reservation:
-        reservation, standing = outcome
-        if standing.granted:
-            return reservation
-        spent, held, limit = (
-            _credits(micro) for micro in (standing.spent_micro, standing.reserved_micro, standing.limit_micro)
-        )
-        if self._terms.soft:
-            raise BudgetExceededError(
-                f"budget {self.name!r} is used up: {spent} of {limit} credits were spent"
-            )
-        raise BudgetExceededError(
-            f"a call of {model!r} could cost {_credits(reservation.micro)} credits (at most {worst.input:,} input and "
-            f"{worst.output:,} output tokens), but of the {limit} credits of budget {self.name!r} {spent} are spent and "
-            f"{held} are reserved by running calls: set a smaller max_tokens, or raise the limit"
+    def _granted(self, asked: Reservation, worst: WorstCase, asking: Asking) -> Reservation:
+        standing = asking.standing
+        if standing is None or standing.granted:
+            return asked
+        raise no_room(
+            asked.model,
+            worst,
+            standing,
+            name=self.name,
+            needed_micro=asked.micro,
+            excess_micro=asked.excess_micro,
+            waited_s=self._wait_s,
+            owner=self._purse.owner,
+            terms=self._terms,
         )
 
-    def _reserve(self, reservation: Reservation) -> tuple[Reservation, Standing]:
-        owner = self._here()
-        standing = self._reached(
-            lambda: self._store.reserve(self._terms, id=reservation.id, owner=owner, micro=reservation.micro)
-        )
-        return self._noted(reservation, standing)
-
-    def _reserve_at_once(self, reservation: Reservation) -> tuple[Reservation, Standing] | None:
-        """Reserve without waiting; ``None`` if a thread has to be asked, with the same reservation."""
-        store = getattr(self._store, "at_once", None)
-        if store is None or self._unbooked:
-            return None
-        try:
-            standing = store.reserve(
-                self._terms, id=reservation.id, owner=self._here(), micro=reservation.micro
-            )
-        except Exception:  # noqa: BLE001 - busy or broken: the thread finds out which
-            return None
-        return self._noted(reservation, standing)
-
-    def _noted(self, reservation: Reservation, standing: Standing) -> tuple[Reservation, Standing]:
-        if standing.granted:
-            with self._lock:
-                self._running.add(reservation.id)
-            self._keep_lease()
-        return reservation, standing
-
-    def _book_all(self) -> None:
-        """Book what is waiting to be booked; leave it waiting if the store cannot be reached."""
-        with self._lock:
-            waiting, self._unbooked = self._unbooked, []
-        while waiting:
-            id, micro, unknown = waiting[0]  # noqa: A001 - the same word everywhere
-            try:
-                self._store.settle(self._terms, id=id, micro=micro, unknown=unknown)
-            except BaseException as error:  # whatever a store raises, the paid answer goes on
-                with self._lock:
-                    self._unbooked = [*waiting, *self._unbooked]
-                if not isinstance(error, Exception):
-                    raise
-                logger.warning(
-                    "budget %r: %d bookings wait for the store (%s)",
-                    self.name,
-                    len(waiting),
-                    type(error).__name__,
-                )
-                return
-            waiting.pop(0)
-
-    def _reached(self, ask: Callable[[], Standing]) -> Standing:
-        if self._unbooked:
-            self._book_all()
-        try:
-            return ask()
-        except Exception as error:
-            # Stores raise their libraries' own classes; which, the caller should not need to know.
-            raise BudgetStoreError(
-                f"the store of budget {self.name!r} cannot be reached ({type(error).__name__}: {error}); "
-                "the call was not made, because its budget could not be checked"
-            ) from error
-
-    async def _awaited(self, ask: Callable[[], _T]) -> _T:
-        return await asyncio.to_thread(ask) if self._store.blocking else ask()
-
-    def _here(self) -> str:
-        """This process as an owner; another one after a fork."""
-        with self._lock:
-            if self._pid != os.getpid():
-                self._pid, self._owner, self._running = os.getpid(), os.urandom(16).hex(), set()
-                self._unbooked, self._keeper = [], None
-            return self._owner
-
-    def _keep_lease(self) -> None:
-        if not self._store.shared:
+    def _learn(self, reservation: Reservation, micro: int, *, unknown: bool) -> None:
+        """Reserve more from now on, if a call cost more than was reserved for it."""
+        if unknown or micro <= reservation.micro or self._terms.soft:
             return
-        with self._lock:
-            if self._keeper is None or not self._keeper.is_alive():
-                self._keeper = _LeaseKeeper(self)
-                self._keeper.start()
+        excess_micro = micro - (reservation.micro - reservation.excess_micro)
+        self._excess_micro[reservation.model] = max(
+            excess_micro, self._excess_micro.get(reservation.model, 0)
+        )
+        logger.warning(
+            "budget %r: a call of %r cost %s credits, more than the %s reserved for it, so its worst case was none; "
+            "%s credits more are reserved for its calls from now on",
+            self.name,
+            reservation.model,
+            in_credits(micro),
+            in_credits(reservation.micro),
+            in_credits(excess_micro),
+        )
 
-    def _renew(self) -> bool:
-        """Renew the lease; whether there is a reason to go on."""
-        DROPPED.do()
-        with self._lock:
-            running = bool(self._running) or bool(self._unbooked)
-            if not running:
-                self._keeper = None
-        if running:
-            self._book_all()
-            try:
-                self._store.renew(self._terms, owner=self._owner)
-            except Exception as error:  # noqa: BLE001 - tried again soon; the lease allows for two misses
-                logger.warning("budget %r: the lease was not renewed (%s)", self.name, type(error).__name__)
-        return running
+    def _joined(self, ask: Callable[[], Standing]) -> Standing:
+        try:
+            standing = ask()
+        except Exception as error:
+            raise self._told(error) from error
+        self._purse.join(standing)
+        return standing
+
+    def _told(self, error: Exception) -> AIVideoAPIError:
+        """What the caller is told of what a store raised; stores raise their libraries' own classes."""
+        if isinstance(error, TermsDifferError):
+            return other_terms(self._terms, error.kept, name=self.name)
+        if isinstance(error, NewerFormatError):
+            return BudgetStoreError(
+                f"budget {self.name!r} was written by a newer release ({error}); the call was not made"
+            )
+        return BudgetStoreError(
+            f"the store of budget {self.name!r} cannot be reached ({type(error).__name__}: {error}); "
+            "the call was not made, because its budget could not be checked"
+        )
 
 
-class _LeaseKeeper(threading.Thread):
-    """Renews the lease three times while it lasts, as long as calls run."""
-
-    def __init__(self, budget: CreditBudget) -> None:
-        super().__init__(name="aivideoapi-budget-lease", daemon=True)
-        self._budget = budget
-        self._pause = threading.Event()
-
-    def run(self) -> None:
-        """Until no call runs any more."""
-        while True:
-            self._pause.wait(self._budget._terms.lease_s / 3)
-            if not self._budget._renew():
-                return
+def _new_id() -> str:
+    return os.urandom(12).hex()
 
 
 def _micro(amount_credits: int | float | str | Decimal) -> int:
@@ -402,10 +358,6 @@ def _micro(amount_credits: int | float | str | Decimal) -> int:
             f"limit_credits must be a number of credits, 0 or more, not {amount_credits!r}"
         ) from None
     return int(amount.scaleb(6))
-
-
-def _credits(micro: int) -> str:
-    return f"{Decimal(micro).scaleb(-6):f}"
 
 
 def _share_of(balance: Balance, share: float | str | Decimal) -> Decimal:
@@ -424,29 +376,15 @@ def _window_s(window: Window) -> float | None:
     return length_s
 
 
-def _store_of(store: Any, name: str) -> BudgetStore:
-    if store is None:
-        return MemoryStore()
-    if all(hasattr(store, method) for method in ("reserve", "settle", "renew", "standing")):
-        return store  # type: ignore[no-any-return]  # checked by its methods, as protocols are
-    # Imported by those who use them: a database costs milliseconds of everybody's start.
-    if isinstance(store, (str, os.PathLike)) and not str(store).startswith(REDIS_SCHEMES):
-        from aivideoapi_core._stores.budget_sqlite import SqliteStore
-
-        return SqliteStore(store, name=name)
-    from aivideoapi_core._stores.budget_redis import RedisStore
-
-    return RedisStore(store, name=name)
-
-
-def _rebuilt(store: BudgetStore, terms: Terms, name: str) -> CreditBudget:
-    window = None if terms.window_s is None else timedelta(seconds=terms.window_s)
-    return CreditBudget(
+def _rebuilt(store: BudgetStore, terms: Terms, name: str, wait_s: float) -> CreditBudget:
+    budget = CreditBudget(
         Decimal(terms.limit_micro).scaleb(-6),
-        window=window,
+        window=None if terms.window_s is None else timedelta(seconds=terms.window_s),
         soft=terms.soft,
         store=store,
         name=name,
         lease_s=terms.lease_s,
         when_owner_dies=terms.when_owner_dies,
+        wait_s=wait_s,
     )
+    return budget._of_whoever_came_first() if terms.joined else budget

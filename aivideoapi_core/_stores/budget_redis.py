@@ -2,127 +2,57 @@
 
 from __future__ import annotations
 
+import functools
+from importlib.resources import files
 from typing import Any, Final
 
-from aivideoapi_core._errors import InvalidInputError
-from aivideoapi_core._stores.budget_rules import GRAINS_PER_WINDOW, Standing, Terms
+from aivideoapi_core._stores.budget_clock import Clock, machine_clock, read
+from aivideoapi_core._stores.budget_terms import (
+    GRAINS_PER_WINDOW,
+    NewerFormatError,
+    Standing,
+    Terms,
+    TermsDifferError,
+    Turn,
+)
+from aivideoapi_core._stores.redis_link import RedisLink
 
-# The rules of _budget_state.py once more, in the language that runs inside Redis; the same tests
-# drive both. Numbers are doubles there, exact up to 2^53 microcredits. Scores and times are the
-# server's own clock unless one is passed in.
-_SCRIPT: Final = """
-local spent_key, held_key, lease_key, dead_key, fact_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local op, window, grains, limit, soft = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == '1'
-local lease, policy, id, owner = tonumber(ARGV[7]), ARGV[8], ARGV[9], ARGV[10]
-local micro, unknown = tonumber(ARGV[11]), ARGV[12] == '1'
-local now = tonumber(ARGV[2])
-if not now then
-  local time = redis.call('TIME')
-  now = tonumber(time[1]) + tonumber(time[2]) / 1000000
-end
-local grain = window / grains
-local bucket = '0'
-if window > 0 then bucket = string.format('%.0f', math.floor(now / grain)) end
-local function whole(number) return string.format('%.0f', number) end
-local function book(amount)
-  if amount > 0 then redis.call('HINCRBY', spent_key, bucket, whole(amount)) end
-end
-
-if op == 'renew' and redis.call('ZSCORE', lease_key, owner) then
-  redis.call('ZADD', lease_key, 'GT', string.format('%.6f', now + lease), owner)
-end
-
-local pieces = redis.call('HGETALL', spent_key)
-for i = 1, #pieces, 2 do
-  if window > 0 and (tonumber(pieces[i]) + 1) * grain + window <= now then
-    redis.call('HDEL', spent_key, pieces[i])
-  end
-end
-local late = redis.call('ZRANGEBYSCORE', lease_key, '-inf', string.format('%.6f', now))
-if #late > 0 then
-  local dead = {}
-  for _, name in ipairs(late) do dead[name] = true; redis.call('ZREM', lease_key, name) end
-  local all = redis.call('HGETALL', held_key)
-  for i = 1, #all, 2 do
-    local amount, name = string.match(all[i + 1], '^(%d+) (.*)$')
-    if dead[name] then
-      redis.call('HDEL', held_key, all[i])
-      redis.call('ZADD', dead_key, string.format('%.6f', now), all[i])
-      redis.call('HINCRBY', fact_key, 'expired_calls', 1)
-      redis.call('HINCRBY', fact_key, 'expired_micro', amount)
-      if policy == 'count' then book(tonumber(amount)) end
-    end
-  end
-  redis.call('ZREMRANGEBYRANK', dead_key, 0, -1001)
-end
-
-local function spent_sum()
-  local sum = 0
-  for _, amount in ipairs(redis.call('HVALS', spent_key)) do sum = sum + tonumber(amount) end
-  return sum
-end
-local function held_sum()
-  local sum = 0
-  for _, value in ipairs(redis.call('HVALS', held_key)) do sum = sum + tonumber(string.match(value, '^%d+')) end
-  return sum
-end
-
-local granted = 1
-if op == 'reserve' then
-  redis.call('ZADD', lease_key, string.format('%.6f', now + lease), owner)
-  if redis.call('HEXISTS', held_key, id) == 0 then
-    local fits
-    if soft then fits = spent_sum() < limit else fits = spent_sum() + held_sum() + micro <= limit end
-    if fits then
-      redis.call('HSET', held_key, id, whole(soft and 0 or micro) .. ' ' .. owner)
-    else
-      granted = 0
-    end
-  end
-elseif op == 'settle' then
-  local known = true
-  if redis.call('HDEL', held_key, id) == 1 then
-    book(micro)
-  elseif redis.call('ZREM', dead_key, id) == 1 then
-    if policy == 'release' then book(micro) end
-  else
-    known = false
-  end
-  if known and unknown then
-    redis.call('HINCRBY', fact_key, 'unknown_calls', 1)
-    redis.call('HINCRBY', fact_key, 'unknown_micro', whole(micro))
-  end
-end
-local facts = redis.call('HMGET', fact_key, 'unknown_calls', 'unknown_micro', 'expired_calls', 'expired_micro')
-local answer = {granted, whole(spent_sum()), whole(held_sum())}
-for i = 1, 4 do answer[3 + i] = facts[i] or '0' end
-return answer
-"""
+_PARTS: Final = ("facts", "pieces", "held", "owners", "leases", "late", "settled", "line", "boots", "calls")
+_FIRST_PARTS: Final = ("spent", "held", "leases", "expired", "facts")
+"""Of releases before version 2, under a prefix of their own."""
 
 
 class RedisStore:
     """State of one budget, by name, in a Redis of version 6.2 or later. Keys begin with ``aivideoapi:``.
 
     ``target`` is a URL or a ``redis.Redis`` client (synchronous; asynchronous callers run it in a
-    thread). ``now`` of a test replaces the server's clock.
+    thread). ``clock`` of a test replaces the machine's and the server's.
     """
 
     blocking = True
     shared = True
 
-    def __init__(self, target: Any, *, name: str = "default", clock: Any = None) -> None:
+    def __init__(self, target: Any, *, name: str = "default", clock: Clock | None = None) -> None:
         self.name = name
-        self._url = target if isinstance(target, str) else None
-        self._client = redis_client(target, argument="store")
-        self._script = self._client.register_script(_SCRIPT)
+        self._link = RedisLink(target, argument="store")
         self._clock = clock
         # The braces keep all keys of one budget on one node of a cluster.
         prefix = f"aivideoapi:budget:{{{name}}}"
-        self._keys = [f"{prefix}:{part}" for part in ("spent", "held", "leases", "expired", "facts")]
+        self._keys = [f"{prefix}:v2:{part}" for part in _PARTS] + [
+            f"{prefix}:{part}" for part in _FIRST_PARTS
+        ]
 
-    def reserve(self, terms: Terms, *, id: str, owner: str, micro: int) -> Standing:  # noqa: A002
+    def reserve(
+        self,
+        terms: Terms,
+        *,
+        id: str,  # noqa: A002 - the same word everywhere
+        owner: str,
+        micro: int,
+        turn: Turn = "at once",
+    ) -> Standing:
         """See ``BudgetStore``."""
-        return self._run("reserve", terms, id=id, owner=owner, micro=micro)
+        return self._run("reserve", terms, id=id, owner=owner, micro=micro, turn=turn)
 
     def settle(self, terms: Terms, *, id: str, micro: int, unknown: bool) -> Standing:  # noqa: A002
         """See ``BudgetStore``."""
@@ -136,19 +66,26 @@ class RedisStore:
         """See ``BudgetStore``."""
         return self._run("standing", terms)
 
+    def set_limit(self, terms: Terms, *, limit_micro: int) -> Standing:
+        """See ``BudgetStore``."""
+        return self._run("set_limit", terms, micro=limit_micro)
+
     def close(self) -> None:
         """Close the connections that are our own."""
-        if self._url is not None:
-            self._client.close()
+        self._link.close()
 
     def __reduce__(self) -> Any:
-        if self._url is None:
+        if self._link.url is None:
             raise TypeError(
                 "a budget with a Redis client cannot go to another process: give it the URL instead"
             )
-        return _redis_store, (self._url, self.name)
+        return _redis_store, (self._link.url, self.name)
 
-    def _run(
+    def _run(self, op: str, terms: Terms, **facts: Any) -> Standing:
+        script = self._link.script(_source)
+        return _standing_of(script(keys=self._keys, args=self._arguments(op, terms, **facts)))
+
+    def _arguments(
         self,
         op: str,
         terms: Terms,
@@ -157,54 +94,65 @@ class RedisStore:
         owner: str = "",
         micro: int = 0,
         unknown: bool = False,
-    ) -> Standing:
-        answer = self._script(
-            keys=self._keys,
-            args=[
-                op,
-                "" if self._clock is None else f"{self._clock():.6f}",
-                terms.window_s or 0,
-                GRAINS_PER_WINDOW,
-                terms.limit_micro,
-                int(terms.soft),
-                terms.lease_s,
-                terms.when_owner_dies,
-                id,
-                owner,
-                micro,
-                int(unknown),
-            ],
-        )
-        granted, *sums = (int(part) for part in answer)
-        names = (
-            "spent_micro",
-            "reserved_micro",
-            "unknown_calls",
-            "unknown_micro",
-            "expired_calls",
-            "expired_micro",
-        )
-        return Standing(
-            limit_micro=terms.limit_micro, granted=bool(granted), **dict(zip(names, sums, strict=True))
-        )
+        turn: Turn = "at once",
+    ) -> list[Any]:
+        reading = read(self._clock or machine_clock)
+        return [
+            op,
+            reading.boot,
+            f"{reading.awake_s:.6f}",
+            f"{reading.since_boot_s:.6f}",
+            # The server's, unless a test says otherwise: one for all machines.
+            "" if self._clock is None else f"{reading.wall_s:.6f}",
+            terms.limit_micro,
+            terms.window_s or 0,
+            int(terms.soft),
+            terms.when_owner_dies,
+            int(terms.joined),
+            terms.lease_s,
+            GRAINS_PER_WINDOW,
+            id,
+            owner,
+            micro,
+            int(unknown),
+            turn,
+        ]
 
 
-def redis_client(target: Any, *, argument: str) -> Any:
-    """A synchronous client for a URL, or the client that was given. Raises ``InvalidInputError``."""
-    try:
-        import redis
-        import redis.asyncio
-    except ImportError as error:
-        raise InvalidInputError(
-            f"{argument}={str(target)[:9]!r}... needs redis-py: pip install 'aivideoapi-adapters[redis]'"
-        ) from error
-    if isinstance(target, str):
-        return redis.Redis.from_url(target)
-    if isinstance(target, redis.asyncio.Redis):
-        raise InvalidInputError(
-            f"{argument} must be a URL or a synchronous redis.Redis, also for asynchronous calls"
+@functools.lru_cache(maxsize=1)
+def _source() -> str:
+    return files("aivideoapi_core._stores").joinpath("budget.lua").read_text(encoding="utf-8")
+
+
+def _standing_of(answer: list[Any]) -> Standing:
+    """Raises ``TermsDifferError``, ``NewerFormatError``."""
+    status, *facts = (part.decode() if isinstance(part, bytes) else part for part in answer)
+    if status == "newer":
+        raise NewerFormatError(f"its state has format {facts[0]}: upgrade")
+    if status == "terms":
+        limit, window, soft = facts
+        raise TermsDifferError(
+            Terms(
+                limit_micro=int(limit),
+                window_s=float(window) or None,
+                soft=soft == "1",
+            )
         )
-    return target
+    limit, reserved, spent, unknown_calls, unknown, expired_calls, expired, *extra = facts
+    room, *owners = extra or ("",)
+    return Standing(
+        limit_micro=int(limit),
+        spent_micro=int(spent),
+        reserved_micro=int(reserved),
+        unknown_calls=int(unknown_calls),
+        unknown_micro=int(unknown),
+        expired_calls=int(expired_calls),
+        expired_micro=int(expired),
+        granted=status == "ok",
+        waits=status == "waits",
+        reserved_by={owner: int(micro) for owner, micro in zip(owners[::2], owners[1::2], strict=True)},
+        room_in_s=float(room) if room else None,
+    )
 
 
 def _redis_store(url: str, name: str) -> RedisStore:

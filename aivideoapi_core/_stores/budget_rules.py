@@ -1,290 +1,284 @@
 """The rules of a credit budget over plain data. Stores add atomicity, nothing else; one in memory is here.
 
-All amounts are microcredits, all times seconds of one clock.
+All amounts are microcredits, all times seconds of the budget's own time (see ``budget_clock``).
 """
 
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import Any, Final, Literal, Protocol, Self
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
-from pydantic_core import from_json, to_json
+from aivideoapi_core._stores.budget_clock import BudgetTime, Clock, Reading, machine_clock, read
+from aivideoapi_core._stores.budget_terms import BudgetStore, Standing, Terms, TermsDifferError, Turn
+from aivideoapi_core._stores.forks import renew_in_child
 
-GRAINS_PER_WINDOW: Final = 60
-"""A sliding window is kept in this many pieces, so that its state stays small. What was spent
-leaves the window up to one piece late, never early."""
+__all__ = ["BudgetState", "BudgetStore", "MemoryStore", "Standing", "Terms"]
 
-Clock = Callable[[], float]
-"""Seconds."""
+PLACE_S: Final = 3.0
+"""How long a place in the line is kept for a caller that does not ask again."""
+_LATE: Final = 1_000
+"""How many reservations of the dead are remembered, in case one of them was only slow."""
+_SETTLED: Final = 64
+"""How many settled reservations are remembered, so that a repeated message changes nothing."""
 
-WhenOwnerDies = Literal["release", "count"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """What was agreed: the same for every process that shares a budget.
-
-    ``window_s=None``: the limit is for all time. ``when_owner_dies``: reservations whose owner has not
-    renewed its lease for ``lease_s`` come back, or are booked as spent.
-    """
-
-    limit_micro: int
-    window_s: float | None = None
-    soft: bool = False
-    lease_s: float = float("inf")
-    when_owner_dies: WhenOwnerDies = "release"
-
-    @property
-    def grain_s(self) -> float:
-        """Length of one piece of the window."""
-        return (self.window_s or 0.0) / GRAINS_PER_WINDOW
-
-    def bucket(self, now: float) -> int:
-        """The piece of the window that ``now`` is in; 0 without a window."""
-        return 0 if self.window_s is None else int(now // self.grain_s)
-
-    def is_over(self, bucket: int, now: float) -> bool:
-        """Whether everything in a piece was spent longer than a window ago."""
-        return self.window_s is not None and (bucket + 1) * self.grain_s + self.window_s <= now
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """How a budget stands. ``granted``: whether the reservation asked for was made.
-
-    ``unknown_calls`` were booked at the most they can have cost, ``unknown_micro``, because nobody
-    said the figure. ``expired_calls`` lost their owner; ``expired_micro`` was reserved for them.
-    """
-
-    limit_micro: int
-    spent_micro: int = 0
-    reserved_micro: int = 0
-    unknown_calls: int = 0
-    unknown_micro: int = 0
-    expired_calls: int = 0
-    expired_micro: int = 0
-    granted: bool = True
-
-    @property
-    def available_micro(self) -> int:
-        """What may still be reserved; below zero if more was spent than was reserved for it."""
-        return self.limit_micro - self.spent_micro - self.reserved_micro
-
-    def __str__(self) -> str:
-        spent, limit, reserved, unknown, expired = (
-            f"{Decimal(micro).scaleb(-6).normalize():f}"
-            for micro in (
-                self.spent_micro, self.limit_micro, self.reserved_micro, self.unknown_micro, self.expired_micro
-            )
-        )  # fmt: skip
-        parts = [f"{spent} of {limit} credits spent, {reserved} reserved"]
-        if self.unknown_calls:
-            parts.append(f"{unknown} of that is a bound, for calls of unknown cost ({self.unknown_calls})")
-        if self.expired_calls:
-            parts.append(f"{expired} had been reserved for calls whose process died ({self.expired_calls})")
-        return "; ".join(parts)
-
-
-class BudgetStore(Protocol):
-    """Where a budget's state lives. Every method is atomic among all who share it.
-
-    ``blocking``: whether a method can wait (a file, a network), so that asynchronous callers must
-    not call it on the event loop. ``shared``: whether owners can die and leases are needed.
-    """
-
-    blocking: bool
-    shared: bool
-
-    def reserve(self, terms: Terms, *, id: str, owner: str, micro: int) -> Standing:  # noqa: A002
-        """Reserve ``micro`` if it fits. The same ``id`` twice is one reservation."""
-
-    def settle(self, terms: Terms, *, id: str, micro: int, unknown: bool) -> Standing:  # noqa: A002
-        """Book ``micro`` in place of reservation ``id``, late or not; a second time does nothing."""
-
-    def renew(self, terms: Terms, *, owner: str) -> Standing:
-        """Keep the reservations of ``owner`` for another ``lease_s``."""
-
-    def standing(self, terms: Terms) -> Standing:
-        """How the budget stands now."""
-
-    def close(self) -> None:
-        """Let go of files and connections; a later call opens them again."""
+SPENT, UNKNOWN_CALLS, UNKNOWN, EXPIRED_CALLS, EXPIRED = range(5)
+"""What a piece of the window counts; calls, or microcredits."""
 
 
 @dataclass(slots=True)
 class BudgetState:
-    """All there is to know of one budget. The methods are the rules; each sweeps first."""
+    """All there is to know of one budget. The methods are the rules; each moves the time on and sweeps first."""
 
-    spent: dict[int, int] = field(default_factory=dict)
-    """Microcredits by piece of the window."""
+    terms: Terms | None = None
+    """Those of whoever came first."""
+    time: BudgetTime = field(default_factory=BudgetTime)
+    pieces: dict[int, list[int]] = field(default_factory=dict)
+    """Counts by piece of the window, oldest first; see ``SPENT`` and its neighbours."""
     held: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Reservations: id to (owner, microcredits)."""
     leases: dict[str, float] = field(default_factory=dict)
     """Owner to the time when it counts as dead."""
-    expired: list[str] = field(default_factory=list)
-    """Ids of reservations that lost their owner and were not settled since."""
-    unknown_calls: int = 0
-    unknown_micro: int = 0
-    expired_calls: int = 0
-    expired_micro: int = 0
-    spent_micro: int = field(init=False)
-    """Sum of ``spent``, kept so that many running calls make none slower."""
+    expired: dict[str, bool] = field(default_factory=dict)
+    """Ids of reservations that lost their owner and were not settled since, oldest first: were they booked then?"""
+    settled: dict[str, None] = field(default_factory=dict)
+    """Ids settled last, oldest first."""
+    waiting: dict[str, float] = field(default_factory=dict)
+    """The line: id to the time until which its place is kept; first come first."""
+    sums: list[int] = field(init=False)
+    """Sums over ``pieces``, kept so that many running calls make none slower."""
+    owners: dict[str, int] = field(init=False)
+    """Sums over ``held``, by owner."""
     reserved_micro: int = field(init=False)
     """Sum over ``held``."""
 
     def __post_init__(self) -> None:
         """Add up what is there."""
-        self.spent_micro = sum(self.spent.values())
-        self.reserved_micro = sum(micro for _, micro in self.held.values())
+        self.sums = [sum(counts) for counts in zip([0] * 5, *self.pieces.values(), strict=True)]
+        self.owners = {}
+        for owner, micro in self.held.values():
+            self.owners[owner] = self.owners.get(owner, 0) + micro
+        self.reserved_micro = sum(self.owners.values())
 
-    def reserve(self, terms: Terms, *, id: str, owner: str, micro: int, now: float) -> Standing:  # noqa: A002
+    def reserve(
+        self,
+        terms: Terms,
+        reading: Reading,
+        *,
+        id: str,  # noqa: A002 - the same word everywhere
+        owner: str,
+        micro: int,
+        turn: Turn = "at once",
+    ) -> Standing:
         """See ``BudgetStore.reserve``."""
-        self._sweep(terms, now)
-        self.leases[owner] = now + terms.lease_s
+        kept = self._agreed(terms)
+        self._move_on(kept, terms, reading)
+        self.leases[owner] = max(self.leases.get(owner, 0.0), self.time.awake + terms.lease_s)
         if id in self.held:
-            return self.standing(terms)
-        held = 0 if terms.soft else micro
-        if terms.soft:
-            fits = self.spent_micro < terms.limit_micro
+            return self._standing(kept)
+        spent = self.sums[SPENT]
+        held = 0 if kept.soft else micro
+        if kept.soft:
+            could, fits = spent < kept.limit_micro, spent < kept.limit_micro
         else:
-            fits = self.spent_micro + self.reserved_micro + micro <= terms.limit_micro
-        if not fits:
-            return self.standing(terms, granted=False)
-        self.held[id] = (owner, held)
-        self.reserved_micro += held
-        return self.standing(terms)
-
-    def settle(self, terms: Terms, *, id: str, micro: int, unknown: bool, now: float) -> Standing:  # noqa: A002
-        """See ``BudgetStore.settle``."""
-        self._sweep(terms, now)
-        if id in self.held:
-            self.reserved_micro -= self.held.pop(id)[1]
-            self._book(terms, micro, now)
-        elif id in self.expired:
-            # Its owner was slow, not dead: the money was spent all the same.
-            self.expired.remove(id)
-            if terms.when_owner_dies == "release":
-                self._book(terms, micro, now)
-        else:
-            return self.standing(terms)
-        if unknown:
-            self.unknown_calls += 1
-            self.unknown_micro += micro
-        return self.standing(terms)
-
-    def renew(self, terms: Terms, *, owner: str, now: float) -> Standing:
-        """See ``BudgetStore.renew``."""
-        if owner in self.leases:
-            self.leases[owner] = max(self.leases[owner], now + terms.lease_s)
-        self._sweep(terms, now)
-        return self.standing(terms)
-
-    def swept(self, terms: Terms, *, now: float) -> Standing:
-        """See ``BudgetStore.standing``."""
-        self._sweep(terms, now)
-        return self.standing(terms)
-
-    def standing(self, terms: Terms, *, granted: bool = True) -> Standing:
-        """The sums, as they are."""
-        return Standing(
-            limit_micro=terms.limit_micro,
-            spent_micro=self.spent_micro,
-            reserved_micro=self.reserved_micro,
-            unknown_calls=self.unknown_calls,
-            unknown_micro=self.unknown_micro,
-            expired_calls=self.expired_calls,
-            expired_micro=self.expired_micro,
-            granted=granted,
+            could = spent + micro <= kept.limit_micro
+            fits = spent + self.reserved_micro + micro <= kept.limit_micro
+        if fits and (turn == "at once" or self._is_first(id)):
+            self.waiting.pop(id, None)
+            self.held[id] = (owner, held)
+            self.owners[owner] = self.owners.get(owner, 0) + held
+            self.reserved_micro += held
+            return self._standing(kept)
+        if could and turn == "in line":
+            self.waiting[id] = self.time.awake + PLACE_S
+        elif not could:
+            self.waiting.pop(id, None)
+        return replace(
+            self._standing(kept),
+            granted=False,
+            waits=could,
+            reserved_by=dict(self.owners),
+            room_in_s=None if could else self._room_in_s(kept, micro),
         )
 
-    def _book(self, terms: Terms, micro: int, now: float) -> None:
-        if micro:
-            bucket = terms.bucket(now)
-            self.spent[bucket] = self.spent.get(bucket, 0) + micro
-            self.spent_micro += micro
+    def settle(
+        self,
+        terms: Terms,
+        reading: Reading,
+        *,
+        id: str,  # noqa: A002 - the same word everywhere
+        micro: int,
+        unknown: bool,
+    ) -> Standing:
+        """See ``BudgetStore.settle``."""
+        kept = self._agreed(terms, refuse=False)
+        self._move_on(kept, terms, reading)
+        if id in self.settled:
+            return self._standing(kept)
+        self.waiting.pop(id, None)
+        counted = False
+        if id in self.held:
+            self._let_go(id)
+        elif id in self.expired:
+            # Its owner was slow, not dead: the money was spent all the same. With "count" it was booked then.
+            counted = self.expired.pop(id)
+        self.settled[id] = None
+        if len(self.settled) > _SETTLED:
+            del self.settled[next(iter(self.settled))]
+        self._book(kept, 0 if counted else micro, int(unknown), micro if unknown else 0)
+        return self._standing(kept)
 
-    def _sweep(self, terms: Terms, now: float) -> None:
-        for bucket in [bucket for bucket in self.spent if terms.is_over(bucket, now)]:
-            self.spent_micro -= self.spent.pop(bucket)
-        dead = {owner for owner, until in self.leases.items() if until <= now}
+    def renew(self, terms: Terms, reading: Reading, *, owner: str) -> Standing:
+        """See ``BudgetStore.renew``."""
+        kept = self._agreed(terms)
+        self.time.advance(reading)
+        if owner in self.leases:
+            self.leases[owner] = max(self.leases[owner], self.time.awake + terms.lease_s)
+        self._sweep(kept, terms)
+        return self._standing(kept)
+
+    def standing(self, terms: Terms, reading: Reading) -> Standing:
+        """See ``BudgetStore.standing``."""
+        kept = self._agreed(terms)
+        self._move_on(kept, terms, reading)
+        return self._standing(kept)
+
+    def set_limit(self, terms: Terms, reading: Reading, *, limit_micro: int) -> Standing:
+        """See ``BudgetStore.set_limit``."""
+        kept = self._agreed(replace(terms, joined=True))
+        self._move_on(kept, terms, reading)
+        self.terms = kept = replace(kept, limit_micro=limit_micro)
+        return self._standing(kept)
+
+    def forget_calls(self) -> None:
+        """Forget what runs: after a fork those calls are the parent's."""
+        self.held, self.leases, self.waiting = {}, {}, {}
+        self.__post_init__()
+
+    def _agreed(self, terms: Terms, *, refuse: bool = True) -> Terms:
+        """The terms that hold. Raises ``TermsDifferError`` if ``terms`` are others, unless told not to."""
+        if self.terms is None:
+            self.terms = terms
+        elif refuse and self.terms is not terms and terms.differs_from(self.terms):
+            raise TermsDifferError(self.terms)
+        return self.terms
+
+    def _standing(self, kept: Terms) -> Standing:
+        spent, unknown_calls, unknown_micro, expired_calls, expired_micro = self.sums
+        return Standing(
+            limit_micro=kept.limit_micro,
+            spent_micro=spent,
+            reserved_micro=self.reserved_micro,
+            unknown_calls=unknown_calls,
+            unknown_micro=unknown_micro,
+            expired_calls=expired_calls,
+            expired_micro=expired_micro,
+        )
+
+    def _is_first(self, id: str) -> bool:  # noqa: A002 - the same word everywhere
+        """Whether nobody stands in line before ``id``, who need not stand there."""
+        if not self.waiting:
+            return True
+        self.waiting = {other: until for other, until in self.waiting.items() if until > self.time.awake}
+        return next(iter(self.waiting), id) == id
+
+    def _room_in_s(self, kept: Terms, micro: int) -> float | None:
+        """In how many seconds enough will have left the window for ``micro``, reservations aside."""
+        too_much = self.sums[SPENT] + (1 if kept.soft else micro) - kept.limit_micro
+        for bucket, counts in self.pieces.items():
+            too_much -= counts[SPENT]
+            if too_much <= 0:
+                leaves_at = kept.leaves_at(bucket)
+                return None if leaves_at == float("inf") else max(0.0, leaves_at - self.time.now)
+        return None
+
+    def _book(self, kept: Terms, *amounts: int) -> None:
+        """Add ``amounts`` to the counts of this moment, in their order."""
+        if not any(amounts):
+            return
+        counts = self.pieces.setdefault(kept.bucket(self.time.now), [0] * 5)
+        for place, amount in enumerate(amounts):
+            counts[place] += amount
+            self.sums[place] += amount
+
+    def _let_go(self, id: str) -> tuple[str, int]:  # noqa: A002 - the same word everywhere
+        owner, micro = self.held.pop(id)
+        self.reserved_micro -= micro
+        self.owners[owner] -= micro
+        return owner, micro
+
+    def _move_on(self, kept: Terms, terms: Terms, reading: Reading) -> None:
+        self.time.advance(reading)
+        self._sweep(kept, terms)
+
+    def _sweep(self, kept: Terms, terms: Terms) -> None:
+        """Let go of what is over; ``terms``, the caller's own, say what becomes of the reservations of the dead."""
+        while self.pieces and kept.leaves_at(bucket := next(iter(self.pieces))) <= self.time.now:
+            for place, amount in enumerate(self.pieces.pop(bucket)):
+                self.sums[place] -= amount
+        dead = {owner for owner, until in self.leases.items() if until <= self.time.awake}
         if not dead:
             return
+        for id, (owner, micro) in list(self.held.items()):  # noqa: A001 - the same word everywhere
+            if owner in dead:
+                self._let_go(id)
+                self.expired[id] = counts = terms.when_owner_dies == "count"
+                self._book(kept, micro if counts else 0, 0, 0, 1, micro)
         for owner in dead:
             del self.leases[owner]
-        for id, (owner, micro) in list(self.held.items()):  # noqa: A001 - the same word everywhere
-            if owner not in dead:
-                continue
-            del self.held[id]
-            self.reserved_micro -= micro
-            self.expired.append(id)
-            self.expired_calls += 1
-            self.expired_micro += micro
-            if terms.when_owner_dies == "count":
-                self._book(terms, micro, now)
-        del self.expired[:-_TOMBSTONES]
-
-    def to_json(self) -> bytes:
-        """As JSON: the fields but for the sums."""
-        return to_json(
-            {
-                "spent": self.spent,
-                "held": self.held,
-                "leases": self.leases,
-                "expired": self.expired,
-                "unknown_calls": self.unknown_calls,
-                "unknown_micro": self.unknown_micro,
-                "expired_calls": self.expired_calls,
-                "expired_micro": self.expired_micro,
-            }
-        )
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> Self:
-        """Read what ``to_json`` wrote."""
-        facts = from_json(data)
-        facts["spent"] = {int(bucket): micro for bucket, micro in facts["spent"].items()}
-        facts["held"] = {key: (owner, micro) for key, (owner, micro) in facts["held"].items()}
-        return cls(**facts)
-
-
-_TOMBSTONES: Final = 1_000
-"""How many reservations of the dead are remembered, in case one of them was only slow."""
+            self.owners.pop(owner, None)
+        while len(self.expired) > _LATE:
+            del self.expired[next(iter(self.expired))]
 
 
 class MemoryStore:
-    """State of one budget in this process. Copies share it."""
+    """State of one budget in this process. Copies share it; a forked child goes on with a copy of its own."""
 
     blocking = False
     shared = False
 
-    def __init__(self, *, clock: Clock = time.monotonic) -> None:
+    def __init__(self, *, clock: Clock = machine_clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._state = BudgetState()
+        renew_in_child(self, MemoryStore._begin_in_child)
 
-    def reserve(self, terms: Terms, *, id: str, owner: str, micro: int) -> Standing:  # noqa: A002
+    def _begin_in_child(self) -> None:
+        self._lock = threading.Lock()
+        self._state.forget_calls()
+
+    def reserve(
+        self,
+        terms: Terms,
+        *,
+        id: str,  # noqa: A002 - the same word everywhere
+        owner: str,
+        micro: int,
+        turn: Turn = "at once",
+    ) -> Standing:
         """See ``BudgetStore``."""
         with self._lock:
-            return self._state.reserve(terms, id=id, owner=owner, micro=micro, now=self._clock())
+            return self._state.reserve(terms, read(self._clock), id=id, owner=owner, micro=micro, turn=turn)
 
     def settle(self, terms: Terms, *, id: str, micro: int, unknown: bool) -> Standing:  # noqa: A002
         """See ``BudgetStore``."""
         with self._lock:
-            return self._state.settle(terms, id=id, micro=micro, unknown=unknown, now=self._clock())
+            return self._state.settle(terms, read(self._clock), id=id, micro=micro, unknown=unknown)
 
     def renew(self, terms: Terms, *, owner: str) -> Standing:
         """See ``BudgetStore``."""
         with self._lock:
-            return self._state.renew(terms, owner=owner, now=self._clock())
+            return self._state.renew(terms, read(self._clock), owner=owner)
 
     def standing(self, terms: Terms) -> Standing:
         """See ``BudgetStore``."""
         with self._lock:
-            return self._state.swept(terms, now=self._clock())
+            return self._state.standing(terms, read(self._clock))
+
+    def set_limit(self, terms: Terms, *, limit_micro: int) -> Standing:
+        """See ``BudgetStore``."""
+        with self._lock:
+            return self._state.set_limit(terms, read(self._clock), limit_micro=limit_micro)
 
     def close(self) -> None:
         """Nothing to let go of."""

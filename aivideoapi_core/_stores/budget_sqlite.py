@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from aivideoapi_core._stores.budget_rules import BudgetState, Clock, Standing, Terms
-from aivideoapi_core._stores.sqlite_file import Database
+from aivideoapi_core._stores.budget_clock import Clock, Reading, machine_clock, read
+from aivideoapi_core._stores.budget_json import from_text, to_text
+from aivideoapi_core._stores.budget_rules import BudgetState
+from aivideoapi_core._stores.budget_terms import Standing, Terms, Turn
+from aivideoapi_core._stores.sqlite_file import Database, mark_format
 
 _READ: Final = "SELECT state FROM budgets WHERE name = ?"
 _WRITE: Final = (
@@ -21,30 +23,40 @@ _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS budgets (name TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID"
 )
 
+_Rule = Callable[[BudgetState, Reading], Standing]
+
 
 class SqliteStore:
     """State of any number of budgets, by name, in one SQLite file.
 
     Each change is one write transaction, so that processes take turns; the row of a budget is
     JSON that people can read. Not for network file systems, whose locks cannot be trusted: use Redis there.
-    ``at_once`` is the same store for an event loop.
+    ``at_once`` is the same store for an event loop: it never waits.
     """
 
     blocking = True
     shared = True
 
     def __init__(
-        self, path: str | os.PathLike[str], *, name: str = "default", clock: Clock = time.time
+        self, path: str | os.PathLike[str], *, name: str = "default", clock: Clock = machine_clock
     ) -> None:
         self.path = Path(path)
         self.name = name
-        self._database = Database(path, _SCHEMA)
+        self._database = Database(path, _prepare)
         self.at_once = _SqliteState(self._database.run_at_once, name, clock)
         self._state = _SqliteState(self._database.run, name, clock)
 
-    def reserve(self, terms: Terms, *, id: str, owner: str, micro: int) -> Standing:  # noqa: A002
+    def reserve(
+        self,
+        terms: Terms,
+        *,
+        id: str,  # noqa: A002 - the same word everywhere
+        owner: str,
+        micro: int,
+        turn: Turn = "at once",
+    ) -> Standing:
         """See ``BudgetStore``."""
-        return self._state.reserve(terms, id=id, owner=owner, micro=micro)
+        return self._state.reserve(terms, id=id, owner=owner, micro=micro, turn=turn)
 
     def settle(self, terms: Terms, *, id: str, micro: int, unknown: bool) -> Standing:  # noqa: A002
         """See ``BudgetStore``."""
@@ -52,11 +64,17 @@ class SqliteStore:
 
     def renew(self, terms: Terms, *, owner: str) -> Standing:
         """See ``BudgetStore``."""
-        return self._state.change(lambda state, now: state.renew(terms, owner=owner, now=now))
+        return self._state.change(terms, lambda state, at: state.renew(terms, at, owner=owner))
 
     def standing(self, terms: Terms) -> Standing:
         """See ``BudgetStore``."""
-        return self._state.change(lambda state, now: state.swept(terms, now=now))
+        return self._state.change(terms, lambda state, at: state.standing(terms, at))
+
+    def set_limit(self, terms: Terms, *, limit_micro: int) -> Standing:
+        """See ``BudgetStore``."""
+        return self._state.change(
+            terms, lambda state, at: state.set_limit(terms, at, limit_micro=limit_micro)
+        )
 
     def close(self) -> None:
         """Close the file; a later call opens it again."""
@@ -75,51 +93,63 @@ class _SqliteState:
         self._run = run
         self._name = name
         self._clock = clock
-        self._last: tuple[str, BudgetState] | None = None
-        """The row as we wrote it last, and what it says."""
+        self._last: tuple[str, BudgetState, dict[str, Any]] | None = None
+        """The row as we wrote it last, what it says, and what a newer release says in it besides."""
 
-    def reserve(self, terms: Terms, *, id: str, owner: str, micro: int) -> Standing:  # noqa: A002
+    def reserve(
+        self,
+        terms: Terms,
+        *,
+        id: str,  # noqa: A002 - the same word everywhere
+        owner: str,
+        micro: int,
+        turn: Turn = "at once",
+    ) -> Standing:
         """See ``BudgetStore``."""
-        return self.change(lambda state, now: state.reserve(terms, id=id, owner=owner, micro=micro, now=now))
+        return self.change(
+            terms, lambda state, at: state.reserve(terms, at, id=id, owner=owner, micro=micro, turn=turn)
+        )
 
     def settle(self, terms: Terms, *, id: str, micro: int, unknown: bool) -> Standing:  # noqa: A002
         """See ``BudgetStore``."""
         return self.change(
-            lambda state, now: state.settle(terms, id=id, micro=micro, unknown=unknown, now=now)
+            terms, lambda state, at: state.settle(terms, at, id=id, micro=micro, unknown=unknown)
         )
 
-    def change(self, rule: Callable[[BudgetState, float], Standing]) -> Standing:
+    def change(self, terms: Terms, rule: _Rule) -> Standing:
         """Apply ``rule`` to the state, in one transaction."""
-        return self._run(lambda db: self._transaction(db, rule))
+        return self._run(lambda db: self._transaction(db, terms, rule))
 
-    def _transaction(
-        self, db: sqlite3.Connection, rule: Callable[[BudgetState, float], Standing]
-    ) -> Standing:
+    def _transaction(self, db: sqlite3.Connection, terms: Terms, rule: _Rule) -> Standing:
+        # Forgotten until it is written: a rule that fails half way leaves a state that nobody has.
         last, self._last = self._last, None
         if last is not None:
             # One statement in place of four: it does nothing if others wrote since.
-            standing, text = self._applied(rule, last[1])
-            if db.execute(_SWAP, (text, self._name, last[0])).rowcount:
-                self._last = text, last[1]
+            text, state, more = last
+            standing = rule(state, read(self._clock))
+            changed = to_text(state, more)
+            if db.execute(_SWAP, (changed, self._name, text)).rowcount:
+                self._last = changed, state, more
                 return standing
         db.execute("BEGIN IMMEDIATE")
         try:
+            reading = read(self._clock)
             row = db.execute(_READ, (self._name,)).fetchone()
-            state = BudgetState() if row is None else BudgetState.from_json(row[0])
-            standing, text = self._applied(rule, state)
-            db.execute(_WRITE, (self._name, text))
+            state, more = (BudgetState(), {}) if row is None else from_text(row[0], terms, reading)
+            standing = rule(state, reading)
+            changed = to_text(state, more)
+            db.execute(_WRITE, (self._name, changed))
             db.execute("COMMIT")
         except BaseException:
             db.execute("ROLLBACK")
             raise
-        self._last = text, state
+        self._last = changed, state, more
         return standing
 
-    def _applied(
-        self, rule: Callable[[BudgetState, float], Standing], state: BudgetState
-    ) -> tuple[Standing, str]:
-        standing = rule(state, self._clock())
-        return standing, state.to_json().decode()
+
+def _prepare(db: sqlite3.Connection) -> None:
+    db.execute(_SCHEMA)
+    mark_format(db)
 
 
 def _sqlite_store(path: Path, name: str) -> SqliteStore:

@@ -7,14 +7,13 @@ id, latency, tags. Never content, never the key.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from typing import Any, Protocol
 
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.record import CallRecord
 from aivideoapi_core._metering.summary import CreditsSummary
-from aivideoapi_core._stores.budget import REDIS_SCHEMES
+from aivideoapi_core._stores.target import ledger_store_of
 
 logger = logging.getLogger("aivideoapi")
 
@@ -43,7 +42,7 @@ class SpendLedger:
     """
 
     def __init__(self, target: Any = None, *, name: str = "default") -> None:
-        self._store = _store_of(target, name)
+        self._store: LedgerStore = ledger_store_of(target, name=name)
 
     def append(self, record: CallRecord) -> None:
         """Write one row. A row that cannot be written is logged and lost: the answer matters more."""
@@ -86,39 +85,3 @@ class SpendLedger:
     def __deepcopy__(self, memo: dict[int, Any]) -> SpendLedger:
         # A copied model writes into the same book.
         return self
-
-
-class _MemoryLedger:
-    blocking = False
-
-    def __init__(self) -> None:
-        self._rows: list[CallRecord] = []
-
-    def append(self, record: CallRecord) -> None:
-        self._rows.append(record)
-
-    def records(self) -> Iterator[CallRecord]:
-        return iter(list(self._rows))
-
-    def close(self) -> None:
-        """Nothing to let go of."""
-
-    def __reduce__(self) -> Any:
-        raise TypeError(
-            "a ledger in memory cannot go to another process: give it a SQLite file or a Redis URL"
-        )
-
-
-def _store_of(target: Any, name: str) -> LedgerStore:
-    if target is None:
-        return _MemoryLedger()
-    if hasattr(target, "append") and hasattr(target, "records"):
-        return target  # type: ignore[no-any-return]  # checked by its methods, as protocols are
-    # Imported by those who use them: a database costs milliseconds of everybody's start.
-    if isinstance(target, (str, os.PathLike)) and not str(target).startswith(REDIS_SCHEMES):
-        from aivideoapi_core._stores.ledger_sqlite import SqliteLedger
-
-        return SqliteLedger(target)
-    from aivideoapi_core._stores.ledger_redis import RedisLedger
-
-    return RedisLedger(target, name=name)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from aivideoapi_core._metering.record import CallRecord
-from aivideoapi_core._stores.budget_redis import redis_client
+from aivideoapi_core._stores.redis_link import redis_client
 
 
 class RedisLedger:

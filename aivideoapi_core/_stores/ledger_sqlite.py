@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
 from aivideoapi_core._metering.record import CallRecord
-from aivideoapi_core._stores.sqlite_file import Database
+from aivideoapi_core._stores.sqlite_file import Database, mark_format
 
 _COUNTS: Final = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "thinking")
 _COLUMNS: Final = {
@@ -53,7 +54,7 @@ class SqliteLedger:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._database = Database(path, _SCHEMA)
+        self._database = Database(path, _prepare)
 
     def append(self, record: CallRecord) -> None:
         """See ``LedgerStore``."""
@@ -109,3 +110,8 @@ def _record_of(values: Iterable[Any]) -> CallRecord:
     row["tags"] = json.loads(row["tags"])
     row["stream"] = None if row["stream"] is None else bool(row["stream"])
     return CallRecord.from_dict(row)
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    db.executescript(_SCHEMA)
+    mark_format(db)

@@ -7,22 +7,30 @@ thread costs ten times as much as the work.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
 from aivideoapi_core._errors import InvalidInputError
+from aivideoapi_core._stores.forks import renew_in_child
 
 _T = TypeVar("_T")
 
 BUSY_S: Final = 30.0
 """How long one transaction waits for the others."""
+FORMAT: Final = 2
+"""``PRAGMA user_version`` of files as this release writes them. 0: before there was one. A newer release's
+file is used all the same: columns are named, and what is not known is left alone."""
 _TIDY_EVERY: Final = 256
 """After so many changes made at once, the next is a thread's, which also moves the log into the file."""
+_inherited: Final[list[sqlite3.Connection]] = []
+"""Of a parent process. SQLite's connections do not survive a fork, and closing one there disturbs the parent."""
 
 
 _SQLITE_START: Final = b"SQLite format 3\0"
@@ -33,12 +41,12 @@ class WouldWaitError(Exception):
 
 
 class Database:
-    """The file at ``path`` with ``schema``. Safe to share between threads; forks open it anew.
+    """The file at ``path``, made ready by ``prepare``. Safe to share between threads; forks open it anew.
 
     Raises ``InvalidInputError`` where the folder does not exist.
     """
 
-    def __init__(self, path: str | os.PathLike[str], schema: str) -> None:
+    def __init__(self, path: str | os.PathLike[str], prepare: Callable[[sqlite3.Connection], None]) -> None:
         self.path = Path(path)
         # Told here: when a row is to be written it is too late, the call has been paid for.
         if not self.path.parent.is_dir():
@@ -47,35 +55,55 @@ class Database:
             )
         if not _may_be_database(self.path):
             raise InvalidInputError(f"{str(self.path)!r} is no SQLite database: name another file")
-        self._schema = schema
+        self._prepare = prepare
         self._lock = threading.Lock()
-        self._open: tuple[int, sqlite3.Connection] | None = None
         self._quick_lock = threading.Lock()
-        self._quick: tuple[int, sqlite3.Connection] | None = None
+        self._patient: sqlite3.Connection | None = None
+        self._quick: sqlite3.Connection | None = None
+        self._inode: int | None = None
         self._untidied = 0
+        # Of a database that is dropped without close(): Python 3.13 warns of every connection left open.
+        self._all: list[sqlite3.Connection] = []
+        weakref.finalize(self, _close_all, self._all)
+        renew_in_child(self, Database._begin_in_child, guarded=True)
+
+    def fork_guards(self) -> tuple[threading.Lock, threading.Lock]:
+        """Locks that nobody holds while a process is forked: SQLite has some of its own inside of them."""
+        return self._lock, self._quick_lock
+
+    def _begin_in_child(self) -> None:
+        self._lock, self._quick_lock = threading.Lock(), threading.Lock()
+        self._patient = self._quick = None
+        _inherited.extend(self._all)
+        self._all.clear()
 
     def run(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """What ``work`` makes of the connection; waits up to ``BUSY_S`` for others."""
         # Threads of one process queue here rather than in SQLite, whose waiting is by polling.
         with self._lock:
-            pid = os.getpid()
-            if self._open is None or self._open[0] != pid:  # a connection does not survive a fork
-                self._open = pid, _opened(self.path, self._schema)
+            if self._patient is not None and self._inode != _inode_of(self.path):
+                # Removed or replaced: what others see is the file of this name.
+                with self._quick_lock:
+                    self._let_go()
+            if self._patient is None:
+                self._patient = _opened(self.path, self._prepare)
+                self._all.append(self._patient)
+                self._inode = _inode_of(self.path)
             self._untidied = 0
-            return work(self._open[1])
+            return work(self._patient)
 
     def run_at_once(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """The same without ever waiting. Raises ``WouldWaitError`` if it would have to."""
-        pid = os.getpid()
-        if self._open is None or self._open[0] != pid or self._untidied >= _TIDY_EVERY:
+        if self._untidied >= _TIDY_EVERY or self._patient is None or self._inode != _inode_of(self.path):
             raise WouldWaitError
         if not self._quick_lock.acquire(blocking=False):
             raise WouldWaitError
         try:
-            if self._quick is None or self._quick[0] != pid:
-                self._quick = pid, _impatient(self.path)
+            if self._quick is None:
+                self._quick = _impatient(self.path)
+                self._all.append(self._quick)
             self._untidied += 1
-            return work(self._quick[1])
+            return work(self._quick)
         except sqlite3.OperationalError as error:
             raise WouldWaitError from error
         finally:
@@ -84,14 +112,34 @@ class Database:
     def close(self) -> None:
         """Close the file; a later call opens it again."""
         with self._lock, self._quick_lock:
-            for own in (self._open, self._quick):
-                if own is not None and own[0] == os.getpid():
-                    own[1].close()
-            self._open = self._quick = None
+            self._let_go()
+
+    def _let_go(self) -> None:
+        _close_all(self._all)
+        self._patient = self._quick = None
 
 
-def _opened(path: Path, schema: str) -> sqlite3.Connection:
-    """A connection in autocommit mode, in write-ahead mode, with ``schema`` in place."""
+def _close_all(connections: list[sqlite3.Connection]) -> None:
+    while connections:
+        with contextlib.suppress(sqlite3.Error):
+            connections.pop().close()
+
+
+def _inode_of(path: Path) -> int | None:
+    try:
+        return os.stat(path).st_ino
+    except OSError:
+        return None
+
+
+def mark_format(db: sqlite3.Connection) -> None:
+    """Write down which format the file has; a newer one's stays."""
+    if db.execute("PRAGMA user_version").fetchone()[0] < FORMAT:
+        db.execute(f"PRAGMA user_version = {FORMAT}")
+
+
+def _opened(path: Path, prepare: Callable[[sqlite3.Connection], None]) -> sqlite3.Connection:
+    """A connection in autocommit mode, in write-ahead mode, to a file that ``prepare`` made ready."""
     db = _connected(path, BUSY_S)
     # Switching a new file to write-ahead mode needs it alone, and that wait is not covered by
     # the timeout: several processes that make the file together have to take turns.
@@ -100,12 +148,15 @@ def _opened(path: Path, schema: str) -> sqlite3.Connection:
         try:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = NORMAL")
-            db.executescript(schema)
+            prepare(db)
         except sqlite3.OperationalError as error:
             if "locked" not in str(error) or time.monotonic() > deadline:
                 db.close()
                 raise
             time.sleep(0.01)
+        except BaseException:
+            db.close()
+            raise
         else:
             return db
 

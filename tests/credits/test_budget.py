@@ -84,7 +84,7 @@ def test_a_window_slides(window: Any, length_s: int) -> None:
 
 
 def test_the_error_says_what_and_how_to_go_on() -> None:
-    budget = CreditBudget("0.5", name="team")
+    budget = CreditBudget("0.5", name="team", wait_s=0)
     budget.settle(budget.hold("m", worst(100_000)), 100_000)
     budget.hold("m", worst(200_000))
     with pytest.raises(BudgetExceededError) as caught:

@@ -51,7 +51,7 @@ if __name__ == "__main__":
         work(
             url=order["url"],
             key=order["key"],
-            budget=CreditBudget(order["limit"], store=order["store"], lease_s=order["lease_s"]),
+            budget=CreditBudget(order["limit"], store=order["store"], lease_s=order["lease_s"], wait_s=0),
             ledger=SpendLedger(order["ledger"]),
             calls=order["calls"],
         )

@@ -1,0 +1,271 @@
+-- The rules of budget_rules.py and budget_clock.py once more, in the language that runs inside Redis; the same
+-- tests drive both. Numbers are doubles here, exact up to 2^53 microcredits. Sums are kept, never made of all
+-- that is held: a call costs the same beside ten others and beside twenty thousand.
+
+local VERSION, PLACE_S, LATE, SETTLED, BOOTS, OWNERS = 2, 3, 1000, 4096, 512, 100
+
+local fact_key, piece_key, held_key, owner_key, lease_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local late_key, settled_key, line_key, boot_key = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local call_key = KEYS[10]
+local old_spent, old_held, old_lease, old_late, old_fact = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
+
+local op, boot, awake_s, since_boot_s, wall_s = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local asked, policy = {limit = ARGV[6], window = ARGV[7], soft = ARGV[8]}, ARGV[9]
+local joined, lease, grains = ARGV[10] == '1', tonumber(ARGV[11]), tonumber(ARGV[12])
+local id, owner, micro, unknown, turn = ARGV[13], ARGV[14], tonumber(ARGV[15]), ARGV[16] == '1', ARGV[17]
+
+local function whole(number) return string.format('%.0f', number) end
+local function seconds(number) return string.format('%.6f', number) end
+
+-- Facts: the terms, the time and the sums.
+local SUMS = {'spent', 'unknown_calls', 'unknown', 'expired_calls', 'expired'}
+local names = {'version', 'limit', 'window', 'soft', 'now', 'awake', 'wall', 'reserved', 'oldest', 'turns'}
+local fact, sum = {}, {}
+local values = redis.call('HMGET', fact_key, unpack(names))
+for i, name in ipairs(names) do fact[name] = values[i] end
+values = redis.call('HMGET', fact_key, unpack(SUMS))
+for i in ipairs(SUMS) do sum[i] = tonumber(values[i] or 0) end
+if fact.version and tonumber(fact.version) > VERSION then return {'newer', fact.version} end
+
+local is_new = not fact.limit
+if is_new then
+  for name, value in pairs(asked) do fact[name] = value end
+elseif op ~= 'settle' then
+  local differs = tonumber(asked.window) ~= tonumber(fact.window) or asked.soft ~= fact.soft
+  if not joined and op ~= 'set_limit' then differs = differs or tonumber(asked.limit) ~= tonumber(fact.limit) end
+  if differs then return {'terms', fact.limit, fact.window, fact.soft} end
+end
+if op == 'set_limit' then fact.limit = whole(micro) end
+local limit, window, soft = tonumber(fact.limit), tonumber(fact.window), fact.soft == '1'
+local grain = window / grains
+local reserved = tonumber(fact.reserved or 0)
+
+-- The budget's own time.
+if not wall_s then
+  local time = redis.call('TIME')
+  wall_s = tonumber(time[1]) + tonumber(time[2]) / 1000000
+end
+local now, awake = tonumber(fact.now or wall_s), tonumber(fact.awake or wall_s)
+local off_now, off_awake
+local known = redis.call('HGET', boot_key, boot)
+if known then
+  off_now, off_awake = string.match(known, '^(%S+) (%S+)$')
+  off_now, off_awake = tonumber(off_now), tonumber(off_awake)
+end
+if fact.now then
+  if known then
+    now, awake = math.max(now, since_boot_s + off_now), math.max(awake, awake_s + off_awake)
+  else
+    local passed = math.max(0, wall_s - tonumber(fact.wall))
+    now, awake = now + passed, awake + passed
+  end
+end
+local to_now, to_awake = now - since_boot_s, awake - awake_s
+if not known or math.max(math.abs(to_now - off_now), math.abs(to_awake - off_awake)) > 0.001 then
+  if not known and redis.call('HLEN', boot_key) >= BOOTS then redis.call('DEL', boot_key) end
+  redis.call('HSET', boot_key, boot, seconds(to_now) .. ' ' .. seconds(to_awake))
+end
+local bucket = '0'
+if window > 0 then bucket = whole(math.floor(now / grain)) end
+
+-- Counts by piece of the window, as five numbers in the order of SUMS.
+local function counts_of(text)
+  local counts = {0, 0, 0, 0, 0}
+  local i = 1
+  for number in string.gmatch(text or '', '%d+') do counts[i] = tonumber(number); i = i + 1 end
+  return counts
+end
+local function write_piece(place, counts)
+  for i = 1, 5 do counts[i] = whole(counts[i]) end
+  redis.call('HSET', piece_key, place, table.concat(counts, ' '))
+end
+local function book(...)
+  local amounts, any = {...}, false
+  for _, amount in ipairs(amounts) do any = any or amount ~= 0 end
+  if not any then return end
+  local counts = counts_of(redis.call('HGET', piece_key, bucket))
+  for i, amount in ipairs(amounts) do
+    counts[i] = counts[i] + amount
+    sum[i] = sum[i] + amount
+  end
+  write_piece(bucket, counts)
+  if not fact.oldest or fact.oldest == '' then fact.oldest = bucket end
+end
+local function leaves_at(place) return (tonumber(place) + 1) * grain + window end
+
+local function hold(key, name, amount)
+  redis.call('HSET', held_key, key, whole(amount) .. ' ' .. name)
+  redis.call('HINCRBY', owner_key, name, whole(amount))
+  redis.call('HINCRBY', call_key, name, 1)
+  reserved = reserved + amount
+end
+local function let_go(key, value)
+  local amount, name = string.match(value, '^(%d+) (.*)$')
+  redis.call('HDEL', held_key, key)
+  redis.call('HINCRBY', owner_key, name, whole(0 - tonumber(amount)))
+  redis.call('HINCRBY', call_key, name, -1)
+  reserved = reserved - tonumber(amount)
+  return tonumber(amount), name
+end
+
+-- What releases before version 2 kept, taken over once: amounts of no piece of this window count as spent now.
+if is_new and redis.call('TYPE', old_spent).ok ~= 'string' then
+  local pieces = redis.call('HGETALL', old_spent)
+  local taken = {}
+  for i = 1, #pieces, 2 do
+    local began = tonumber(pieces[i]) * grain
+    local place = bucket
+    if window > 0 and began > 1600000000 and began <= now then place = pieces[i] end
+    taken[place] = (taken[place] or 0) + tonumber(pieces[i + 1])
+  end
+  local olds = redis.call('HMGET', old_fact, 'unknown_calls', 'unknown_micro', 'expired_calls', 'expired_micro')
+  taken[bucket] = taken[bucket] or 0
+  for place, amount in pairs(taken) do
+    local counts = {amount, 0, 0, 0, 0}
+    if place == bucket then for i = 1, 4 do counts[i + 1] = tonumber(olds[i] or 0) end end
+    for i = 1, 5 do sum[i] = sum[i] + counts[i] end
+    write_piece(place, counts)
+    if not fact.oldest or tonumber(place) < tonumber(fact.oldest) then fact.oldest = place end
+  end
+  local held = redis.call('HGETALL', old_held)
+  for i = 1, #held, 2 do
+    local amount, name = string.match(held[i + 1], '^(%d+) (.*)$')
+    hold(held[i], name, tonumber(amount))
+    redis.call('ZADD', lease_key, seconds(awake + lease), name)
+  end
+  redis.call('DEL', old_held, old_lease, old_late, old_fact)
+  -- An earlier release that goes on with this budget is answered with an error, and makes no call.
+  redis.call('DEL', old_spent)
+  redis.call('SET', old_spent, 'moved: see the keys of version 2')
+end
+
+if op == 'renew' and redis.call('ZSCORE', lease_key, owner) then
+  redis.call('ZADD', lease_key, 'GT', seconds(awake + lease), owner)
+end
+
+-- What is over: only what is due is touched.
+if window > 0 and fact.oldest and fact.oldest ~= '' and leaves_at(fact.oldest) <= now then
+  local pieces = redis.call('HGETALL', piece_key)
+  local oldest
+  for i = 1, #pieces, 2 do
+    if leaves_at(pieces[i]) <= now then
+      for n, amount in ipairs(counts_of(pieces[i + 1])) do sum[n] = sum[n] - amount end
+      redis.call('HDEL', piece_key, pieces[i])
+    elseif not oldest or tonumber(pieces[i]) < tonumber(oldest) then
+      oldest = pieces[i]
+    end
+  end
+  fact.oldest = oldest or ''
+end
+local dead_owners = redis.call('ZRANGEBYSCORE', lease_key, '-inf', seconds(awake))
+if #dead_owners > 0 then
+  local dead, all = {}, {}
+  for _, name in ipairs(dead_owners) do
+    redis.call('ZREM', lease_key, name)
+    dead[name] = tonumber(redis.call('HGET', call_key, name) or 0) > 0
+    if dead[name] and #all == 0 then all = redis.call('HGETALL', held_key) end
+  end
+  for i = 1, #all, 2 do
+    if dead[string.match(all[i + 1], '^%d+ (.*)$')] then
+      local amount = let_go(all[i], all[i + 1])
+      redis.call('ZADD', late_key, seconds(now), (policy == 'count' and 'counted ' or 'released ') .. all[i])
+      book(policy == 'count' and amount or 0, 0, 0, 1, amount)
+    end
+  end
+  for _, name in ipairs(dead_owners) do
+    redis.call('HDEL', owner_key, name)
+    redis.call('HDEL', call_key, name)
+  end
+  redis.call('ZREMRANGEBYRANK', late_key, 0, -(LATE + 1))
+end
+
+-- The line: id to "place until". Few stand in it: one for each process that waits.
+local function is_first()
+  if redis.call('HLEN', line_key) == 0 then return true end
+  local line = redis.call('HGETALL', line_key)
+  local first, who
+  for i = 1, #line, 2 do
+    local place, till = string.match(line[i + 1], '^(%d+) (%S+)$')
+    if tonumber(till) <= awake then
+      redis.call('HDEL', line_key, line[i])
+    elseif not first or tonumber(place) < first then
+      first, who = tonumber(place), line[i]
+    end
+  end
+  return not who or who == id
+end
+
+local status, extra = 'ok', {}
+if op == 'reserve' then
+  redis.call('ZADD', lease_key, 'GT', seconds(awake + lease), owner)
+  if redis.call('HEXISTS', held_key, id) == 0 then
+    local could, fits
+    if soft then
+      could = sum[1] < limit
+      fits = could
+    else
+      could = sum[1] + micro <= limit
+      fits = sum[1] + reserved + micro <= limit
+    end
+    if fits and (turn == 'at once' or is_first()) then
+      if turn ~= 'at once' then redis.call('HDEL', line_key, id) end
+      hold(id, owner, soft and 0 or micro)
+    else
+      status = could and 'waits' or 'refused'
+      if could and turn == 'in line' then
+        local place = string.match(redis.call('HGET', line_key, id) or '', '^%d+')
+        if not place then
+          fact.turns = whole(tonumber(fact.turns or 0) + 1)
+          place = fact.turns
+        end
+        redis.call('HSET', line_key, id, place .. ' ' .. seconds(awake + PLACE_S))
+      elseif not could then
+        redis.call('HDEL', line_key, id)
+      end
+      local room = ''
+      if not could and window > 0 then
+        local too_much = sum[1] + (soft and 1 or micro) - limit
+        local pieces = redis.call('HGETALL', piece_key)
+        local places = {}
+        for i = 1, #pieces, 2 do places[#places + 1] = {tonumber(pieces[i]), counts_of(pieces[i + 1])[1]} end
+        table.sort(places, function(one, other) return one[1] < other[1] end)
+        for _, piece in ipairs(places) do
+          too_much = too_much - piece[2]
+          if too_much <= 0 then
+            room = seconds(math.max(0, leaves_at(piece[1]) - now))
+            break
+          end
+        end
+      end
+      extra = {room}
+      local owners = redis.call('HGETALL', owner_key)
+      for i = 1, math.min(#owners, 2 * OWNERS) do extra[#extra + 1] = owners[i] end
+    end
+  end
+elseif op == 'settle' then
+  redis.call('HDEL', line_key, id)
+  if not redis.call('ZSCORE', settled_key, id) then
+    local counted = false
+    local value = redis.call('HGET', held_key, id)
+    if value then
+      let_go(id, value)
+    else
+      -- Its owner may have been slow, not dead.
+      counted = redis.call('ZREM', late_key, 'counted ' .. id) == 1
+      redis.call('ZREM', late_key, 'released ' .. id)
+    end
+    redis.call('ZADD', settled_key, seconds(now), id)
+    redis.call('ZREMRANGEBYRANK', settled_key, 0, -(SETTLED + 1))
+    book(counted and 0 or micro, unknown and 1 or 0, unknown and micro or 0)
+  end
+end
+
+redis.call('HSET', fact_key, 'version', VERSION, 'limit', fact.limit, 'window', fact.window, 'soft', fact.soft,
+  'now', seconds(now), 'awake', seconds(awake), 'wall', seconds(wall_s),
+  'reserved', whole(reserved), 'oldest', fact.oldest or '', 'turns', fact.turns or '0',
+  'spent', whole(sum[1]), 'unknown_calls', whole(sum[2]), 'unknown', whole(sum[3]),
+  'expired_calls', whole(sum[4]), 'expired', whole(sum[5]))
+local answer = {status, fact.limit, whole(reserved)}
+for i = 1, 5 do answer[3 + i] = whole(sum[i]) end
+for i = 1, #extra do answer[8 + i] = extra[i] end
+return answer

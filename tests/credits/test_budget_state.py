@@ -1,0 +1,393 @@
+"""What a budget's store keeps: its terms, its time whatever the clocks do, its format, and figures after a loss."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from aivideoapi_core import BudgetExceededError, BudgetStoreError, CreditBudget, InvalidInputError, WorstCase
+from aivideoapi_core._stores.budget_clock import Reading
+from aivideoapi_core._stores.budget_redis import RedisStore
+from aivideoapi_core._stores.budget_rules import MemoryStore
+from aivideoapi_core._stores.budget_sqlite import SqliteStore
+from aivideoapi_core._stores.budget_terms import BudgetStore
+
+
+def worst(micro: int) -> WorstCase:
+    return WorstCase(input=1, output=1, micro=micro)
+
+
+@dataclass
+class Clock:
+    """The clocks of one machine; each can be moved without the others."""
+
+    boot: str = "one"
+    awake_s: float = 5_000.0
+    since_boot_s: float = 5_000.0
+    wall_s: float = 1_750_000_000.0
+
+    def __call__(self) -> Reading:
+        return Reading(self.boot, self.awake_s, self.since_boot_s, self.wall_s)
+
+    def pass_s(self, seconds: float) -> None:
+        self.awake_s += seconds
+        self.since_boot_s += seconds
+        self.wall_s += seconds
+
+
+Stores = Callable[..., BudgetStore]
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stores]:
+    """Stores of one budget, seen from machines with clocks of their own; in memory there is one."""
+    made: list[BudgetStore] = []
+
+    def store(clock: Any) -> BudgetStore:
+        if request.param == "memory":
+            made.append(made[0] if made else MemoryStore(clock=clock))
+        elif request.param == "sqlite":
+            made.append(SqliteStore(tmp_path / "b.sqlite", clock=clock))
+        else:
+            made.append(RedisStore(request.getfixturevalue("redis_url"), clock=clock))
+        return made[-1]
+
+    yield store
+    for each in made:
+        each.close()
+
+
+TERMS: dict[str, Any] = {"limit_credits": 100, "window": "day", "wait_s": 0}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"window": "hour"}, r"window=86400 seconds, not window=3600 seconds"),
+        ({"window": None}, r"window=86400 seconds, not window=None"),
+        ({"limit_credits": 200}, r"limit_credits=100, not limit_credits=200: .*set_limit"),
+        ({"soft": True}, r"soft=False, not soft=True"),
+    ],
+)
+def test_other_terms_are_refused_and_what_was_spent_stays(
+    stores: Stores, change: dict[str, Any], said: str
+) -> None:
+    """B1."""
+    clock = Clock()
+    first = CreditBudget(store=stores(clock), **TERMS)
+    first.settle(first.hold("m", worst(60_000_000)), 60_000_000)
+    other = CreditBudget(store=stores(clock), **{**TERMS, **change})
+    for use in (other.standing, lambda: other.hold("m", worst(1))):
+        with pytest.raises(InvalidInputError, match=said):
+            use()
+    same = CreditBudget(store=stores(clock), **TERMS)
+    assert same.standing() == first.standing()
+    assert same.standing().spent_micro == 60_000_000
+
+
+def test_a_limit_is_moved_for_all_who_share_it(stores: Stores) -> None:
+    clock = Clock()
+    first = CreditBudget(store=stores(clock), **TERMS)
+    other = CreditBudget(store=stores(clock), **TERMS)
+    other.settle(other.hold("m", worst(100_000_000)), 100_000_000)
+    with pytest.raises(BudgetExceededError):
+        other.hold("m", worst(1))
+    first.set_limit(150)
+    other.settle(other.hold("m", worst(50_000_000)), 1)
+    assert other.limit_micro == first.limit_micro == 150_000_000
+    late = CreditBudget(store=stores(clock), **{**TERMS, "limit_credits": 150})
+    assert late.standing().spent_micro == 100_000_001
+
+
+@pytest.mark.parametrize("step_s", [-10 * 86_400.0, -3_600.0, 3_600.0, 10 * 86_400.0])
+def test_a_step_of_the_wall_clock_frees_and_forgets_nothing(stores: Stores, step_s: float) -> None:
+    clock = Clock()
+    budget = CreditBudget(store=stores(clock), **TERMS)
+    budget.settle(budget.hold("m", worst(30_000_000)), 30_000_000)
+    running = budget.hold("m", worst(50_000_000))
+    clock.wall_s += step_s
+    other = CreditBudget(store=stores(clock), **TERMS)
+    standing = other.standing()
+    assert (standing.spent_micro, standing.reserved_micro) == (30_000_000, 50_000_000)
+    other.settle(other.hold("m", worst(10_000_000)), 10_000_000)
+    budget.settle(running, 50_000_000)
+    clock.wall_s -= step_s
+    clock.pass_s(86_400 / 2)
+    assert other.standing().spent_micro == 90_000_000
+    clock.pass_s(86_400 / 2 + 86_400 / 60)
+    assert other.standing().spent_micro == 0  # what was booked meanwhile does not stay there either
+
+
+def test_sleep_ends_windows_but_no_leases(stores: Stores) -> None:
+    """A laptop that wakes: its processes were asleep with it."""
+    clock = Clock()
+    budget = CreditBudget(store=stores(clock), **TERMS)
+    budget.settle(budget.hold("m", worst(30_000_000)), 30_000_000)
+    budget.hold("m", worst(50_000_000))
+    clock.since_boot_s += 2 * 86_400
+    clock.wall_s += 2 * 86_400
+    standing = CreditBudget(store=stores(clock), **TERMS).standing()
+    assert (standing.spent_micro, standing.reserved_micro) == (0, 50_000_000)
+
+
+def test_a_restart_ends_leases_and_keeps_what_was_spent(stores: Stores) -> None:
+    clock = Clock()
+    budget = CreditBudget(store=stores(clock), **TERMS)
+    if not budget._store.shared:
+        return
+    budget.settle(budget.hold("m", worst(30_000_000)), 30_000_000)
+    budget.hold("m", worst(50_000_000))
+    after = Clock(boot="two", awake_s=20.0, since_boot_s=20.0, wall_s=clock.wall_s + 120)
+    standing = CreditBudget(store=stores(after), **TERMS).standing()
+    assert (standing.spent_micro, standing.reserved_micro) == (30_000_000, 0)
+    assert standing.expired_micro == 50_000_000
+
+
+def test_machines_whose_clocks_since_boot_differ_share_one_time(stores: Stores) -> None:
+    clock = Clock()
+    other = Clock(boot="two", awake_s=900_000.0, since_boot_s=900_000.0)
+    one = CreditBudget(store=stores(clock), **TERMS)
+    two = CreditBudget(store=stores(other), **TERMS)
+    one.hold("m", worst(50_000_000))
+    for _ in range(4):
+        for each in (clock, other):
+            each.pass_s(15)
+        if one._store.shared:
+            one._store.renew(one._terms, owner=one._purse.owner)
+        assert two.standing().reserved_micro == 50_000_000
+
+
+def test_unknown_and_expired_amounts_leave_the_window_too(stores: Stores) -> None:
+    clock = Clock()
+    budget = CreditBudget(store=stores(clock), **TERMS)
+    budget.settle(budget.hold("m", worst(7)), 7, unknown=True)
+    if budget._store.shared:
+        budget.hold("m", worst(9))
+        clock.pass_s(61)
+        assert budget.standing().expired_micro == 9
+    assert (budget.standing().unknown_calls, budget.standing().unknown_micro) == (1, 7)
+    clock.pass_s(2 * 86_400)
+    standing = budget.standing()
+    assert (standing.unknown_calls, standing.unknown_micro) == (0, 0)
+    assert (standing.expired_calls, standing.expired_micro) == (0, 0)
+
+
+@pytest.mark.parametrize("loss", ["all", "the row", "the file"])
+def test_a_store_that_lost_its_data_books_what_is_known(loss: str, tmp_path: Path, redis_url: str) -> None:
+    path = tmp_path / "b.sqlite"
+    for store in (path, redis_url):
+        budget = CreditBudget(1, store=store, wait_s=0)
+        running = budget.hold("m", worst(500_000))
+        if store is path and loss == "the file":
+            for file in tmp_path.iterdir():
+                file.unlink()
+        elif store is path:
+            with sqlite3.connect(path) as db:
+                db.execute("DELETE FROM budgets")
+            db.close()
+        else:
+            with redis.Redis.from_url(redis_url) as client:
+                client.flushall()
+        budget.settle(running, 300_000)
+        budget.settle(running, 300_000)  # a repeated message changes nothing
+        assert budget.standing().spent_micro == 300_000
+        assert budget.standing().limit_micro == 1_000_000
+        budget.close()
+
+
+FIRST = {  # as the release before formats wrote it, with half an hour of a budget by the day
+    "spent": {str((1_750_000_000 // 1440) - 1): 40, str(1_750_000_000 // 1440): 20},
+    "held": {"r1": ["old owner", 5]},
+    "leases": {"old owner": 1_750_000_030.0},
+    "expired": ["r0"],
+    "unknown_calls": 1,
+    "unknown_micro": 20,
+    "expired_calls": 2,
+    "expired_micro": 30,
+}
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def first_release(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Stores, Callable[[], Any]]:
+    """Stores of a budget that an earlier release kept, and what that release would read there now."""
+    if request.param == "sqlite":
+        path = tmp_path / "b.sqlite"
+        with sqlite3.connect(path) as db:
+            db.execute("CREATE TABLE budgets (name TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID")
+            db.execute("INSERT INTO budgets VALUES ('default', ?)", (json.dumps(FIRST),))
+        db.close()
+
+        def read_state() -> Any:
+            with sqlite3.connect(path) as db:
+                (text,) = db.execute("SELECT state FROM budgets").fetchone()
+            db.close()
+            return json.loads(text)["spent"]
+
+        return lambda clock: SqliteStore(path, clock=clock), read_state
+    url = request.getfixturevalue("redis_url")
+    client = redis.Redis.from_url(url)
+    prefix = "aivideoapi:budget:{default}:"
+    client.hset(prefix + "spent", mapping=FIRST["spent"])  # type: ignore[arg-type]  # numbers are text there
+    client.hset(prefix + "held", "r1", "5 old owner")
+    client.zadd(prefix + "leases", {"old owner": 1_750_000_030.0})
+    client.hset(prefix + "facts", mapping={name: FIRST[name] for name in FIRST if "_" in name})  # type: ignore[arg-type]
+    return lambda clock: RedisStore(client, clock=clock), lambda: client.hgetall(prefix + "spent")
+
+
+@pytest.mark.parametrize("window", ["day", "hour", None])
+def test_what_an_earlier_release_kept_is_taken_over(
+    first_release: tuple[Stores, Callable[[], Any]], window: Any
+) -> None:
+    """With whatever window: nothing of it is forgotten before a window has passed."""
+    make, earlier_reads = first_release
+    clock = Clock()
+    budget = CreditBudget(1, store=make(clock), window=window, wait_s=0)
+    standing = budget.standing()
+    assert (standing.spent_micro, standing.reserved_micro) == (60, 5)
+    assert (standing.unknown_micro, standing.expired_micro) == (20, 30)
+    clock.pass_s(61)
+    assert budget.standing().reserved_micro == 0
+    if window is not None:
+        clock.pass_s(2 * 86_400)
+        assert budget.standing().spent_micro == 0
+    with pytest.raises((KeyError, redis.ResponseError)):
+        earlier_reads()  # it refuses its calls, and cannot pass the limit
+
+
+def test_what_a_newer_release_adds_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "b.sqlite"
+    budget = CreditBudget(1, store=path, wait_s=0)
+    budget.settle(budget.hold("m", worst(7)), 7)
+    budget.close()
+    with sqlite3.connect(path) as db:
+        (text,) = db.execute("SELECT state FROM budgets").fetchone()
+        assert db.execute("PRAGMA user_version").fetchone()[0] >= 2
+        db.execute("ALTER TABLE budgets ADD COLUMN colour TEXT")
+        db.execute("UPDATE budgets SET state = ?", (json.dumps({**json.loads(text), "colour": "blue"}),))
+    db.close()
+    budget.settle(budget.hold("m", worst(7)), 7)
+    assert budget.standing().spent_micro == 14
+    budget.close()
+    with sqlite3.connect(path) as db:
+        (text,) = db.execute("SELECT state FROM budgets").fetchone()
+        assert json.loads(text)["colour"] == "blue"
+        db.execute("UPDATE budgets SET state = ?", (json.dumps({**json.loads(text), "version": 99}),))
+    db.close()
+    with pytest.raises(BudgetStoreError, match=r"newer release .*99"):
+        budget.hold("m", worst(7))
+    budget.close()
+
+
+def test_a_call_above_its_bound_is_said_and_reserved_for_from_then_on(
+    stores: Stores, caplog: pytest.LogCaptureFixture
+) -> None:
+    budget = CreditBudget(store=stores(Clock()), **TERMS)
+    budget.settle(budget.hold("m", worst(100)), 130)
+    assert caplog.text.count("its worst case was none") == 1
+    held = budget.hold("m", worst(200))
+    assert budget.standing().reserved_micro == 230
+    budget.settle(held, 230)
+    other = budget.hold("another model", worst(200))
+    assert budget.standing().reserved_micro == 200
+    budget.settle(other, 0)
+    assert caplog.text.count("its worst case was none") == 1
+
+
+def in_child(work: Callable[[], None]) -> int:
+    """The exit status of a forked child that does ``work``; it is killed if it hangs."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            work()
+            status = 0
+        finally:
+            os._exit(status)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.005)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return -99
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+@pytest.mark.parametrize("kind", ["memory", "sqlite", "redis"])
+def test_a_fork_while_a_thread_holds_every_lock(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    store: Any = {"memory": None, "sqlite": tmp_path / "b.sqlite"}.get(kind)
+    if kind == "redis":
+        store = request.getfixturevalue("redis_url")
+    budget = CreditBudget(1, store=store, wait_s=0)
+    budget.settle(budget.hold("m", worst(5)), 5)
+    running = budget.hold("m", worst(100))
+    purse = budget._purse
+    locks: list[Any] = [purse._lock, purse._booking_lock, purse.line._lock]
+    inner = budget._store
+    for owner in (inner, getattr(inner, "_database", None), getattr(inner, "_link", None)):
+        locks += [getattr(owner, name) for name in ("_lock", "_quick_lock") if hasattr(owner, name)]
+    taken, let_go = threading.Event(), threading.Event()
+
+    def hold_all() -> None:
+        for lock in locks:
+            lock.acquire()
+        taken.set()
+        let_go.wait(30)
+        for lock in locks:
+            lock.release()
+
+    holder = threading.Thread(target=hold_all)
+    holder.start()
+    taken.wait(30)
+
+    def work() -> None:
+        budget.settle(budget.hold("m", worst(7)), 7)
+        # The parent's call is the parent's; in memory the child has a copy without it.
+        assert budget.standing().reserved_micro == (0 if kind == "memory" else 100)
+        assert budget.standing().spent_micro == 12
+
+    assert in_child(work) == 0
+    let_go.set()
+    holder.join(30)
+    budget.settle(running, 1)
+    standing = budget.standing()
+    assert (standing.spent_micro, standing.reserved_micro) == (6 if kind == "memory" else 13, 0)
+    budget.close()
+
+
+def test_redis_does_the_same_work_beside_ten_calls_and_beside_five_thousand(redis_url: str) -> None:
+    """B8, counted in commands, which do not depend on the machine's mood."""
+    client = redis.Redis.from_url(redis_url)
+    budget = CreditBudget(10_000, window="day", store=client, wait_s=0)
+
+    def commands() -> dict[str, int]:
+        client.config_resetstat()
+        budget.settle(budget.hold("m", worst(1)), 1)
+        stats = client.info("commandstats")
+        return {name: facts["calls"] for name, facts in stats.items() if "config" not in name}
+
+    for _ in range(10):
+        budget.hold("m", worst(1))
+    few = commands()
+    for number in range(5_000):
+        budget._store.reserve(budget._terms, id=str(number), owner=budget._purse.owner, micro=1)
+    assert budget.standing().reserved_micro == 5_010
+    assert commands() == few
+    assert not {"cmdstat_hgetall", "cmdstat_hvals", "cmdstat_hscan"} & few.keys()  # no sums are made anew
+    client.close()
