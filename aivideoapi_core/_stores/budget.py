@@ -104,7 +104,7 @@ class CreditBudget:
         name: str = "default",
         lease_s: float = 60.0,
         when_owner_dies: WhenOwnerDies = "release",
-        wait_s: float = 30.0,
+        wait_s: float = 20.0,
     ) -> None:
         if not lease_s > 0:
             raise InvalidInputError(f"lease_s must be more than 0 seconds, not {lease_s!r}")
@@ -345,7 +345,7 @@ class CreditBudget:
 
 
 def _new_id() -> str:
-    return os.urandom(12).hex()
+    return os.urandom(8).hex()
 
 
 def _micro(amount_credits: int | float | str | Decimal) -> int:

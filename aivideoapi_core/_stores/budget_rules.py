@@ -19,7 +19,7 @@ PLACE_S: Final = 3.0
 """How long a place in the line is kept for a caller that does not ask again."""
 _LATE: Final = 1_000
 """How many reservations of the dead are remembered, in case one of them was only slow."""
-_SETTLED: Final = 64
+_SETTLED: Final = 32
 """How many settled reservations are remembered, so that a repeated message changes nothing."""
 
 SPENT, UNKNOWN_CALLS, UNKNOWN, EXPIRED_CALLS, EXPIRED = range(5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 from aivideoapi_core._stores.budget_redis import RedisStore
 from aivideoapi_core._stores.budget_rules import BudgetStore, MemoryStore, Terms
 from aivideoapi_core._stores.budget_sqlite import SqliteStore
+from aivideoapi_core._stores.budget_terms import TermsDifferError
 
 OWNERS = ("a", "b", "c")
 LEASE_S = 10.0
@@ -140,6 +141,49 @@ class BudgetMachine(RuleBasedStateMachine):
         if owner in self.truth.lease_until:
             self.truth.lease_until[owner] = max(self.truth.lease_until[owner], self.clock.now + LEASE_S)
         self.sweep()
+
+    @rule(owner=st.sampled_from(OWNERS), micro=st.integers(1, 8))
+    def wait_in_line(self, owner: str, micro: int) -> None:
+        """Whoever stands in line gets what fits when nobody stands before; who comes behind gets nothing."""
+        one, other = f"w{next(self.names)}", f"w{next(self.names)}"
+        before = self.store.standing(self.terms)
+        first = self.store.reserve(self.terms, id=one, owner=owner, micro=micro, turn="in line")
+        self.sweep()
+        self.truth.lease_until[owner] = max(self.truth.lease_until.get(owner, 0.0), self.clock.now + LEASE_S)
+        could = before.spent_micro + micro <= self.terms.limit_micro
+        if self.terms.soft:
+            could = before.spent_micro < self.terms.limit_micro
+        assert first.granted == (could and (self.terms.soft or micro <= before.available_micro))
+        assert first.waits == (could and not first.granted)
+        if first.waits:
+            behind = self.store.reserve(self.terms, id=other, owner=owner, micro=0, turn="behind")
+            assert not behind.granted
+            assert self.store.reserve(
+                self.terms, id=one, owner=owner, micro=0, turn="in line"
+            ).granted  # its turn, and now it fits
+        self.store.settle(self.terms, id=one, micro=0, unknown=False)
+
+    @rule(change=st.sampled_from(["window", "soft", "limit"]))
+    def other_terms(self, change: str) -> None:
+        """Whatever another budget of this name says, it is refused and changes nothing."""
+        other = {
+            "window": replace(self.terms, window_s=61.0 if self.terms.window_s != 61.0 else None),
+            "soft": replace(self.terms, soft=not self.terms.soft),
+            "limit": replace(self.terms, limit_micro=self.terms.limit_micro + 1),
+        }[change]
+        self.store.standing(self.terms)
+        with pytest.raises(TermsDifferError):
+            self.store.reserve(other, id=f"t{next(self.names)}", owner="a", micro=0)
+
+    @rule(micro=st.integers(0, 8))
+    def settle_what_a_lost_store_knew(self, micro: int) -> None:
+        """A reservation that the store has never seen: it was made before the data was lost."""
+        self.sweep()
+        key = f"l{next(self.names)}"
+        self.store.settle(self.terms, id=key, micro=micro, unknown=False)
+        self.store.settle(self.terms, id=key, micro=micro, unknown=False)
+        self.truth.bookings.append((self.clock.now, micro))
+        self.truth.late_micro += micro
 
     @rule(seconds=st.sampled_from([0.5, 4.0, LEASE_S, 31.0, 60.0, 61.0, 700.0]))
     def wait(self, seconds: float) -> None:

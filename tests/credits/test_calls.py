@@ -290,7 +290,7 @@ async def test_two_hundred_streams_under_a_budget_for_37(
         "redis": lambda: request.getfixturevalue("redis_url"),
     }
     place = target[store]()
-    budget = CreditBudget(limit_for(37, body, HAIKU), store=place)
+    budget = CreditBudget(limit_for(37, body, HAIKU), store=place, wait_s=0)
     ledger = SpendLedger(None if store == "memory" else tmp_path / "l.sqlite" if store == "sqlite" else place)
     tried, all_tried = iter(range(200)), asyncio.Event()
     refused: list[BudgetExceededError] = []

@@ -279,7 +279,8 @@ class TestBudget:
     async def test_two_hundred_streams_for_37(self, sandbox: Sandbox) -> None:
         worst = model_for(sandbox, model=DIRECT).estimate_credits("Hi").high
         assert worst is not None
-        budget, ledger = CreditBudget(Decimal(worst.micro * 38 - 1).scaleb(-6)), SpendLedger()
+        limit = Decimal(worst.micro * 38 - 1).scaleb(-6)
+        budget, ledger = CreditBudget(limit, wait_s=0), SpendLedger()
         model = model_for(sandbox, model=DIRECT, budget=budget, ledger=ledger)
         tried, all_tried, refused = iter(range(200)), asyncio.Event(), []
 

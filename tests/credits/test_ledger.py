@@ -133,3 +133,27 @@ def test_copies_write_into_the_same_book(target: Any) -> None:
     assert [row.model for row in ledger.records()] == ["m"]
     other.close()
     ledger.close()
+
+
+def test_a_file_that_is_dropped_without_close_warns_of_nothing(tmp_path: Path) -> None:
+    """Python 3.13 warns of connections that are left open."""
+    program = (
+        "import gc, sys\n"
+        "from aivideoapi_core import CallRecord, CreditBudget, SpendLedger\n"
+        "ledger, budget = SpendLedger(sys.argv[1]), CreditBudget(1, store=sys.argv[2])\n"
+        "ledger.append(CallRecord(model='m')); budget.standing()\n"
+        "del ledger, budget; gc.collect()\n"
+        "left = SpendLedger(sys.argv[1]); left.append(CallRecord(model='m'))\n"
+    )
+    paths = [str(tmp_path / "ledger.sqlite"), str(tmp_path / "budget.sqlite")]
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-W", "error::ResourceWarning", "-c", program, *paths],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stderr == ""
+    assert len(list(SpendLedger(paths[0]).records())) == 2
