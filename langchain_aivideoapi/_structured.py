@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.output_parsers import (
@@ -34,7 +34,6 @@ from langchain_aivideoapi._retrying import retrying
 if TYPE_CHECKING:
     from langchain_aivideoapi.chat_models import ChatAIVideoAPI
 
-StructuredMethod: TypeAlias = Literal["function_calling", "json_schema", "json_mode"]
 
 _METHODS: Final = ("function_calling", "json_schema", "json_mode")
 

@@ -23,12 +23,11 @@ from langchain_aivideoapi._errors import TransientModelError, langchain_errors
 from langchain_aivideoapi._inbound import standard
 from langchain_aivideoapi._settings import Settings
 from langchain_aivideoapi._tags import FRAMEWORK, run_tags, with_run_tags
+from langchain_aivideoapi._types import StructuredMethod, ToolLike
 
 if TYPE_CHECKING:
     from aivideoapi_core import Balance, CreditsEstimate
     from langchain_aivideoapi._call import Call
-    from langchain_aivideoapi._outbound.tools import ToolLike
-    from langchain_aivideoapi._structured import StructuredMethod
 
 standard.register()
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -11,8 +11,7 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from aivideoapi_core import InvalidInputError
 from aivideoapi_core.adapter_kit import is_recursive
-
-ToolLike: TypeAlias = Mapping[str, Any] | type | Callable[..., Any] | BaseTool
+from langchain_aivideoapi._types import ToolLike
 
 _OWN_EXTRAS: Final = frozenset(
     {"cache_control", "defer_loading", "input_examples", "eager_input_streaming", "allowed_callers", "strict"}
