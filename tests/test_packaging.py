@@ -27,7 +27,13 @@ from aivideoapi_core import adapter_kit
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-PACKAGES = ("aivideoapi_core", "langchain_aivideoapi", "llamaindex_aivideoapi", "aivideoapi_cli")
+PACKAGES = (
+    "aivideoapi_core",
+    "langchain_aivideoapi",
+    "llamaindex_aivideoapi",
+    "aivideoapi_batch",
+    "aivideoapi_cli",
+)
 PUBLIC = (
     "aivideoapi_core",
     "aivideoapi_core.adapter_kit",
@@ -35,6 +41,7 @@ PUBLIC = (
     "langchain_aivideoapi",
     "llamaindex_aivideoapi",
     "llama_index.llms.aivideoapi",
+    "aivideoapi_batch",
 )
 
 CORE_LAYERS = (
@@ -73,7 +80,13 @@ ALLOWED = {
     "langchain_aivideoapi": {"aivideoapi_core"},
     "llamaindex_aivideoapi": {"aivideoapi_core"},
     "llama_index": {"llamaindex_aivideoapi"},
-    "aivideoapi_cli": {"aivideoapi_core", "langchain_aivideoapi", "llamaindex_aivideoapi"},
+    "aivideoapi_batch": {"aivideoapi_core", "langchain_aivideoapi", "llamaindex_aivideoapi"},
+    "aivideoapi_cli": {
+        "aivideoapi_core",
+        "langchain_aivideoapi",
+        "llamaindex_aivideoapi",
+        "aivideoapi_batch",
+    },
 }
 """Which of our packages each may import. The command may use their public modules, the others only the
 root, and the adapters the face that the core has for them."""
@@ -286,7 +299,8 @@ def test_packages_import_only_what_they_may(package: str) -> None:
             if own(name) and name.split(".")[0] != package:
                 root, *rest = name.split(".")
                 public = package == "aivideoapi_cli" and not any(part.startswith("_") for part in rest)
-                public = public or (package.endswith("_aivideoapi") and name == "aivideoapi_core.adapter_kit")
+                integrates = package.endswith("_aivideoapi") or package == "aivideoapi_batch"
+                public = public or (integrates and name == "aivideoapi_core.adapter_kit")
                 allowed = root in ALLOWED[package] and (not rest or public)
                 assert allowed, f"{path.relative_to(ROOT)} imports {name}"
 
@@ -315,6 +329,10 @@ print(*sorted(name for name in sys.modules if "." not in name))
         ("aivideoapi_core.sandbox", {*FRAMEWORKS, *PACKAGES[1:]}),
         ("langchain_aivideoapi", {*FRAMEWORKS, *PACKAGES[2:], "typer", "httpx"} - {"langchain_core"}),
         ("llamaindex_aivideoapi", {*FRAMEWORKS, "langchain_aivideoapi", "aivideoapi_cli"} - {"llama_index"}),
+        (
+            "aivideoapi_batch",
+            {*FRAMEWORKS, *PACKAGES[1:], "typer", "httpx", "ray", "redis", "pandas", "pyarrow"},
+        ),
         ("aivideoapi_cli", {*FRAMEWORKS, *PACKAGES[:3], "rich", "typer"}),
         ("aivideoapi_cli._app", {*FRAMEWORKS, *PACKAGES[:3], "httpx"}),
     ],
@@ -366,6 +384,7 @@ print("quiet")
         ("aivideoapi_core.sandbox", "import httpx, pydantic"),
         ("langchain_aivideoapi", "import httpx, langchain_core.language_models.chat_models"),
         ("llamaindex_aivideoapi", "import httpx, llama_index.core"),
+        ("aivideoapi_batch", "import pydantic, sqlite3, asyncio"),
         ("aivideoapi_cli._app", "import typer, rich.console"),
     ],
 )

@@ -1,0 +1,191 @@
+"""``BatchJob``: one call for each row, each row once, whatever happens. Asyncio in one process; engines go on top."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import threading
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable, Iterator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from aivideoapi_batch._calls import Row, RowCall, as_call
+from aivideoapi_batch._journal import Journal, JournalStore
+from aivideoapi_batch._manifest import Manifest
+from aivideoapi_batch._pace import Pace
+from aivideoapi_batch._report import BatchEstimate, BatchReport, RunCounts, estimated
+from aivideoapi_batch._results import RowResult, Status
+from aivideoapi_batch._rows import id_of
+from aivideoapi_core import InvalidInputError
+
+if TYPE_CHECKING:
+    from aivideoapi_core import RetryPolicy
+
+OnBudget = Literal["wait", "mark"]
+RETRYABLE: Final = tuple(status.value for status in Status if status is not Status.OK)
+
+
+class BatchJob:
+    """One call for each row, with a journal that makes every row end with exactly one result.
+
+    ``call``: from ``prompt_call`` or ``transform_call``, or a function of a row. ``name`` and ``journal`` (a folder,
+    a ``Journal``) say which job it is; another model, prompt, schema or setting is another
+    job, and refused. ``id`` is the field with the id of a row. ``concurrency``: calls at once.
+
+    ``on_budget``: where a row does not fit the budget of the model. ``"wait"``: it waits for running
+    calls to give back what they reserved and did not use; when nothing is left to wait for, the job ends and leaves
+    the rest for the next run. ``"mark"``: the row's result is ``refused``. A row that could not fit the whole
+    limit is always marked.
+
+    ``pace``: a ``Pace`` shared with other jobs; ``None``: one of its own. ``retry``: statuses of earlier
+    results whose rows are called again: ``failed``, ``refused``, ``lost``. ``max_retries``: tries after
+    the first for errors that cost nothing and may pass; a 429 counts apart and is waited out.
+    """
+
+    def __init__(
+        self,
+        call: RowCall | Callable[[Row], Any],
+        *,
+        name: str,
+        journal: JournalStore | str | os.PathLike[str],
+        id: str = "id",  # noqa: A002 - the word everywhere
+        concurrency: int = 32,
+        on_budget: OnBudget = "wait",
+        pace: Pace | None = None,
+        retry: Iterable[str] = (),
+        max_retries: int = 2,
+    ) -> None:
+        from aivideoapi_core import RetryPolicy
+
+        if type(concurrency) is not int or concurrency < 1:
+            raise InvalidInputError(f"concurrency must be a whole number of at least 1, not {concurrency!r}")
+        if on_budget not in ("wait", "mark"):
+            raise InvalidInputError(f"on_budget must be 'wait' or 'mark', not {on_budget!r}")
+        retry = [retry] if isinstance(retry, str) else list(retry)
+        if wrong := [status for status in retry if status not in RETRYABLE]:
+            raise InvalidInputError(f"retry must name some of {', '.join(RETRYABLE)}, not {wrong[0]!r}")
+        self.call = as_call(call)
+        self.name = name
+        self.id_field = id
+        self.journal = _journal_of(journal)
+        self.concurrency = concurrency
+        self.on_budget: OnBudget = on_budget
+        self.pace = pace or Pace()
+        self.retry = frozenset(map(Status, retry))
+        self.policy: RetryPolicy = RetryPolicy(max_retries=max_retries)
+        self._counts = RunCounts()
+        self._stop: Callable[[str], None] | None = None
+
+    @property
+    def manifest(self) -> Manifest:
+        """What makes this job this job."""
+        return Manifest.of(self.name, self.id_field, self.call.facts)
+
+    def estimate(self, rows: Iterable[Any], *, available_micro: int | None = None) -> BatchEstimate:
+        """What ``rows`` will cost and how many of them fit ``available_micro``; reads ``rows`` to the end, no I/O.
+
+        ``available_micro``: microcredits; ``None`` takes the limit of the model's budget.
+        """
+        budget = self.call.budget
+        if available_micro is None and budget is not None:
+            available_micro = budget.limit_micro
+        checked = ((row, id_of(row, self.id_field)[0] is not None) for row in rows)
+        return estimated(self.call, checked, available_micro=available_micro)
+
+    async def arun(
+        self, rows: Iterable[Any] | AsyncIterable[Any], *, replay: bool = True
+    ) -> AsyncGenerator[RowResult, None]:
+        """Work through ``rows``; results as they come, safe in the journal before they are seen.
+
+        ``rows`` are read as they are needed. A row with a result is not called; its result comes from
+        the journal (``resumed``), or not at all with ``replay=False``. A row that is no mapping, has no
+        id, or the id of another row of the same run comes as ``failed`` and is not written down.
+        Raises ``InvalidInputError`` for the journal of another job, ``JournalError`` if it breaks.
+        """
+        from aivideoapi_batch._run import Run
+
+        run = Run(self, rows, replay=replay)
+        self._counts, self._stop = run.counts, run.stop
+        try:
+            async with aclosing(run.results()) as results:
+                async for result in results:
+                    yield result
+        finally:
+            self._stop = None
+
+    def run(self, rows: Iterable[Any], *, replay: bool = True) -> list[RowResult]:
+        """The same, to the end: the results as a list. For more rows than memory holds there is ``arun``."""
+
+        async def all_of_them() -> list[RowResult]:
+            return [result async for result in self.arun(rows, replay=replay)]
+
+        return _finished(all_of_them)
+
+    def stop(self, reason: str = "stopped") -> None:
+        """Take no new rows; the calls in flight are finished and written down. For signal handlers."""
+        if self._stop is not None:
+            self._stop(reason)
+
+    def report(self) -> BatchReport:
+        """What the journal, the ledger and the budget say now. Raises ``BudgetStoreError``."""
+        ledger, budget = self.call.ledger, self.call.budget
+        return BatchReport(
+            totals=self.journal.totals(),
+            counts=self._counts,
+            ledger=None if ledger is None else ledger.summary,
+            standing=None if budget is None else budget.standing(),
+        )
+
+    def results(self) -> Iterator[RowResult]:
+        """Every row's result, from the journal; of any number of rows at constant memory."""
+        return self.journal.results()
+
+    def close(self) -> None:
+        """Let go of files and connections; a later run opens them again."""
+        self.journal.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Raises ``InvalidInputError`` where the key would travel, ``TypeError`` for a budget in memory."""
+        if self.call.key() is not None:
+            raise InvalidInputError(
+                "the key would be pickled with this job: do not pass api_key to the model, but set "
+                "AIVIDEOAPI_API_KEY where the job runs, on each worker"
+            )
+        # A model may leave its budget out of its pickle; a job without its limit is another job.
+        pickle.dumps((self.call.budget, self.call.ledger))
+        return {**self.__dict__, "_counts": RunCounts(), "_stop": None}
+
+    def __repr__(self) -> str:
+        return f"BatchJob(name={self.name!r}, journal={self.journal!r})"
+
+
+def _journal_of(journal: Any) -> JournalStore:
+    if isinstance(journal, (str, os.PathLike)):
+        return Journal(journal)
+    if isinstance(journal, JournalStore):
+        return journal
+    raise InvalidInputError(f"journal must be a folder or a Journal, not {journal!r}")
+
+
+def _finished(work: Callable[[], Coroutine[Any, Any, list[RowResult]]]) -> list[RowResult]:
+    """What the coroutine of ``work`` returns; in a thread of its own where an event loop runs here already."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work())
+    outcome: list[RowResult] = []
+    failure: list[BaseException] = []
+
+    def aside() -> None:
+        try:
+            outcome.extend(asyncio.run(work()))
+        except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
+            failure.append(error)
+
+    thread = threading.Thread(target=aside, name="aivideoapi-batch")
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return outcome

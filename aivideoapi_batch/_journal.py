@@ -1,0 +1,348 @@
+"""``Journal``: what became of each row, in a folder. Lines are only ever added.
+
+Every process writes a file of its own, ``journal-*.jsonl``. Before a call it writes ``{"call": id}``,
+right after it the result; ``{"back": id}`` takes the first one back if the call was not made after all.
+So a process that dies leaves behind the ids of the calls that it had in flight, and no more. A last
+line without its end is a line that was never written. Results are found by their place in the files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Protocol, runtime_checkable
+
+from aivideoapi_batch._index import Index, Known
+from aivideoapi_batch._manifest import Manifest
+from aivideoapi_batch._results import RowResult, Status
+from aivideoapi_core import AIVideoAPIError
+
+MANIFEST: Final = "manifest.json"
+_CHUNK_BYTES: Final = 4 * 1024 * 1024
+
+
+class JournalError(AIVideoAPIError):
+    """The journal cannot be written or read. The job stops: what is not written down would be paid twice."""
+
+
+class Seen(StrEnum):
+    """What the journal says when a run meets a row."""
+
+    NEW = "new"
+    """To be called."""
+    DONE = "done"
+    """Has its result."""
+    TWICE = "twice"
+    """This run has met the id before."""
+    ELSEWHERE = "elsewhere"
+    """Another worker holds the row's claim."""
+
+
+@dataclass(slots=True)
+class Totals:
+    """Sums over a journal. ``rows``: ids by status. Costs are of every result line, repeated rows too.
+
+    ``credits_micro`` sums the computed figures that are known, ``reported`` the platform's, ``unknown``
+    counts results of which neither is known, and ``at_most_micro`` bounds those where a bound is known.
+    ``unfinished_calls`` began and have no result: they run now, or died with their process.
+    ``repeated_calls`` are those among them whose row was called again: paid twice at worst.
+    """
+
+    rows: dict[str, int] = field(default_factory=dict)
+    credits_micro: int = 0
+    reported: Decimal = Decimal(0)
+    unknown: int = 0
+    at_most_micro: int = 0
+    attempts: int = 0
+    paid_before: int = 0
+    unfinished_calls: int = 0
+    repeated_calls: int = 0
+
+    def add(self, result: RowResult) -> None:
+        """One more result line."""
+        self.attempts += result.attempts
+        self.paid_before += result.paid_before
+        self.credits_micro += result.credits_micro or 0
+        self.reported += result.credits_reported or 0
+        if result.credits_micro is None:
+            self.unknown += result.credits_reported is None
+            self.at_most_micro += result.at_most_micro or 0
+
+
+@runtime_checkable
+class JournalStore(Protocol):
+    """Where results are kept. ``meet`` and ``began``, ``back``, ``ended`` are called by the job, in this order."""
+
+    async def open(self, manifest: Manifest) -> int:
+        """Check that the journal is of this job, read what others wrote, and begin a run; its number."""
+
+    async def meet(self, id: str, *, run: int, retry: frozenset[Status]) -> tuple[Seen, bool]:  # noqa: A002
+        """What to do with a row; and, of a new one, whether an earlier call of it may have been billed."""
+
+    async def began(self, id: str) -> None:  # noqa: A002 - the word everywhere
+        """A call is about to be made."""
+
+    async def back(self, id: str) -> None:  # noqa: A002 - the word everywhere
+        """It was not made after all."""
+
+    async def ended(self, result: RowResult) -> None:
+        """The result, which is safe once this returns."""
+
+    async def get(self, id: str) -> RowResult | None:  # noqa: A002 - the word everywhere
+        """The result of a row."""
+
+    def results(self) -> Iterator[RowResult]:
+        """One result of every row that has one."""
+
+    def totals(self) -> Totals:
+        """The sums so far."""
+
+    def close(self) -> None:
+        """Let go of files and connections; a later call opens them again."""
+
+
+class Journal:
+    """A journal in ``folder``, made if it is not there; for the processes of one machine, or a shared disk.
+
+    What it holds in memory does not grow with the rows (a cache of 16 MB; its index is a temporary file of
+    about 70 MB per million ids). A result is safe from the end of its process once it is written;
+    ``fsync=True`` makes it safe from a power cut too, at the price of a wait for the disk in each row.
+
+    With retries, a row's last result counts, but nothing replaces an ``ok``. Two processes that are given the same
+    rows at the same time may call both: divide the rows between them, or use a journal in Redis.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], *, fsync: bool = False) -> None:
+        self.folder = Path(folder)
+        self._fsync = fsync
+        self._forget()
+
+    def _forget(self) -> None:
+        self._pid = os.getpid()
+        self._index: Index | None = None
+        self._totals = Totals()
+        self._segments: list[Path] = []
+        self._read: dict[Path, int] = {}
+        self._own: int | None = None
+        self._file: int | None = None
+        self._written = 0
+        self._broken = False
+        self._runs = 0
+
+    async def open(self, manifest: Manifest) -> int:
+        """See ``JournalStore``. Raises ``InvalidInputError`` for the journal of another job."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _keep(self.folder / MANIFEST, manifest)
+        self.refresh()
+        self._runs += 1
+        return self._runs
+
+    def refresh(self) -> None:
+        """Read what other processes have written since."""
+        index = self._indexed()
+        for path in sorted(self.folder.glob("journal-*.jsonl")):
+            if path not in self._read:
+                self._read[path] = 0
+                self._segments.append(path)
+            if self._own is None or path != self._segments[self._own]:
+                self._read[path] += self._load(index, self._segments.index(path), self._read[path])
+
+    async def meet(self, id: str, *, run: int, retry: frozenset[Status]) -> tuple[Seen, bool]:  # noqa: A002
+        """See ``JournalStore``."""
+        index = self._indexed()
+        known = index.look(id)
+        if known is not None and known.run == run:
+            return Seen.TWICE, False
+        index.seen(id, run=run)
+        if known is None:
+            return Seen.NEW, False
+        if known.status is not None and known.status not in retry:
+            return Seen.DONE, False
+        return Seen.NEW, known.paid or known.unfinished > 0
+
+    async def began(self, id: str) -> None:  # noqa: A002 - the word everywhere
+        """See ``JournalStore``."""
+        self._write({"call": id})
+        self._indexed().began_one(id)
+
+    async def back(self, id: str) -> None:  # noqa: A002 - the word everywhere
+        """See ``JournalStore``."""
+        self._write({"back": id})
+        self._indexed().began_one(id, by=-1)
+
+    async def ended(self, result: RowResult) -> None:
+        """See ``JournalStore``."""
+        place = self._write(result.to_dict())
+        assert result.id is not None  # noqa: S101 - rows without an id are never called
+        assert self._own is not None  # noqa: S101 - written above
+        self._indexed().ended_one(result.id, result.status.value, self._own, place, paid=result.may_have_cost)
+        self._totals.add(result)
+
+    async def get(self, id: str) -> RowResult | None:  # noqa: A002 - the word everywhere
+        """See ``JournalStore``."""
+        known = self._indexed().look(id)
+        if known is None or known.segment is None or known.place is None:
+            return None
+        with self._segments[known.segment].open("rb") as file:
+            file.seek(known.place)
+            return RowResult.from_dict(json.loads(file.readline()), resumed=True)
+
+    def results(self) -> Iterator[RowResult]:
+        """See ``JournalStore``; in the order in which they were written, at constant memory."""
+        if self._index is None:
+            self.refresh()
+        index = self._indexed()
+        for number, path in enumerate(self._segments):
+            with path.open("rb") as file:
+                for place, line in _lines(file, 0):
+                    row = _parsed(line)
+                    if "status" not in row:
+                        continue
+                    known: Known | None = index.look(row["id"])
+                    if known is not None and (known.segment, known.place) == (number, place):
+                        yield RowResult.from_dict(row, resumed=True)
+
+    def totals(self) -> Totals:
+        """See ``JournalStore``."""
+        if self._index is None:
+            self.refresh()
+        totals, index = self._totals, self._indexed()
+        totals.rows = index.counts()
+        totals.unfinished_calls, totals.repeated_calls = index.unfinished()
+        return totals
+
+    def close(self) -> None:
+        """See ``JournalStore``."""
+        if self._pid == os.getpid():
+            if self._file is not None:
+                os.close(self._file)
+            if self._index is not None:
+                self._index.close()
+        self._forget()
+
+    def __repr__(self) -> str:
+        return f"Journal({str(self.folder)!r})"
+
+    def __reduce__(self) -> Any:
+        return _rebuilt, (self.folder, self._fsync)
+
+    def _indexed(self) -> Index:
+        if self._pid != os.getpid():  # a fork writes a file of its own
+            self._forget()
+        if self._index is None:
+            self._index = Index()
+            self.refresh()
+        return self._index
+
+    def _load(self, index: Index, segment: int, start: int) -> int:
+        """Read whole lines from ``start``; how many bytes they are."""
+        end = start
+        began: list[str] = []
+        back: list[str] = []
+        ended: list[tuple[str, str, int, int, bool]] = []
+
+        def hand_over() -> None:
+            # In this order: a call begins before it ends.
+            index.began(began)
+            index.began(back, by=-1)
+            index.ended(ended)
+            for waiting in (began, back, ended):
+                waiting.clear()
+
+        with self._segments[segment].open("rb") as file:
+            for place, line in _lines(file, start):
+                end = place + len(line)
+                row = _parsed(line)
+                if "status" in row:
+                    result = RowResult.from_dict(row)
+                    self._totals.add(result)
+                    ended.append((row["id"], row["status"], segment, place, result.may_have_cost))
+                elif "call" in row:
+                    began.append(row["call"])
+                elif "back" in row:
+                    back.append(row["back"])
+                if len(began) + len(ended) >= 20_000:
+                    hand_over()
+        hand_over()
+        return end - start
+
+    def _write(self, row: dict[str, Any]) -> int:
+        """Add a line; its place. Raises ``JournalError``."""
+        line = json.dumps(row, separators=(",", ":")).encode() + b"\n"
+        if self._pid != os.getpid():
+            self._forget()
+        try:
+            if self._file is None:
+                self._file = self._begin()
+            if self._broken:  # the line before has no end: give it one
+                line = b"\n" + line
+            place = self._written + (line[:1] == b"\n")
+            self._broken = True
+            rest = memoryview(line)
+            while rest:
+                count = os.write(self._file, rest)
+                self._written += count
+                rest = rest[count:]
+            self._broken = False
+            if self._fsync:
+                os.fsync(self._file)
+        except OSError as error:
+            raise JournalError(f"the journal in {self.folder} cannot be written ({error})") from error
+        return place
+
+    def _begin(self) -> int:
+        name = f"journal-{time.time_ns():020d}-{os.getpid()}-{os.urandom(4).hex()}.jsonl"
+        path = self.folder / name
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
+        self._own = len(self._segments)
+        self._segments.append(path)
+        self._read[path] = 0
+        return file
+
+
+def _lines(file: BinaryIO, start: int) -> Iterator[tuple[int, bytes]]:
+    """Whole lines from ``start`` with their places; a last one without its end is none."""
+    place = start
+    file.seek(start)
+    for line in file:
+        if not line.endswith(b"\n"):
+            return
+        yield place, line
+        place += len(line)
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
+    """A line as an object; an empty one for what is none (the rest of a write that failed)."""
+    try:
+        row = json.loads(line)
+        if isinstance(row, dict) and ("status" not in row or (row["status"] in _STATUSES and row["id"])):
+            return row
+    except (ValueError, KeyError):
+        pass
+    return {}
+
+
+_STATUSES: Final = frozenset(status.value for status in Status)
+
+
+def _keep(path: Path, manifest: Manifest) -> None:
+    """Write ``manifest`` if there is none; else check that it is of the same job."""
+    if not path.exists():
+        whole = path.with_name(f".{path.name}-{os.getpid()}-{os.urandom(4).hex()}")
+        whole.write_text(manifest.to_json(), encoding="utf-8")
+        # A link appears whole or not at all, and never replaces what another process has put there.
+        with contextlib.suppress(FileExistsError):
+            os.link(whole, path)
+        whole.unlink()
+    manifest.check(path.read_bytes(), place=str(path))
+
+
+def _rebuilt(folder: Path, fsync: bool) -> Journal:
+    return Journal(folder, fsync=fsync)

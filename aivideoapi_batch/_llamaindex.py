@@ -1,0 +1,164 @@
+"""A LlamaIndex LLM or transformation as a job's call."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from llama_index.core.llms import LLM, ChatMessage
+from llama_index.core.prompts import BasePromptTemplate, PromptTemplate
+from llama_index.core.schema import TextNode, TransformComponent
+from pydantic import BaseModel
+
+from aivideoapi_batch._calls import Row
+from aivideoapi_batch._rows import BadRowError, id_of
+from aivideoapi_batch._template import filled, text_of
+from aivideoapi_core import InvalidInputError
+
+if TYPE_CHECKING:
+    from aivideoapi_core import CreditBudget, CreditsEstimate, SpendLedger
+
+_NOT_FACTS = frozenset(
+    {
+        "base_url",
+        "timeout",
+        "max_retries",
+        "max_retry_wait_s",
+        "callback_manager",
+        "num_workers",
+        "show_progress",
+    }
+)
+"""Settings that do not change an answer."""
+_WHOLE = PromptTemplate("{text}")
+
+
+class _LLMOwner:
+    """What the calls here share: an LLM (or none) that has a budget, a ledger and perhaps a key."""
+
+    _llm: Any
+
+    @property
+    def budget(self) -> CreditBudget | None:
+        """See ``RowCall``."""
+        return getattr(self._llm, "budget", None)
+
+    @property
+    def ledger(self) -> SpendLedger | None:
+        """See ``RowCall``."""
+        return getattr(self._llm, "ledger", None)
+
+    def key(self) -> str | None:
+        """See ``RowCall``. A key that came from the environment is no field of ours, and does not travel."""
+        key = getattr(self._llm, "api_key", None)
+        return None if not key else str(getattr(key, "get_secret_value", lambda: key)())
+
+
+class LLMCall(_LLMOwner):
+    """See ``prompt_call``."""
+
+    def __init__(self, llm: LLM, prompt: Any, *, schema: Any, options: dict[str, Any]) -> None:
+        if not isinstance(prompt, (str, BasePromptTemplate)):
+            raise InvalidInputError(
+                f"an LLM needs a prompt, text with {{field}} in it or a LlamaIndex template, not {prompt!r}"
+            )
+        if schema is not None and not (isinstance(schema, type) and issubclass(schema, BaseModel)):
+            raise InvalidInputError("schema must be a pydantic class for a LlamaIndex LLM")
+        self._llm = _calm(llm)
+        self._prompt = prompt
+        self._schema = schema
+        self._options = options
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """See ``RowCall``."""
+        return {
+            "model": self._llm.metadata.model_name,
+            "prompt": self._prompt if isinstance(self._prompt, str) else self._prompt.get_template(),
+            "schema": None if self._schema is None else self._schema.model_json_schema(),
+            "settings": {**_settings(self._llm), **self._options},
+        }
+
+    async def answer(self, row: Row) -> Any:
+        """See ``RowCall``."""
+        text = self._text(row)
+        if self._schema is not None:
+            return await self._llm.astructured_predict(self._schema, _WHOLE, self._options or None, text=text)
+        return (await self._llm.acomplete(text, **self._options)).text
+
+    def estimate(self, row: Row) -> CreditsEstimate | None:
+        """See ``RowCall``. ``None`` for another provider's LLM."""
+        estimate = getattr(self._llm, "estimate_credits", None)
+        if estimate is None:
+            return None
+        options = dict(self._options)
+        if self._schema is not None:  # it goes out as a tool or as a format, and counts alike
+            schema = self._schema.model_json_schema()
+            options["tools"] = [{"name": "answer", "description": "", "input_schema": schema}]
+        made: CreditsEstimate = estimate([ChatMessage(self._text(row))], **options)
+        return made
+
+    def _text(self, row: Row) -> str:
+        if isinstance(self._prompt, str):
+            return filled(self._prompt, row)
+        for name in self._prompt.template_vars:
+            if row.get(name) is None:
+                raise BadRowError(f"the row has no {name!r}, which the prompt asks for", code="missing_field")
+        return self._prompt.format(llm=self._llm, **row)
+
+
+class TransformCall(_LLMOwner):
+    """See ``transform_call``."""
+
+    def __init__(self, transformation: TransformComponent, *, text: str, id: str) -> None:  # noqa: A002
+        self._text_field = text
+        self._id_field = id
+        self._llm = _calm(getattr(transformation, "llm", None))
+        if self._llm is not None:
+            transformation = transformation.model_copy(update={"llm": self._llm})
+        self._transformation = transformation
+        # The base class's is the synchronous one, which would hold the event loop.
+        self._is_async = type(transformation).acall is not TransformComponent.acall
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """See ``RowCall``."""
+        model = None if self._llm is None else self._llm.metadata.model_name
+        return {
+            "model": model,
+            "transformation": self._transformation.class_name(),
+            "text": self._text_field,
+            "settings": _settings(self._transformation),
+        }
+
+    async def answer(self, row: Row) -> Any:
+        """See ``RowCall``."""
+        text = text_of(row, self._text_field)
+        id, _ = id_of(row, self._id_field)  # noqa: A001 - the word everywhere
+        own = (self._text_field, self._id_field)
+        metadata = {name: value for name, value in row.items() if name not in own}
+        node = TextNode(text=text, metadata=metadata, **({} if id is None else {"id_": id}))
+        if self._is_async:
+            nodes = await self._transformation.acall([node])
+        else:
+            nodes = await asyncio.to_thread(self._transformation, [node])
+        return [node.to_dict() for node in nodes]
+
+    def estimate(self, row: Row) -> None:
+        """Nobody can say: a transformation makes its prompts, and perhaps several calls."""
+        text_of(row, self._text_field)
+
+
+def _calm(llm: Any) -> Any:
+    """A copy that does not try again by itself."""
+    if llm is None or "max_retries" not in getattr(type(llm), "model_fields", {}):
+        return llm
+    calm = copy.copy(llm)
+    calm.max_retries = 0
+    return calm
+
+
+def _settings(component: Any) -> dict[str, Any]:
+    return {name: fact for name, fact in component.to_dict().items() if name not in _NOT_FACTS}

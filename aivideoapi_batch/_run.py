@@ -1,0 +1,239 @@
+"""One run of a job: workers that take rows, call, write down; and who waits for whom."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic_core import to_jsonable_python
+
+from aivideoapi_batch._decide import Decision, Next, decide, label
+from aivideoapi_batch._journal import Seen
+from aivideoapi_batch._report import RunCounts
+from aivideoapi_batch._results import RowResult, Status, costs_of
+from aivideoapi_batch._rows import TWICE, id_of
+from aivideoapi_core import CallRecord, SpendTracker, spend_tags, track_spend
+
+if TYPE_CHECKING:
+    from aivideoapi_batch._calls import Row
+    from aivideoapi_batch._job import BatchJob
+
+_STOP_AFTER: Final = 20
+"""So many results in a row of the kind that every row will have (a wrong key, an empty account) end the run."""
+_BREATH: Final = 256
+"""After so many rows that need no call, the calls in flight get their turn."""
+_LOOK_AGAIN_S: Final = 1.0
+"""While only other processes hold reservations."""
+
+
+class Run:
+    """Rows in, results out. ``stop`` ends it early: what is in flight is finished, the rest is left."""
+
+    def __init__(self, job: BatchJob, rows: Iterable[Any] | AsyncIterable[Any], *, replay: bool) -> None:
+        self._job = job
+        self._rows = rows
+        self._replay = replay
+        self.counts = RunCounts()
+        self._number = 0
+        self._source: Iterator[Any] | AsyncIterator[Any] = iter(())
+        self._turn = asyncio.Lock()
+        self._out: asyncio.Queue[RowResult | None] = asyncio.Queue(maxsize=2 * job.concurrency)
+        self._failure: BaseException | None = None
+        self._stopped = False
+        self._calling = 0
+        self._in_a_row = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    def stop(self, reason: str) -> None:
+        """Take no new rows."""
+        if not self._stopped:
+            self._stopped = True
+            self.counts.stopped = reason
+        while self._waiting:
+            _go(self._waiting.popleft())
+
+    async def results(self) -> AsyncGenerator[RowResult, None]:
+        """See ``BatchJob.arun``."""
+        job = self._job
+        self._number = await job.journal.open(job.manifest)
+        job.pace.begin(job.concurrency)
+        rows = self._rows
+        self._source = rows.__aiter__() if isinstance(rows, AsyncIterable) else iter(rows)
+        workers = [asyncio.create_task(self._work()) for _ in range(job.concurrency)]
+        try:
+            ended = 0
+            while ended < len(workers):
+                result = await self._out.get()
+                if result is None:
+                    ended += 1
+                else:
+                    yield result
+            if self._failure is not None:
+                raise self._failure
+        finally:
+            # Left early: what is in flight has no result, and the journal says that it was in flight.
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _work(self) -> None:
+        try:
+            while (found := await self._next()) is not None:
+                result = await self._row(*found)
+                if result is not None:
+                    await self._out.put(result)
+        except Exception as error:  # noqa: BLE001 - the rows' source or the journal: raised once all have ended
+            self._failure = self._failure or error
+            self.stop(type(error).__name__)
+        await self._out.put(None)
+
+    async def _next(self) -> tuple[Row, str, bool] | None:
+        """The next row to call, its id, whether it may have been paid before; ``None`` at the end."""
+        met = 0
+        async with self._turn:
+            while not self._stopped:
+                met += 1
+                if met % _BREATH == 0:
+                    await asyncio.sleep(0)
+                try:
+                    if isinstance(self._source, AsyncIterator):
+                        row = await anext(self._source)
+                    else:
+                        row = next(self._source)
+                except (StopIteration, StopAsyncIteration):
+                    return None
+                id, wrong = id_of(row, self._job.id_field)  # noqa: A001 - the word everywhere
+                if id is None:
+                    await self._bad(None, wrong)
+                    continue
+                seen, paid_before = await self._job.journal.meet(id, run=self._number, retry=self._job.retry)
+                match seen:
+                    case Seen.NEW:
+                        return row, id, paid_before
+                    case Seen.TWICE:
+                        await self._bad(id, TWICE)
+                    case Seen.ELSEWHERE:
+                        self.counts.elsewhere += 1
+                    case Seen.DONE:
+                        self.counts.resumed += 1
+                        result = await self._job.journal.get(id) if self._replay else None
+                        if result is not None:
+                            await self._out.put(result)
+        return None
+
+    async def _bad(self, id: str | None, wrong: str | None) -> None:  # noqa: A002 - the word everywhere
+        self.counts.bad += 1
+        await self._out.put(RowResult(id=id, status=Status.FAILED, error=wrong, credits_micro=0))
+
+    async def _row(self, row: Row, id: str, paid_before: bool) -> RowResult | None:  # noqa: A002
+        """Call until the row has its result, and write it down; ``None`` if it is left for another run."""
+        job, began_s = self._job, self._job.pace.clock.now()
+        records, failed = _Records(), 0
+        while True:
+            entered = await job.pace.enter()
+            if self._stopped:
+                await job.pace.leave(entered)
+                self.counts.left += 1
+                return None
+            await job.journal.began(id)
+            answer, error = await self._called(row, records, entered)
+            decision = self._decided(row, error, records, failed)
+            if decision.next is not Next.ROOM and self._waiting:
+                _go(
+                    self._waiting.popleft()
+                )  # what this call did not use of its reservation is another's room
+            if decision.next is Next.END:
+                break
+            await job.journal.back(id)
+            failed += decision.next is Next.AGAIN
+            await self._pause(decision)
+        result = RowResult(
+            id=id,
+            status=decision.status,
+            answer=answer,
+            error=None if error is None else label(error),
+            paid_before=paid_before,
+            latency_s=round(job.pace.clock.now() - began_s, 6),
+            **costs_of(records.all),
+        )
+        await job.journal.ended(result)
+        self.counts.called += 1
+        self._in_a_row = self._in_a_row + 1 if decision.every_rows else 0
+        if self._in_a_row >= _STOP_AFTER:
+            self.stop(f"{self._in_a_row} rows in a row: {result.error}")
+        return result
+
+    async def _called(self, row: Row, records: _Records, entered: int) -> tuple[Any, Exception | None]:
+        """One call: its answer, or the error that it ended with."""
+        job = self._job
+        self._calling += 1
+        left_with: BaseException | None = None
+        try:
+            with track_spend(records), spend_tags(job.name):
+                return to_jsonable_python(await job.call.answer(row)), None
+        except Exception as error:  # noqa: BLE001 - one row's fault, of whatever class, is that row's result
+            left_with = error
+            return None, error
+        except BaseException as error:
+            left_with = error
+            raise
+        finally:
+            self._calling -= 1
+            await job.pace.leave(entered, left_with)
+
+    def _decided(self, row: Row, error: Exception | None, records: _Records, failed: int) -> Decision:
+        if error is None:
+            return Decision(Status.OK)
+        job = self._job
+        decision = decide(error, records.all, failed=failed, policy=job.policy, jitter=job.pace.chance())
+        if decision.next is Next.ROOM and (job.on_budget == "mark" or self._never_fits(row)):
+            return Decision(decision.status)
+        return decision
+
+    def _never_fits(self, row: Row) -> bool:
+        """Whether the whole limit is too small for ``row``, or nothing bounds what it costs."""
+        budget, estimate = self._job.call.budget, self._job.call.estimate(row)
+        if budget is None or estimate is None:
+            return False
+        return estimate.high is None or estimate.high.micro > budget.limit_micro
+
+    async def _pause(self, decision: Decision) -> None:
+        """Wait for what ``decision`` says; the pace itself makes a row wait that was too fast."""
+        match decision.next:
+            case Next.AGAIN:
+                await self._job.pace.clock.sleep(decision.wait_s)
+            case Next.ROOM:
+                await self._room()
+
+    async def _room(self) -> None:
+        """Wait until the budget may have room; without hope, stop the run."""
+        if self._calling:
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            await turn
+            return
+        budget = self._job.call.budget
+        standing = None if budget is None else await budget.astanding()
+        if standing is not None and standing.reserved_micro > 0:
+            # Other processes' calls, or those of a process that died: its lease will end.
+            await self._job.pace.clock.sleep(_LOOK_AGAIN_S)
+        else:
+            self.stop("the budget has no room for another call")
+
+
+class _Records(SpendTracker):
+    """The calls of one row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.all: list[CallRecord] = []
+
+    def add(self, record: CallRecord) -> None:
+        self.all.append(record)
+
+
+def _go(turn: asyncio.Future[None]) -> None:
+    if not turn.done():
+        turn.set_result(None)

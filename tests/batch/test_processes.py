@@ -1,0 +1,70 @@
+"""A job whose process is killed at drawn points and started again, under one budget in a file."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aivideoapi_batch import Journal
+from aivideoapi_core import CreditBudget, SpendLedger
+from aivideoapi_core.sandbox import Sandbox
+
+ROOT = Path(__file__).parents[2]
+ROWS, CONCURRENCY = 300, 8
+
+
+def start(sandbox: Sandbox, order: dict[str, Any]) -> subprocess.Popen[str]:
+    return subprocess.Popen(  # noqa: S603 - our own program
+        [sys.executable, str(Path(__file__).with_name("worker.py")), json.dumps(order)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={
+            "PYTHONPATH": str(ROOT),
+            "AIVIDEOAPI_API_KEY": sandbox.api_key,
+            "AIVIDEOAPI_BASE_URL": sandbox.url,
+        },
+    )
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_killed_and_resumed(sandbox: Sandbox, tmp_path: Path, seed: int) -> None:
+    """Each id one result; paid twice at most what was in flight; no book above the one that bounds it."""
+    draw = random.Random(seed)
+    order = {"folder": str(tmp_path), "rows": ROWS, "concurrency": CONCURRENCY, "lease_s": 1, "limit": 100}
+    kills = sorted(draw.sample(range(10, ROWS - 60), 3))
+    for kill_at in kills:
+        process = start(sandbox, order)
+        while len(sandbox.requests) < kill_at:
+            assert process.poll() is None
+            time.sleep(0.0005)
+        process.kill()
+        process.communicate()
+    process = start(sandbox, order)
+    assert process.communicate(timeout=60)[0]
+    assert process.returncode == 0
+
+    journal = Journal(tmp_path / "out")
+    results, totals = list(journal.results()), journal.totals()
+    assert sorted(int(result.id or "") for result in results) == list(range(ROWS))
+    assert totals.rows == {"ok": ROWS}
+    asked = Counter(json.dumps(entry.body["messages"]) for entry in sandbox.requests)
+    assert sum(count - 1 for count in asked.values()) <= totals.repeated_calls <= len(kills) * CONCURRENCY
+    assert {result.paid_before for result in results if asked_of(asked, result.answer) > 1} <= {True}
+    standing = CreditBudget(100, store=tmp_path / "budget.sqlite", when_owner_dies="count").standing()
+    ledger = SpendLedger(tmp_path / "ledger.sqlite").summary.credits_micro
+    assert ledger is not None
+    assert totals.credits_micro <= ledger <= sandbox.charged_micro
+    assert sandbox.charged_micro <= standing.spent_micro + standing.reserved_micro <= standing.limit_micro
+
+
+def asked_of(asked: Counter[str], answer: str) -> int:
+    return sum(count for text, count in asked.items() if f'{answer}"' in text)

@@ -1,0 +1,33 @@
+"""A process that works through a job until it is killed; driven by test_processes.py."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from aivideoapi_batch import BatchJob, prompt_call
+from aivideoapi_core import CreditBudget, SpendLedger
+from langchain_aivideoapi import ChatAIVideoAPI
+
+order = json.loads(sys.argv[1])
+budget = CreditBudget(
+    order["limit"],
+    store=order["folder"] + "/budget.sqlite",
+    lease_s=order["lease_s"],
+    when_owner_dies="count",
+)
+model = ChatAIVideoAPI(
+    model="claude-haiku-4-5/anthropic",
+    max_tokens=50,
+    budget=budget,
+    ledger=SpendLedger(order["folder"] + "/ledger.sqlite"),
+)
+job = BatchJob(
+    prompt_call(model, "Say {text}"),
+    name="rows",
+    journal=order["folder"] + "/out",
+    concurrency=order["concurrency"],
+)
+print(
+    len(job.run([{"id": number, "text": f"Row {number}"} for number in range(order["rows"])], replay=False))
+)
