@@ -25,7 +25,6 @@ from aivideoapi_batch._results import RowResult, Status
 from aivideoapi_core import AIVideoAPIError
 
 MANIFEST: Final = "manifest.json"
-_CHUNK_BYTES: Final = 4 * 1024 * 1024
 
 
 class JournalError(AIVideoAPIError):

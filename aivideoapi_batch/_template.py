@@ -11,11 +11,6 @@ from aivideoapi_batch._rows import BadRowError
 _FIELD: Final = re.compile(r"\{([^\W\d][\w.\-]*)\}")
 
 
-def fields_of(template: str) -> list[str]:
-    """The names in braces, each once."""
-    return list(dict.fromkeys(_FIELD.findall(template)))
-
-
 def filled(template: str, row: Mapping[str, Any]) -> str:
     """``template`` with the values of ``row``; what a value has in braces stays as it is. Raises ``BadRowError``."""
 
