@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._metering.record import may_be_billed
     from aivideoapi_core._metering.summary import count_cache_hit
     from aivideoapi_core._metering.tags import clean_tags
-    from aivideoapi_core._outbound.cache_marks import MAX_CACHE_BREAKPOINTS, limit_marks
+    from aivideoapi_core._outbound.cache_marks import MAX_CACHE_BREAKPOINTS, limit_marks, mark_on, marked_in
     from aivideoapi_core._outbound.container import reused_container
     from aivideoapi_core._outbound.conversation import CONTINUE, Content, Conversation, Turns, may_prefill
     from aivideoapi_core._outbound.headers import call_headers
@@ -63,7 +63,7 @@ _LATER: Final = {
         "_metering.record": "may_be_billed",
         "_metering.summary": "count_cache_hit",
         "_metering.tags": "clean_tags",
-        "_outbound.cache_marks": "MAX_CACHE_BREAKPOINTS limit_marks",
+        "_outbound.cache_marks": "MAX_CACHE_BREAKPOINTS limit_marks mark_on marked_in",
         "_outbound.container": "reused_container",
         "_outbound.conversation": "CONTINUE Content Conversation Turns may_prefill",
         "_outbound.headers": "call_headers",
@@ -132,6 +132,8 @@ __all__ = [
     "is_custom",
     "is_recursive",
     "limit_marks",
+    "mark_on",
+    "marked_in",
     "may_be_billed",
     "may_prefill",
     "merged_lists",

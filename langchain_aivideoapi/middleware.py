@@ -14,7 +14,7 @@ from langchain_core.messages import BaseMessage, SystemMessage
 from langchain_core.tools import BaseTool
 
 from aivideoapi_core import Route, UnsupportedOptionError, route_of
-from aivideoapi_core.adapter_kit import MAX_CACHE_BREAKPOINTS
+from aivideoapi_core.adapter_kit import MAX_CACHE_BREAKPOINTS, mark_on, marked_in
 from langchain_aivideoapi._errors import as_langchain
 from langchain_aivideoapi.chat_models import ChatAIVideoAPI
 
@@ -210,17 +210,20 @@ def _fitting_ttl(position: int, given: Sequence[tuple[int, str]], ttl: TTL) -> s
 
 def _given_marks(request: ModelRequest[Any]) -> Iterator[tuple[int, str]]:
     """The caller's own breakpoints: where they are and how long they live."""
-    own = request.model_settings.get("cache_control") or getattr(request.model, "cache_control", None)
-    sources: tuple[tuple[int, Iterator[Mapping[str, Any]]], ...] = (
-        (_TOOLS, (_carrier(tool) for tool in request.tools)),
+    places: tuple[tuple[int, Sequence[Any]], ...] = (
+        (_TOOLS, [_carrier(tool) for tool in request.tools]),
         (_SYSTEM, _blocks(request.system_message)),
-        (_MESSAGES, (block for message in request.messages for block in _blocks(message))),
-        (_TAIL, iter([{"cache_control": own}] if own else [])),
+        (_MESSAGES, [block for message in request.messages for block in _blocks(message)]),
+        (_TAIL, [{"cache_control": _automatic(request)}]),
     )
-    for position, carriers in sources:
-        for carrier in carriers:
-            if mark := _mark_on(carrier):
-                yield position, mark.get("ttl") or "5m"
+    for position, blocks in places:
+        for block in marked_in(blocks, _mark_of):
+            yield position, _mark_of(block).get("ttl") or "5m"
+
+
+def _automatic(request: ModelRequest[Any]) -> Any:
+    """The breakpoint that the caller wants at the end of every request."""
+    return request.model_settings.get("cache_control") or getattr(request.model, "cache_control", None)
 
 
 def _placed(request: ModelRequest[Any], position: int, mark: _Mark) -> dict[str, Any]:
@@ -229,13 +232,11 @@ def _placed(request: ModelRequest[Any], position: int, mark: _Mark) -> dict[str,
         system = _marked_system(request.system_message, mark)
         return {} if system is None else {"system_message": system}
     if position == _TOOLS:
-        if not request.tools or _mark_on(_carrier(request.tools[-1])):
+        if not request.tools or _mark_of(_carrier(request.tools[-1])):
             return {}
         return {"tools": [*request.tools[:-1], _marked_tool(request.tools[-1], mark)]}
-    if request.model_settings.get("cache_control") or getattr(request.model, "cache_control", None):
-        return {}
-    last = list(_blocks(request.messages[-1])) if request.messages else []
-    if last and _mark_on(last[-1]):
+    last = _blocks(request.messages[-1])[-1:] if request.messages else ()
+    if _automatic(request) or any(map(_mark_of, last)):
         return {}
     # The wire itself puts a breakpoint given for the whole request on the last block that can carry one.
     return {"model_settings": {**request.model_settings, "cache_control": mark}}
@@ -247,7 +248,7 @@ def _marked_system(system: SystemMessage | None, mark: _Mark) -> SystemMessage |
     content = system.content
     blocks: list[Any] = [content] if isinstance(content, str) else list(content)
     last = {"type": "text", "text": blocks[-1]} if isinstance(blocks[-1], str) else blocks[-1]
-    if _mark_on(last) or not str(last.get("text", "x")).strip():
+    if _mark_of(last) or not str(last.get("text", "x")).strip():
         return None
     return system.model_copy(update={"content": [*blocks[:-1], {**last, "cache_control": mark}]})
 
@@ -263,24 +264,16 @@ def _carrier(tool: BaseTool | dict[str, Any]) -> Mapping[str, Any]:
     return (tool.extras or {}) if isinstance(tool, BaseTool) else tool
 
 
-def _blocks(message: BaseMessage | None) -> Iterator[Mapping[str, Any]]:
-    """The content blocks of a message, and those inside its tool results."""
-    if message is None or isinstance(message.content, str):
-        return
-    for block in message.content:
-        if isinstance(block, Mapping):
-            inner = block.get("content")
-            if isinstance(inner, list):
-                yield from (item for item in inner if isinstance(item, Mapping))
-            yield block
+def _blocks(message: BaseMessage | None) -> list[Any]:
+    """The content blocks of a message."""
+    content = "" if message is None else message.content
+    return [] if isinstance(content, str) else [block for block in content if isinstance(block, Mapping)]
 
 
-def _mark_on(carrier: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _mark_of(block: Mapping[str, Any]) -> Any:
     """The ``cache_control`` of a block or tool, which a standard block has among its ``extras``."""
-    extras = carrier.get("extras")
-    found = carrier.get("cache_control") or (
-        extras.get("cache_control") if isinstance(extras, Mapping) else None
-    )
+    extras = block.get("extras")
+    found = mark_on(block) or (mark_on(extras) if isinstance(extras, Mapping) else None)
     return found if isinstance(found, Mapping) else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from aivideoapi_core._errors import InvalidInputError
@@ -29,16 +29,24 @@ def read_mark(value: Any) -> dict[str, Any]:
     return {"type": "ephemeral"} if ttl == "5m" else {"type": "ephemeral", "ttl": ttl}
 
 
-def marked_in(blocks: Any) -> Iterator[Any]:
-    """The blocks that carry a breakpoint, in their order; one that holds blocks comes after those."""
+def mark_on(block: Mapping[str, Any]) -> Any:
+    """The breakpoint that a block or a tool of the wire carries, if any."""
+    return block.get("cache_control")
+
+
+def marked_in(blocks: Any, mark_of: Callable[[Mapping[str, Any]], Any] = mark_on) -> Iterator[Any]:
+    """The blocks that carry a breakpoint, in their order; one that holds blocks comes after those.
+
+    ``mark_of`` says where a framework's own blocks keep theirs.
+    """
     if not isinstance(blocks, (list, tuple)):
         return
     for block in blocks:
         if not isinstance(block, Mapping):
             continue
         if "content" in block:
-            yield from marked_in(block["content"])
-        if block.get("cache_control") is not None:
+            yield from marked_in(block["content"], mark_of)
+        if mark_of(block) is not None:
             yield block
 
 
