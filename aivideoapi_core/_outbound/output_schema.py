@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from aivideoapi_core._errors import UnsupportedOptionError
-from aivideoapi_core._outbound.tool_schema import PROPERTY_NAME
+from aivideoapi_core._outbound.schema_references import hoisted, resolved
+from aivideoapi_core._outbound.tool_schema import PROPERTY_NAME, in_newest_draft
 
 _STRING_FORMATS: Final = frozenset(
     {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
@@ -33,6 +34,7 @@ def output_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     Raises ``UnsupportedOptionError`` for what would change its meaning: recursion, references to
     other documents, open mappings, values of any type, and a root that is not an object.
     """
+    schema = _local(in_newest_draft(schema))
     definitions = _definitions_of(schema)
     cleared: set[str] = set()
     for pointer in definitions:
@@ -47,6 +49,16 @@ def output_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
         if place in schema:
             result[place] = {name: _rewrite(part, name) for name, part in schema[place].items()}
     return result
+
+
+def _local(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """``schema`` with all that it refers to among its definitions, the only place that is looked at here."""
+    known = _definitions_of(schema)
+    lost = {reference for reference in _references(schema) if reference not in known}
+    if "#" in lost:
+        raise UnsupportedOptionError(f"the schema refers to itself at '#'; {_ANOTHER_WAY}")
+    found = {reference for reference in lost if resolved(reference, schema) is not None}
+    return hoisted(dict(schema), found, schema) if found else schema
 
 
 def _definitions_of(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,8 +108,8 @@ def _rewrite(schema: Any, place: str) -> dict[str, Any]:
     rest = {key: value for key, value in schema.items() if key not in _SILENT}
     kept = {key: rest.pop(key) for key in _KEPT if key in rest}
     if "$ref" in rest:
-        reference = {"$ref": rest["$ref"]}
-        return {"anyOf": [reference], **kept} if kept else reference
+        reference = {"$ref": rest.pop("$ref")}
+        return _described({"anyOf": [reference], **kept}, rest) if kept or rest else reference
     for keyword, spelled in _COMBINERS.items():
         if keyword in rest:
             variants = [_rewrite(variant, f"{place} ({keyword})") for variant in rest.pop(keyword)]
@@ -113,6 +125,9 @@ def _rewrite_value(rest: dict[str, Any], place: str) -> dict[str, Any]:
     literals: dict[str, Any] = {key: rest.pop(key) for key in ("enum", "const") if key in rest}
     kind = rest.pop("type", None)
     if literals:
+        values = [*literals.get("enum", ()), *([literals["const"]] if "const" in literals else [])]
+        if any(isinstance(value, (Mapping, list)) for value in values):
+            raise UnsupportedOptionError(f"{place} names objects or lists as its values; {_ANOTHER_WAY}")
         return literals
     if kind is None and "properties" in rest:
         kind = "object"
@@ -150,8 +165,11 @@ def _rewrite_object(rest: dict[str, Any], place: str) -> dict[str, Any]:
         "properties": {name: _rewrite(part, f"{place}.{name}") for name, part in properties.items()},
         "additionalProperties": False,
     }
-    if "required" in rest:
-        result["required"] = list(rest.pop("required"))
+    required = rest.pop("required", ())
+    if required:
+        result["required"] = [name for name in required if name in properties]
+    if unknown := [name for name in required if name not in properties]:
+        rest["required"] = unknown  # the object is closed there, so it cannot have them
     return result
 
 

@@ -10,10 +10,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from aivideoapi_core._errors import UnsupportedOptionError
+from aivideoapi_core._outbound.schema_draft import modern
+from aivideoapi_core._outbound.schema_keywords import HOLDERS, RIGHT, children_of, is_right
+from aivideoapi_core._outbound.schema_references import (
+    DEFINITIONS,
+    hoisted,
+    lost_references,
+    resolved,
+    with_children,
+    with_pointers,
+    without_unused,
+)
 
 PROPERTY_NAME: Final = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 """What the wire accepts as the name of a property (match the whole name)."""
@@ -24,15 +35,6 @@ Keys: TypeAlias = dict[str, str]
 _LONGEST_NAME: Final = 64
 _REFUSED: Final = re.compile(r"[^a-zA-Z0-9_.-]")
 _COMBINERS: Final = ("allOf", "anyOf", "oneOf")
-_MAPS: Final = frozenset({"properties", "patternProperties", "dependentSchemas", "$defs", "definitions"})
-_LISTS: Final = frozenset({"anyOf", "oneOf", "allOf", "prefixItems", "items"})
-_SINGLES: Final = frozenset(
-    {
-        "items", "additionalProperties", "additionalItems", "not", "if", "then", "else", "contains",
-        "propertyNames", "unevaluatedProperties", "unevaluatedItems",
-    }
-)  # fmt: skip
-_DEFINITIONS: Final = ("$defs", "definitions")
 _LITERAL: Final = frozenset({"const", "enum", "type", "title", "default", "description"})
 
 
@@ -44,131 +46,71 @@ def tool_schema(schema: Any, *, tool: str) -> tuple[dict[str, Any], str, Keys]:
     """
     if schema is not None and not isinstance(schema, Mapping):
         raise UnsupportedOptionError(f"tool {tool!r}: input_schema must be a JSON schema, not {schema!r}")
-    source: Mapping[str, Any] = schema or {}
+    names, references = dict[str, None](), set[str]()
+    source = in_newest_draft(schema or {}, names, references)
     words: list[str] = []
-    result = dict(source)
-    if "$ref" in source or source.get("type") != "object" or any(key in source for key in _COMBINERS):
-        result = _as_object(source, source, words, place=f"tool {tool!r}")
-        for group in _DEFINITIONS:
+    result = {"type": "object", **source}
+    is_folded = "$ref" in source or source.get("type") != "object" or not source.keys().isdisjoint(_COMBINERS)
+    if is_folded:
+        result = {"type": "object"} | _as_object(source, source, words, place=f"tool {tool!r}")
+        for group in DEFINITIONS:
             if group in source:
                 result[group] = source[group]
-    for name in ("properties", "required"):
-        if name in result and result[name] is None:
-            del result[name]
-    if source.get("type") != "object":
         result.setdefault("properties", {})
-    result = {"type": "object"} | result
-    names: dict[str, None] = {}
-    references: set[str] = set()
-    is_modern = _survey(result, names, references)
-    lost = {ref for ref in references if ref != "#" and _resolved(ref, result) is None}
+        names, references = {}, set()
+        _survey(result, names, references)
     refused = [name for name in names if not PROPERTY_NAME.fullmatch(name)]
-    if refused:  # what leads through a property that is going to have another name
-        lost |= {ref for ref in references if ref != "#" and not set(_path(ref)).isdisjoint(refused)}
+    lost = lost_references(references, result, refused)
     if lost:
-        result = _hoisted(result, lost, source)
+        result = hoisted(result, lost, source)
+        names = {}
+        _survey(result, names, set())
+        refused = [name for name in names if not PROPERTY_NAME.fullmatch(name)]
+    if lost or is_folded:
+        result = without_unused(result)
     keys = _replacements(refused, names) if refused else {}
-    if keys or not is_modern:
+    if keys:
         result = _rewritten(result, {own: wire for wire, own in keys.items()})
     return result, "\n".join(words), keys
 
 
-def _survey(node: Mapping[str, Any], names: dict[str, None], references: set[str]) -> bool:
-    """Collect property names and references; false where lists of ``items`` are as in older drafts."""
+def in_newest_draft(
+    schema: Mapping[str, Any],
+    names: dict[str, None] | None = None,
+    references: set[str] | None = None,
+) -> Mapping[str, Any]:
+    """``schema`` as JSON Schema 2020-12 has it, the same object if it is so; its names and references are collected."""
+    names = {} if names is None else names
+    references = set() if references is None else references
+    if _survey(schema, names, references):
+        return schema
+    schema = modern(with_pointers(schema, references))
+    names.clear()
+    references.clear()
+    _survey(schema, names, references)
+    return schema
+
+
+def _survey(node: Mapping[Any, Any], names: dict[str, None], references: set[str]) -> bool:
+    """Collect property names and references; false where something is not as the newest draft has it."""
     is_modern = True
     for key, value in node.items():
-        if key in _MAPS and isinstance(value, Mapping):
-            if key == "properties":
-                names.update(dict.fromkeys(value))
-            children: Iterable[Any] = value.values()
-        elif key in _LISTS and isinstance(value, list):
-            is_modern = is_modern and key != "items"
-            children = value
-        elif key in _SINGLES:
-            children = (value,)
-        else:
-            if key == "$ref" and isinstance(value, str):
+        if (right := RIGHT.get(key)) is not None:
+            if not right(value):
+                is_modern = False
+            elif key == "$ref":
                 references.add(value)
-            continue
-        for child in children:
-            if isinstance(child, Mapping):
-                is_modern = _survey(child, names, references) and is_modern
+        elif key in HOLDERS:
+            if not is_right(key, value):
+                is_modern = False
+            elif key == "properties":
+                names.update(dict.fromkeys(value))
+            for child in children_of(key, value):
+                if isinstance(child, Mapping):
+                    is_modern = _survey(child, names, references) and is_modern
+                elif not isinstance(child, bool):
+                    is_modern = False
     return is_modern
-
-
-# References.
-
-
-def _path(reference: str) -> list[str]:
-    return [part.replace("~1", "/").replace("~0", "~") for part in reference.split("/")[1:]]
-
-
-def _resolved(reference: str, root: Mapping[str, Any]) -> Any:
-    """What a reference within ``root`` points to, ``None`` if it points nowhere."""
-    if not reference.startswith("#"):
-        return None
-    node: Any = root
-    for key in _path(reference):
-        if isinstance(node, Mapping):
-            node = node.get(key)
-        elif isinstance(node, list) and key.isdecimal() and int(key) < len(node):
-            node = node[int(key)]
-        else:
-            return None
-    return node if isinstance(node, (Mapping, bool)) else None
-
-
-def _hoisted(schema: dict[str, Any], lost: set[str], source: Mapping[str, Any]) -> dict[str, Any]:
-    """``schema`` with what its ``lost`` references point to in ``source`` among its definitions.
-
-    One that points nowhere, or to another document, becomes a value of any type, told in words.
-    """
-    places: dict[str, str] = {}
-    definitions = dict(schema.get("$defs") or {})
-
-    def place_of(reference: str) -> Mapping[str, Any]:
-        target = _resolved(reference, source)
-        if target is None:
-            return {"description": f"As in {reference}, which is not given here."}
-        if reference not in places:
-            name = re.sub(r"\W+", "_", reference).strip("_") or "root"
-            while name in definitions:
-                name += "_"
-            places[reference] = name
-            definitions[name] = {}  # it may contain itself
-            definitions[name] = visit(target) if isinstance(target, Mapping) else target
-        return {"$ref": f"#/$defs/{places[reference]}"}
-
-    def visit(node: Mapping[str, Any]) -> dict[str, Any]:
-        reference = node.get("$ref")
-        is_lost = isinstance(reference, str) and (
-            reference in lost or (reference != "#" and _resolved(reference, schema) is None)
-        )
-        if not is_lost:
-            return _with_children(node, visit)
-        rest = {key: value for key, value in node.items() if key != "$ref"}
-        return {**place_of(str(reference)), **_with_children(rest, visit)}
-
-    result = visit(schema)
-    definitions = {**(result.get("$defs") or {}), **{name: definitions[name] for name in places.values()}}
-    return {**result, "$defs": definitions} if definitions else result
-
-
-def _with_children(node: Mapping[str, Any], visit: Callable[[Mapping[str, Any]], Any]) -> dict[str, Any]:
-    """A copy of ``node`` whose subschemas are what ``visit`` makes of them."""
-
-    def child(value: Any) -> Any:
-        return visit(value) if isinstance(value, Mapping) else value
-
-    result: dict[str, Any] = {}
-    for key, value in node.items():
-        if key in _MAPS and isinstance(value, Mapping):
-            result[key] = {name: child(part) for name, part in value.items()}
-        elif key in _LISTS and isinstance(value, list):
-            result[key] = [child(part) for part in value]
-        else:
-            result[key] = child(value) if key in _SINGLES else value
-    return result
 
 
 # Names.
@@ -189,12 +131,8 @@ def _replacements(refused: Iterable[str], taken: Iterable[str]) -> Keys:
 
 
 def _rewritten(node: Mapping[str, Any], wire: Mapping[str, str]) -> dict[str, Any]:
-    """``node`` with its properties by their names on the wire, and tuples as the newest draft has them."""
-    result = _with_children(node, lambda child: _rewritten(child, wire))
-    if isinstance(result.get("items"), list):
-        result["prefixItems"] = result.pop("items")
-        if "additionalItems" in result:
-            result["items"] = result.pop("additionalItems")
+    """``node`` with its properties by their names on the wire."""
+    result = with_children(node, lambda child: _rewritten(child, wire))
     for keyword in ("properties", "dependentSchemas", "dependentRequired"):
         if isinstance(result.get(keyword), Mapping):
             result[keyword] = {
@@ -239,31 +177,63 @@ def _as_object(
         return {}
     if not isinstance(node, Mapping):
         raise UnsupportedOptionError(f"{place}: {node!r} is not the schema of an object")
-    result = {key: value for key, value in node.items() if key not in _DEFINITIONS}
+    result = {key: value for key, value in node.items() if key not in DEFINITIONS}
     while "$ref" in result:
         reference = result.pop("$ref")
-        target = _resolved(reference, root) if isinstance(reference, str) else None
+        target = resolved(reference, root) if isinstance(reference, str) else None
         if not isinstance(target, Mapping) or reference in above:
             raise UnsupportedOptionError(f"{place}: the reference {reference!r} leads nowhere")
         above = (*above, reference)
-        result = {**{key: value for key, value in target.items() if key not in _DEFINITIONS}, **result}
-    kind = result.get("type")
-    if kind is not None and kind != "object" and not (isinstance(kind, list) and "object" in kind):
+        target = {key: value for key, value in target.items() if key not in DEFINITIONS}
+        for key in ("properties", "required"):  # what stands beside a reference adds to it
+            if target.get(key) and key in result:
+                result[key] = (
+                    {**target[key], **result[key]}
+                    if key == "properties"
+                    else [*dict.fromkeys([*target[key], *result[key]])]
+                )
+        result = {**target, **result}
+    if not _may_be_object(result, root):
+        what = (
+            f"of type {result['type']!r}"
+            if result.get("type") not in (None, "object")
+            else "one of few values"
+        )
         raise UnsupportedOptionError(
-            f"{place} is of type {kind!r} at its root, and the wire takes an object only: "
-            "put the value into a field of an object"
+            f"{place} is {what} at its root, and the wire takes an object only: put the value into a field of an object"
         )
     result["type"] = "object"
     for keyword in _COMBINERS:
         branches = result.pop(keyword, None)
         if isinstance(branches, list):
+            meant = [
+                (number, branch)
+                for number, branch in enumerate(branches)
+                if keyword == "allOf" or _may_be_object(branch, root)
+            ]
             folded = [
                 _as_object(branch, root, words, place=f"{place}, {keyword}[{number}]", above=above)
-                for number, branch in enumerate(branches)
-                if not (isinstance(branch, Mapping) and branch.get("type") == "null")
+                for number, branch in meant or enumerate(branches)
             ]
             _fold(result, folded, keyword, words)
     return result
+
+
+def _may_be_object(branch: Any, root: Mapping[str, Any]) -> bool:
+    """Whether a branch has objects among its values: a tool's input is one, so no other branch is ever meant."""
+    seen: set[Any] = set()
+    while isinstance(branch, Mapping) and isinstance(reference := branch.get("$ref"), str):
+        if reference in seen:
+            return True
+        seen.add(reference)
+        branch = resolved(reference, root)
+    if not isinstance(branch, Mapping):
+        return branch is not False
+    kind = branch.get("type")
+    literals = branch.get("enum", [branch["const"]] if "const" in branch else [{}])
+    return (kind is None or kind == "object" or (isinstance(kind, list) and "object" in kind)) and any(
+        isinstance(literal, Mapping) for literal in literals
+    )
 
 
 def _fold(result: dict[str, Any], branches: list[dict[str, Any]], keyword: str, words: list[str]) -> None:

@@ -6,6 +6,7 @@ where nothing was replaced, and then costs nothing.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, cast
@@ -17,9 +18,13 @@ from aivideoapi_core._outbound.refusals import TOOL_NAME
 from aivideoapi_core._outbound.tool_schema import renamed_keys, tool_schema
 from aivideoapi_core._received import ToolNames
 
+logger = logging.getLogger("aivideoapi")
+
 _LONGEST_NAME: Final = 128
 _REFUSED: Final = re.compile(r"[^a-zA-Z0-9_-]")
 _CHOICES: Final[Mapping[str, str]] = {"auto": "auto", "any": "any", "required": "any", "none": "none"}
+_OF_MCP: Final = frozenset({"annotations", "outputSchema", "title", "icons", "execution", "_meta", "meta"})
+"""What MCP's servers say of a tool besides what the wire takes."""
 _SCHEMA_KEYS: Final = ("input_schema", "inputSchema", "parameters")
 
 
@@ -39,7 +44,7 @@ def wire_tools(tools: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]]
     Takes the wire's form, OpenAI's ``{"type": "function", ...}`` and MCP's ``inputSchema``. A server tool
     goes through as it is. Raises ``InvalidInputError``, naming tool and place, for what cannot be said.
     """
-    given = [_unwrapped(tool) if is_custom(tool) else dict(tool) for tool in tools]
+    given = _once([_unwrapped(tool) if is_custom(tool) else dict(tool) for tool in tools])
     taken = {str(tool.get("name")) for tool in given}
     wired: list[dict[str, Any]] = []
     names: dict[str, tuple[str, Mapping[str, str]]] = {}
@@ -75,15 +80,36 @@ def _unwrapped(tool: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(tool)
     if result.get("type") == "function":
         del result["type"]
-    if isinstance(function := result.pop("function", None), Mapping):
-        result = {**function, **result}
+    for wrapper in ("function", "toolSpec"):
+        if isinstance(inner := result.pop(wrapper, None), Mapping):
+            result = {**inner, **result}
     for key in _SCHEMA_KEYS[1:]:
         if key in result and "input_schema" not in result:
             result["input_schema"] = result.pop(key)
-    for key in ("description", "strict", "type"):
-        if key in result and result[key] is None:
-            del result[key]
-    return result
+    schema = result.get("input_schema")
+    if isinstance(schema, Mapping) and schema.keys() == {"json"}:  # as Bedrock has it
+        result["input_schema"] = schema["json"]
+    if result.get("description") is not None and not isinstance(result["description"], str):
+        result["description"] = str(result["description"])
+    return {
+        key: value
+        for key, value in result.items()
+        if key not in _OF_MCP and not (value is None and key != "input_schema")
+    }
+
+
+def _once(tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each name once, which is all that the wire takes: the last of a name, which is the one that frameworks run."""
+    last = {tool.get("name"): tool for tool in tools}
+    if len(last) == len(tools):
+        return tools
+    kept = [tool for tool in tools if last[tool.get("name")] is tool]
+    names = [tool.get("name") for tool in tools if last[tool.get("name")] not in (tool, None)]
+    if names:
+        logger.warning(
+            "several tools are called %s; only the last of each is sent", ", ".join(map(repr, names))
+        )
+    return kept
 
 
 def _free_name(base: str, taken: set[str]) -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
+import logging
 from typing import Any
 
 import pytest
 from anthropic.types import ToolUnionParam
 from official import assert_accepted
 from pydantic import TypeAdapter
+from strict import complaints
 
-from aivideoapi_core import InvalidInputError
+from aivideoapi_core import InvalidInputError, UnsupportedOptionError
 from aivideoapi_core._inbound.tool_names import KeyRenamer
 from aivideoapi_core.adapter_kit import (
     OwnNamesStream,
@@ -59,9 +62,8 @@ def wired(schema: Any, **fields: Any) -> dict[str, Any]:
     (tool,), _ = wire_tools([{"name": "t", "input_schema": schema, **fields}])
     assert schema == before, "the caller's schema is left untouched"
     assert_accepted(TOOLS, [tool])
-    root = tool["input_schema"]
-    assert root["type"] == "object"
-    assert not root.keys() & {"anyOf", "oneOf", "allOf", "$ref"}
+    assert complaints({"tools": [tool], "messages": [{"role": "user", "content": "x"}]}) == []
+    assert "$ref" not in tool["input_schema"]
     return tool
 
 
@@ -97,11 +99,16 @@ ROOTS = [
             },
             "required": ["kind"],
             "discriminator": {"propertyName": "kind"},
-            "$defs": PETS["$defs"],
         },
         id="union of references",
     ),
+    pytest.param({"anyOf": [TEXT, False, {"properties": {"a": TEXT}}]}, {"properties": {"a": TEXT}}, id="one branch is an object"),
     pytest.param(TREE, {**TREE["$defs"]["Tree"], "$defs": TREE["$defs"]}, id="recursion"),
+    pytest.param(
+        {"type": "object", "properties": {"b": TEXT}, "required": ["b"], "$ref": "#/$defs/A", "$defs": {"A": {"type": "object", "properties": {"a": TEXT}, "required": ["a"]}}},
+        {"properties": {"a": TEXT, "b": TEXT}, "required": ["a", "b"]},
+        id="a reference and more",
+    ),
     pytest.param(
         {"type": "object", "properties": {"a": {"type": "array", "items": [TEXT, TEXT]}}},
         {"properties": {"a": {"type": "array", "prefixItems": [TEXT, TEXT]}}},
@@ -120,6 +127,56 @@ def test_roots(schema: Any, expected: dict[str, Any]) -> None:
     assert wired(schema)["input_schema"] == {"type": "object", **expected}
 
 
+def of(part: Any, **rest: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": {"a": part}, **rest}
+
+
+DIALECTS = [
+    pytest.param(of({"type": "number", "minimum": 0, "exclusiveMinimum": True}), of({"type": "number", "exclusiveMinimum": 0}), id="draft 4: exclusiveMinimum"),
+    pytest.param(of({"type": "number", "maximum": 9, "exclusiveMaximum": False}), of({"type": "number", "maximum": 9}), id="draft 4: exclusiveMaximum"),
+    pytest.param(of({"type": "string", "required": True}), of(TEXT, required=["a"]), id="draft 3: required"),
+    pytest.param(of(TEXT, required=True), of(TEXT), id="required at the root"),
+    pytest.param(of(TEXT, required=["a", "a", None]), of(TEXT, required=["a"]), id="required twice"),
+    pytest.param(of({"type": "float"}), of({"type": "number"}), id="float"),
+    pytest.param(of({"type": "any", "description": "x"}), of({"description": "x"}), id="any"),
+    pytest.param(of({"type": ["str", "None"]}), of({"type": ["string", "null"]}), id="Python's names"),
+    pytest.param(of({"type": "hologram"}), of({"description": "(type: hologram)"}), id="a type of its own"),
+    pytest.param({"type": "OBJECT", "properties": {"a": {"type": "STRING", "nullable": True}}}, of({"type": "string", "nullable": True}), id="Gemini's"),
+    pytest.param(of({"type": "string", "description": None, "title": None, "enum": None, "format": None, "minLength": None, "pattern": None}), of(TEXT), id="nulls"),
+    pytest.param(of({"type": "array", "items": None}), of({"type": "array"}), id="null items"),
+    pytest.param(of({"type": "array", "items": "string"}), of({"type": "array", "items": TEXT}), id="items by name"),
+    pytest.param(of({"type": "array", "items": [], "anyOf": []}), of({"type": "array"}), id="empty lists"),
+    pytest.param(of({"type": "array", "items": [TEXT], "additionalItems": False}), of({"type": "array", "prefixItems": [TEXT], "items": False}), id="closed tuple"),
+    pytest.param(of("string"), of(TEXT), id="a property by name"),
+    pytest.param(of(None), of({}), id="a null property"),
+    pytest.param({"type": "object", "properties": [{"name": "a", "type": "string"}]}, of(TEXT), id="a list of properties"),
+    pytest.param(of(TEXT, additionalProperties=None), of(TEXT), id="additionalProperties null"),
+    pytest.param(of(TEXT, additionalProperties="false"), of(TEXT, additionalProperties=False), id="additionalProperties as text"),
+    pytest.param(of({"patternProperties": {"^(.*)$": TEXT}}), of({"additionalProperties": TEXT}), id="any name"),
+    pytest.param(of({"type": "string", "pattern": "^\\p{L}$"}), of({"type": "string", "description": '(pattern: ^\\\\p{L}$)'}), id="another language's pattern"),
+    pytest.param(of({"type": "string", "maxLength": "5", "minLength": -1}), of({"type": "string", "maxLength": 5, "description": "(minLength: -1)"}), id="limits"),
+    pytest.param(of({"type": "number", "default": float("nan")}), of({"type": "number", "default": "nan"}), id="no number"),
+    pytest.param(of({"type": "string", "examples": "x", "deprecated": "use b"}), of({"type": "string", "examples": ["x"], "deprecated": True, "description": "(deprecated: use b)"}), id="examples"),
+    pytest.param({"$schema": "http://json-schema.org/draft-07/schema#", **of(TEXT, dependencies={"a": ["b"]})}, of(TEXT, dependentRequired={"a": ["b"]}), id="draft 7: dependencies"),
+    pytest.param(of({"$ref": "#item"}, definitions={"A": {"$id": "#item", "type": "string"}}), of({"$ref": "#/definitions/A"}, definitions={"A": TEXT}), id="draft 7: names"),
+    pytest.param({"$id": "https://x.org/a", **of({"$ref": "https://x.org/a#/$defs/A"}, **{"$defs": {"A": TEXT}})}, of({"$ref": "#/$defs/A"}, **{"$defs": {"A": TEXT}}), id="its own address"),
+    pytest.param(of({"$ref": "#/$defs/List%3Cint%3E"}, **{"$defs": {"List<int>": TEXT}}), of({"$ref": "#/$defs/defs_List_int"}, **{"$defs": {"defs_List_int": TEXT}}), id="escaped"),
+    pytest.param(of({"$ref": "#/components/schemas/Pet"}, components={"schemas": {"Pet": {"type": "str"}}}), of({"$ref": "#/$defs/components_schemas_Pet"}, **{"$defs": {"components_schemas_Pet": TEXT}}), id="OpenAPI"),
+    pytest.param(of({"type": "array", "items": {"$recursiveRef": "#"}}), of({"type": "array", "items": {"$ref": "#"}}), id="2019's recursion"),
+    pytest.param({"type": "object", "properties": {1: TEXT}}, {"type": "object", "properties": {"1": TEXT}}, id="a number for a name"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("strict", [None, True])
+@pytest.mark.parametrize(("schema", "expected"), DIALECTS)
+def test_every_dialect_becomes_the_newest_draft(schema: Any, expected: dict[str, Any], strict: Any) -> None:
+    if strict is None:
+        assert wired(schema)["input_schema"] == expected
+        return
+    with contextlib.suppress(UnsupportedOptionError):  # or it is said that it cannot be strict
+        wired(schema, strict=True)
+
+
 def test_the_choice_is_told() -> None:
     assert wired(PETS, description="Adopt.")["description"] == (
         'Adopt.\n\nThe input must have exactly one of these forms: (1) Cat, with kind = "cat", lives; '
@@ -131,7 +188,10 @@ def test_the_choice_is_told() -> None:
     ("schema", "strict", "words"),
     [
         ({"type": "array", "items": TEXT}, None, "tool 't' is of type 'array'"),
-        ({"anyOf": [TEXT, PATH_OR_URL]}, None, r"tool 't', anyOf\[0\] is of type 'string'"),
+        ({"anyOf": [TEXT, {"type": "array"}]}, None, r"tool 't', anyOf\[0\] is of type 'string'"),
+        ({"enum": ["a", "b"]}, None, "tool 't' is one of few values"),
+        ({"type": "object", "properties": {"a": {"enum": [{"x": 1}]}}}, True, "t.*the schema.a names objects"),
+        ({"type": "object", "properties": {"kids": {"type": "array", "items": {"$ref": "#"}}}}, True, "t.*refers to itself"),
         ({"$ref": "#/$defs/Lost"}, None, "tool 't'.*leads nowhere"),
         (TREE, True, "tool 't' cannot be strict: .*refers to itself.*leave strict out"),
         ({"type": "object", "properties": {"m": {"type": "object", "additionalProperties": TEXT}}}, True, "t.*the schema.m"),
@@ -247,3 +307,28 @@ def test_choices(choice: Any, parallel: bool | None, expected: Any) -> None:
 def test_choices_that_nobody_knows(choice: Any) -> None:
     with pytest.raises(InvalidInputError, match="not understood"):
         read_tool_choice(choice)
+
+
+def test_a_tool_as_mcp_and_bedrock_have_it() -> None:
+    mcp = {
+        "name": "t",
+        "title": "T",
+        "description": None,
+        "inputSchema": of(TEXT),
+        "outputSchema": of(TEXT),
+        "annotations": {"readOnlyHint": True},
+        "icons": None,
+        "_meta": {},
+    }
+    spec = {"toolSpec": {"name": "t", "description": "d", "inputSchema": {"json": of(TEXT)}}}
+    assert wire_tools([mcp])[0] == [{"name": "t", "input_schema": of(TEXT)}]
+    assert wire_tools([spec])[0] == [{"name": "t", "description": "d", "input_schema": of(TEXT)}]
+
+
+def test_tools_of_one_name(caplog: pytest.LogCaptureFixture) -> None:
+    first, second = ({"name": "t", "description": said, "input_schema": of(TEXT)} for said in "ab")
+    with caplog.at_level(logging.WARNING, "aivideoapi"):
+        assert wire_tools([first, dict(first)])[0] == [first]
+        assert caplog.records == []
+        assert wire_tools([first, second])[0] == [second], "the one that frameworks run"
+    assert "several tools are called 't'" in caplog.text
