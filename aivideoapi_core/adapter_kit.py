@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from aivideoapi_core._http.model_clients import ModelClients
     from aivideoapi_core._http.target import check_key_shape
     from aivideoapi_core._inbound.call_readings import read_call
-    from aivideoapi_core._inbound.recovered_calls import ForcedCall, forced_call, recover_call, settle_text
-    from aivideoapi_core._inbound.tool_names import OwnNamesStream, with_own_names
+    from aivideoapi_core._inbound.changed import Changed, ChangedStream
+    from aivideoapi_core._inbound.partial_json import PartialJSON
+    from aivideoapi_core._inbound.recovered_calls import ForcedCall, forced_call, recover_call
     from aivideoapi_core._metering.record import may_be_billed
     from aivideoapi_core._metering.summary import count_cache_hit
     from aivideoapi_core._metering.tags import clean_tags
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._outbound.refusals import check_settings
     from aivideoapi_core._outbound.text import thought_as_text, told, told_file
     from aivideoapi_core._outbound.thinking import check_thinking_shape, excludes_forced_tools, thinking_is_on
-    from aivideoapi_core._outbound.tool_calls import parse_arguments, to_call_input
+    from aivideoapi_core._outbound.tool_calls import parse_arguments, read_tool_calls, to_call_input
     from aivideoapi_core._outbound.tools import (
         is_custom,
         read_tool_choice,
@@ -58,8 +59,9 @@ _LATER: Final = {
         "_http.injected": "refuse_to_pickle",
         "_http.target": "check_key_shape",
         "_inbound.call_readings": "read_call",
-        "_inbound.recovered_calls": "ForcedCall forced_call recover_call settle_text",
-        "_inbound.tool_names": "OwnNamesStream with_own_names",
+        "_inbound.changed": "Changed ChangedStream",
+        "_inbound.partial_json": "PartialJSON",
+        "_inbound.recovered_calls": "ForcedCall forced_call recover_call",
         "_metering.record": "may_be_billed",
         "_metering.summary": "count_cache_hit",
         "_metering.tags": "clean_tags",
@@ -75,7 +77,7 @@ _LATER: Final = {
         "_outbound.refusals": "check_settings",
         "_outbound.text": "thought_as_text told told_file",
         "_outbound.thinking": "check_thinking_shape excludes_forced_tools thinking_is_on",
-        "_outbound.tool_calls": "parse_arguments to_call_input",
+        "_outbound.tool_calls": "parse_arguments read_tool_calls to_call_input",
         "_outbound.tools": "is_custom read_tool_choice wire_choice wire_tool_name wire_tools with_wire_names",
         "_received": "ToolNames",
         "_secrets": "hide_keys",
@@ -105,13 +107,15 @@ __all__ = [
     "ArgumentNames",
     "AsyncHTTPClientField",
     "BudgetField",
+    "Changed",
+    "ChangedStream",
     "Content",
     "Conversation",
     "ForcedCall",
     "HTTPClientField",
     "LedgerField",
     "ModelClients",
-    "OwnNamesStream",
+    "PartialJSON",
     "TimeoutField",
     "ToolNames",
     "Turns",
@@ -141,11 +145,11 @@ __all__ = [
     "own_error",
     "parse_arguments",
     "read_call",
+    "read_tool_calls",
     "read_tool_choice",
     "recover_call",
     "refuse_to_pickle",
     "reused_container",
-    "settle_text",
     "text_document",
     "thinking_is_on",
     "thought_as_text",
@@ -155,7 +159,6 @@ __all__ = [
     "wire_choice",
     "wire_tool_name",
     "wire_tools",
-    "with_own_names",
     "with_wire_names",
     "wrapper_for",
     "wrapper_of",

@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage
 
 from aivideoapi_core import MessageAccumulator, Reply
 from langchain_aivideoapi._inbound.message import to_message
-from langchain_aivideoapi._inbound.streams import Changed, ChunkStream, EventStream
+from langchain_aivideoapi._inbound.streams import ChunkStream, EventStream
 from langchain_aivideoapi._outbound.request import Request
 
 
@@ -22,7 +22,7 @@ class Call:
 
     def message(self, reply: Reply) -> AIMessage:
         """The whole reply as a message."""
-        return to_message(self._changed.read(reply))
+        return to_message(self.request.changed.read(reply))
 
     def chunks(self, accumulator: MessageAccumulator) -> ChunkStream:
         """A translator of the stream's events to chunks."""
@@ -31,7 +31,7 @@ class Call:
             accumulator,
             structured=request.structured,
             with_usage=request.with_usage,
-            changed=self._changed,
+            changed=request.changed,
         )
 
     def events(self, accumulator: MessageAccumulator, *, message_id: str) -> EventStream:
@@ -42,10 +42,5 @@ class Call:
             model=request.payload["model"],
             message_id=message_id,
             with_usage=request.with_usage,
-            changed=self._changed,
+            changed=request.changed,
         )
-
-    @property
-    def _changed(self) -> Changed:
-        request = self.request
-        return Changed(request.output_tool, request.text_format, request.names, request.forced)

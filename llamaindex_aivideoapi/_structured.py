@@ -21,10 +21,16 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from aivideoapi_core import ToolChoiceIgnoredError
-from aivideoapi_core.adapter_kit import VALUE, output_format, wire_tool_name, wrapper_for, wrapper_of
-from llamaindex_aivideoapi._inbound.streaming import PartialJSON
-from llamaindex_aivideoapi._outbound.tools import tool_selections
-from llamaindex_aivideoapi._outbound.with_tools import prepare_call, prepare_required_call
+from aivideoapi_core.adapter_kit import (
+    VALUE,
+    PartialJSON,
+    output_format,
+    wire_tool_name,
+    wrapper_for,
+    wrapper_of,
+)
+from llamaindex_aivideoapi._inbound.tool_calls import tool_selections
+from llamaindex_aivideoapi._outbound.tools import prepare_call, prepare_required_call
 
 if TYPE_CHECKING:
     from aivideoapi_core import Message

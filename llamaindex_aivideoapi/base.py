@@ -215,11 +215,11 @@ class AIVideoAPI(ModelSettings):
         Where thinking excludes a forced choice, an explicit one goes out as ``auto`` with a warning, and
         ``tool_required`` becomes a request in words.
         """
-        from llamaindex_aivideoapi._outbound.tools import to_tools
-        from llamaindex_aivideoapi._outbound.with_tools import (
+        from llamaindex_aivideoapi._outbound.tools import (
             cache_tools,
             prepare_call,
             prepare_required_call,
+            to_tools,
         )
 
         call = prepare_call(to_tools(tools), user_msg=user_msg, history=chat_history)
@@ -239,7 +239,7 @@ class AIVideoAPI(ModelSettings):
         Raises ``ValueError`` if there are none and ``error_on_no_tool_call``, a ``ToolChoiceIgnoredError``
         if one was forced, and for arguments that the output limit cut.
         """
-        from llamaindex_aivideoapi._outbound.tools import tool_selections
+        from llamaindex_aivideoapi._inbound.tool_calls import tool_selections
 
         selections = tool_selections(response.message)
         if not selections and error_on_no_tool_call:
@@ -257,7 +257,7 @@ class AIVideoAPI(ModelSettings):
         allow_parallel_tool_calls: bool = False,
         **kwargs: Any,
     ) -> ChatResponse:
-        from llamaindex_aivideoapi._inbound.first_call import keep_first_call
+        from llamaindex_aivideoapi._inbound.tool_calls import keep_first_call
 
         return response if allow_parallel_tool_calls else keep_first_call(response)
 

@@ -10,7 +10,7 @@ number their calls from 1 in every turn. So ids are made unique, a call without 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pydantic_core import from_json
@@ -23,6 +23,9 @@ CALL_NOT_MADE: Final = "This call was not made: its arguments were not valid JSO
 """The same for a call that nobody could carry out."""
 UNPARSED_ARGUMENTS: Final = "unparsed_arguments"
 """The key under which arguments that are no JSON object go back to the model that said them."""
+
+_ARGUMENTS: Final = ("input", "arguments", "args", "tool_kwargs", "parameters")
+"""What other integrations call the arguments of a call."""
 
 
 def orphan_label(call_id: Any, *, is_error: bool = False) -> str:
@@ -55,6 +58,35 @@ def to_call_input(arguments: Any, *, raw: Any = None) -> dict[str, Any]:
         return {}
     parsed = parse_arguments(said) if isinstance(said, str) else None
     return {UNPARSED_ARGUMENTS: said} if parsed is None else parsed
+
+
+def read_tool_calls(calls: Any) -> list[tuple[str | None, str, Any]]:
+    """(id, name, arguments) of ``additional_kwargs["tool_calls"]``, whichever integration wrote it."""
+    if not isinstance(calls, Sequence) or isinstance(calls, str):
+        return []
+    found = (_read_tool_call(call) for call in calls)
+    return [call for call in found if call is not None]
+
+
+def _read_tool_call(call: Any) -> tuple[str | None, str, Any] | None:
+    function = _first(call, "function")
+    name = _first(call, "name", "tool_name") or _first(function, "name")
+    if not isinstance(name, str) or not name:
+        return None
+    call_id = _first(call, "id", "tool_call_id", "tool_id", "toolUseId", "call_id")
+    arguments = _first(call, *_ARGUMENTS)
+    if arguments is None:
+        arguments = _first(function, *_ARGUMENTS)
+    return (str(call_id) if call_id else None), name, arguments
+
+
+def _first(holder: Any, *names: str) -> Any:
+    """The first of these keys or attributes that is set."""
+    for name in names:
+        value = holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
+        if value is not None and not callable(value):
+            return value
+    return None
 
 
 class OpenToolCalls:

@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from aivideoapi_core import InvalidInputError, build_payload
 from aivideoapi_core.adapter_kit import (
     ArgumentNames,
-    ToolNames,
+    Changed,
     call_headers,
     forced_in_words,
     limit_marks,
@@ -110,10 +110,7 @@ _NAMES: Final = ArgumentNames(_KNOWN, aliases=_ALIASES, advice=OTHER_NAMES)
 class Request:
     """One call, checked: the body, the headers besides the client's own, and a timeout in seconds.
 
-    ``structured``: the reply may hold more than text. ``output_tool``: the name of the tool that stands
-    for an output format which the route does not have. ``text_format``: the schema, by its name, of the JSON
-    that the text of the reply is to be. ``names``: those of tools that went out under others.
-    ``forced``: the call that the reply must hold.
+    ``structured``: the reply may hold more than text. ``changed``: what the reply is read by.
     """
 
     payload: dict[str, Any]
@@ -121,10 +118,7 @@ class Request:
     timeout: Timeout
     structured: bool
     with_usage: bool
-    output_tool: str | None
-    text_format: Mapping[str, Mapping[str, Any]] | None
-    names: ToolNames | None
-    forced: ForcedCall | None
+    changed: Changed
 
 
 def build_request(
@@ -199,10 +193,12 @@ def build_request(
         timeout=timeout,
         structured=_is_structured(payload, output_tool),
         with_usage=with_usage,
-        output_tool=output_tool,
-        text_format=None if response_format is None or output_tool else _text_format(payload),
-        names=names,
-        forced=_forced(payload, choice or payload.get("tool_choice"), messages, output_tool),
+        changed=Changed(
+            names=names,
+            forced=_forced(payload, choice or payload.get("tool_choice"), messages, output_tool),
+            output_tool=output_tool,
+            text_format=None if response_format is None or output_tool else _text_format(payload),
+        ),
     )
 
 

@@ -16,9 +16,8 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 
-from aivideoapi_core.adapter_kit import Content, Conversation, Turns, to_call_input
+from aivideoapi_core.adapter_kit import Content, Conversation, Turns, read_tool_calls, to_call_input
 from llamaindex_aivideoapi._outbound.content import WireBlock, to_block, to_mark, told_block
-from llamaindex_aivideoapi._outbound.tools import read_tool_calls
 
 WIRE_CONTENT: Final = "wire_content"
 """Key of ``additional_kwargs`` under which a reply's own blocks are kept; see ``_inbound.message``."""

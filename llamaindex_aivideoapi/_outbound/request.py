@@ -12,7 +12,7 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from aivideoapi_core import InvalidInputError, RequestOptions, TextBlockParam, build_payload
 from aivideoapi_core.adapter_kit import (
     ArgumentNames,
-    ToolNames,
+    Changed,
     call_headers,
     forced_in_words,
     limit_marks,
@@ -25,7 +25,7 @@ from aivideoapi_core.adapter_kit import (
     with_wire_names,
 )
 from llamaindex_aivideoapi._outbound.conversation import to_messages
-from llamaindex_aivideoapi._outbound.tools import to_tools
+from llamaindex_aivideoapi._outbound.tools import IN_WORDS, to_tools
 
 if TYPE_CHECKING:
     from aivideoapi_core import Timeout
@@ -46,16 +46,14 @@ CALL_ARGUMENTS: Final = _WIRE_OPTIONS | _CALL_ONLY
 class Request:
     """One call, checked: the body, the headers besides the client's own, and a timeout in seconds.
 
-    ``one_call``: of several tool calls in the reply the first one counts. ``names``: those of tools that
-    went out under others. ``forced``: the call that the reply must hold.
+    ``one_call``: of several tool calls in the reply the first one counts. ``changed``: what the reply is read by.
     """
 
     payload: dict[str, Any]
     headers: dict[str, str] | None
     timeout: Timeout
     one_call: bool
-    names: ToolNames | None
-    forced: ForcedCall | None
+    changed: Changed
 
 
 def build_request(
@@ -109,8 +107,10 @@ def build_request(
         headers=headers,
         timeout=timeout,
         one_call=one_call,
-        names=names,
-        forced=_forced({**payload, "tool_choice": choice}, messages) if choice else None,
+        changed=Changed(
+            names=names,
+            forced=_forced({**payload, "tool_choice": choice}, messages) if choice else None,
+        ),
     )
 
 
@@ -126,10 +126,6 @@ def _choice_in_words(
         [{"type": "text", "text": system}] if isinstance(system, str) else [*(system or ())]
     )
     return [*said, {"type": "text", "text": words[0]}]
-
-
-IN_WORDS: Final = "in words"
-"""``tool_required`` of a call whose messages ask for the tool."""
 
 
 def _forced(payload: Mapping[str, Any], messages: Sequence[ChatMessage]) -> ForcedCall | None:

@@ -1,4 +1,4 @@
-"""Tools, tool choice and tool calls, in both directions."""
+"""LlamaIndex's tools in the form of the wire's, and what ``chat_with_tools`` sends with them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
-from llama_index.core.llms.llm import ToolSelection
+from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.tools.types import BaseTool, ToolMetadata
 from pydantic import BaseModel
 
 from aivideoapi_core import InvalidInputError
-from aivideoapi_core.adapter_kit import parse_arguments
+
+IN_WORDS: Final = "in words"
+"""``tool_required`` of a call whose messages ask for the tool."""
 
 
 def to_tools(tools: Iterable[Any]) -> list[dict[str, Any]]:
@@ -50,57 +51,38 @@ def _parameters_of_class(fn_schema: type[BaseModel]) -> dict[str, Any]:
     return ToolMetadata("", fn_schema=fn_schema).get_parameters_dict()
 
 
-def tool_selections(message: ChatMessage) -> list[ToolSelection]:
-    """The tool calls of a reply.
+def prepare_call(
+    tools: list[dict[str, Any]], *, user_msg: str | ChatMessage | None, history: Sequence[ChatMessage] | None
+) -> dict[str, Any]:
+    """The messages of the call, and its tools if there are any."""
+    messages = list(history or ())
+    if isinstance(user_msg, str):
+        user_msg = ChatMessage(role=MessageRole.USER, content=user_msg)
+    if user_msg is not None:
+        messages.append(user_msg)
+    return {"messages": messages, "tools": tools} if tools else {"messages": messages}
 
-    Raises ``ValueError`` for arguments that are not a JSON object: they were cut by the output limit,
-    and running the tool with what is left of them would do something that was not asked for.
+
+def cache_tools(call: dict[str, Any], headers: Mapping[str, str] | None) -> dict[str, Any]:
+    """The same call with its tools cached, if ``headers`` name the beta of prompt caching.
+
+    The wire needs that beta no more, but LlamaIndex's users have learnt to ask for cached tools by it.
     """
-    blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
-    calls: Iterable[tuple[str | None, str, Any]]
-    if blocks:
-        calls = [(block.tool_call_id, block.tool_name, block.tool_kwargs) for block in blocks]
-    else:
-        calls = read_tool_calls(message.additional_kwargs.get("tool_calls"))
-    selections = []
-    for call_id, name, arguments in calls:
-        parsed = parse_arguments(arguments) if isinstance(arguments, str) else arguments
-        if parsed is None:
-            raise ValueError(
-                f"the arguments of the call to {name!r} are not a JSON object, most likely cut by max_tokens; "
-                f"raise max_tokens and try again. Received: {arguments[-200:]!r}"
-            )
-        selections.append(ToolSelection(tool_id=call_id or "", tool_name=name, tool_kwargs=parsed))
-    return selections
+    betas = [value for name, value in (headers or {}).items() if name.lower() == "anthropic-beta"]
+    tools = call.get("tools")
+    if not tools or not any("prompt-caching" in value for value in betas) or "cache_control" in tools[-1]:
+        return call
+    return {**call, "tools": [*tools[:-1], {**tools[-1], "cache_control": {"type": "ephemeral"}}]}
 
 
-def read_tool_calls(calls: Any) -> list[tuple[str | None, str, Any]]:
-    """(id, name, arguments) of ``additional_kwargs["tool_calls"]``, whichever integration wrote it."""
-    if not isinstance(calls, Sequence) or isinstance(calls, str):
-        return []
-    found = (_read_tool_call(call) for call in calls)
-    return [call for call in found if call is not None]
+def prepare_required_call(call: dict[str, Any], *, thinking: bool) -> dict[str, Any]:
+    """The same call with a tool required.
 
-
-def _read_tool_call(call: Any) -> tuple[str | None, str, Any] | None:
-    function = _first(call, "function")
-    name = _first(call, "name", "tool_name") or _first(function, "name")
-    if not isinstance(name, str) or not name:
-        return None
-    call_id = _first(call, "id", "tool_call_id", "tool_id", "toolUseId", "call_id")
-    arguments = _first(call, *_ARGUMENTS)
-    if arguments is None:
-        arguments = _first(function, *_ARGUMENTS)
-    return (str(call_id) if call_id else None), name, arguments
-
-
-_ARGUMENTS: Final = ("input", "arguments", "args", "tool_kwargs", "parameters")
-
-
-def _first(holder: Any, *names: str) -> Any:
-    """The first of these keys or attributes that is set."""
-    for name in names:
-        value = holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
-        if value is not None and not callable(value):
-            return value
-    return None
+    While thinking is on the wire refuses a forced choice, so the model is asked in words; it then
+    nearly always calls, but may not.
+    """
+    if not thinking:
+        return {**call, "tool_required": True}
+    names = " or ".join(str(tool.get("name")) for tool in call["tools"])
+    request = ChatMessage(role=MessageRole.USER, content=f"Answer only by calling {names}.")
+    return {**call, "messages": [*call["messages"], request], "tool_required": IN_WORDS}

@@ -15,14 +15,12 @@ from pydantic import TypeAdapter
 from strict import complaints
 
 from aivideoapi_core import InvalidInputError, UnsupportedOptionError
-from aivideoapi_core._inbound.tool_names import KeyRenamer
+from aivideoapi_core._inbound.tool_names import KeyRenamer, OwnNamesStream, with_own_names
 from aivideoapi_core.adapter_kit import (
-    OwnNamesStream,
     read_tool_choice,
     wire_choice,
     wire_tool_name,
     wire_tools,
-    with_own_names,
     with_wire_names,
 )
 

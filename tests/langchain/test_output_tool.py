@@ -17,9 +17,9 @@ from langchain_core.messages import HumanMessage
 from pydantic import BaseModel
 
 from aivideoapi_core import MessageAccumulator
+from aivideoapi_core._inbound.output_tool import OutputTool
 from aivideoapi_core.sandbox import Reply, Sandbox
 from langchain_aivideoapi import ChatAIVideoAPI
-from langchain_aivideoapi._inbound.output_tool import OutputTool
 
 NATIVE = "claude-sonnet-4-6"
 VALUE = {"name": "Ada", "age": 36}

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from aivideoapi_core import ContentBlock, Message, MessageAccumulator, StreamEvent
+from aivideoapi_core._inbound.accumulator import MessageAccumulator
+from aivideoapi_core._received import ContentBlock, Message, StreamEvent
 
 
 @dataclass(frozen=True, slots=True)

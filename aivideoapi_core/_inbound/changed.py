@@ -1,0 +1,90 @@
+"""What a request changed or forced, undone in its reply, whole or streamed: names of tools, the tool that stands
+for an output format, and a forced call that came as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from aivideoapi_core._inbound.output_tool import OutputTextRewriter, OutputTool
+from aivideoapi_core._inbound.recovered_calls import ForcedCall, settle_text
+from aivideoapi_core._inbound.reply import Reply
+from aivideoapi_core._inbound.tool_names import OwnNamesStream, with_own_names
+from aivideoapi_core._received import StreamEvent, ToolNames
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """What a request changed or forced, and its reply is read by.
+
+    ``names``: those of tools that went out under others. ``forced``: the call that the reply must hold.
+    ``output_tool``: the name of the tool that stands for an output format which the route does not have.
+    ``text_format``: the schema, by its name, of the JSON that the text of the reply is to be.
+    """
+
+    names: ToolNames | None = None
+    forced: ForcedCall | None = None
+    output_tool: str | None = None
+    text_format: Mapping[str, Mapping[str, object]] | None = None
+
+    def read(self, reply: Reply) -> Reply:
+        """``reply`` as the caller knows it. Raises what ``settled`` raises."""
+        return self.with_text(self.settled(reply))
+
+    def settled(self, reply: Reply) -> Reply:
+        """``reply`` with a forced call that came as text as a call, and with the caller's names.
+
+        Raises ``ToolChoiceIgnoredError`` for the second reply of a run without the call that it must hold.
+        """
+        if self.names is None and self.forced is None and self.text_format is None:
+            return reply
+        message = reply.message
+        if self.forced is not None:
+            message = self.forced.settle(message, model=reply.model)
+        if self.text_format is not None:
+            message = settle_text(message, self.text_format)
+        return replace(reply, message=with_own_names(message, self.names))
+
+    def with_text(self, reply: Reply) -> Reply:
+        """``reply`` with the stand-in's input as text, if there is a stand-in."""
+        tool = self._tool
+        return reply if tool is None else replace(reply, message=tool.as_text(reply.message))
+
+    def stream(self) -> ChangedStream | None:
+        """What rewrites the events of one stream; ``None`` if they stay as they are."""
+        tool = self._tool
+        return None if tool is None and self.names is None else ChangedStream(self, tool)
+
+    @property
+    def _tool(self) -> OutputTool | None:
+        """The stand-in, or for a text that is to be JSON the name that its object goes by."""
+        name = next(iter(self.text_format), None) if self.text_format else self.output_tool
+        return None if name is None else OutputTool(name)
+
+
+class ChangedStream:
+    """Rewrites the events of one stream; ``accumulator`` is in step with the rewritten ones."""
+
+    def __init__(self, changed: Changed, tool: OutputTool | None) -> None:
+        self._names = None if changed.names is None else OwnNamesStream(changed.names)
+        self._text = None if tool is None or changed.text_format is None else OutputTextRewriter(tool)
+        self._by_tool = self._text or (None if tool is None else tool.rewriter())
+        last = self._by_tool or self._names
+        assert last is not None  # noqa: S101 - for the type checker; ``Changed.stream`` makes none without
+        self.accumulator = last.accumulator
+
+    @property
+    def passing(self) -> bool:
+        """Whether what comes from here on needs no rewriting: the original events and accumulator say the same."""
+        return self._names is None and self._text is not None and self._text.passing
+
+    def push(self, event: StreamEvent) -> Iterable[StreamEvent]:
+        """The events to be translated in place of ``event``, to be taken one by one."""
+        named: Iterable[StreamEvent] = (event,) if self._names is None else self._names.push(event)
+        if (by_tool := self._by_tool) is None:
+            return named
+        return (rewritten for own in named for rewritten in by_tool.push(own))
+
+    def held(self, settled: Reply) -> Iterable[StreamEvent]:
+        """The events that were held back to the end of the stream; ``settled`` is its reply (``Changed.settled``)."""
+        return () if self._by_tool is None or self.passing else self._by_tool.finish(settled.message)

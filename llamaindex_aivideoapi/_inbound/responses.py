@@ -1,0 +1,137 @@
+"""Stream events as LlamaIndex responses, at a cost per event that does not grow with the answer.
+
+LlamaIndex wants the whole message so far in every response. Built at once that is quadratic: each
+response copies the text before it, and each fragment of a tool's arguments would parse all those
+before. So a response remembers how far the stream was (two numbers) and builds its ``message`` when
+somebody reads it (``late_response``), from the pieces that all responses share. What it shows is what
+was known at its own time, whenever it is read, and a list of all responses of a stream stays as small
+as the stream.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ContentBlock, MessageRole
+
+from aivideoapi_core import ContentBlock as WireBlock
+from aivideoapi_core import MessageAccumulator, StreamEvent
+from aivideoapi_core.adapter_kit import PartialJSON
+from llamaindex_aivideoapi._inbound.late_response import late_response
+from llamaindex_aivideoapi._inbound.message import from_blocks, tool_call_dicts
+
+_SOURCES: Final = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
+"""Delta type: the field that holds its piece of text."""
+
+
+class _Part:
+    """One content block: its pieces while it streams, the finished block after."""
+
+    __slots__ = ("_joined", "arguments", "closed", "kind", "pieces", "start")
+
+    def __init__(self, start: WireBlock) -> None:
+        self.start = start
+        self.kind: str = start.get("type") or ""
+        self.arguments = PartialJSON()
+        self.pieces: list[str] = self.arguments.pieces
+        self.closed: WireBlock | None = None
+        self._joined = (0, "")
+
+    def block_at(self, count: int) -> WireBlock:
+        """The block as the first ``count`` pieces tell it (a mark, for a tool's arguments)."""
+        if self.kind in ("text", "thinking"):
+            return {**self.start, self.kind: self._text_of(count)}
+        if self.kind == "tool_use":
+            return {**self.start, "input": self.arguments.value_at(count)}
+        return self.start
+
+    def _text_of(self, count: int) -> str:
+        # Readers go forwards, so what was joined for the one before is the beginning of this one.
+        known_at, known = self._joined
+        if count < known_at:
+            return "".join(self.pieces[:count])
+        text = known + "".join(self.pieces[known_at:count])
+        self._joined = count, text
+        return text
+
+
+_FINISHED: Final = -1
+"""In place of a number of pieces: the last part is complete."""
+
+
+class ResponseTranslator:
+    """Turns the events of one stream into responses; the last response is the caller's to add.
+
+    ``one_call``: of several tool calls the first one is shown.
+    """
+
+    def __init__(self, *, one_call: bool = False) -> None:
+        self._one_call = one_call
+        self._parts: list[_Part] = []
+        self._open: dict[int, _Part] = {}
+
+    def feed(self, event: StreamEvent, accumulator: MessageAccumulator) -> ChatResponse | None:
+        """The response for an event that ``accumulator`` has taken already, or ``None``."""
+        kind = event["type"]
+        if kind == "content_block_delta":
+            return self._delta(event)
+        if kind == "content_block_start":
+            return self._start(event)
+        if kind == "content_block_stop":
+            part = self._open.pop(event["index"])
+            part.closed = accumulator.closed_at(event["index"])
+            if part.kind == "tool_use":
+                return late_response(event, self, len(self._parts), _FINISHED)
+        return None
+
+    def message_at(self, parts: int, count: int) -> ChatMessage:
+        """The message as it was when there were so many parts, the last with so many pieces."""
+        wire: list[WireBlock] = []
+        for position, part in enumerate(self._parts[:parts], start=1):
+            last = position == parts
+            if part.closed is not None and (not last or count == _FINISHED):
+                wire.append(part.closed)
+            else:
+                wire.append(part.block_at(count if last else len(part.pieces)))
+        blocks: list[ContentBlock] = from_blocks(wire)
+        calls = tool_call_dicts(blocks)
+        extra = {"tool_calls": calls} if calls else {}
+        return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=extra)
+
+    def _start(self, event: StreamEvent) -> ChatResponse | None:
+        part = _Part(event["content_block"])
+        if self._one_call and part.kind == "tool_use" and any(p.kind == "tool_use" for p in self._parts):
+            self._open[event["index"]] = _Part(
+                {"type": ""}
+            )  # its events have somewhere to go, and show nothing
+            return None
+        self._parts.append(part)
+        self._open[event["index"]] = part
+        if part.kind == "tool_use":
+            return late_response(event, self, len(self._parts), 0)
+        # A start may hold the whole block, where a server had nothing to stream.
+        if part.kind in ("text", "thinking") and (text := part.start.get(part.kind)):
+            part.pieces.append(text)
+            return self._piece(event, part, text)
+        return None
+
+    def _delta(self, event: StreamEvent) -> ChatResponse | None:
+        delta = event["delta"]
+        source = _SOURCES.get(delta["type"])
+        if source is None:
+            return None
+        part = self._open[event["index"]]
+        piece: str = delta[source]
+        if source == "partial_json":
+            if part.kind != "tool_use":
+                return None  # a server tool's arguments: its business alone
+            part.arguments.append(piece)
+            return late_response(event, self, len(self._parts), part.arguments.mark)
+        part.pieces.append(piece)
+        return self._piece(event, part, piece)
+
+    def _piece(self, event: StreamEvent, part: _Part, piece: str) -> ChatResponse:
+        parts, count = len(self._parts), len(part.pieces)
+        if part.kind == "thinking":
+            return late_response(event, self, parts, count, thinking=piece)
+        return late_response(event, self, parts, count, text=piece)

@@ -1,0 +1,25 @@
+"""The translator of one stream, with what the request changed undone (the core's ``Changed``)."""
+
+from __future__ import annotations
+
+from llama_index.core.base.llms.types import ChatResponse
+
+from aivideoapi_core import MessageAccumulator, StreamEvent
+from aivideoapi_core.adapter_kit import Changed
+from llamaindex_aivideoapi._inbound.responses import ResponseTranslator
+
+
+class ResponseStream:
+    """``ResponseTranslator`` for one stream, with what the request changed undone."""
+
+    def __init__(self, *, one_call: bool, changed: Changed) -> None:
+        self._translator = ResponseTranslator(one_call=one_call)
+        self._rewritten = changed.stream()
+        self.feed = self._translator.feed if self._rewritten is None else self._feed_rewritten
+
+    def _feed_rewritten(self, event: StreamEvent, accumulator: MessageAccumulator) -> ChatResponse | None:
+        assert self._rewritten is not None  # noqa: S101 - for the type checker; feed is only this one then
+        response = None
+        for rewritten in self._rewritten.push(event):
+            response = self._translator.feed(rewritten, self._rewritten.accumulator) or response
+        return response

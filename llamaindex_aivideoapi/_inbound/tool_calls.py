@@ -1,0 +1,51 @@
+"""The tool calls of a reply: as LlamaIndex's selections, and the first one alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ToolCallBlock
+from llama_index.core.llms.llm import ToolSelection
+
+from aivideoapi_core.adapter_kit import parse_arguments, read_tool_calls
+from llamaindex_aivideoapi._inbound.message import WIRE_CONTENT, tool_call_dicts
+
+
+def keep_first_call(response: ChatResponse) -> ChatResponse:
+    """The response with its first tool call only; ``raw`` keeps them all. For models that make several although they
+    were told not to.
+    """
+    message = response.message
+    calls = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
+    if len(calls) < 2:
+        return response
+    blocks = [block for block in message.blocks if not isinstance(block, ToolCallBlock) or block is calls[0]]
+    extra = {name: value for name, value in message.additional_kwargs.items() if name != WIRE_CONTENT}
+    extra["tool_calls"] = tool_call_dicts(blocks)
+    kept = message.model_copy(update={"blocks": blocks, "additional_kwargs": extra})
+    return response.model_copy(update={"message": kept})
+
+
+def tool_selections(message: ChatMessage) -> list[ToolSelection]:
+    """The tool calls of a reply.
+
+    Raises ``ValueError`` for arguments that are not a JSON object: they were cut by the output limit,
+    and running the tool with what is left of them would do something that was not asked for.
+    """
+    blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
+    calls: Iterable[tuple[str | None, str, Any]]
+    if blocks:
+        calls = [(block.tool_call_id, block.tool_name, block.tool_kwargs) for block in blocks]
+    else:
+        calls = read_tool_calls(message.additional_kwargs.get("tool_calls"))
+    selections = []
+    for call_id, name, arguments in calls:
+        parsed = parse_arguments(arguments) if isinstance(arguments, str) else arguments
+        if parsed is None:
+            raise ValueError(
+                f"the arguments of the call to {name!r} are not a JSON object, most likely cut by max_tokens; "
+                f"raise max_tokens and try again. Received: {arguments[-200:]!r}"
+            )
+        selections.append(ToolSelection(tool_id=call_id or "", tool_name=name, tool_kwargs=parsed))
+    return selections
