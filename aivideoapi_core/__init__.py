@@ -88,6 +88,7 @@ if TYPE_CHECKING:
     )
     from aivideoapi_core._outbound.payload import build_payload
     from aivideoapi_core._stores.budget import BudgetStoreError, CreditBudget
+    from aivideoapi_core._stores.budget_calendar import CalendarWindow
     from aivideoapi_core._stores.budget_terms import BudgetStore, Standing
     from aivideoapi_core._stores.ledger import LedgerStore, SpendLedger
 
@@ -105,6 +106,7 @@ _LATER: Final = {
         "_http.async_client": "AsyncMessagesClient AsyncMessageStream",
         "_metering.worst_case": "WorstCase max_input_tokens worst_case",
         "_stores.budget": "BudgetStoreError CreditBudget",
+        "_stores.budget_calendar": "CalendarWindow",
         "_stores.budget_terms": "BudgetStore Standing",
         "_http.client": "MessagesClient MessageStream",
         "_metering.estimate": "CreditsEstimate estimate_credits",
@@ -184,6 +186,7 @@ __all__ = [
     "BudgetStore",
     "BudgetStoreError",
     "CacheControlParam",
+    "CalendarWindow",
     "CallRecord",
     "ContentBlock",
     "ContentBlockParam",

@@ -2,7 +2,7 @@
 -- tests drive both. Numbers are doubles here, exact up to 2^53 microcredits. Sums are kept, never made of all
 -- that is held: a call costs the same beside ten others and beside twenty thousand.
 
-local VERSION, PLACE_S, LATE, SETTLED, BOOTS, OWNERS = 2, 3, 1000, 4096, 512, 100
+local VERSION, PLACE_S, LATE, SETTLED, BOOTS, OWNERS = 3, 3, 1000, 4096, 512, 100
 
 local fact_key, piece_key, held_key, owner_key, lease_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local late_key, settled_key, line_key, boot_key = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
@@ -10,33 +10,44 @@ local call_key = KEYS[10]
 local old_spent, old_held, old_lease, old_late, old_fact = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
 
 local op, boot, awake_s, since_boot_s, wall_s = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local asked, policy = {limit = ARGV[6], window = ARGV[7], soft = ARGV[8]}, ARGV[9]
+local asked, policy = {limit = ARGV[6], window = ARGV[7], soft = ARGV[8], calendar = ARGV[18]}, ARGV[9]
 local joined, lease, grains = ARGV[10] == '1', tonumber(ARGV[11]), tonumber(ARGV[12])
 local id, owner, micro, unknown, turn = ARGV[13], ARGV[14], tonumber(ARGV[15]), ARGV[16] == '1', ARGV[17]
+local page_start, page_end, thresholds, for_s, at_s = tonumber(ARGV[19]), tonumber(ARGV[20]), ARGV[21], ARGV[22], ARGV[23]
 
 local function whole(number) return string.format('%.0f', number) end
 local function seconds(number) return string.format('%.6f', number) end
 
 -- Facts: the terms, the time and the sums.
 local SUMS = {'spent', 'unknown_calls', 'unknown', 'expired_calls', 'expired'}
-local names = {'version', 'limit', 'window', 'soft', 'now', 'awake', 'wall', 'reserved', 'oldest', 'turns'}
+local names = {'version', 'limit', 'window', 'soft', 'now', 'awake', 'wall', 'reserved', 'oldest', 'turns',
+  'calendar', 'opened', 'raised', 'fired'}
 local fact, sum = {}, {}
 local values = redis.call('HMGET', fact_key, unpack(names))
 for i, name in ipairs(names) do fact[name] = values[i] end
 values = redis.call('HMGET', fact_key, unpack(SUMS))
 for i in ipairs(SUMS) do sum[i] = tonumber(values[i] or 0) end
+-- Seldom there, and written only when they change.
+local RARE = {'calendar', 'opened', 'raised', 'fired'}
+local before = {}
+for _, name in ipairs(RARE) do
+  fact[name] = fact[name] or ''
+  before[name] = fact[name]
+end
 if fact.version and tonumber(fact.version) > VERSION then return {'newer', fact.version} end
 
 local is_new = not fact.limit
+if is_new and op == 'look' then return {'none'} end
 if is_new then
   for name, value in pairs(asked) do fact[name] = value end
-elseif op ~= 'settle' then
+elseif op ~= 'settle' and op ~= 'look' then
   local differs = tonumber(asked.window) ~= tonumber(fact.window) or asked.soft ~= fact.soft
-  if not joined and op ~= 'set_limit' then differs = differs or tonumber(asked.limit) ~= tonumber(fact.limit) end
-  if differs then return {'terms', fact.limit, fact.window, fact.soft} end
+    or asked.calendar ~= fact.calendar
+  if not joined and op ~= 'set_limit' and op ~= 'raise' then differs = differs or tonumber(asked.limit) ~= tonumber(fact.limit) end
+  if differs then return {'terms', fact.limit, fact.window, fact.soft, fact.calendar} end
 end
-if op == 'set_limit' then fact.limit = whole(micro) end
-local limit, window, soft = tonumber(fact.limit), tonumber(fact.window), fact.soft == '1'
+if op == 'set_limit' then fact.limit, fact.raised = whole(micro), '' end
+local agreed, window, soft = tonumber(fact.limit), tonumber(fact.window), fact.soft == '1'
 local grain = window / grains
 local reserved = tonumber(fact.reserved or 0)
 
@@ -60,6 +71,26 @@ if fact.now then
     now, awake = now + passed, awake + passed
   end
 end
+
+-- The window of the calendar. Only clients know calendars: where another window begins, they are asked for its bounds.
+local turned = false
+if fact.calendar ~= '' then
+  local start, stop, till = string.match(fact.opened, '^(%S+) (%S+) (%S+)$')
+  start, stop, till = tonumber(start), tonumber(stop), tonumber(till)
+  local at
+  if not start then
+    at = wall_s
+  elseif till <= now then
+    if start <= wall_s and wall_s < stop then till = now + (stop - wall_s) else at = math.max(wall_s, stop) end
+  end
+  if at then
+    if not page_start or at < page_start or page_end <= at then return {'calendar', fact.calendar, seconds(at)} end
+    turned = start and page_end ~= stop
+    start, stop, till = page_start, page_end, now + (page_end - at)
+  end
+  fact.opened = seconds(start) .. ' ' .. seconds(stop) .. ' ' .. seconds(till)
+end
+
 local to_now, to_awake = now - since_boot_s, awake - awake_s
 if not known or math.max(math.abs(to_now - off_now), math.abs(to_awake - off_awake)) > 0.001 then
   if not known and redis.call('HLEN', boot_key) >= BOOTS then redis.call('DEL', boot_key) end
@@ -92,6 +123,62 @@ local function book(...)
   if not fact.oldest or fact.oldest == '' then fact.oldest = bucket end
 end
 local function leaves_at(place) return (tonumber(place) + 1) * grain + window end
+if turned then
+  redis.call('DEL', piece_key)
+  sum, fact.oldest, fact.fired = {0, 0, 0, 0, 0}, '', ''
+end
+
+-- The limit: a raised one until its time, then the one agreed on.
+local raised_to, raised_until, raised_until_s
+local function read_raise()
+  raised_to, raised_until, raised_until_s = string.match(fact.raised, '^(%S+) (%S+) (%S+)$')
+  raised_to, raised_until = tonumber(raised_to), tonumber(raised_until)
+end
+if op == 'raise' then
+  local left = tonumber(for_s) or tonumber(at_s) - wall_s
+  fact.raised = ''
+  if micro > agreed and left > 0 then
+    fact.raised = whole(micro) .. ' ' .. seconds(now + left) .. ' ' .. seconds(tonumber(at_s) or wall_s + left)
+  end
+end
+if fact.raised ~= '' then
+  read_raise()
+  if raised_until <= now then
+    fact.raised = ''
+    read_raise()
+  end
+end
+local function limit_at(time)
+  if raised_until and time < raised_until then return math.max(agreed, raised_to) end
+  return agreed
+end
+local limit = limit_at(now)
+
+-- Thresholds that were passed in this window: pairs of a share of the limit and when.
+local function passed_now(shares)
+  local fired, passed = {}, {}
+  for share, time in string.gmatch(fact.fired, '(%S+) (%S+)') do fired[share] = tonumber(time) end
+  for share in string.gmatch(shares, '%S+') do
+    local last = fired[share]
+    if sum[1] > 0 and sum[1] >= limit * tonumber(share) and not (last and (window == 0 or now < last + window)) then
+      passed[#passed + 1] = share
+      fired[share] = now
+    end
+  end
+  if #passed > 0 then
+    local texts = {}
+    for share, time in pairs(fired) do texts[#texts + 1] = share .. ' ' .. seconds(time) end
+    fact.fired = table.concat(texts, ' ')
+  end
+  return table.concat(passed, ' ')
+end
+local function forget_thresholds()
+  local texts = {}
+  for share, time in string.gmatch(fact.fired, '(%S+) (%S+)') do
+    if sum[1] >= limit * tonumber(share) then texts[#texts + 1] = share .. ' ' .. time end
+  end
+  fact.fired = table.concat(texts, ' ')
+end
 
 local function hold(key, name, amount)
   redis.call('HSET', held_key, key, whole(amount) .. ' ' .. name)
@@ -157,7 +244,10 @@ if window > 0 and fact.oldest and fact.oldest ~= '' and leaves_at(fact.oldest) <
   end
   fact.oldest = oldest or ''
 end
-local dead_owners = redis.call('ZRANGEBYSCORE', lease_key, '-inf', seconds(awake))
+if op == 'set_limit' or op == 'raise' then forget_thresholds() end
+local dead_owners = {}
+-- What becomes of the dead's is for those to say who spend, not for those who look on.
+if op ~= 'look' then dead_owners = redis.call('ZRANGEBYSCORE', lease_key, '-inf', seconds(awake)) end
 if #dead_owners > 0 then
   local dead, all = {}, {}
   for _, name in ipairs(dead_owners) do
@@ -195,7 +285,7 @@ local function is_first()
   return not who or who == id
 end
 
-local status, extra = 'ok', {}
+local status, passed, extra = 'ok', '', {}
 if op == 'reserve' then
   redis.call('ZADD', lease_key, 'GT', seconds(awake + lease), owner)
   if redis.call('HEXISTS', held_key, id) == 0 then
@@ -223,16 +313,18 @@ if op == 'reserve' then
         redis.call('HDEL', line_key, id)
       end
       local room = ''
-      if not could and window > 0 then
-        local too_much = sum[1] + (soft and 1 or micro) - limit
+      if not could and (window > 0 or fact.opened ~= '') then
+        local wanted = sum[1] + (soft and 1 or micro)
         local pieces = redis.call('HGETALL', piece_key)
         local places = {}
         for i = 1, #pieces, 2 do places[#places + 1] = {tonumber(pieces[i]), counts_of(pieces[i + 1])[1]} end
         table.sort(places, function(one, other) return one[1] < other[1] end)
         for _, piece in ipairs(places) do
-          too_much = too_much - piece[2]
-          if too_much <= 0 then
-            room = seconds(math.max(0, leaves_at(piece[1]) - now))
+          wanted = wanted - piece[2]
+          local at = leaves_at(piece[1])
+          if fact.opened ~= '' then at = tonumber(string.match(fact.opened, '%S+$')) end
+          if wanted <= limit_at(at) then
+            room = seconds(math.max(0, at - now))
             break
           end
         end
@@ -257,15 +349,24 @@ elseif op == 'settle' then
     redis.call('ZADD', settled_key, seconds(now), id)
     redis.call('ZREMRANGEBYRANK', settled_key, 0, -(SETTLED + 1))
     book(counted and 0 or micro, unknown and 1 or 0, unknown and micro or 0)
+    if thresholds ~= '' then passed = passed_now(thresholds) end
   end
+elseif op == 'look' then
+  extra = {'', fact.window, fact.soft, fact.calendar}
 end
 
-redis.call('HSET', fact_key, 'version', VERSION, 'limit', fact.limit, 'window', fact.window, 'soft', fact.soft,
+-- Without a window of the calendar, releases before version 3 can read all of it.
+redis.call('HSET', fact_key, 'version', fact.calendar == '' and 2 or VERSION, 'limit', fact.limit, 'window', fact.window, 'soft', fact.soft,
   'now', seconds(now), 'awake', seconds(awake), 'wall', seconds(wall_s),
   'reserved', whole(reserved), 'oldest', fact.oldest or '', 'turns', fact.turns or '0',
   'spent', whole(sum[1]), 'unknown_calls', whole(sum[2]), 'unknown', whole(sum[3]),
   'expired_calls', whole(sum[4]), 'expired', whole(sum[5]))
-local answer = {status, fact.limit, whole(reserved)}
-for i = 1, 5 do answer[3 + i] = whole(sum[i]) end
-for i = 1, #extra do answer[8 + i] = extra[i] end
+for _, name in ipairs(RARE) do
+  if fact[name] ~= before[name] then redis.call('HSET', fact_key, name, fact[name]) end
+end
+local answer = {status, fact.limit, whole(limit), whole(reserved)}
+for i = 1, 5 do answer[4 + i] = whole(sum[i]) end
+answer[10], answer[11] = raised_until_s or '', string.match(fact.opened, '^%S+ (%S+)') or ''
+answer[12] = passed
+for i = 1, #extra do answer[12 + i] = extra[i] end
 return answer

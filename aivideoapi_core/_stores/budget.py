@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Literal, Protocol, runtime_checkable
 
@@ -15,6 +15,7 @@ from aivideoapi_core._errors import AIVideoAPIError, InvalidInputError
 from aivideoapi_core._inbound.balance import Balance
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.worst_case import WorstCase
+from aivideoapi_core._stores.budget_calendar import CalendarWindow
 from aivideoapi_core._stores.budget_refusals import cannot_be_bounded, in_credits, no_room, other_terms
 from aivideoapi_core._stores.budget_terms import (
     BudgetStore,
@@ -31,7 +32,14 @@ from aivideoapi_core._stores.wait_line import Asking
 
 logger = logging.getLogger("aivideoapi")
 
-Window = Literal["hour", "day"] | timedelta | None
+Window = (
+    Literal["hour", "day", "calendar day", "calendar week", "calendar month"]
+    | str
+    | timedelta
+    | CalendarWindow
+    | None
+)
+"""``str``: one of these windows of the calendar, with a time zone behind: ``"calendar day Europe/Berlin"``."""
 
 _WINDOWS: Final = {"hour": 3_600.0, "day": 86_400.0}
 
@@ -78,8 +86,10 @@ class CreditBudget:
     The limit rests on the worst case being one. Where a call costs more than was reserved for it, the budget
     logs a warning, and reserves that much more for the calls of this model from then on.
 
-    ``window``: ``None`` (for all time), ``"hour"``, ``"day"`` or a ``timedelta``; windows slide, so that
-    no stretch of that length costs more than the limit. ``soft``: reserve nothing, only stop the next
+    ``window``: ``None`` (for all time); ``"hour"``, ``"day"`` or a ``timedelta``: such windows slide, so that
+    no stretch of that length costs more than the limit; or of the calendar: ``"calendar day"``, ``"calendar week"``,
+    ``"calendar month"`` in UTC, ``"calendar month Europe/Berlin"`` or a ``CalendarWindow``. A call belongs to the
+    window that it ends in, and room for it is kept over the end of one. ``soft``: reserve nothing, only stop the next
     call once the limit was reached. ``store``: ``None`` (this process), the path of a SQLite file (the
     processes of one machine) or a Redis URL or client (many machines); there ``name`` says which budget.
     The store keeps limit, window and ``soft`` of whoever came first: others raise ``InvalidInputError``
@@ -114,11 +124,12 @@ class CreditBudget:
             raise InvalidInputError(f"when_owner_dies must be 'release' or 'count', not {when_owner_dies!r}")
         self.name = name
         self.wait_s = wait_s
-        limit_micro, window_s = _micro(limit_credits), _window_s(window)
+        limit_micro, (window_s, calendar) = _micro(limit_credits), _window(window)
         kept = budget_store_of(store, name=name)
         terms = Terms(
             limit_micro=limit_micro,
             window_s=window_s,
+            calendar=calendar,
             soft=soft,
             lease_s=lease_s if kept.shared else float("inf"),
             when_owner_dies=when_owner_dies,
@@ -167,7 +178,7 @@ class CreditBudget:
 
     @property
     def limit_micro(self) -> int:
-        """The limit in microcredits; of a shared store, as it was heard last."""
+        """The limit in microcredits, without what ``raise_until`` added; of a shared store, as it was heard last."""
         return self._terms.limit_micro
 
     def standing(self) -> Standing:
@@ -192,6 +203,27 @@ class CreditBudget:
         if not self._store.blocking:
             return self.set_limit(limit_credits)
         return await asyncio.to_thread(self.set_limit, limit_credits)
+
+    def raise_until(self, limit_credits: int | float | str | Decimal, when: datetime | timedelta) -> Standing:
+        """Let a higher limit hold until ``when``, for everybody who shares the budget; then the old one holds again.
+
+        ``when``: a time with a time zone, or how long. The last raise counts; one to no more than the limit only
+        ends the one before, and so does ``set_limit``. Raises as ``standing`` does.
+        """
+        limit_micro, (for_s, at_s) = _micro(limit_credits), _until(when)
+        standing = self._joined(
+            lambda: self._store.raise_until(self._terms, limit_micro=limit_micro, for_s=for_s, at_s=at_s)
+        )
+        self._purse.line.wake_first()
+        return standing
+
+    async def araise_until(
+        self, limit_credits: int | float | str | Decimal, when: datetime | timedelta
+    ) -> Standing:
+        """The asynchronous twin of ``raise_until``."""
+        if not self._store.blocking:
+            return self.raise_until(limit_credits, when)
+        return await asyncio.to_thread(self.raise_until, limit_credits, when)
 
     def hold(self, model: str, worst: WorstCase) -> Reservation:
         """Reserve ``worst`` for a call of ``model``, and wait for room if there is a point in that.
@@ -367,19 +399,38 @@ def _share_of(balance: Balance, share: float | str | Decimal) -> Decimal:
     return max(balance.balance, 0) * part
 
 
-def _window_s(window: Window) -> float | None:
+def _window(window: Window) -> tuple[float | None, CalendarWindow | None]:
+    """Length of a window that slides, or the calendar of those that do not."""
     if window is None:
-        return None
-    length_s = window.total_seconds() if isinstance(window, timedelta) else _WINDOWS.get(window)
+        return None, None
+    calendar = CalendarWindow.parse(window) if isinstance(window, str) else window
+    if isinstance(calendar, CalendarWindow):
+        return None, calendar
+    length_s = window.total_seconds() if isinstance(window, timedelta) else _WINDOWS.get(str(window))
     if length_s is None or length_s <= 0:
-        raise InvalidInputError(f"window must be None, 'hour', 'day' or a positive timedelta, not {window!r}")
-    return length_s
+        raise InvalidInputError(
+            "window must be None, 'hour', 'day' or a positive timedelta, which slide, or of the calendar: "
+            f"'calendar day', 'calendar week', 'calendar month', CalendarWindow('day', tz=...); not {window!r}"
+        )
+    return length_s, None
+
+
+def _until(when: datetime | timedelta) -> tuple[float | None, float | None]:
+    """Seconds from now, or the time in seconds since 1970."""
+    if isinstance(when, timedelta):
+        if when > timedelta():
+            return when.total_seconds(), None
+    elif isinstance(when, datetime) and when.tzinfo is not None and when > datetime.now(UTC):
+        return None, when.timestamp()
+    raise InvalidInputError(
+        f"when must be a later datetime with a time zone, or a positive timedelta, not {when!r}"
+    )
 
 
 def _rebuilt(store: BudgetStore, terms: Terms, name: str, wait_s: float) -> CreditBudget:
     budget = CreditBudget(
         Decimal(terms.limit_micro).scaleb(-6),
-        window=None if terms.window_s is None else timedelta(seconds=terms.window_s),
+        window=terms.calendar if terms.window_s is None else timedelta(seconds=terms.window_s),
         soft=terms.soft,
         store=store,
         name=name,

@@ -6,12 +6,14 @@ from typing import Any, Final
 
 from pydantic_core import from_json, to_json
 
+from aivideoapi_core._stores.budget_calendar import CalendarWindow, OpenWindow
 from aivideoapi_core._stores.budget_clock import BudgetTime, Reading
-from aivideoapi_core._stores.budget_rules import BudgetState
+from aivideoapi_core._stores.budget_rules import BudgetState, Raise
 from aivideoapi_core._stores.budget_terms import NewerFormatError, Terms
 
-VERSION: Final = 2
-"""Of what has to be understood to keep the limit. A newer version is refused; new keys beside it are kept."""
+VERSION: Final = 3
+"""Of what has to be understood to keep the limit. A newer version is refused; new keys beside it are kept. Since
+3 there are windows of the calendar; a budget without one is written as version 2, which earlier releases read."""
 
 _KEYS: Final = (
     "version",
@@ -23,6 +25,9 @@ _KEYS: Final = (
     "expired",
     "settled",
     "waiting",
+    "opened",
+    "raised",
+    "fired",
 )
 _EARLIEST_S: Final = 1_600_000_000.0
 """Before there was a platform. A piece of a window that would lie before is one of another window."""
@@ -30,16 +35,17 @@ _EARLIEST_S: Final = 1_600_000_000.0
 
 def to_text(state: BudgetState, more: dict[str, Any]) -> str:
     """``state`` without its sums, and ``more`` keys of a newer release."""
-    terms = state.terms
+    terms, calendar = state.terms, None if state.terms is None else state.terms.calendar
     return to_json(
         {
-            "version": VERSION,
+            "version": 2 if calendar is None else VERSION,
             "terms": None
             if terms is None
             else {
                 "limit_micro": terms.limit_micro,
                 "window_s": terms.window_s,
                 "soft": terms.soft,
+                **({} if calendar is None else {"calendar": str(calendar)}),
             },
             "time": state.time.to_dict(),
             "pieces": state.pieces,
@@ -48,6 +54,9 @@ def to_text(state: BudgetState, more: dict[str, Any]) -> str:
             "expired": state.expired,
             "settled": list(state.settled),
             "waiting": state.waiting,
+            **({} if state.opened is None else {"opened": state.opened}),
+            **({} if state.raised is None else {"raised": state.raised}),
+            **({"fired": list(state.fired.items())} if state.fired else {}),
             **more,
         }
     ).decode()
@@ -62,11 +71,11 @@ def from_text(text: str | bytes, terms: Terms, reading: Reading) -> tuple[Budget
     version = facts.get("version", 1)
     if version > VERSION:
         raise NewerFormatError(f"its state has format {version}; this release knows {VERSION}: upgrade")
-    if version < VERSION:
+    if version < 2:
         return from_first_release(facts, terms, reading), {}
     kept = facts["terms"]
     state = BudgetState(
-        terms=None if kept is None else Terms(**{name: kept[name] for name in _TERMS}),
+        terms=None if kept is None else _terms(kept),
         time=BudgetTime.from_dict(facts["time"]),
         pieces={int(bucket): counts for bucket, counts in facts["pieces"].items()},
         held={key: (owner, micro) for key, (owner, micro) in facts["held"].items()},
@@ -74,11 +83,20 @@ def from_text(text: str | bytes, terms: Terms, reading: Reading) -> tuple[Budget
         expired=facts["expired"],
         settled=dict.fromkeys(facts["settled"]),
         waiting=facts["waiting"],
+        opened=OpenWindow(*facts["opened"]) if "opened" in facts else None,
+        raised=Raise(*facts["raised"]) if "raised" in facts else None,
+        fired=dict(facts.get("fired", ())),
     )
     return state, {key: value for key, value in facts.items() if key not in _KEYS}
 
 
-_TERMS: Final = ("limit_micro", "window_s", "soft")
+def _terms(kept: dict[str, Any]) -> Terms:
+    return Terms(
+        limit_micro=kept["limit_micro"],
+        window_s=kept["window_s"],
+        soft=kept["soft"],
+        calendar=CalendarWindow.parse(kept["calendar"]) if "calendar" in kept else None,
+    )
 
 
 def from_first_release(facts: dict[str, Any], terms: Terms, reading: Reading) -> BudgetState:

@@ -6,6 +6,7 @@ import functools
 from importlib.resources import files
 from typing import Any, Final
 
+from aivideoapi_core._stores.budget_calendar import CalendarWindow
 from aivideoapi_core._stores.budget_clock import Clock, machine_clock, read
 from aivideoapi_core._stores.budget_terms import (
     GRAINS_PER_WINDOW,
@@ -18,6 +19,8 @@ from aivideoapi_core._stores.budget_terms import (
 from aivideoapi_core._stores.redis_link import RedisLink
 
 _PARTS: Final = ("facts", "pieces", "held", "owners", "leases", "late", "settled", "line", "boots", "calls")
+_MOST_QUESTIONS: Final = 10
+"""A window can begin between a question and its answer; not ten times."""
 _FIRST_PARTS: Final = ("spent", "held", "leases", "expired", "facts")
 """Of releases before version 2, under a prefix of their own."""
 
@@ -36,6 +39,8 @@ class RedisStore:
         self.name = name
         self._link = RedisLink(target, argument="store")
         self._clock = clock
+        self._page: tuple[float, float] | None = None
+        """Bounds of the calendar's window that were asked for last."""
         # The braces keep all keys of one budget on one node of a cluster.
         prefix = f"aivideoapi:budget:{{{name}}}"
         self._keys = [f"{prefix}:v2:{part}" for part in _PARTS] + [
@@ -70,6 +75,12 @@ class RedisStore:
         """See ``BudgetStore``."""
         return self._run("set_limit", terms, micro=limit_micro)
 
+    def raise_until(
+        self, terms: Terms, *, limit_micro: int, for_s: float | None = None, at_s: float | None = None
+    ) -> Standing:
+        """See ``BudgetStore``."""
+        return self._run("raise", terms, micro=limit_micro, for_s=for_s, at_s=at_s)
+
     def close(self) -> None:
         """Close the connections that are our own."""
         self._link.close()
@@ -82,8 +93,23 @@ class RedisStore:
         return _redis_store, (self._link.url, self.name)
 
     def _run(self, op: str, terms: Terms, **facts: Any) -> Standing:
+        return _standing_of(self._answer(op, terms, **facts))
+
+    def _answer(self, op: str, terms: Terms, **facts: Any) -> list[str]:
+        """What the script answers, once it knows the bounds of the calendar's window; it asks when one begins."""
         script = self._link.script(_source)
-        return _standing_of(script(keys=self._keys, args=self._arguments(op, terms, **facts)))
+        for _ in range(_MOST_QUESTIONS):
+            answer = [
+                part.decode() if isinstance(part, bytes) else str(part)
+                for part in script(keys=self._keys, args=self._arguments(op, terms, **facts))
+            ]
+            if answer[0] != "calendar":
+                return answer
+            calendar = CalendarWindow.parse(answer[1])
+            if calendar is None:
+                break
+            self._page = calendar.bounds(float(answer[2]))
+        raise NewerFormatError("its calendar is not known to this release")
 
     def _arguments(
         self,
@@ -95,6 +121,8 @@ class RedisStore:
         micro: int = 0,
         unknown: bool = False,
         turn: Turn = "at once",
+        for_s: float | None = None,
+        at_s: float | None = None,
     ) -> list[Any]:
         reading = read(self._clock or machine_clock)
         return [
@@ -116,6 +144,11 @@ class RedisStore:
             micro,
             int(unknown),
             turn,
+            "" if terms.calendar is None else str(terms.calendar),
+            *(("", "") if self._page is None else self._page),
+            " ".join(map(repr, terms.thresholds)) if op == "settle" else "",
+            "" if for_s is None else for_s,
+            "" if at_s is None else at_s,
         ]
 
 
@@ -124,21 +157,24 @@ def _source() -> str:
     return files("aivideoapi_core._stores").joinpath("budget.lua").read_text(encoding="utf-8")
 
 
-def _standing_of(answer: list[Any]) -> Standing:
+def _terms_of(limit: str, window: str, soft: str, calendar: str) -> Terms:
+    return Terms(
+        limit_micro=int(limit),
+        window_s=float(window) or None,
+        soft=soft == "1",
+        calendar=CalendarWindow.parse(calendar),
+    )
+
+
+def _standing_of(answer: list[str]) -> Standing:
     """Raises ``TermsDifferError``, ``NewerFormatError``."""
-    status, *facts = (part.decode() if isinstance(part, bytes) else part for part in answer)
+    status, *facts = answer
     if status == "newer":
         raise NewerFormatError(f"its state has format {facts[0]}: upgrade")
     if status == "terms":
-        limit, window, soft = facts
-        raise TermsDifferError(
-            Terms(
-                limit_micro=int(limit),
-                window_s=float(window) or None,
-                soft=soft == "1",
-            )
-        )
-    limit, reserved, spent, unknown_calls, unknown, expired_calls, expired, *extra = facts
+        raise TermsDifferError(_terms_of(*facts))
+    agreed, limit, reserved, spent, unknown_calls, unknown, expired_calls, expired, *more = facts
+    raised_until, window_end, passed, *extra = more
     room, *owners = extra or ("",)
     return Standing(
         limit_micro=int(limit),
@@ -152,6 +188,10 @@ def _standing_of(answer: list[Any]) -> Standing:
         waits=status == "waits",
         reserved_by={owner: int(micro) for owner, micro in zip(owners[::2], owners[1::2], strict=True)},
         room_in_s=float(room) if room else None,
+        raised_micro=int(limit) - int(agreed),
+        raised_until_s=float(raised_until) if raised_until else None,
+        window_end_s=float(window_end) if window_end else None,
+        passed=tuple(map(float, passed.split())),
     )
 
 

@@ -47,7 +47,9 @@ def no_room(
     spent, held, limit = (
         in_credits(micro) for micro in (standing.spent_micro, standing.reserved_micro, standing.limit_micro)
     )
-    room_at = None if standing.room_in_s is None else time.time() + standing.room_in_s
+    room_at = (
+        None if standing.room_in_s is None else standing.window_end_s or time.time() + standing.room_in_s
+    )
     if terms.soft:
         text = f"budget {name!r} is used up: {spent} of {limit} credits were spent"
         fixes = ["raise the limit"]
@@ -71,9 +73,7 @@ def no_room(
         else:
             fixes = ["set a smaller max_tokens, or raise the limit"]
     if room_at is not None:
-        fixes.append(
-            f"room comes at {datetime.fromtimestamp(room_at, UTC):%Y-%m-%d %H:%M:%S} UTC at the latest"
-        )
+        fixes.append(_room_text(room_at, terms))
     error = BudgetExceededError(f"{text}: {'; '.join(fixes)}")
     error.needed_micro = needed_micro
     error.spent_micro = standing.spent_micro
@@ -95,13 +95,20 @@ def other_terms(terms: Terms, kept: Terms, *, name: str) -> InvalidInputError:
     )
 
 
+def _room_text(room_at: float, terms: Terms) -> str:
+    if terms.calendar is None:
+        return f"room comes at {datetime.fromtimestamp(room_at, UTC):%Y-%m-%d %H:%M:%S} UTC at the latest"
+    begins = datetime.fromtimestamp(room_at, terms.calendar.zone)
+    return f"room comes with the next {terms.calendar.unit}, at {begins:%Y-%m-%d %H:%M:%S%z} ({terms.calendar.tz})"
+
+
 def in_credits(micro: int) -> str:
     """``0.068400``."""
     return f"{Decimal(micro).scaleb(-6):f}"
 
 
 def _terms_text(terms: Terms) -> dict[str, str]:
-    window = "None" if terms.window_s is None else f"{terms.window_s:g} seconds"
+    window = str(terms.calendar) if terms.window_s is None else f"{terms.window_s:g} seconds"
     return {
         "limit_credits": f"{Decimal(terms.limit_micro).scaleb(-6).normalize():f}",
         "window": window,

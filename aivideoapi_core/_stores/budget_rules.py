@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from aivideoapi_core._stores.budget_calendar import CalendarWindow, OpenWindow
 from aivideoapi_core._stores.budget_clock import BudgetTime, Clock, Reading, machine_clock, read
 from aivideoapi_core._stores.budget_terms import BudgetStore, Standing, Terms, TermsDifferError, Turn
 from aivideoapi_core._stores.forks import renew_in_child
@@ -24,6 +25,14 @@ _SETTLED: Final = 32
 
 SPENT, UNKNOWN_CALLS, UNKNOWN, EXPIRED_CALLS, EXPIRED = range(5)
 """What a piece of the window counts; calls, or microcredits."""
+
+
+class Raise(NamedTuple):
+    """A higher limit that holds until a time: by the budget's, and by the wall clock for people to read."""
+
+    to_micro: int
+    until: float
+    until_s: float
 
 
 @dataclass(slots=True)
@@ -45,6 +54,11 @@ class BudgetState:
     """Ids settled last, oldest first."""
     waiting: dict[str, float] = field(default_factory=dict)
     """The line: id to the time until which its place is kept; first come first."""
+    opened: OpenWindow | None = None
+    """Of a calendar's windows the one that all in ``pieces`` was booked in."""
+    raised: Raise | None = None
+    fired: dict[float, float] = field(default_factory=dict)
+    """Thresholds that were passed in this window, as shares of the limit, and when."""
     sums: list[int] = field(init=False)
     """Sums over ``pieces``, kept so that many running calls make none slower."""
     owners: dict[str, int] = field(init=False)
@@ -76,13 +90,13 @@ class BudgetState:
         self.leases[owner] = max(self.leases.get(owner, 0.0), self.time.awake + terms.lease_s)
         if id in self.held:
             return self._standing(kept)
-        spent = self.sums[SPENT]
+        spent, limit = self.sums[SPENT], self._limit(kept)
         held = 0 if kept.soft else micro
         if kept.soft:
-            could, fits = spent < kept.limit_micro, spent < kept.limit_micro
+            could, fits = spent < limit, spent < limit
         else:
-            could = spent + micro <= kept.limit_micro
-            fits = spent + self.reserved_micro + micro <= kept.limit_micro
+            could = spent + micro <= limit
+            fits = spent + self.reserved_micro + micro <= limit
         if fits and (turn == "at once" or self._is_first(id)):
             self.waiting.pop(id, None)
             self.held[id] = (owner, held)
@@ -126,7 +140,10 @@ class BudgetState:
         if len(self.settled) > _SETTLED:
             del self.settled[next(iter(self.settled))]
         self._book(kept, 0 if counted else micro, int(unknown), micro if unknown else 0)
-        return self._standing(kept)
+        standing = self._standing(kept)
+        if terms.thresholds and (passed := self._newly_passed(kept, terms.thresholds)):
+            return replace(standing, passed=passed)
+        return standing
 
     def renew(self, terms: Terms, reading: Reading, *, owner: str) -> Standing:
         """See ``BudgetStore.renew``."""
@@ -148,6 +165,28 @@ class BudgetState:
         kept = self._agreed(replace(terms, joined=True))
         self._move_on(kept, terms, reading)
         self.terms = kept = replace(kept, limit_micro=limit_micro)
+        self.raised = None
+        self._forget_thresholds(kept)
+        return self._standing(kept)
+
+    def raise_until(
+        self,
+        terms: Terms,
+        reading: Reading,
+        *,
+        limit_micro: int,
+        for_s: float | None = None,
+        at_s: float | None = None,
+    ) -> Standing:
+        """See ``BudgetStore.raise_until``."""
+        kept = self._agreed(replace(terms, joined=True))
+        self._move_on(kept, terms, reading)
+        wall_s = self.time.wall
+        left_s = (at_s or wall_s) - wall_s if for_s is None else for_s
+        self.raised = None
+        if limit_micro > kept.limit_micro and left_s > 0:
+            self.raised = Raise(limit_micro, self.time.now + left_s, at_s or wall_s + left_s)
+        self._forget_thresholds(kept)
         return self._standing(kept)
 
     def forget_calls(self) -> None:
@@ -163,10 +202,17 @@ class BudgetState:
             raise TermsDifferError(self.terms)
         return self.terms
 
+    def _limit(self, kept: Terms) -> int:
+        return kept.limit_micro if self.raised is None else max(kept.limit_micro, self.raised.to_micro)
+
     def _standing(self, kept: Terms) -> Standing:
         spent, unknown_calls, unknown_micro, expired_calls, expired_micro = self.sums
+        limit_micro, raised = self._limit(kept), self.raised
         return Standing(
-            limit_micro=kept.limit_micro,
+            limit_micro=limit_micro,
+            raised_micro=limit_micro - kept.limit_micro,
+            raised_until_s=None if raised is None else raised.until_s,
+            window_end_s=None if self.opened is None else self.opened.end_s,
             spent_micro=spent,
             reserved_micro=self.reserved_micro,
             unknown_calls=unknown_calls,
@@ -184,13 +230,31 @@ class BudgetState:
 
     def _room_in_s(self, kept: Terms, micro: int) -> float | None:
         """In how many seconds enough will have left the window for ``micro``, reservations aside."""
-        too_much = self.sums[SPENT] + (1 if kept.soft else micro) - kept.limit_micro
+        wanted = self.sums[SPENT] + (1 if kept.soft else micro)
+        raised, now = self.raised, self.time.now
         for bucket, counts in self.pieces.items():
-            too_much -= counts[SPENT]
-            if too_much <= 0:
-                leaves_at = kept.leaves_at(bucket)
-                return None if leaves_at == float("inf") else max(0.0, leaves_at - self.time.now)
+            wanted -= counts[SPENT]
+            at = kept.leaves_at(bucket) if self.opened is None else self.opened.until
+            limit = kept.limit_micro if raised is None or raised.until <= at else raised.to_micro
+            if wanted <= limit:
+                return None if at == float("inf") else max(0.0, at - now)
         return None
+
+    def _newly_passed(self, kept: Terms, shares: tuple[float, ...]) -> tuple[float, ...]:
+        """Which of ``shares`` of the limit are spent, and were not yet said to be in this window."""
+        spent, limit, now = self.sums[SPENT], self._limit(kept), self.time.now
+        if kept.window_s is not None:
+            self.fired = {share: at for share, at in self.fired.items() if at + kept.window_s > now}
+        passed = tuple(
+            share for share in shares if spent and spent >= limit * share and share not in self.fired
+        )
+        self.fired.update(dict.fromkeys(passed, now))
+        return passed
+
+    def _forget_thresholds(self, kept: Terms) -> None:
+        """Another limit: what is not passed any more can be passed again."""
+        least = self._limit(kept)
+        self.fired = {share: at for share, at in self.fired.items() if self.sums[SPENT] >= least * share}
 
     def _book(self, kept: Terms, *amounts: int) -> None:
         """Add ``amounts`` to the counts of this moment, in their order."""
@@ -213,7 +277,12 @@ class BudgetState:
 
     def _sweep(self, kept: Terms, terms: Terms) -> None:
         """Let go of what is over; ``terms``, the caller's own, say what becomes of the reservations of the dead."""
-        while self.pieces and kept.leaves_at(bucket := next(iter(self.pieces))) <= self.time.now:
+        now = self.time.now
+        if self.raised is not None and self.raised.until <= now:
+            self.raised = None
+        if kept.calendar is not None:
+            self._turn_page(kept.calendar)
+        while self.pieces and kept.leaves_at(bucket := next(iter(self.pieces))) <= now:
             for place, amount in enumerate(self.pieces.pop(bucket)):
                 self.sums[place] -= amount
         dead = {owner for owner, until in self.leases.items() if until <= self.time.awake}
@@ -229,6 +298,16 @@ class BudgetState:
             self.owners.pop(owner, None)
         while len(self.expired) > _LATE:
             del self.expired[next(iter(self.expired))]
+
+    def _turn_page(self, calendar: CalendarWindow) -> None:
+        """Begin anew if the window of the calendar is over."""
+        now, opened = self.time.now, self.opened
+        if opened is None:
+            self.opened = OpenWindow.at(calendar, self.time.wall, now=now)
+        elif opened.until <= now:
+            self.opened = opened.after(calendar, now=now, wall_s=self.time.wall)
+            if self.opened.end_s != opened.end_s:
+                self.pieces, self.sums, self.fired = {}, [0] * 5, {}
 
 
 class MemoryStore:
@@ -279,6 +358,15 @@ class MemoryStore:
         """See ``BudgetStore``."""
         with self._lock:
             return self._state.set_limit(terms, read(self._clock), limit_micro=limit_micro)
+
+    def raise_until(
+        self, terms: Terms, *, limit_micro: int, for_s: float | None = None, at_s: float | None = None
+    ) -> Standing:
+        """See ``BudgetStore``."""
+        with self._lock:
+            return self._state.raise_until(
+                terms, read(self._clock), limit_micro=limit_micro, for_s=for_s, at_s=at_s
+            )
 
     def close(self) -> None:
         """Nothing to let go of."""

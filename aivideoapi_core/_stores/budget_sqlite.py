@@ -76,6 +76,15 @@ class SqliteStore:
             terms, lambda state, at: state.set_limit(terms, at, limit_micro=limit_micro)
         )
 
+    def raise_until(
+        self, terms: Terms, *, limit_micro: int, for_s: float | None = None, at_s: float | None = None
+    ) -> Standing:
+        """See ``BudgetStore``."""
+        return self._state.change(
+            terms,
+            lambda state, at: state.raise_until(terms, at, limit_micro=limit_micro, for_s=for_s, at_s=at_s),
+        )
+
     def close(self) -> None:
         """Close the file; a later call opens it again."""
         self._database.close()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final, Literal, Protocol
+
+from aivideoapi_core._stores.budget_calendar import CalendarWindow
 
 GRAINS_PER_WINDOW: Final = 60
 """A sliding window is kept in this many pieces, so that its state stays small. What was spent
@@ -22,9 +25,10 @@ Turn = Literal["at once", "behind", "in line"]
 class Terms:
     """What was agreed: the same for every process that shares a budget. The store keeps them.
 
-    ``window_s=None``: the limit is for all time. Each process's own are ``lease_s``, for how long its reservations
-    are held, and ``when_owner_dies``: what it does with those whose owner has not renewed its lease, give
-    them back or book them as spent.
+    ``window_s``: the length of a window that slides. ``calendar``: windows that follow one another. Neither: the
+    limit is for all time. Each process's own are ``lease_s``, for how long its reservations are held,
+    ``when_owner_dies``: what it does with those whose owner has not renewed its lease, give them back or
+    book them as spent; and ``thresholds``, the shares of the limit that it wants to hear of.
     ``joined``: whoever asks has agreed before, so that the limit is the store's, which may have been
     moved since.
     """
@@ -35,6 +39,8 @@ class Terms:
     lease_s: float = float("inf")
     when_owner_dies: WhenOwnerDies = "release"
     joined: bool = False
+    calendar: CalendarWindow | None = None
+    thresholds: tuple[float, ...] = ()
 
     @property
     def grain_s(self) -> float:
@@ -51,7 +57,7 @@ class Terms:
 
     def differs_from(self, kept: Terms) -> bool:
         """Whether a store that keeps ``kept`` has to refuse these."""
-        same = (self.window_s, self.soft) == (kept.window_s, kept.soft)
+        same = (self.window_s, self.calendar, self.soft) == (kept.window_s, kept.calendar, kept.soft)
         return not same or (not self.joined and self.limit_micro != kept.limit_micro)
 
 
@@ -73,7 +79,10 @@ class Standing:
 
     ``unknown_calls`` were booked at the most they can have cost, ``unknown_micro``, because nobody
     said the figure. ``expired_calls`` lost their owner; ``expired_micro`` was reserved for them. With a
-    window, all of them are those of the window.
+    window, all of them are those of the window. ``limit_micro`` is the limit that holds now: ``raised_micro`` of
+    it until ``raised_until_s``. A window of the calendar is over at ``window_end_s``; both in seconds since 1970.
+
+    Of a booking: ``passed`` are the thresholds that it was the first in this window to pass.
 
     Of a refusal: ``waits`` says that only reservations or others in line stand in the way,
     ``reserved_by`` who holds how much, ``room_in_s`` in how many seconds enough of what was spent will have
@@ -91,6 +100,20 @@ class Standing:
     waits: bool = False
     reserved_by: Mapping[str, int] = field(default_factory=dict)
     room_in_s: float | None = None
+    raised_micro: int = 0
+    raised_until_s: float | None = None
+    window_end_s: float | None = None
+    passed: tuple[float, ...] = ()
+
+    @property
+    def raised_until(self) -> datetime | None:
+        """When a raise of the limit ends, in UTC; ``None`` if the limit is not raised."""
+        return None if self.raised_until_s is None else datetime.fromtimestamp(self.raised_until_s, UTC)
+
+    @property
+    def window_end(self) -> datetime | None:
+        """When the window of the calendar is over, in UTC; ``None`` for other windows."""
+        return None if self.window_end_s is None else datetime.fromtimestamp(self.window_end_s, UTC)
 
     @property
     def available_micro(self) -> int:
@@ -98,13 +121,16 @@ class Standing:
         return self.limit_micro - self.spent_micro - self.reserved_micro
 
     def __str__(self) -> str:
-        spent, limit, reserved, unknown, expired = (
+        spent, limit, reserved, unknown, expired, raised = (
             f"{Decimal(micro).scaleb(-6).normalize():f}"
             for micro in (
-                self.spent_micro, self.limit_micro, self.reserved_micro, self.unknown_micro, self.expired_micro
+                self.spent_micro, self.limit_micro, self.reserved_micro, self.unknown_micro, self.expired_micro,
+                self.raised_micro,
             )
         )  # fmt: skip
         parts = [f"{spent} of {limit} credits spent, {reserved} reserved"]
+        if self.raised_until is not None:
+            parts.append(f"{raised} of the limit until {self.raised_until:%Y-%m-%d %H:%M:%S} UTC")
         if self.unknown_calls:
             parts.append(f"{unknown} of that is a bound, for calls of unknown cost ({self.unknown_calls})")
         if self.expired_calls:
@@ -148,7 +174,15 @@ class BudgetStore(Protocol):
         """How the budget stands now."""
 
     def set_limit(self, terms: Terms, *, limit_micro: int) -> Standing:
-        """Move the limit, for everybody who shares the budget."""
+        """Move the limit, for everybody who shares the budget; a raise is over with it."""
+
+    def raise_until(
+        self, terms: Terms, *, limit_micro: int, for_s: float | None = None, at_s: float | None = None
+    ) -> Standing:
+        """Let ``limit_micro`` hold for ``for_s`` seconds, or until ``at_s`` (since 1970, by the store's clock).
+
+        In place of any other raise; one to no more than the limit only ends that.
+        """
 
     def close(self) -> None:
         """Let go of files and connections; a later call opens them again."""

@@ -1,7 +1,8 @@
 """The ledger and the budget that the environment names, for every client of a process that was given none.
 
 ``AIVIDEOAPI_LEDGER`` is what ``SpendLedger`` takes as text: the path of a SQLite file, or a Redis URL.
-``AIVIDEOAPI_BUDGET`` is a number of credits, with a window behind a slash if it has one: ``10``, ``10/day``.
+``AIVIDEOAPI_BUDGET`` is a number of credits, with a window behind a slash if it has one: ``10``, ``10/day``,
+``10/calendar month Europe/Berlin``.
 All clients of the process share them.
 """
 
@@ -50,6 +51,6 @@ def default_budget() -> CreditBudget | None:
                 _budgets[text] = CreditBudget(limit.strip(), window=cast("Window", window.strip() or None))
             except InvalidInputError as error:
                 raise InvalidInputError(
-                    f"{BUDGET_ENV}={text!r} is no budget such as 10 or 10/day: {error}"
+                    f"{BUDGET_ENV}={text!r} is no budget such as 10 or 10/day or 10/calendar month: {error}"
                 ) from error
         return _budgets[text]

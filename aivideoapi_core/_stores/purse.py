@@ -186,7 +186,7 @@ class Purse:
         self.book_all()
 
     def _noted(self, id: str, standing: Standing) -> Standing:  # noqa: A002 - the same word everywhere
-        if not self.terms.joined or standing.limit_micro != self.terms.limit_micro:
+        if not self.terms.joined or _agreed_micro(standing) != self.terms.limit_micro:
             self.join(standing)
         if standing.granted:
             self._running.add(id)
@@ -196,7 +196,7 @@ class Purse:
 
     def join(self, standing: Standing) -> None:
         """The store agreed to our terms; from now on its limit is ours."""
-        self.terms = replace(self.terms, joined=True, limit_micro=standing.limit_micro)
+        self.terms = replace(self.terms, joined=True, limit_micro=_agreed_micro(standing))
 
     def _keep_lease(self) -> None:
         with self._lock:
@@ -248,6 +248,11 @@ class _InThread:
         self._given_up = True
         if self._granted:
             self._purse.give_back(self._id)
+
+
+def _agreed_micro(standing: Standing) -> int:
+    """The limit that holds when a raise is over."""
+    return standing.limit_micro - standing.raised_micro
 
 
 def _new_owner() -> str:

@@ -8,11 +8,18 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
+from budget_kit import Stores
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
+
+from aivideoapi_core._stores.budget_redis import RedisStore
+from aivideoapi_core._stores.budget_rules import MemoryStore
+from aivideoapi_core._stores.budget_sqlite import SqliteStore
+from aivideoapi_core._stores.budget_terms import BudgetStore
 
 
 def needed(program: str, package: str) -> str:
@@ -71,3 +78,22 @@ def redis_url(redis_server: str) -> str:
 def browser() -> str:
     """The path of a headless browser."""
     return needed("chromium", "chromium")
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stores]:
+    """Stores of one budget, seen from machines with clocks of their own; in memory there is one."""
+    made: list[BudgetStore] = []
+
+    def store(clock: Any) -> BudgetStore:
+        if request.param == "memory":
+            made.append(made[0] if made else MemoryStore(clock=clock))
+        elif request.param == "sqlite":
+            made.append(SqliteStore(tmp_path / "b.sqlite", clock=clock))
+        else:
+            made.append(RedisStore(request.getfixturevalue("redis_url"), clock=clock))
+        return made[-1]
+
+    yield store
+    for each in made:
+        each.close()

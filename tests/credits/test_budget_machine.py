@@ -22,18 +22,20 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from aivideoapi_core._stores.budget_calendar import CalendarWindow
 from aivideoapi_core._stores.budget_redis import RedisStore
 from aivideoapi_core._stores.budget_rules import BudgetStore, MemoryStore, Terms
 from aivideoapi_core._stores.budget_sqlite import SqliteStore
-from aivideoapi_core._stores.budget_terms import TermsDifferError
+from aivideoapi_core._stores.budget_terms import Standing, TermsDifferError
 
 OWNERS = ("a", "b", "c")
 LEASE_S = 10.0
+DAYS, MONTHS = CalendarWindow("day", tz="America/New_York"), CalendarWindow("month", tz="Asia/Kolkata")
 
 
 @dataclass
 class Clock:
-    now: float = 1_000_000.0
+    now: float = 1_772_900_000.0  # the last afternoon before New York's clocks change
 
     def __call__(self) -> float:
         return self.now
@@ -54,6 +56,9 @@ class Truth:
     expired: dict[str, Held] = field(default_factory=dict)
     lease_until: dict[str, float] = field(default_factory=dict)
     late_micro: int = 0
+    raised: tuple[int, float] | None = None
+    highest_micro: int = 0
+    fired: dict[float, float] = field(default_factory=dict)
 
 
 class BudgetMachine(RuleBasedStateMachine):
@@ -66,17 +71,24 @@ class BudgetMachine(RuleBasedStateMachine):
 
     @initialize(
         limit=st.integers(0, 20),
-        window_s=st.sampled_from([None, 60.0, 600.0]),
+        window=st.sampled_from([None, 60.0, 600.0, DAYS, MONTHS]),
         soft=st.booleans(),
         policy=st.sampled_from(["release", "count"]),
+        thresholds=st.sampled_from([(), (0.5, 0.9)]),
     )
-    def begin(self, limit: int, window_s: float | None, soft: bool, policy: Any) -> None:
+    def begin(self, limit: int, window: Any, soft: bool, policy: Any, thresholds: Any) -> None:
         self.clock = Clock()
         self.store = self.make_store(self.clock)
         self.terms = Terms(
-            limit_micro=limit, window_s=window_s, soft=soft, lease_s=LEASE_S, when_owner_dies=policy
+            limit_micro=limit,
+            window_s=None if isinstance(window, CalendarWindow) else window,
+            calendar=window if isinstance(window, CalendarWindow) else None,
+            soft=soft,
+            lease_s=LEASE_S,
+            when_owner_dies=policy,
+            thresholds=thresholds,
         )
-        self.truth = Truth()
+        self.truth = Truth(highest_micro=limit)
         self.names = iter(range(1_000_000))
 
     def sweep(self) -> None:
@@ -92,9 +104,35 @@ class BudgetMachine(RuleBasedStateMachine):
 
     def spent_exactly(self) -> int:
         """What was booked in the last window, to the second."""
-        window_s = self.terms.window_s
-        since = float("-inf") if window_s is None else self.clock.now - window_s
-        return sum(micro for at, micro in self.truth.bookings if at > since)
+        return sum(micro for at, micro in self.truth.bookings if self.is_in_window(at))
+
+    def is_in_window(self, at: float) -> bool:
+        """Whether what happened ``at`` belongs to the window that is open now."""
+        return at >= self.began() if self.terms.window_s is None else at > self.began()
+
+    def began(self) -> float:
+        """When the window began."""
+        if self.terms.calendar is not None:
+            return self.terms.calendar.bounds(self.clock.now)[0]
+        return float("-inf") if self.terms.window_s is None else self.clock.now - self.terms.window_s
+
+    def limit(self) -> int:
+        """The limit that holds now."""
+        raised = self.truth.raised
+        higher = raised[0] if raised is not None and self.clock.now < raised[1] else 0
+        return max(self.terms.limit_micro, higher)
+
+    def check_thresholds(self, booked: Standing, *, knows: bool = True) -> None:
+        """Each is passed once in a window; a store that may have forgotten ``id`` can say fewer."""
+        due = {
+            share
+            for share in self.terms.thresholds
+            if booked.spent_micro
+            and booked.spent_micro >= self.limit() * share
+            and not (share in self.truth.fired and self.is_in_window(self.truth.fired[share]))
+        }
+        assert set(booked.passed) == due if knows else set(booked.passed) <= due
+        self.truth.fired.update(dict.fromkeys(booked.passed, self.clock.now))
 
     @rule(target=reservations, owner=st.sampled_from(OWNERS), micro=st.integers(0, 8))
     def reserve(self, owner: str, micro: int) -> Any:
@@ -103,18 +141,50 @@ class BudgetMachine(RuleBasedStateMachine):
         standing = self.store.reserve(self.terms, id=key, owner=owner, micro=micro)
         self.sweep()
         self.truth.lease_until[owner] = self.clock.now + LEASE_S
+        assert standing.limit_micro == self.limit()
         if self.terms.soft:
-            assert standing.granted == (before.spent_micro < self.terms.limit_micro)
+            assert standing.granted == (before.spent_micro < self.limit())
         else:
-            fits = before.spent_micro + before.reserved_micro + micro <= self.terms.limit_micro
+            fits = before.spent_micro + before.reserved_micro + micro <= self.limit()
             assert standing.granted == fits
         if not standing.granted:
+            self.check_room(standing, micro)
             return multiple()
         self.truth.held[key] = Held(owner, 0 if self.terms.soft else micro)
         again = self.store.reserve(self.terms, id=key, owner=owner, micro=micro)
         assert again.granted
         assert again.reserved_micro == standing.reserved_micro
         return key
+
+    def check_room(self, refused: Standing, micro: int) -> None:
+        """Room comes when it was said to, if nobody takes it; and when it was said not to come, it does not."""
+        calendar = self.terms.calendar
+        if refused.room_in_s is None or refused.reserved_micro or self.terms.when_owner_dies == "count":
+            return
+        if calendar is not None:
+            assert self.clock.now + refused.room_in_s == pytest.approx(calendar.bounds(self.clock.now)[1])
+        assert micro <= self.truth.highest_micro
+
+    @rule(
+        limit=st.integers(0, 40),
+        seconds=st.sampled_from([4.0, 61.0, 700.0, 90_000.0]),
+        by_clock=st.booleans(),
+    )
+    def raise_until(self, limit: int, seconds: float, by_clock: bool) -> None:
+        """A higher limit for a while; one that is not higher ends the one before."""
+        until = {"at_s": self.clock.now + seconds} if by_clock else {"for_s": seconds}
+        standing = self.store.raise_until(self.terms, limit_micro=limit, **until)
+        self.sweep()
+        higher = limit > self.terms.limit_micro
+        self.truth.raised = (limit, self.clock.now + seconds) if higher else None
+        self.truth.highest_micro = max(self.truth.highest_micro, limit)
+        self.truth.fired = {
+            share: at
+            for share, at in self.truth.fired.items()
+            if self.is_in_window(at) and standing.spent_micro >= self.limit() * share
+        }
+        assert standing.raised_micro == (limit - self.terms.limit_micro if higher else 0)
+        assert standing.raised_until_s == (self.clock.now + seconds if higher else None)
 
     @rule(key=reservations, part=st.integers(0, 100), unknown=st.booleans())
     def settle(self, key: str, part: int, unknown: bool) -> None:
@@ -126,13 +196,18 @@ class BudgetMachine(RuleBasedStateMachine):
         micro = 0 if known is None else known.micro * part // 100
         if self.terms.soft and known is not None:
             micro = part % 9
-        self.store.settle(self.terms, id=key, micro=micro, unknown=unknown)
+        booked = self.store.settle(self.terms, id=key, micro=micro, unknown=unknown)
+        self.check_thresholds(booked, knows=known is not None)
         if held is not None:
             self.truth.bookings.append((self.clock.now, micro))
         elif late is not None and self.terms.when_owner_dies == "release":
             self.truth.bookings.append((self.clock.now, micro))
             self.truth.late_micro += micro
-        self.store.settle(self.terms, id=key, micro=99, unknown=True)  # a repeated message changes nothing
+        again = self.store.settle(self.terms, id=key, micro=99, unknown=True)
+        assert (again.spent_micro, again.passed) == (
+            booked.spent_micro,
+            (),
+        )  # a repeated message changes nothing
 
     @rule(owner=st.sampled_from(OWNERS))
     def renew(self, owner: str) -> None:
@@ -150,24 +225,28 @@ class BudgetMachine(RuleBasedStateMachine):
         first = self.store.reserve(self.terms, id=one, owner=owner, micro=micro, turn="in line")
         self.sweep()
         self.truth.lease_until[owner] = max(self.truth.lease_until.get(owner, 0.0), self.clock.now + LEASE_S)
-        could = before.spent_micro + micro <= self.terms.limit_micro
+        could = before.spent_micro + micro <= self.limit()
         if self.terms.soft:
-            could = before.spent_micro < self.terms.limit_micro
+            could = before.spent_micro < self.limit()
         assert first.granted == (could and (self.terms.soft or micro <= before.available_micro))
         assert first.waits == (could and not first.granted)
         if first.waits:
             behind = self.store.reserve(self.terms, id=other, owner=owner, micro=0, turn="behind")
             assert not behind.granted
-            assert self.store.reserve(
-                self.terms, id=one, owner=owner, micro=0, turn="in line"
-            ).granted  # its turn, and now it fits
-        self.store.settle(self.terms, id=one, micro=0, unknown=False)
+            now = self.store.reserve(self.terms, id=one, owner=owner, micro=0, turn="in line")
+            # Its turn, and now it fits, if what is held still does: a raise may be over.
+            assert now.granted == (self.terms.soft or before.available_micro >= 0)
+        self.check_thresholds(self.store.settle(self.terms, id=one, micro=0, unknown=False))
 
-    @rule(change=st.sampled_from(["window", "soft", "limit"]))
+    @rule(change=st.sampled_from(["window", "calendar", "soft", "limit"]))
     def other_terms(self, change: str) -> None:
         """Whatever another budget of this name says, it is refused and changes nothing."""
         other = {
             "window": replace(self.terms, window_s=61.0 if self.terms.window_s != 61.0 else None),
+            "calendar": replace(
+                self.terms,
+                calendar=CalendarWindow("day") if self.terms.calendar != CalendarWindow("day") else None,
+            ),
             "soft": replace(self.terms, soft=not self.terms.soft),
             "limit": replace(self.terms, limit_micro=self.terms.limit_micro + 1),
         }[change]
@@ -180,12 +259,12 @@ class BudgetMachine(RuleBasedStateMachine):
         """A reservation that the store has never seen: it was made before the data was lost."""
         self.sweep()
         key = f"l{next(self.names)}"
-        self.store.settle(self.terms, id=key, micro=micro, unknown=False)
+        self.check_thresholds(self.store.settle(self.terms, id=key, micro=micro, unknown=False))
         self.store.settle(self.terms, id=key, micro=micro, unknown=False)
         self.truth.bookings.append((self.clock.now, micro))
         self.truth.late_micro += micro
 
-    @rule(seconds=st.sampled_from([0.5, 4.0, LEASE_S, 31.0, 60.0, 61.0, 700.0]))
+    @rule(seconds=st.sampled_from([0.5, 4.0, LEASE_S, 31.0, 60.0, 61.0, 700.0, 6 * 3600.0, 40 * 86_400.0]))
     def wait(self, seconds: float) -> None:
         self.clock.now += seconds
 
@@ -197,6 +276,9 @@ class BudgetMachine(RuleBasedStateMachine):
         standing = self.store.standing(self.terms)
         assert standing.reserved_micro == sum(held.micro for held in self.truth.held.values())
         exact = self.spent_exactly()
+        assert standing.limit_micro == self.limit()
+        calendar = self.terms.calendar
+        assert standing.window_end_s == (None if calendar is None else calendar.bounds(self.clock.now)[1])
         if self.terms.window_s is None:
             assert standing.spent_micro == exact
         else:
@@ -207,7 +289,7 @@ class BudgetMachine(RuleBasedStateMachine):
             assert exact <= standing.spent_micro <= at_most
         if not self.terms.soft:
             # Only the late figures of owners that were slow, not dead, can stand above the limit.
-            assert exact + standing.reserved_micro <= self.terms.limit_micro + self.truth.late_micro
+            assert exact + standing.reserved_micro <= self.truth.highest_micro + self.truth.late_micro
 
 
 class MemoryMachine(BudgetMachine):

@@ -8,64 +8,21 @@ import signal
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
+from budget_kit import Clock, Stores
 
 from aivideoapi_core import BudgetExceededError, BudgetStoreError, CreditBudget, InvalidInputError, WorstCase
-from aivideoapi_core._stores.budget_clock import Reading
 from aivideoapi_core._stores.budget_redis import RedisStore
-from aivideoapi_core._stores.budget_rules import MemoryStore
 from aivideoapi_core._stores.budget_sqlite import SqliteStore
-from aivideoapi_core._stores.budget_terms import BudgetStore
 
 
 def worst(micro: int) -> WorstCase:
     return WorstCase(input=1, output=1, micro=micro)
-
-
-@dataclass
-class Clock:
-    """The clocks of one machine; each can be moved without the others."""
-
-    boot: str = "one"
-    awake_s: float = 5_000.0
-    since_boot_s: float = 5_000.0
-    wall_s: float = 1_750_000_000.0
-
-    def __call__(self) -> Reading:
-        return Reading(self.boot, self.awake_s, self.since_boot_s, self.wall_s)
-
-    def pass_s(self, seconds: float) -> None:
-        self.awake_s += seconds
-        self.since_boot_s += seconds
-        self.wall_s += seconds
-
-
-Stores = Callable[..., BudgetStore]
-
-
-@pytest.fixture(params=["memory", "sqlite", "redis"])
-def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stores]:
-    """Stores of one budget, seen from machines with clocks of their own; in memory there is one."""
-    made: list[BudgetStore] = []
-
-    def store(clock: Any) -> BudgetStore:
-        if request.param == "memory":
-            made.append(made[0] if made else MemoryStore(clock=clock))
-        elif request.param == "sqlite":
-            made.append(SqliteStore(tmp_path / "b.sqlite", clock=clock))
-        else:
-            made.append(RedisStore(request.getfixturevalue("redis_url"), clock=clock))
-        return made[-1]
-
-    yield store
-    for each in made:
-        each.close()
 
 
 TERMS: dict[str, Any] = {"limit_credits": 100, "window": "day", "wait_s": 0}

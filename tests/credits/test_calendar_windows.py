@@ -1,0 +1,258 @@
+"""Windows of the calendar: where they begin and end, in every zone; and budgets that keep to them in every store."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import sqlite3
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from budget_kit import Clock, Stores
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aivideoapi_core import BudgetExceededError, CalendarWindow, CreditBudget, InvalidInputError, WorstCase
+from aivideoapi_core._stores import budget_json
+from aivideoapi_core._stores.budget_redis import RedisStore
+
+H = 3_600.0
+
+
+def at(text: str, tz: str = "UTC") -> float:
+    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(tz)).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("unit", "tz", "moment", "first", "hours"),
+    [
+        pytest.param("day", "UTC", "2026-02-28 12:00", "2026-02-28", 24, id="a day"),
+        pytest.param("day", "UTC", "2026-02-28 00:00", "2026-02-28", 24, id="its first moment"),
+        pytest.param("day", "Europe/Berlin", "2026-03-29 12:00", "2026-03-29", 23, id="clocks go forward"),
+        pytest.param("day", "Europe/Berlin", "2026-10-25 02:30", "2026-10-25", 25, id="clocks go back"),
+        pytest.param("day", "Africa/Cairo", "2026-04-24 12:00", "2026-04-24 01:00", 23, id="no midnight"),
+        pytest.param("day", "America/Havana", "2026-11-01 12:00", "2026-11-01", 25, id="midnight comes twice"),
+        pytest.param("day", "Pacific/Apia", "2011-12-31 12:00", "2011-12-31", 24, id="after a day that was skipped"),
+        pytest.param("week", "UTC", "2026-11-29 23:59", "2026-11-23", 168, id="Sunday belongs to the week before"),
+        pytest.param("week", "UTC", "2026-11-30 00:00", "2026-11-30", 168, id="a week begins on Monday"),
+        pytest.param("week", "Europe/Berlin", "2026-10-25 12:00", "2026-10-19", 169, id="a week with 169 hours"),
+        pytest.param("month", "UTC", "2026-02-28 12:00", "2026-02-01", 28 * 24, id="28 days"),
+        pytest.param("month", "UTC", "2028-02-29 12:00", "2028-02-01", 29 * 24, id="29 days"),
+        pytest.param("month", "UTC", "2026-12-31 23:59", "2026-12-01", 31 * 24, id="the end of a year"),
+        pytest.param("month", "Europe/Berlin", "2026-03-05 12:00", "2026-03-01", 31 * 24 - 1, id="March"),
+    ],
+)  # fmt: skip
+def test_bounds(unit: Any, tz: str, moment: str, first: str, hours: float) -> None:
+    start_s, end_s = CalendarWindow(unit, tz=tz).bounds(at(moment, tz))
+    assert datetime.fromtimestamp(start_s, ZoneInfo(tz)) == datetime.fromisoformat(first).replace(
+        tzinfo=ZoneInfo(tz)
+    )
+    assert end_s - start_s == hours * H
+
+
+@given(
+    unit=st.sampled_from(["day", "week", "month"]),
+    tz=st.sampled_from(
+        ["UTC", "Europe/Berlin", "America/St_Johns", "Pacific/Apia", "America/Sao_Paulo", "Asia/Gaza"]
+    ),
+    moment=st.floats(at("1985-01-01"), at("2035-01-01")),
+)
+def test_windows_leave_no_gap_and_do_not_overlap(unit: Any, tz: str, moment: float) -> None:
+    window = CalendarWindow(unit, tz=tz)
+    start_s, end_s = window.bounds(moment)
+    assert start_s <= moment < end_s
+    assert window.bounds(start_s)[1] == end_s
+    assert window.bounds(end_s)[0] == end_s
+    assert window.bounds(end_s - 0.001)[1] == end_s
+
+
+def worst(micro: int) -> WorstCase:
+    return WorstCase(input=1, output=1, micro=micro)
+
+
+def clock_at(text: str, tz: str = "UTC") -> Clock:
+    return Clock(wall_s=at(text, tz))
+
+
+BERLIN: dict[str, Any] = {"limit_credits": 100, "window": "calendar day Europe/Berlin", "wait_s": 0}
+LIMIT = 100_000_000
+
+
+def test_a_day_is_full_until_its_last_moment_and_empty_with_the_next(stores: Stores) -> None:
+    """On the day that has 25 hours."""
+    clock = clock_at("2026-10-25 00:00", "Europe/Berlin")
+    budget = CreditBudget(store=stores(clock), **BERLIN)
+    budget.settle(budget.hold("m", worst(LIMIT)), LIMIT)
+    clock.pass_s(25 * H - 1)
+    with pytest.raises(
+        BudgetExceededError, match=r"the next day, at 2026-10-26 00:00:00\+0100 \(Europe/Berlin\)"
+    ) as no:
+        budget.hold("m", worst(1))
+    assert no.value.room_at == at("2026-10-26", "Europe/Berlin")
+    assert no.value.may_fit_later
+    clock.pass_s(1)
+    budget.settle(budget.hold("m", worst(LIMIT)), LIMIT)
+    assert budget.standing().window_end == datetime(2026, 10, 26, 23, tzinfo=UTC)
+    assert CreditBudget(store=stores(clock), **BERLIN).standing().spent_micro == LIMIT
+
+
+def test_a_call_belongs_to_the_window_it_ends_in_and_no_window_passes_the_limit(stores: Stores) -> None:
+    clock = clock_at("2026-11-26 23:59", "Europe/Berlin")
+    budget = CreditBudget(store=stores(clock), **BERLIN)
+    running = budget.hold("m", worst(60_000_000))
+    clock.pass_s(59)
+    budget.settle(budget.hold("m", worst(40_000_000)), 40_000_000)
+    clock.pass_s(2)
+    if budget._store.shared:
+        budget._store.renew(budget._terms, owner=budget._purse.owner)
+    assert (budget.standing().spent_micro, budget.standing().reserved_micro) == (0, 60_000_000)
+    with pytest.raises(BudgetExceededError):
+        budget.hold("m", worst(40_000_001))
+    budget.settle(running, 60_000_000)
+    budget.settle(budget.hold("m", worst(40_000_000)), 40_000_000)
+    assert budget.standing().spent_micro == LIMIT
+
+
+@pytest.mark.parametrize("step_s", [-10 * 86_400.0, -H, H, 10 * 86_400.0])
+def test_a_step_of_the_wall_clock_frees_nothing_and_is_followed_when_the_window_is_over(
+    stores: Stores, step_s: float
+) -> None:
+    clock = clock_at("2026-11-26 12:00", "Europe/Berlin")
+    budget = CreditBudget(store=stores(clock), **BERLIN)
+    budget.settle(budget.hold("m", worst(30_000_000)), 30_000_000)
+    clock.wall_s += step_s
+    assert CreditBudget(store=stores(clock), **BERLIN).standing().spent_micro == 30_000_000
+    clock.pass_s(12 * H - 1)
+    assert budget.standing().spent_micro == 30_000_000
+    clock.pass_s(1)
+    # A clock that is an hour behind now says that the day has one to go; one that is far behind is not believed.
+    assert budget.standing().spent_micro == (30_000_000 if step_s == -H else 0)
+    clock.pass_s(H)
+    standing = budget.standing()
+    assert standing.spent_micro == 0
+    if step_s >= -H:
+        assert standing.window_end_s == CalendarWindow("day", "Europe/Berlin").bounds(clock.wall_s)[1]
+
+
+def test_a_restart_and_a_sleep_end_windows(stores: Stores) -> None:
+    clock = clock_at("2026-11-26 12:00")
+    budget = CreditBudget(store=stores(clock), limit_credits=100, window="calendar week", wait_s=0)
+    budget.settle(budget.hold("m", worst(30_000_000)), 30_000_000)
+    clock.since_boot_s += 3 * 86_400.0
+    clock.wall_s += 3 * 86_400.0
+    assert budget.standing().spent_micro == 30_000_000
+    after = Clock(boot="two", awake_s=20.0, since_boot_s=20.0, wall_s=at("2026-11-30 00:00"))
+    if budget._store.shared:
+        assert (
+            CreditBudget(store=stores(after), limit_credits=100, window="calendar week")
+            .standing()
+            .spent_micro
+            == 0
+        )
+
+
+def test_in_redis_the_servers_clock_decides_whatever_clients_think(redis_url: str) -> None:
+    """Machines whose wall clocks are days apart: one begins the window, all are in it."""
+    now = datetime.now(UTC)
+    budgets = []
+    for days in (0, -40, 40):
+        budget = CreditBudget(1, window="calendar month", store=RedisStore(redis_url), wait_s=0)
+        far = (now + timedelta(days=days)).timestamp()
+        budget._store._page = CalendarWindow("month").bounds(far)  # type: ignore[attr-defined]  # a guess that is wrong
+        budgets.append(budget)
+    for budget in budgets:
+        budget.settle(budget.hold("m", worst(7)), 7)
+    ends = {budget.standing().window_end for budget in budgets}
+    assert [budget.standing().spent_micro for budget in budgets] == [21, 21, 21]
+    assert len(ends) == 1
+    for budget in budgets:
+        budget.close()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        ("calendar day", "day", r"window=calendar day UTC, not window=86400 seconds"),
+        ("calendar day", "calendar day Europe/Berlin", r"window=calendar day UTC, not window=calendar day Europe/Berlin"),
+        ("calendar week", "calendar month", r"window=calendar week UTC, not window=calendar month UTC"),
+        (None, "calendar month", r"window=None, not window=calendar month UTC"),
+    ],
+)  # fmt: skip
+def test_another_calendar_is_refused(stores: Stores, one: Any, other: Any, said: str) -> None:
+    clock = clock_at("2026-11-26 12:00")
+    first = CreditBudget(1, window=one, store=stores(clock))
+    first.standing()
+    with pytest.raises(InvalidInputError, match=said):
+        CreditBudget(1, window=other, store=stores(clock)).standing()
+
+
+@pytest.mark.parametrize(
+    ("window", "said"),
+    [
+        ("calendar year", "'day', 'week' or 'month', not 'year'"),
+        ("calendar", "'calendar day'"),
+        ("calendar day Mars/Olympus", "no time zone 'Mars/Olympus': give an IANA name"),
+        ("calendar day ../../etc/passwd", "no time zone"),
+        ("month", "'calendar month'"),
+        (7, "must be None, 'hour'"),
+        (timedelta(0), "positive timedelta"),
+    ],
+)
+def test_a_window_that_is_none_is_refused_in_words(window: Any, said: str) -> None:
+    with pytest.raises(InvalidInputError, match=said):
+        CreditBudget(1, window=window)
+
+
+def test_a_budget_keeps_its_calendar_over_a_pickle(tmp_path: Path) -> None:
+    window = CalendarWindow("month", tz="Asia/Kolkata")
+    budget = CreditBudget(1, window=window, store=tmp_path / "b.sqlite")
+    budget.standing()
+    again = pickle.loads(pickle.dumps(budget))
+    assert again._terms.calendar == window
+    assert again.standing().window_end == budget.standing().window_end
+    for each in (budget, again):
+        each.close()
+
+
+def test_only_states_with_a_calendar_need_the_new_format(tmp_path: Path) -> None:
+    """An earlier release refuses what it cannot keep, and reads everything else."""
+    path = tmp_path / "b.sqlite"
+    for name, window, version in (("old", "day", 2), ("new", "calendar day", 3)):
+        budget = CreditBudget(1, window=window, store=path, name=name, wait_s=0)
+        budget.raise_until(2, timedelta(days=1))
+        budget.settle(budget.hold("m", worst(7)), 7)
+        budget.close()
+        with sqlite3.connect(path) as db:
+            (text,) = db.execute("SELECT state FROM budgets WHERE name = ?", (name,)).fetchone()
+        db.close()
+        assert json.loads(text)["version"] == version
+    assert budget_json.VERSION == 3
+
+
+def test_stores_are_asked_once_more_when_a_window_begins(redis_url: str) -> None:
+    clock = clock_at("2026-11-26 12:00")
+    store = RedisStore(redis_url, clock=clock)
+    budget = CreditBudget(store=store, **BERLIN)
+    asked: list[Any] = []
+    script = store._link.script
+
+    def counting(source: Any) -> Any:
+        run = script(source)
+
+        def counted(**arguments: Any) -> Any:
+            asked.append(None)
+            return run(**arguments)
+
+        return counted
+
+    store._link.script = counting  # type: ignore[method-assign]  # to count the questions
+    for _ in range(3):
+        budget.standing()
+    assert len(asked) == 4
+    clock.pass_s(86_400)
+    budget.standing()
+    assert len(asked) == 6
+    store.close()
