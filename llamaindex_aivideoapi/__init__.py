@@ -17,17 +17,23 @@ from llamaindex_aivideoapi._registry import register
 from llamaindex_aivideoapi.base import AIVideoAPI
 
 if TYPE_CHECKING:
+    from llamaindex_aivideoapi.citing import Citation, CitationSynthesizer
     from llamaindex_aivideoapi.credits import CreditsEventHandler, track_credits
 
-_LATER: Final = ("CreditsEventHandler", "track_credits")
-"""Names of ``llamaindex_aivideoapi.credits``, which a model does not need before its first call."""
+_LATER: Final = {
+    "Citation": "citing",
+    "CitationSynthesizer": "citing",
+    "CreditsEventHandler": "credits",
+    "track_credits": "credits",
+}
+"""Names of modules that a model does not need before its first call."""
 
 
 if not TYPE_CHECKING:  # a type checker would take any name for one of ours
 
     def __getattr__(name: str) -> Any:
         if name in _LATER:
-            return getattr(import_module(f"{__name__}.credits"), name)
+            return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -37,4 +43,11 @@ def __dir__() -> list[str]:
 
 register()
 
-__all__ = ["AIVideoAPI", "CreditsEventHandler", "register", "track_credits"]
+__all__ = [
+    "AIVideoAPI",
+    "Citation",
+    "CitationSynthesizer",
+    "CreditsEventHandler",
+    "register",
+    "track_credits",
+]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,8 @@ import pytest
 from doc_pages import DOCS, blocks_of
 from doc_tables import with_tables
 
-from aivideoapi_core.sandbox import Sandbox
+from aivideoapi_core.sandbox import Fault, Reply, Sandbox
+from aivideoapi_core.sandbox._script.replies import FAULT_KINDS
 
 pytest_plugins = ["pytester"]
 
@@ -86,3 +89,14 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     for target in re.findall(r"\]\((?!https?://|#|mailto:)([^)#]+)", text):
         assert (page.parent / target).exists(), f"{page} links to {target}, which is not there"
+
+
+def test_the_page_on_testing_names_every_option_of_the_sandbox() -> None:
+    page = (DOCS / "howto" / "testing.md").read_text(encoding="utf-8")
+    rows = page[page.index("### Every option of `Reply`") :]
+    for field in dataclasses.fields(Reply):
+        assert f"`{field.name}`" in rows
+    for kind in FAULT_KINDS:
+        row = next(line for line in rows.splitlines() if f"`Fault.{kind}`" in line)
+        for name in inspect.signature(getattr(Fault, kind)).parameters:
+            assert name in row, f"{kind}: {name}"

@@ -1,0 +1,169 @@
+"""``CitationSynthesizer``: answers of query engines that say which passage each sentence rests on."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator, Sequence
+from typing import Any, TypedDict
+
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    CitableBlock,
+    CitationBlock,
+    ContentBlock,
+    TextBlock,
+)
+from llama_index.core.base.response.schema import RESPONSE_TYPE
+from llama_index.core.prompts.mixin import PromptDictType
+from llama_index.core.response_synthesizers.base import BaseSynthesizer, QueryTextType
+from llama_index.core.schema import MetadataMode, NodeWithScore
+from llama_index.core.types import RESPONSE_TEXT_TYPE
+
+_TITLES = ("title", "file_name", "file", "file_path", "source", "url")
+"""Keys of a node's metadata that name it for a reader, the best first."""
+
+
+class Citation(TypedDict):
+    """Where a stretch of the answer rests: ``answer[start:end]`` on ``cited_text`` of the node ``node_id``.
+
+    ``start`` and ``end`` count characters of the answer; both are ``None`` if the reply did not say.
+    """
+
+    node_id: str
+    title: str
+    cited_text: str
+    start: int | None
+    end: int | None
+
+
+class CitationSynthesizer(BaseSynthesizer):
+    """A response synthesizer whose answers carry citations: one call, each node as a search result of its own.
+
+    For any query engine: ``index.as_query_engine(response_synthesizer=CitationSynthesizer(llm=llm))``. The
+    answer is the model's text; ``answer.metadata["citations"]`` is a list of ``Citation``, in the order of the
+    answer, complete once a streamed answer was read to its end.
+
+    All nodes go into one request: retrieve no more than fit the model's context window. Citations are a
+    feature of the direct-forward route (model ids that end in ``/anthropic``).
+    UNVERIFIED: whether the native route honours them is undocumented; without, the list is empty.
+    """
+
+    def get_response(self, query_str: str, text_chunks: Sequence[str], **kwargs: Any) -> RESPONSE_TEXT_TYPE:
+        """The answer, or its pieces if the synthesizer streams."""
+        nodes, found = kwargs.pop("passages", ()), kwargs.pop("citations", [])
+        message = _question(query_str, text_chunks, nodes)
+        if self._streaming:
+            return _streamed(self._llm.stream_chat([message], **kwargs), found)
+        return _told(self._llm.chat([message], **kwargs), found)
+
+    async def aget_response(
+        self, query_str: str, text_chunks: Sequence[str], **kwargs: Any
+    ) -> RESPONSE_TEXT_TYPE:
+        """The asynchronous twin of ``get_response``."""
+        nodes, found = kwargs.pop("passages", ()), kwargs.pop("citations", [])
+        message = _question(query_str, text_chunks, nodes)
+        if self._streaming:
+            return _astreamed(await self._llm.astream_chat([message], **kwargs), found)
+        return _told(await self._llm.achat([message], **kwargs), found)
+
+    def synthesize(
+        self,
+        query: QueryTextType,
+        nodes: list[NodeWithScore],
+        additional_source_nodes: Sequence[NodeWithScore] | None = None,
+        **kwargs: Any,
+    ) -> RESPONSE_TYPE:
+        """See ``BaseSynthesizer.synthesize``; the answer's metadata has ``citations`` besides."""
+        found: list[Citation] = []
+        answer: RESPONSE_TYPE = super().synthesize(
+            query, nodes, additional_source_nodes, passages=nodes, citations=found, **kwargs
+        )
+        return _with(answer, found)
+
+    async def asynthesize(
+        self,
+        query: QueryTextType,
+        nodes: list[NodeWithScore],
+        additional_source_nodes: Sequence[NodeWithScore] | None = None,
+        **kwargs: Any,
+    ) -> RESPONSE_TYPE:
+        """The asynchronous twin of ``synthesize``."""
+        found: list[Citation] = []
+        answer: RESPONSE_TYPE = await super().asynthesize(
+            query, nodes, additional_source_nodes, passages=nodes, citations=found, **kwargs
+        )
+        return _with(answer, found)
+
+    def _get_prompts(self) -> PromptDictType:
+        return {}  # the passages are blocks of the wire, the question is the caller's: there is no template
+
+    def _update_prompts(self, prompts_dict: PromptDictType) -> None:
+        """Nothing to update; see ``_get_prompts``."""
+
+
+def _with(answer: RESPONSE_TYPE, found: list[Citation]) -> RESPONSE_TYPE:
+    # The list itself: a stream fills it while it is read.
+    answer.metadata = {**(answer.metadata or {}), "citations": found}
+    return answer
+
+
+def _question(query: str, texts: Sequence[str], nodes: Sequence[NodeWithScore]) -> ChatMessage:
+    """One user message: each passage as a search result named by its node, then the question."""
+    blocks: list[ContentBlock] = [
+        CitableBlock(
+            title=_title_of(found), source=found.node.node_id, content=[TextBlock(text=_passage_of(found))]
+        )
+        for found in nodes
+        if _passage_of(found).strip()
+    ] or [CitableBlock(title="", source=str(n), content=[TextBlock(text=t)]) for n, t in enumerate(texts, 1)]
+    return ChatMessage(role="user", blocks=[*blocks, TextBlock(text=query)])
+
+
+def _passage_of(found: NodeWithScore) -> str:
+    return found.node.get_content(metadata_mode=MetadataMode.LLM)
+
+
+def _title_of(found: NodeWithScore) -> str:
+    named = (found.node.metadata.get(key) for key in _TITLES)
+    return next((str(name) for name in named if name), found.node.node_id)
+
+
+def _told(response: ChatResponse, found: list[Citation]) -> str:
+    found += _citations_of(response.message)
+    return response.message.content or ""
+
+
+def _streamed(
+    responses: Generator[ChatResponse, None, None], found: list[Citation]
+) -> Generator[str, None, None]:
+    last = None
+    for last in responses:
+        if last.delta:
+            yield last.delta
+    if last is not None:
+        found += _citations_of(last.message)
+
+
+async def _astreamed(
+    responses: AsyncGenerator[ChatResponse, None], found: list[Citation]
+) -> AsyncGenerator[str, None]:
+    last = None
+    async for last in responses:
+        if last.delta:
+            yield last.delta
+    if last is not None:
+        found += _citations_of(last.message)
+
+
+def _citations_of(message: ChatMessage) -> list[Citation]:
+    return [
+        Citation(
+            node_id=block.source,
+            title=block.title,
+            cited_text=block.cited_content.text if isinstance(block.cited_content, TextBlock) else "",
+            start=(block.additional_location_info or {}).get("answer_start_char_index"),
+            end=(block.additional_location_info or {}).get("answer_end_char_index"),
+        )
+        for block in message.blocks
+        if isinstance(block, CitationBlock)
+    ]
