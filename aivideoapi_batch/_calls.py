@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from aivideoapi_core import InvalidInputError
 
 if TYPE_CHECKING:
-    from aivideoapi_core import CreditBudget, CreditsEstimate, SpendLedger
+    from aivideoapi_core import CreditBudget, CreditsEstimate, JointBudget, SpendLedger
 
 Row: TypeAlias = Mapping[str, Any]
 
@@ -26,8 +26,8 @@ class RowCall(Protocol):
         """What changes the answers."""
 
     @property
-    def budget(self) -> CreditBudget | None:
-        """The budget of the model, if it has one."""
+    def budget(self) -> CreditBudget | JointBudget | None:
+        """The budget of the model, all of them as one, if it has any."""
 
     @property
     def ledger(self) -> SpendLedger | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.load import dumpd
@@ -15,10 +15,10 @@ from pydantic import BaseModel
 from aivideoapi_batch._calls import Row
 from aivideoapi_batch._rows import BadRowError
 from aivideoapi_batch._template import filled
-from aivideoapi_core import InvalidInputError
+from aivideoapi_core import InvalidInputError, adapter_kit
 
 if TYPE_CHECKING:
-    from aivideoapi_core import CreditBudget, CreditsEstimate, SpendLedger
+    from aivideoapi_core import CreditBudget, CreditsEstimate, JointBudget, SpendLedger
 
 _NOT_FACTS = frozenset({"base_url", "timeout", "max_retries", "max_retry_wait_s"})
 """Settings that do not change an answer."""
@@ -60,9 +60,9 @@ class LangChainCall:
         }
 
     @property
-    def budget(self) -> CreditBudget | None:
+    def budget(self) -> CreditBudget | JointBudget | None:
         """See ``RowCall``."""
-        return self._of_model("budget")  # type: ignore[no-any-return]  # a field of our model
+        return cast("CreditBudget | JointBudget | None", adapter_kit.joined(self._of_model("budget")))
 
     @property
     def ledger(self) -> SpendLedger | None:

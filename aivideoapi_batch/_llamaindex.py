@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from llama_index.core.llms import LLM, ChatMessage
 from llama_index.core.prompts import BasePromptTemplate, PromptTemplate
@@ -15,10 +15,10 @@ from pydantic import BaseModel
 from aivideoapi_batch._calls import Row
 from aivideoapi_batch._rows import BadRowError, id_of
 from aivideoapi_batch._template import filled, text_of
-from aivideoapi_core import InvalidInputError
+from aivideoapi_core import InvalidInputError, adapter_kit
 
 if TYPE_CHECKING:
-    from aivideoapi_core import CreditBudget, CreditsEstimate, SpendLedger
+    from aivideoapi_core import CreditBudget, CreditsEstimate, JointBudget, SpendLedger
 
 _NOT_FACTS = frozenset(
     {
@@ -41,9 +41,10 @@ class _LLMOwner:
     _llm: Any
 
     @property
-    def budget(self) -> CreditBudget | None:
+    def budget(self) -> CreditBudget | JointBudget | None:
         """See ``RowCall``."""
-        return getattr(self._llm, "budget", None)
+        budget = adapter_kit.joined(getattr(self._llm, "budget", None))
+        return cast("CreditBudget | JointBudget | None", budget)
 
     @property
     def ledger(self) -> SpendLedger | None:

@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._inbound.reader import ReplyHead, StreamReader, events_of, parse_body
     from aivideoapi_core._inbound.reply import Reply
     from aivideoapi_core._inbound.sse import ServerSentEvent, SSEDecoder
+    from aivideoapi_core._metering.budgets import use_budget
     from aivideoapi_core._metering.estimate import CreditsEstimate, estimate_credits
     from aivideoapi_core._metering.record import CallRecord, Outcome
     from aivideoapi_core._metering.route_comparison import RouteCost, compare_routes
@@ -89,7 +90,9 @@ if TYPE_CHECKING:
     from aivideoapi_core._outbound.payload import build_payload
     from aivideoapi_core._stores.budget import BudgetStoreError, CreditBudget
     from aivideoapi_core._stores.budget_calendar import CalendarWindow
+    from aivideoapi_core._stores.budget_run import BudgetRun
     from aivideoapi_core._stores.budget_terms import BudgetStore, Standing
+    from aivideoapi_core._stores.joint_budget import JointBudget
     from aivideoapi_core._stores.ledger import LedgerStore, SpendLedger
 
 _LATER: Final = {
@@ -107,8 +110,11 @@ _LATER: Final = {
         "_metering.worst_case": "WorstCase max_input_tokens worst_case",
         "_stores.budget": "BudgetStoreError CreditBudget",
         "_stores.budget_calendar": "CalendarWindow",
+        "_stores.budget_run": "BudgetRun",
+        "_stores.joint_budget": "JointBudget",
         "_stores.budget_terms": "BudgetStore Standing",
         "_http.client": "MessagesClient MessageStream",
+        "_metering.budgets": "use_budget",
         "_metering.estimate": "CreditsEstimate estimate_credits",
         "_http.pools": "Timeout",
         "_stores.ledger": "LedgerStore SpendLedger",
@@ -183,6 +189,7 @@ __all__ = [
     "AuthenticationError",
     "Balance",
     "BudgetExceededError",
+    "BudgetRun",
     "BudgetStore",
     "BudgetStoreError",
     "CacheControlParam",
@@ -203,6 +210,7 @@ __all__ = [
     "InternalServerError",
     "InvalidInputError",
     "InvalidRequestError",
+    "JointBudget",
     "LedgerStore",
     "Message",
     "MessageAccumulator",
@@ -274,5 +282,6 @@ __all__ = [
     "route_of",
     "spend_tags",
     "track_spend",
+    "use_budget",
     "worst_case",
 ]

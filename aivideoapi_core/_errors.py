@@ -118,15 +118,18 @@ class BudgetExceededError(AIVideoAPIError, ValueError):
     ``reserved_by`` says who holds what is reserved, ``host:process`` to microcredits. ``may_fit_later``: the
     same call may be granted without a change of the limit, because only reservations of running calls stand
     in its way, or because what was spent leaves the window, which makes room at ``room_at`` (seconds
-    since the epoch, UTC; ``None``: nobody can say when).
+    since the epoch, UTC; ``None``: nobody can say when). ``crowded`` says that it is the former.
+    ``budget`` is the name of the budget that refused; a call may have to fit several.
     """
 
+    budget: str | None = None
     needed_micro: int | None = None
     spent_micro: int | None = None
     reserved_micro: int | None = None
     limit_micro: int | None = None
     reserved_by: Mapping[str, int] = MappingProxyType({})
     may_fit_later: bool = False
+    crowded: bool = False
     room_at: float | None = None
 
 

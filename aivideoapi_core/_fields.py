@@ -7,6 +7,7 @@ its framework, and most programs set none of these fields. A type checker sees t
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
     import httpx
 
     from aivideoapi_core._stores.budget import CreditBudget
+    from aivideoapi_core._stores.joint_budget import JointBudget
     from aivideoapi_core._stores.ledger import SpendLedger
 
-    BudgetField: TypeAlias = CreditBudget
+    BudgetField: TypeAlias = CreditBudget | JointBudget | Sequence[CreditBudget | JointBudget]
     LedgerField: TypeAlias = SpendLedger
     HTTPClientField: TypeAlias = httpx.Client
     AsyncHTTPClientField: TypeAlias = httpx.AsyncClient
@@ -35,10 +37,24 @@ else:
             )
         return value
 
+    def _budgets(value: Any) -> Any:
+        """``value`` if it is a budget or a list of them; raises ``ValueError``."""
+        if value is not None:
+            from aivideoapi_core._stores.budget import CreditBudget
+            from aivideoapi_core._stores.joint_budget import JointBudget
+
+            for budget in value if isinstance(value, (list, tuple)) else (value,):
+                if not isinstance(budget, (CreditBudget, JointBudget)):
+                    raise ValueError(
+                        "must be an instance of CreditBudget, such as CreditBudget(...), or a list of them, "
+                        f"not {type(budget).__name__}"
+                    )
+        return value
+
     def _field(module: str, name: str) -> Any:
         return Annotated[Any, AfterValidator(functools.partial(_instance_of, module, name))]
 
-    BudgetField = _field("aivideoapi_core._stores.budget", "CreditBudget")
+    BudgetField = Annotated[Any, AfterValidator(_budgets)]
     LedgerField = _field("aivideoapi_core._stores.ledger", "SpendLedger")
     HTTPClientField = _field("httpx", "Client")
     AsyncHTTPClientField = _field("httpx", "AsyncClient")

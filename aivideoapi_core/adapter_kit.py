@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._inbound.changed import Changed, ChangedStream
     from aivideoapi_core._inbound.partial_json import PartialJSON
     from aivideoapi_core._inbound.recovered_calls import ForcedCall, forced_call, recover_call
+    from aivideoapi_core._metering.budgets import Budgets, joined
     from aivideoapi_core._metering.record import may_be_billed
     from aivideoapi_core._metering.summary import count_cache_hit
     from aivideoapi_core._metering.tags import clean_tags
@@ -62,6 +63,7 @@ _LATER: Final = {
         "_inbound.changed": "Changed ChangedStream",
         "_inbound.partial_json": "PartialJSON",
         "_inbound.recovered_calls": "ForcedCall forced_call recover_call",
+        "_metering.budgets": "Budgets joined",
         "_metering.record": "may_be_billed",
         "_metering.summary": "count_cache_hit",
         "_metering.tags": "clean_tags",
@@ -107,6 +109,7 @@ __all__ = [
     "ArgumentNames",
     "AsyncHTTPClientField",
     "BudgetField",
+    "Budgets",
     "Changed",
     "ChangedStream",
     "Content",
@@ -135,6 +138,7 @@ __all__ = [
     "image_block",
     "is_custom",
     "is_recursive",
+    "joined",
     "limit_marks",
     "mark_on",
     "marked_in",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from langchain_core.messages import AIMessage
 
@@ -19,6 +20,18 @@ class Call:
     request: Request
     tags: tuple[str, ...] = ()
     """For the ledger and the trackers, never sent."""
+
+    @property
+    def sent(self) -> dict[str, Any]:
+        """The arguments of the core's clients."""
+        request = self.request
+        return {
+            "payload": request.payload,
+            "headers": request.headers,
+            "timeout": request.timeout,
+            "tags": self.tags,
+            "budget": request.budget,
+        }
 
     def message(self, reply: Reply) -> AIMessage:
         """The whole reply as a message."""

@@ -170,7 +170,8 @@ class Settings(BaseChatModel):
     """Further options; names that are none become fields of the request's body."""
 
     budget: BudgetField | None = Field(default=None, exclude=True)
-    """Refuses calls that could pass its limit, before any request. May be shared with other models."""
+    """Refuses calls that could pass its limit, before any request. May be shared with other models. A list: a call
+    has to fit all of them. ``budget=`` of a call adds to it, as ``aivideoapi_core.use_budget`` blocks do."""
     ledger: LedgerField | None = Field(default=None, exclude=True, repr=False)
     """Gets a row for every call. May be shared with other models."""
     prices: dict[str, ModelPrices] | None = Field(default=None, exclude=True)

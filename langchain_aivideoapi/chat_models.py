@@ -91,12 +91,7 @@ class ChatAIVideoAPI(Settings):
     ) -> ChatResult:
         with langchain_errors():
             call = self._call(messages, stop, kwargs, stream=False, run=run_manager)
-            reply = self._sync_client().create(
-                call.request.payload,
-                headers=call.request.headers,
-                timeout=call.request.timeout,
-                tags=call.tags,
-            )
+            reply = self._sync_client().create(**call.sent)
             return ChatResult(generations=[ChatGeneration(message=call.message(reply))])
 
     async def _agenerate(
@@ -108,12 +103,7 @@ class ChatAIVideoAPI(Settings):
     ) -> ChatResult:
         with langchain_errors():
             call = self._call(messages, stop, kwargs, stream=False, run=run_manager)
-            reply = await self._async_client().create(
-                call.request.payload,
-                headers=call.request.headers,
-                timeout=call.request.timeout,
-                tags=call.tags,
-            )
+            reply = await self._async_client().create(**call.sent)
             return ChatResult(generations=[ChatGeneration(message=call.message(reply))])
 
     def _stream(
@@ -126,12 +116,7 @@ class ChatAIVideoAPI(Settings):
         with langchain_errors():
             call = self._call(messages, stop, kwargs, stream=True, run=run_manager)
             client = self._sync_client()
-            with client.stream(
-                call.request.payload,
-                headers=call.request.headers,
-                timeout=call.request.timeout,
-                tags=call.tags,
-            ) as events:
+            with client.stream(**call.sent) as events:
                 chunks = call.chunks(events.accumulator)
                 for event in events:
                     chunk = chunks.feed(event)
@@ -154,12 +139,7 @@ class ChatAIVideoAPI(Settings):
         with langchain_errors():
             call = self._call(messages, stop, kwargs, stream=True, run=run_manager)
             client = self._async_client()
-            async with client.stream(
-                call.request.payload,
-                headers=call.request.headers,
-                timeout=call.request.timeout,
-                tags=call.tags,
-            ) as events:
+            async with client.stream(**call.sent) as events:
                 chunks = call.chunks(events.accumulator)
                 async for event in events:
                     chunk = chunks.feed(event)
@@ -183,12 +163,7 @@ class ChatAIVideoAPI(Settings):
         with langchain_errors():
             call = self._call(messages, stop, kwargs, stream=True, run=run_manager)
             client = self._sync_client()
-            with client.stream(
-                call.request.payload,
-                headers=call.request.headers,
-                timeout=call.request.timeout,
-                tags=call.tags,
-            ) as events:
+            with client.stream(**call.sent) as events:
                 translator = call.events(events.accumulator, message_id=_message_id(run_manager))
                 yield translator.start()
                 for event in events:
@@ -207,12 +182,7 @@ class ChatAIVideoAPI(Settings):
         with langchain_errors():
             call = self._call(messages, stop, kwargs, stream=True, run=run_manager)
             client = self._async_client()
-            async with client.stream(
-                call.request.payload,
-                headers=call.request.headers,
-                timeout=call.request.timeout,
-                tags=call.tags,
-            ) as events:
+            async with client.stream(**call.sent) as events:
                 translator = call.events(events.accumulator, message_id=_message_id(run_manager))
                 yield translator.start()
                 async for event in events:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from llama_index.core.base.llms.types import ChatResponse
 
@@ -18,6 +19,17 @@ class Call:
     """A request that is ready to be sent, and how to read what comes back."""
 
     request: Request
+
+    @property
+    def sent(self) -> dict[str, Any]:
+        """The arguments of the core's clients."""
+        request = self.request
+        return {
+            "payload": request.payload,
+            "headers": request.headers,
+            "timeout": request.timeout,
+            "budget": request.budget,
+        }
 
     def response(self, reply: Reply, *, delta: str | None = None) -> ChatResponse:
         """The whole reply; the last response of a stream is the same with ``delta=""``.

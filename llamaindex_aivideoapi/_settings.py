@@ -151,7 +151,9 @@ class ModelSettings(FunctionCallingLLM):
     )
 
     budget: BudgetField | None = Field(
-        default=None, exclude=True, description="Refuses calls that could pass its limit; may be shared."
+        default=None,
+        exclude=True,
+        description="Refuses calls that could pass its limit; may be shared. A list: all of them have to have room.",
     )
     ledger: LedgerField | None = Field(
         default=None, exclude=True, repr=False, description="Gets a row for every call; may be shared."

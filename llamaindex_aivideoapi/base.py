@@ -143,17 +143,11 @@ class AIVideoAPI(ModelSettings):
 
     def _chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         call = self._call(messages, kwargs, stream=False)
-        request = call.request
-        reply = self._client.create(request.payload, headers=request.headers, timeout=request.timeout)
-        return call.response(reply)
+        return call.response(self._client.create(**call.sent))
 
     async def _achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         call = self._call(messages, kwargs, stream=False)
-        request = call.request
-        reply = await self._async_client.create(
-            request.payload, headers=request.headers, timeout=request.timeout
-        )
-        return call.response(reply)
+        return call.response(await self._async_client.create(**call.sent))
 
     def _stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         return self._responses(self._call(messages, kwargs, stream=True), self._client)
@@ -163,8 +157,8 @@ class AIVideoAPI(ModelSettings):
 
     @staticmethod
     def _responses(call: Call, client: MessagesClient) -> ChatResponseGen:
-        request, responses = call.request, call.responses()
-        with client.stream(request.payload, headers=request.headers, timeout=request.timeout) as stream:
+        responses = call.responses()
+        with client.stream(**call.sent) as stream:
             for event in stream:
                 response = responses.feed(event, stream.accumulator)
                 if response is not None:
@@ -175,8 +169,8 @@ class AIVideoAPI(ModelSettings):
 
     @staticmethod
     async def _aresponses(call: Call, client: AsyncMessagesClient) -> ChatResponseAsyncGen:
-        request, responses = call.request, call.responses()
-        async with client.stream(request.payload, headers=request.headers, timeout=request.timeout) as stream:
+        responses = call.responses()
+        async with client.stream(**call.sent) as stream:
             async for event in stream:
                 response = responses.feed(event, stream.accumulator)
                 if response is not None:

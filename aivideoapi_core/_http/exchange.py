@@ -40,8 +40,9 @@ from aivideoapi_core._inbound.balance import Balance, parse_balance
 from aivideoapi_core._inbound.error_bodies import LABEL_CHARS
 from aivideoapi_core._inbound.reader import MAX_BODY_BYTES, ReplyHead, StreamReader, parse_body, parse_json
 from aivideoapi_core._inbound.reply import Reply
+from aivideoapi_core._metering.budgets import Budget, Budgets, joined
 from aivideoapi_core._metering.dropped import DROPPED
-from aivideoapi_core._metering.meter import Budget, CallMeter, Ledger, Metering, Tags
+from aivideoapi_core._metering.meter import CallMeter, Ledger, Metering, Tags
 from aivideoapi_core._metering.record import CallRecord
 from aivideoapi_core._outbound.headers import build_headers
 from aivideoapi_core._outbound.text import sendable_json
@@ -73,7 +74,7 @@ class Exchange:
         retry: RetryPolicy | None = None,
         default_headers: Mapping[str, str] | None = None,
         allow_http: bool = False,
-        budget: Budget | None = None,
+        budget: Budgets = None,
         ledger: Ledger | None = None,
         prices: Mapping[str, ModelPrices] | None = None,
         tags: Tags = (),
@@ -82,7 +83,7 @@ class Exchange:
     ) -> None:
         """``None`` for ``api_key`` or ``base_url`` means the environment (``AIVIDEOAPI_API_KEY``,
         ``AIVIDEOAPI_BASE_URL``), then the platform. ``timeout`` in seconds, or an ``httpx.Timeout``.
-        ``budget`` (a ``CreditBudget``) may refuse a call, ``ledger`` (a ``SpendLedger``) writes each down,
+        ``budget`` (a ``CreditBudget``, or a list of them) may refuse a call, ``ledger`` (a ``SpendLedger``) writes each down,
         ``on_call`` is told of each when it is over; ``prices`` by model id replace the published ones,
         ``tags`` and ``framework`` go on every record. Without a budget or a ledger those count that
         ``AIVIDEOAPI_BUDGET`` and ``AIVIDEOAPI_LEDGER`` name, if they do.
@@ -102,7 +103,7 @@ class Exchange:
         self._templates: dict[tuple[bool, bool], RequestTemplate] = {}
         self._where = Where(self.base_url, self.api_key, self.retry.retry_read_timeouts)
         self._metering = Metering(
-            budget=_default_budget() if budget is None else budget,
+            budget=_default_budget() if budget is None else joined(budget),
             ledger=_default_ledger() if ledger is None else ledger,
             prices=prices or {},
             tags=tags,
@@ -131,7 +132,9 @@ class Exchange:
             stream=bool(payload["stream"]),
         )
 
-    def meter(self, payload: Mapping[str, Any], request: Request, tags: Sequence[str]) -> CallMeter:
+    def meter(
+        self, payload: Mapping[str, Any], request: Request, tags: Sequence[str], budget: Budgets = None
+    ) -> CallMeter:
         """The owner of the bookkeeping of a call that is made by ``request``."""
         # Only what timed out is ever made again although it may have been billed.
         again = self.retry.retry_read_timeouts
@@ -139,6 +142,7 @@ class Exchange:
             self._metering,
             payload,
             tags=tags,
+            budget=budget,
             base_url=self.base_url,
             max_requests=1 + self.retry.max_retries if again else 1,
             handover=request.handover,

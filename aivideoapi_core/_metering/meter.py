@@ -19,6 +19,7 @@ from aivideoapi_core._catalogue.prices import ModelPrices, cost_of, prices_of
 from aivideoapi_core._catalogue.tokens import read_usage
 from aivideoapi_core._errors import AIVideoAPIError
 from aivideoapi_core._inbound.reply import Reply
+from aivideoapi_core._metering.budgets import Budget, Budgets, current_budgets, joined
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.record import CallRecord, Outcome, label_of, may_be_billed
 from aivideoapi_core._metering.summary import SpendTracker, current_trackers
@@ -31,25 +32,6 @@ from aivideoapi_core._received import Message
 logger = logging.getLogger("aivideoapi")
 
 Tags: TypeAlias = Sequence[str] | Callable[[], Sequence[str]]
-
-
-class Budget(Protocol):
-    """What the meter needs of a budget. ``CreditBudget`` is one."""
-
-    def hold(self, model: str, worst: WorstCase) -> Any:
-        """Reserve the worst case. Raises ``BudgetExceededError``.
-
-        Whatever it is left by, a ``KeyboardInterrupt`` included, it leaves nothing reserved unless it returns.
-        """
-
-    async def ahold(self, model: str, worst: WorstCase) -> Any:
-        """The asynchronous twin: nothing stays reserved if it is cancelled, or if its event loop ends."""
-
-    def settle(self, reservation: Any, micro: int, *, unknown: bool = False) -> None:
-        """Book ``micro`` in place of the reservation; a second time does nothing. Does not raise for a broken store."""
-
-    def settle_at_once(self, reservation: Any, micro: int, *, unknown: bool = False) -> bool:
-        """``settle`` without waiting, for event loops; ``False`` if that cannot be, then nothing was done."""
 
 
 class Ledger(Protocol):
@@ -124,15 +106,18 @@ class CallMeter:
         payload: Mapping[str, Any],
         *,
         tags: Sequence[str] = (),
+        budget: Budgets = None,
         base_url: str = "",
         max_requests: int = 1,
         handover: Handover | None = None,
     ) -> None:
-        """``max_requests``: how many times this call may be billed at most (more than once only if
+        """``budget``: of this call, beside the client's and those of the ``use_budget`` blocks around it.
+        ``max_requests``: how many times this call may be billed at most (more than once only if
         the client makes requests again that may have been worked on). ``handover``: of its requests;
         without it a call that breaks off counts as sent.
         """
         self._metering = metering = metering or _UNMETERED
+        self._budget = _budget_of(metering.budget, budget)
         self._payload = payload
         self._model: str = payload["model"]
         self._base_url = base_url
@@ -151,7 +136,7 @@ class CallMeter:
         self._next = 0
         # Taken here: a stream may be read in another context, or end in none.
         self._trackers: tuple[SpendTracker, ...] = current_trackers()
-        self._is_heard = bool(self._trackers) or metering.is_heard
+        self._is_heard = bool(self._trackers) or metering.is_heard or self._budget is not None
         self._tags = clean_tags((*metering.current_tags(), *tags)) if self._is_heard else ()
         self._began_s = self._began_at = 0.0
 
@@ -161,8 +146,8 @@ class CallMeter:
         self._began_s, self._began_at = time.perf_counter(), time.time()
         self._open = True  # from here on everything is ours to give back
         try:
-            if self._metering.budget is not None:
-                self._hold = self._metering.budget.hold(self._model, self._reserved())
+            if self._budget is not None:
+                self._hold = self._budget.hold(self._model, self._reserved())
             self._begin()
         except BaseException as error:
             self._not_begun(error)
@@ -175,8 +160,8 @@ class CallMeter:
         self._began_s, self._began_at = time.perf_counter(), time.time()
         self._open = True
         try:
-            if self._metering.budget is not None:
-                self._hold = await self._metering.budget.ahold(self._model, self._reserved())
+            if self._budget is not None:
+                self._hold = await self._budget.ahold(self._model, self._reserved())
             self._begin()
         except BaseException as error:
             self._not_begun(error)
@@ -298,7 +283,7 @@ class CallMeter:
         return True
 
     def _settling(self, record: CallRecord, waits: bool) -> bool:
-        budget = self._metering.budget
+        budget = self._budget
         if budget is None or self._hold is None:
             return True
         micro, unknown = self._booked(record)
@@ -417,6 +402,12 @@ _STEPS: Final[tuple[tuple[Callable[[CallMeter, CallRecord, bool], bool], bool], 
     (CallMeter._tracing, False),
 )
 """What is done at the end of a call, in this order; whether it may be done again after an interruption in it."""
+
+
+def _budget_of(own: Budget | None, given: Budgets) -> Budget | None:
+    """All that a call is booked on. Those named last and nearest first: they are the narrowest."""
+    around = current_budgets()
+    return joined((given, around, own)) if around or given is not None else own
 
 
 def _answered(facts: Mapping[str, Any], reply: Reply) -> CallRecord:

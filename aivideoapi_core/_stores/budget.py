@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, runtime_checkable
 
 from aivideoapi_core._errors import AIVideoAPIError, InvalidInputError
 from aivideoapi_core._inbound.balance import Balance
@@ -28,7 +28,11 @@ from aivideoapi_core._stores.budget_terms import (
 from aivideoapi_core._stores.lease import LeaseKeeper
 from aivideoapi_core._stores.purse import Purse
 from aivideoapi_core._stores.target import budget_store_of
-from aivideoapi_core._stores.wait_line import Asking
+from aivideoapi_core._stores.wait_line import Asking, Patience
+
+if TYPE_CHECKING:
+    from aivideoapi_core._stores.budget_run import BudgetRun
+    from aivideoapi_core._stores.joint_budget import JointBudget
 
 logger = logging.getLogger("aivideoapi")
 
@@ -225,14 +229,16 @@ class CreditBudget:
             return self.raise_until(limit_credits, when)
         return await asyncio.to_thread(self.raise_until, limit_credits, when)
 
-    def hold(self, model: str, worst: WorstCase) -> Reservation:
+    def hold(self, model: str, worst: WorstCase, *, patience: Patience | None = None) -> Reservation:
         """Reserve ``worst`` for a call of ``model``, and wait for room if there is a point in that.
+
+        ``patience`` replaces the budget's own, for those who hold several.
 
         Raises ``BudgetExceededError`` if it does not fit or cannot be bounded, ``BudgetStoreError``,
         ``InvalidInputError`` for other terms than the store keeps.
         """
         asked = self._asked(model, worst)
-        with self._purse.asking(asked.id, wait_s=self._wait_s) as asking:
+        with self._purse.asking(asked.id, self._patience(patience)) as asking:
             while not asking.is_over:
                 turn = asking.turn()
                 if turn is not None:
@@ -244,10 +250,10 @@ class CreditBudget:
                     asking.bell.wait(asking.pause_s())
             return self._granted(asked, worst, asking)
 
-    async def ahold(self, model: str, worst: WorstCase) -> Reservation:
+    async def ahold(self, model: str, worst: WorstCase, *, patience: Patience | None = None) -> Reservation:
         """The asynchronous twin of ``hold``; a cancelled one leaves nothing reserved."""
         asked = self._asked(model, worst)
-        with self._purse.asking(asked.id, wait_s=self._wait_s) as asking:
+        with self._purse.asking(asked.id, self._patience(patience)) as asking:
             while not asking.is_over:
                 turn = asking.turn()
                 if turn is not None:
@@ -275,6 +281,34 @@ class CreditBudget:
         if done:
             self._learn(reservation, micro, unknown=unknown)
         return done
+
+    def give_back(self, reservation: Reservation, error: BaseException) -> None:
+        """Let go of a reservation whose call was left with ``error`` before anything was sent."""
+        self._purse.abandon(reservation.id, error)
+
+    def joined(self, others: Sequence[CreditBudget | JointBudget]) -> JointBudget:
+        """One budget for this and ``others``: a call has to fit all of them."""
+        from aivideoapi_core._stores.joint_budget import JointBudget  # few programs have more than one
+
+        return JointBudget((self, *others))
+
+    def run(
+        self, limit_credits: int | float | str | Decimal, *, name: str | None = None, **options: Any
+    ) -> BudgetRun:
+        """A limit for one run inside this budget: ``with budget.run(5) as run: agent.invoke(...)``.
+
+        Calls inside the block have to fit the run's limit and this budget, and are booked on both. ``name``
+        is what refusals call the run; ``options`` are those of the class, for the run's limit alone (in
+        memory unless it gets a ``store``). ``run.standing()`` is how the run stands, ``run.run(...)`` a part of it.
+        """
+        from aivideoapi_core._stores.budget_run import BudgetRun
+
+        return BudgetRun(limit_credits, self, name=name or f"run of {self.name}", **options)
+
+    @property
+    def key(self) -> Hashable:
+        """Equal for all objects of this process that are one budget, by their store and name."""
+        return getattr(self._store, "key", id(self._store))
 
     def close(self) -> None:
         """Let go of files and connections; a later call opens them again."""
@@ -305,10 +339,9 @@ class CreditBudget:
     def _keeper(self) -> LeaseKeeper | None:
         return self._purse.keeper
 
-    @property
-    def _wait_s(self) -> float:
+    def _patience(self, given: Patience | None) -> Patience:
         # A soft budget reserves nothing, so nothing would ever come back.
-        return 0.0 if self._terms.soft else self.wait_s
+        return given or Patience(0.0 if self._terms.soft else self.wait_s)
 
     def _of_whoever_came_first(self) -> CreditBudget:
         self._purse.terms = replace(self._terms, joined=True)
@@ -316,7 +349,7 @@ class CreditBudget:
 
     def _asked(self, model: str, worst: WorstCase) -> Reservation:
         if worst.micro is None and not self._terms.soft:
-            raise cannot_be_bounded(model, worst, self._terms)
+            raise cannot_be_bounded(model, worst, self._terms, name=self.name)
         excess_micro = self._excess_micro.get(model, 0)
         return Reservation(_new_id(), (worst.micro or 0) + excess_micro, model, excess_micro)
 
@@ -331,7 +364,7 @@ class CreditBudget:
             name=self.name,
             needed_micro=asked.micro,
             excess_micro=asked.excess_micro,
-            waited_s=self._wait_s,
+            waited_s=self.wait_s,
             owner=self._purse.owner,
             terms=self._terms,
         )

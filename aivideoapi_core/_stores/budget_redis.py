@@ -38,6 +38,8 @@ class RedisStore:
     def __init__(self, target: Any, *, name: str = "default", clock: Clock | None = None) -> None:
         self.name = name
         self._link = RedisLink(target, argument="store")
+        self.key = ("redis", self._link.url or id(target), name)
+        """Equal for all stores of one budget."""
         self._clock = clock
         self._page: tuple[float, float] | None = None
         """Bounds of the calendar's window that were asked for last."""

@@ -15,7 +15,7 @@ from aivideoapi_core._stores.budget_terms import Standing, Terms
 _MOST_NAMED: Final = 3
 
 
-def cannot_be_bounded(model: str, worst: WorstCase, terms: Terms) -> BudgetExceededError:
+def cannot_be_bounded(model: str, worst: WorstCase, terms: Terms, *, name: str) -> BudgetExceededError:
     """The refusal of a call that nothing bounds."""
     if worst.output is None:
         why, fix = "its output limit is not known", "set max_tokens"
@@ -27,6 +27,7 @@ def cannot_be_bounded(model: str, worst: WorstCase, terms: Terms) -> BudgetExcee
             "give prices={model: ModelPrices(...)}, or use CreditBudget(..., soft=True)",
         )
     error = BudgetExceededError(f"the cost of a call of {model!r} cannot be bounded, because {why}: {fix}")
+    error.budget = name
     error.limit_micro = terms.limit_micro
     return error
 
@@ -75,6 +76,8 @@ def no_room(
     if room_at is not None:
         fixes.append(_room_text(room_at, terms))
     error = BudgetExceededError(f"{text}: {'; '.join(fixes)}")
+    error.budget = name
+    error.crowded = standing.waits
     error.needed_micro = needed_micro
     error.spent_micro = standing.spent_micro
     error.reserved_micro = standing.reserved_micro

@@ -42,6 +42,8 @@ class SqliteStore:
     ) -> None:
         self.path = Path(path)
         self.name = name
+        self.key = ("sqlite", os.path.abspath(path), name)
+        """Equal for all stores of one budget."""
         self._database = Database(path, _prepare)
         self.at_once = _SqliteState(self._database.run_at_once, name, clock)
         self._state = _SqliteState(self._database.run, name, clock)

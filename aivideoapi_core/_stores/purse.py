@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import functools
 import logging
 import os
 import socket
@@ -24,7 +25,7 @@ from aivideoapi_core._stores.budget_terms import (
 )
 from aivideoapi_core._stores.forks import renew_in_child
 from aivideoapi_core._stores.lease import LeaseKeeper
-from aivideoapi_core._stores.wait_line import Asking, WaitLine
+from aivideoapi_core._stores.wait_line import Asking, Patience, WaitLine
 
 logger = logging.getLogger("aivideoapi")
 
@@ -119,16 +120,19 @@ class Purse:
         """Book 0 with the next chance, and leave the store's line. Takes no lock."""
         self._waiting.append(Booking(id, 0, False))
 
-    def asking(self, id: str, *, wait_s: float) -> Asking:  # noqa: A002 - the same word everywhere
+    def asking(self, id: str, patience: Patience) -> Asking:  # noqa: A002 - the same word everywhere
         """One call that asks for reservation ``id``, and waits for its turn."""
+        abandon = functools.partial(self.abandon, id)
+        return Asking(self.line, patience=patience, shared=self.store.shared, abandon=abandon)
 
-        def abandon(error: BaseException) -> None:
-            self.give_back(id)
-            # A task that is collected may be so anywhere, and must take no lock.
-            if not isinstance(error, GeneratorExit) and not DROPPED.in_collector:
-                self._book_soon()
-
-        return Asking(self.line, wait_s=wait_s, shared=self.store.shared, abandon=abandon)
+    def abandon(self, id: str, error: BaseException) -> None:  # noqa: A002 - the same word everywhere
+        """Give back what ``id`` may have reserved, for a call that was left with ``error``. Waits for no store
+        on an event loop.
+        """
+        self.give_back(id)
+        # A task that is collected may be so anywhere, and must take no lock.
+        if not isinstance(error, GeneratorExit) and not DROPPED.in_collector:
+            self._book_soon()
 
     def book(self, id: str, micro: int, *, unknown: bool) -> None:  # noqa: A002
         """Book now, or with the next chance if the store is away. Never raises for a broken store."""

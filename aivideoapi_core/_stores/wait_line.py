@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from aivideoapi_core._stores.budget_terms import Standing, Turn
 from aivideoapi_core._stores.forks import renew_in_child
@@ -19,6 +19,13 @@ LONGEST_PAUSE_S: Final = 0.25
 tells one process that another has given something back. Well below ``PLACE_S``, for which a store keeps places."""
 _LOOK_UP_S: Final = 5.0
 """How long the others sleep at most, in case the first one vanished with its event loop."""
+
+
+class Patience(NamedTuple):
+    """How long to wait for room, in seconds, and whether to pass those who stand in line if there is some at once."""
+
+    wait_s: float
+    passes_line: bool = True
 
 
 class Bell:
@@ -60,13 +67,13 @@ class Bell:
 class Asking:
     """One call that asks for a reservation: when to ask the store, and how long to sleep in between.
 
-    Waits for at most ``wait_s`` (0: not at all), and only where nothing but reservations stands in the way.
+    Waits as long as ``patience`` says (0: not at all), and only where nothing but reservations stands in the way.
     A context manager; ``abandon`` is called when it is left with an error, though the store may have
     reserved something, or keep a place in its line.
     """
 
     def __init__(
-        self, line: WaitLine, *, wait_s: float, shared: bool, abandon: Callable[[BaseException], None]
+        self, line: WaitLine, *, patience: Patience, shared: bool, abandon: Callable[[BaseException], None]
     ) -> None:
         self.bell = Bell()
         self.standing: Standing | None = None
@@ -78,8 +85,8 @@ class Asking:
         self._in_line = False
         self._is_known = False
         self._is_last_try = False
-        self._wait_s = wait_s
-        self._until = time.monotonic() + wait_s
+        self._patience = patience
+        self._until = time.monotonic() + patience.wait_s
         self._pause_s = FIRST_PAUSE_S
 
     def __enter__(self) -> Self:
@@ -101,9 +108,9 @@ class Asking:
 
     def turn(self) -> Turn | None:
         """How to ask the store now; ``None``: it is not this call's turn."""
-        if self._wait_s <= 0:
+        if self._patience.wait_s <= 0:
             self._is_last_try = True
-            return "at once"
+            return "at once" if self._patience.passes_line else "behind"
         if time.monotonic() >= self._until:
             self._is_last_try = True
             return "behind"  # to wait gives no right to pass those who came before

@@ -31,7 +31,7 @@ from langchain_aivideoapi._outbound.tools import to_tools
 
 if TYPE_CHECKING:
     from aivideoapi_core import Timeout
-    from aivideoapi_core.adapter_kit import ForcedCall
+    from aivideoapi_core.adapter_kit import Budgets, ForcedCall
 
 WIRE_OPTIONS: Final = (
     "max_tokens",
@@ -84,6 +84,7 @@ _BODY_ONLY: Final = frozenset({"speed", "diagnostics", "user_profile_id"})
 """Fields of the wire that the core has no rule for; they go into the body as they are."""
 _CALL_ONLY: Final = frozenset(
     {
+        "budget",
         "model",
         "stop_sequences",
         "metadata",
@@ -111,11 +112,13 @@ class Request:
     """One call, checked: the body, the headers besides the client's own, and a timeout in seconds.
 
     ``structured``: the reply may hold more than text. ``changed``: what the reply is read by.
+    ``budget``: of this call, beside the model's own.
     """
 
     payload: dict[str, Any]
     headers: dict[str, str] | None
     timeout: Timeout
+    budget: Budgets
     structured: bool
     with_usage: bool
     changed: Changed
@@ -141,6 +144,7 @@ def build_request(
     options = _merged(defaults, given)
     model = options.pop("model")
     timeout = options.pop("timeout", None)
+    budget = options.pop("budget", None)
     default_headers, extra_headers = options.pop("default_headers", None), options.pop("extra_headers", None)
     betas = options.pop("betas", None)
     with_usage = bool(options.pop("stream_usage", True))
@@ -191,6 +195,7 @@ def build_request(
             payload, default_headers=default_headers, extra_headers=extra_headers, betas=betas
         ),
         timeout=timeout,
+        budget=budget,
         structured=_is_structured(payload, output_tool),
         with_usage=with_usage,
         changed=Changed(

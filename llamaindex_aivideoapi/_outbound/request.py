@@ -29,12 +29,12 @@ from llamaindex_aivideoapi._outbound.tools import IN_WORDS, to_tools
 
 if TYPE_CHECKING:
     from aivideoapi_core import Timeout
-    from aivideoapi_core.adapter_kit import ForcedCall
+    from aivideoapi_core.adapter_kit import Budgets, ForcedCall
 
 _WIRE_OPTIONS: Final = frozenset(RequestOptions.__annotations__) - {"system", "extra_body", "tools"}
 _CALL_ONLY: Final = frozenset(
     {
-        "additional_kwargs", "allow_parallel_tool_calls", "betas", "extra_body", "extra_headers",
+        "additional_kwargs", "allow_parallel_tool_calls", "betas", "budget", "extra_body", "extra_headers",
         "honours_tool_choice", "model", "reuse_last_container",
         "stop", "timeout", "tool_required", "tools", "verbose",
     }
@@ -47,11 +47,13 @@ class Request:
     """One call, checked: the body, the headers besides the client's own, and a timeout in seconds.
 
     ``one_call``: of several tool calls in the reply the first one counts. ``changed``: what the reply is read by.
+    ``budget``: of this call, beside the model's own.
     """
 
     payload: dict[str, Any]
     headers: dict[str, str] | None
     timeout: Timeout
+    budget: Budgets
     one_call: bool
     changed: Changed
 
@@ -73,7 +75,7 @@ def build_request(
     header_settings = {
         name: settings.pop(name, None) for name in ("default_headers", "extra_headers", "betas")
     }
-    timeout = settings.pop("timeout", None)
+    timeout, budget = settings.pop("timeout", None), settings.pop("budget", None)
     honours_tool_choice = settings.pop("honours_tool_choice", None)
     one_call = settings.get("allow_parallel_tool_calls") is False
     in_words = settings.get("tool_required") == IN_WORDS
@@ -106,6 +108,7 @@ def build_request(
         payload=payload,
         headers=headers,
         timeout=timeout,
+        budget=budget,
         one_call=one_call,
         changed=Changed(
             names=names,

@@ -1,0 +1,205 @@
+"""Several budgets as one: a call is booked on all of them, or on none."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from aivideoapi_core._errors import BudgetExceededError
+from aivideoapi_core._metering.worst_case import WorstCase
+from aivideoapi_core._stores.budget_terms import Standing
+from aivideoapi_core._stores.wait_line import FIRST_PAUSE_S, LONGEST_PAUSE_S, Patience
+
+if TYPE_CHECKING:
+    from aivideoapi_core._stores.budget import CreditBudget, Reservation
+
+logger = logging.getLogger("aivideoapi")
+
+_NOW: Final = Patience(0.0, passes_line=True)
+_NOW_OR_BEHIND: Final = Patience(0.0, passes_line=False)
+
+
+class JointBudget:
+    """Budgets that a call has to fit all of them: of a user, a team and a company, say. Held all or none.
+
+    A refusal is that of the first one without room, which ``BudgetExceededError.budget`` names. Settled
+    is each by itself, so that a store that is away keeps no other from its figure.
+
+    **Waiting.** All are asked at once. If one has no room but for running calls, the rest is given back
+    and the call waits for that one, in its line, holding nothing meanwhile: so no two calls can wait
+    for each other, and nobody waits for what a waiting call holds. When its turn has come, it has the
+    room of the others for the asking, whoever waits there; if one of them has none, it waits for that
+    one. No call waits longer than ``wait_s`` of the budget that refuses it, from its beginning on.
+    """
+
+    def __init__(self, budgets: Sequence[CreditBudget | JointBudget]) -> None:
+        """``budgets``: narrow ones first, as those refuse most often. Joint ones count as their members."""
+        each: dict[Any, CreditBudget] = {}
+        for budget in budgets:
+            for member in budget.budgets if isinstance(budget, JointBudget) else (budget,):
+                each.setdefault(member.key, member)
+        self.budgets: tuple[CreditBudget, ...] = tuple(each.values())
+
+    @property
+    def limit_micro(self) -> int:
+        """The least of the limits, in microcredits."""
+        return min(budget.limit_micro for budget in self.budgets)
+
+    def joined(self, others: Sequence[CreditBudget | JointBudget]) -> JointBudget:
+        """These and ``others``, each once."""
+        return JointBudget((self, *others))
+
+    def standing(self) -> Standing:
+        """How that one stands which has the least left. Raises as ``CreditBudget.standing`` does."""
+        return _tightest([budget.standing() for budget in self.budgets])
+
+    async def astanding(self) -> Standing:
+        """The asynchronous twin of ``standing``."""
+        return _tightest([await budget.astanding() for budget in self.budgets])
+
+    def hold(self, model: str, worst: WorstCase) -> Held:
+        """Reserve ``worst`` on each. Raises as ``CreditBudget.hold`` does; nothing stays reserved then."""
+        rounds = _Rounds(self.budgets)
+        while True:
+            held = Held()
+            try:
+                for budget, patience in rounds.questions():
+                    held.add(budget, budget.hold(model, worst, patience=patience))
+            except BaseException as error:
+                held.give_back(error)
+                pause_s = rounds.pause_s(error)
+                if pause_s is None:
+                    raise
+            else:
+                return held
+            time.sleep(pause_s)
+
+    async def ahold(self, model: str, worst: WorstCase) -> Held:
+        """The asynchronous twin of ``hold``; a cancelled one leaves nothing reserved."""
+        rounds = _Rounds(self.budgets)
+        while True:
+            held = Held()
+            try:
+                for budget, patience in rounds.questions():
+                    held.add(budget, await budget.ahold(model, worst, patience=patience))
+            except BaseException as error:
+                held.give_back(error)
+                pause_s = rounds.pause_s(error)
+                if pause_s is None:
+                    raise
+            else:
+                return held
+            await asyncio.sleep(pause_s)
+
+    def settle(self, reservation: Held, micro: int, *, unknown: bool = False) -> None:
+        """Book ``micro`` on each. What one of them raises is logged, and the next gets its figure."""
+        for part in reservation.open_parts():
+            try:
+                part.budget.settle(part.reservation, micro, unknown=unknown)
+            except Exception as error:  # noqa: BLE001 - of one of them; the others' books count as much
+                logger.error("settling on budget %r failed (%s)", part.budget.name, type(error).__name__)
+            part.is_settled = True
+
+    def settle_at_once(self, reservation: Held, micro: int, *, unknown: bool = False) -> bool:
+        """``settle`` without waiting; ``False`` if one of them has to wait, which ``settle`` then does."""
+        for part in reservation.open_parts():
+            try:
+                part.is_settled = part.budget.settle_at_once(part.reservation, micro, unknown=unknown)
+            except Exception as error:  # noqa: BLE001 - ``settle`` tries again, and says what is wrong
+                logger.debug(
+                    "budget %r could not settle at once (%s)", part.budget.name, type(error).__name__
+                )
+        return not reservation.open_parts()
+
+    def close(self) -> None:
+        """Let go of files and connections; a later call opens them again."""
+        for budget in self.budgets:
+            budget.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, self.budgets))})"
+
+    def __copy__(self) -> JointBudget:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> JointBudget:
+        # A copied model spends from the same purse.
+        return self
+
+
+class _Part:
+    __slots__ = ("budget", "is_settled", "reservation")
+
+    def __init__(self, budget: CreditBudget, reservation: Reservation) -> None:
+        self.budget = budget
+        self.reservation = reservation
+        self.is_settled = False
+
+
+class Held:
+    """The reservations of one call, one on each budget."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self) -> None:
+        self.parts: list[_Part] = []
+
+    def add(self, budget: CreditBudget, reservation: Reservation) -> None:
+        """One more was made."""
+        self.parts.append(_Part(budget, reservation))
+
+    def open_parts(self) -> list[_Part]:
+        """Those that are not settled."""
+        return [part for part in self.parts if not part.is_settled]
+
+    def give_back(self, error: BaseException) -> None:
+        """Another budget refused, or the call is over before it began. ``error``: with what."""
+        for part in self.parts:
+            part.budget.give_back(part.reservation, error)
+
+
+class _Rounds:
+    """Whom to ask in which round, how patiently, and whether there is another one."""
+
+    def __init__(self, budgets: Sequence[CreditBudget]) -> None:
+        now = time.monotonic()
+        self._budgets = budgets
+        self._until = {budget.key: now + budget.wait_s for budget in budgets}
+        self._awaited: CreditBudget | None = None
+        self._number = 0
+        self._asked = budgets[0]
+
+    def questions(self) -> Any:
+        """The budgets of this round, each with how to ask it."""
+        self._number += 1
+        awaited = self._awaited
+        if awaited is not None:
+            self._asked = awaited
+            left_s = max(0.0, self._until[awaited.key] - time.monotonic())
+            yield awaited, Patience(left_s, passes_line=False)
+        for budget in self._budgets:
+            if budget is not awaited:
+                self._asked = budget
+                # Whoever has waited for one of them need not wait again for the place it had before.
+                yield budget, _NOW_OR_BEHIND if awaited is None else _NOW
+
+    def pause_s(self, error: BaseException) -> float | None:
+        """Seconds to sleep before the next round; ``None``: there is none."""
+        asked = self._asked
+        crowded = isinstance(error, BudgetExceededError) and error.crowded
+        if not crowded or time.monotonic() >= self._until[asked.key]:
+            return None
+        self._awaited = asked
+        if self._number == 1:
+            return 0.0
+        # Two calls that take turns in refusing each other part after a few rounds.
+        longest_s: float = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0**self._number)
+        return random.uniform(0.0, longest_s)  # noqa: S311 - a pause, no secret
+
+
+def _tightest(standings: list[Standing]) -> Standing:
+    return min(standings, key=lambda standing: standing.available_micro)
