@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import pickle
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -289,6 +290,16 @@ class ModelSettings(FunctionCallingLLM):
         return super().__deepcopy__(memo)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Raises ``pickle.PicklingError`` with an injected http client, which cannot travel."""
+        """Raises ``pickle.PicklingError`` with an injected http client, which cannot travel, and whatever a setting
+        raises that cannot either: LlamaIndex would leave it out, and a model without its budget spends without limit.
+        """
         adapter_kit.refuse_to_pickle(self.http_client, self.http_async_client)
+        for name, value in vars(self).items():
+            try:
+                pickle.dumps(value)
+            except Exception as error:
+                error.add_note(
+                    f"{type(self).__name__}.{name} cannot be pickled, so the model cannot be either"
+                )
+                raise
         return super(ModelSettings, self.model_copy()).__getstate__()

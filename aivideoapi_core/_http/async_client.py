@@ -323,10 +323,13 @@ class AsyncMessageStream:
         await self._leave(None)
 
     def __del__(self) -> None:
-        self._drop(None)
+        if "_rest" in vars(self):  # else its construction was interrupted
+            self._drop(None)
 
     def _drop(self, error: BaseException | None) -> None:
         """Leave without waiting. The event loop closes the connection, soon; the books are for whoever comes next."""
+        if not self._call.is_ours:
+            return
         if self._call.is_open:
             DROPPED.put(functools.partial(self._settle, error))
         response, loop = self._response, self._loop

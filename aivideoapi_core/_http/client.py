@@ -44,9 +44,14 @@ from aivideoapi_core._secrets import hide_keys
 _LIMITS: Final = httpx.Limits(
     max_connections=None, max_keepalive_connections=20, keepalive_expiry=KEEPALIVE_S
 )
-_OPEN: Final[dict[int, tuple[httpx.Response, Iterator[bytes]]]] = {}
-"""What is being read, by stream. Held here, so that the collector never finds httpx's generators in the garbage of
+_OPEN: Final[dict[tuple[int, int], tuple[httpx.Response, Iterator[bytes]]]] = {}
+"""What is being read, by process and stream. Held here, so that the collector never finds httpx's generators in the garbage of
 a dropped stream: it would close them, and closing takes the lock of their pool, which this thread may hold."""
+
+
+_INHERITED: Final[list[Callable[[], object]]] = []
+"""What would close connections of a parent process. Their locks may be held by threads that are not here, so they
+are left as they are."""
 
 
 def _pieces(response: httpx.Response) -> Iterable[bytes]:
@@ -62,9 +67,11 @@ def _pieces(response: httpx.Response) -> Iterable[bytes]:
     return cast("httpx.SyncByteStream", response.stream)
 
 
-def _close_dropped(close: Callable[[], object]) -> None:
+def _close_dropped(close: Callable[[], object], pid: int) -> None:
     """Close connections whose owner is gone; a finalizer, which may take no lock in the collector."""
-    if DROPPED.in_collector:
+    if os.getpid() != pid:
+        _INHERITED.append(close)
+    elif DROPPED.in_collector:
         DROPPED.put(close)
     else:
         close()
@@ -195,7 +202,7 @@ class MessagesClient:
         with self._lock:
             if self._own is None:
                 pool = own_pool(self.base_url, _LIMITS)
-                self._own = _OwnPool(pid, pool, finalize(self, _close_dropped, pool.close))
+                self._own = _OwnPool(pid, pool, finalize(self, _close_dropped, pool.close, pid))
             return self._own.pool
 
     def _send(self, request: Request) -> httpx.Response:
@@ -243,6 +250,7 @@ class MessageStream:
         self._exchange = client._exchange
         self._request = request
         self._call = call
+        self._key = call.pid, id(self)
         call.has_owner = True
         self._attempts = Attempts(client.retry, call)
         self._response: httpx.Response | None = None
@@ -299,15 +307,18 @@ class MessageStream:
         self._leave(None)
 
     def __del__(self) -> None:
-        if self._call.is_open or id(self) in _OPEN:
+        call = vars(self).get("_call")
+        if call is not None and call.is_ours and (call.is_open or self._key in _OPEN):
             DROPPED.put(self.close)
 
     def _disconnect(self) -> None:
         if self._response is not None:
             self._response.close()
-            _OPEN.pop(id(self), None)
+            _OPEN.pop(self._key, None)
 
     def _leave(self, error: BaseException | None) -> None:
+        if not self._call.is_ours:  # a forked child's copy: the call is the parent's
+            return
         if DROPPED.in_collector:  # a generator around this stream is garbage
             DROPPED.put(functools.partial(self._leave, error))
             return
@@ -329,7 +340,7 @@ class MessageStream:
         self._reader = StreamReader()  # what an earlier try has read is no part of this one
         self._response = response = self._client._send(self._request)
         pieces = iter(_pieces(response))
-        _OPEN[id(self)] = response, pieces
+        _OPEN[self._key] = response, pieces
         self._reader = StreamReader(self._exchange.head_of(response, model=self._request.model))
         self._first = []
         self._rest = self._events(response, pieces, self._reader)

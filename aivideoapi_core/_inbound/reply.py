@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cached_property
-from typing import Final
+from typing import Any, Final, Generic, Self, TypeVar, overload
 
 from aivideoapi_core._catalogue.amounts import Credits, charged, parse_reported
 from aivideoapi_core._catalogue.prices import ModelPrices, cost_of, prices_of
@@ -19,8 +18,33 @@ _PROCESS: Final = os.urandom(6).hex()
 _NUMBERS: Final = itertools.count(1)
 
 
-def _new_call_id() -> str:
+def new_call_id() -> str:
+    """An id that no other call has, in any process."""
     return f"{_PROCESS}-{os.getpid():x}-{next(_NUMBERS):x}"
+
+
+_T = TypeVar("_T")
+
+
+class _once(Generic[_T]):  # noqa: N801 - used as ``functools.cached_property`` is
+    """``functools.cached_property`` without the lock that it has on Python 3.11: one for all objects, and in a
+    process forked while another thread had it nobody would let go of it.
+    """
+
+    def __init__(self, work: Callable[[Any], _T]) -> None:
+        self._work = work
+        self.__doc__ = work.__doc__
+
+    @overload
+    def __get__(self, owner: None, kind: type) -> Self: ...
+    @overload
+    def __get__(self, owner: object, kind: type) -> _T: ...
+    def __get__(self, owner: object | None, kind: type) -> Self | _T:
+        """Work it out; from then on it is an attribute of ``owner``, which is found first."""
+        if owner is None:
+            return self
+        value = vars(owner)[self._work.__name__] = self._work(owner)
+        return value
 
 
 @dataclass(frozen=True)
@@ -39,20 +63,20 @@ class Reply:
     """Prices that replace the published ones, for ids that have none."""
     given_prices: Mapping[str, ModelPrices] | None = None
     """The same for other models that may be at work in the call, by id."""
-    call_id: str = field(default_factory=_new_call_id, compare=False)
+    call_id: str = field(default_factory=new_call_id, compare=False)
     """Ours, and of this one call: ids of messages are the server's, and some relays give every message the same."""
 
-    @cached_property
+    @_once
     def tokens(self) -> TokenCounts | None:
         """The token counts, or ``None`` if the reply does not state them."""
         return read_usage(self.message["usage"])
 
-    @cached_property
+    @_once
     def credits_reported(self) -> Decimal | None:
         """What the platform says was charged, in credits, as sent."""
         return parse_reported(self.message.get("credits_consumed"))
 
-    @cached_property
+    @_once
     def credits_computed(self) -> Credits | None:
         """The exact cost by the published prices, or ``None`` if it cannot be known."""
         tokens, prices = self.tokens, self.prices or prices_of(self.model)

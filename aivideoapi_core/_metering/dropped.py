@@ -17,6 +17,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
+from aivideoapi_core._metering.forks import renew_in_child
+
 logger = logging.getLogger("aivideoapi")
 
 Job: TypeAlias = Callable[[], object]
@@ -42,6 +44,13 @@ class Dropped:
             self._watches = True
             gc.callbacks.append(self._collector_told)
             atexit.register(self.do)
+            renew_in_child(self, Dropped._begin_in_child)
+
+    def _begin_in_child(self) -> None:
+        """What was put down is the parent's to do."""
+        self._jobs.clear()
+        self._at_it.clear()
+        self._collecting = None
 
     @property
     def in_collector(self) -> bool:

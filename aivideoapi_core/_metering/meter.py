@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,7 @@ from typing import Any, Final, Protocol, Self, TypeAlias
 from aivideoapi_core._catalogue.prices import ModelPrices, cost_of, prices_of
 from aivideoapi_core._catalogue.tokens import read_usage
 from aivideoapi_core._errors import AIVideoAPIError
-from aivideoapi_core._inbound.reply import Reply
+from aivideoapi_core._inbound.reply import Reply, new_call_id
 from aivideoapi_core._metering.budgets import Budget, Budgets, current_budgets, joined
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.record import CallRecord, Outcome, label_of, may_be_billed
@@ -100,6 +101,9 @@ class CallMeter:
     it was; one that would have to wait in an event loop goes on in a thread, which nobody can cancel.
     """
 
+    _open = False
+    _record: CallRecord | None = None
+
     def __init__(
         self,
         metering: Metering | None,
@@ -116,6 +120,7 @@ class CallMeter:
         the client makes requests again that may have been worked on). ``handover``: of its requests;
         without it a call that breaks off counts as sent.
         """
+        self.pid = os.getpid()
         self._metering = metering = metering or _UNMETERED
         self._budget = _budget_of(metering.budget, budget)
         self._payload = payload
@@ -127,12 +132,10 @@ class CallMeter:
         """Whether whoever reads the reply puts the call down when it is dropped, knowing more than we do."""
         self._reply: Reply | None = None
         self._hold: Any = None
-        self._open = False
         self._lost_requests = 0
         self._failed_requests = 0
         self._telemetry: CallTelemetry | None = None
         self._worst: WorstCase | None = None
-        self._record: CallRecord | None = None
         self._next = 0
         # Taken here: a stream may be read in another context, or end in none.
         self._trackers: tuple[SpendTracker, ...] = current_trackers()
@@ -202,6 +205,8 @@ class CallMeter:
     def __del__(self) -> None:
         # An asynchronous stream can be collected after its event loop has gone; nobody else can
         # give its reservation up then. Not here: see ``dropped``.
+        if not self.is_ours:
+            return
         if self._open and not self.has_owner:
             DROPPED.put(functools.partial(self.finish, None))
         elif self._record is not None and self._next < len(_STEPS):
@@ -228,7 +233,12 @@ class CallMeter:
     @property
     def is_open(self) -> bool:
         """Whether somebody still waits for the outcome."""
-        return self._open
+        return self._open and self.is_ours
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process began it. In a forked child it is a copy, and the parent's to finish."""
+        return self.pid == os.getpid()
 
     def _reserved(self) -> WorstCase:
         worst = worst_case(self._payload, self._metering.prices_of(self._model))
@@ -239,7 +249,7 @@ class CallMeter:
 
     def _close(self, error: BaseException | None, partial: Message | None) -> bool:
         """Decide how the call ended; whether it was still open."""
-        if not self._open:
+        if not self.is_open:
             return False
         if self._record is None:
             try:
@@ -254,6 +264,7 @@ class CallMeter:
                     tags=self._tags,
                     error=None if error is None else label_of(error),
                     at_most_micro=None if self._worst is None else self._worst.micro,
+                    call_id=new_call_id(),
                 )
         self._open = False
         return True
@@ -341,6 +352,7 @@ class CallMeter:
             request_id=getattr(error, "request_id", None),
             message_id=partial["id"] if partial is not None and partial.get("id") else None,
             at_most_micro=self._at_most(partial) if lost else None,
+            call_id=new_call_id(),
         )
 
     def _is_lost(self, error: BaseException | None) -> bool:

@@ -69,7 +69,7 @@ class CallRecord:
     tags: tuple[str, ...] = ()
     error: str | None = None
     call_id: str | None = field(default=None, compare=False)
-    """Tells an answered call from any other, in this process; no part of a row."""
+    """Tells a call from any other; ours. Stays the same however often its row is written."""
 
     @property
     def route(self) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 from aivideoapi_core._catalogue.tokens import TokenCounts
 from aivideoapi_core._metering.blocks import Blocks
 from aivideoapi_core._metering.dropped import DROPPED
+from aivideoapi_core._metering.forks import renew_in_child
 from aivideoapi_core._metering.record import CallRecord, Outcome
 from aivideoapi_core._metering.tags import clean_tags
 
@@ -208,6 +209,14 @@ class SpendTracker:
         self._all = _Sums()
         self._models: dict[str, _Sums] = {}
         self._tags: dict[str, _Sums] = {}
+        renew_in_child(self, SpendTracker._begin_in_child, guarded=True)
+
+    def fork_guards(self) -> tuple[threading.Lock]:
+        """The lock that nobody holds while a process is forked: the sums are whole then."""
+        return (self._lock,)
+
+    def _begin_in_child(self) -> None:
+        self._lock = threading.Lock()
 
     def add(self, record: CallRecord) -> None:
         """Count one call."""

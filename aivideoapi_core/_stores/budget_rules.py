@@ -9,10 +9,10 @@ import threading
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
+from aivideoapi_core._metering.forks import renew_in_child
 from aivideoapi_core._stores.budget_calendar import CalendarWindow, OpenWindow
 from aivideoapi_core._stores.budget_clock import BudgetTime, Clock, Reading, machine_clock, read
 from aivideoapi_core._stores.budget_terms import BudgetStore, Standing, Terms, TermsDifferError, Turn
-from aivideoapi_core._stores.forks import renew_in_child
 
 __all__ = ["BudgetState", "BudgetStore", "MemoryStore", "Standing", "Terms"]
 

@@ -13,16 +13,28 @@ import threading
 from typing import Final, cast
 
 from aivideoapi_core._errors import InvalidInputError
+from aivideoapi_core._metering.forks import renew_in_child
 from aivideoapi_core._stores.budget import CreditBudget, Window
 from aivideoapi_core._stores.ledger import SpendLedger
 
 LEDGER_ENV: Final = "AIVIDEOAPI_LEDGER"
 BUDGET_ENV: Final = "AIVIDEOAPI_BUDGET"
 
-_lock: Final = threading.Lock()
-_ledgers: Final[dict[str, SpendLedger]] = {}
-_budgets: Final[dict[str, CreditBudget]] = {}
-"""One for each value, for as long as the process lives: two budgets of 10 credits would be 20."""
+
+class _Kept:
+    """One for each value, for as long as the process lives: two budgets of 10 credits would be 20."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.ledgers: dict[str, SpendLedger] = {}
+        self.budgets: dict[str, CreditBudget] = {}
+        renew_in_child(self, _Kept._begin_in_child)
+
+    def _begin_in_child(self) -> None:
+        self.lock = threading.Lock()
+
+
+_kept: Final = _Kept()
 
 
 def default_ledger() -> SpendLedger | None:
@@ -30,13 +42,13 @@ def default_ledger() -> SpendLedger | None:
     target = os.environ.get(LEDGER_ENV)
     if not target:
         return None
-    with _lock:
-        if target not in _ledgers:
+    with _kept.lock:
+        if target not in _kept.ledgers:
             try:
-                _ledgers[target] = SpendLedger(target)
+                _kept.ledgers[target] = SpendLedger(target)
             except InvalidInputError as error:
                 raise InvalidInputError(f"{LEDGER_ENV}: {error}") from error
-        return _ledgers[target]
+        return _kept.ledgers[target]
 
 
 def default_budget() -> CreditBudget | None:
@@ -44,13 +56,15 @@ def default_budget() -> CreditBudget | None:
     text = os.environ.get(BUDGET_ENV)
     if not text:
         return None
-    with _lock:
-        if text not in _budgets:
+    with _kept.lock:
+        if text not in _kept.budgets:
             limit, _, window = text.partition("/")
             try:
-                _budgets[text] = CreditBudget(limit.strip(), window=cast("Window", window.strip() or None))
+                _kept.budgets[text] = CreditBudget(
+                    limit.strip(), window=cast("Window", window.strip() or None)
+                )
             except InvalidInputError as error:
                 raise InvalidInputError(
                     f"{BUDGET_ENV}={text!r} is no budget such as 10 or 10/day or 10/calendar month: {error}"
                 ) from error
-        return _budgets[text]
+        return _kept.budgets[text]

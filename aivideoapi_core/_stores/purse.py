@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from weakref import WeakSet
 
 from aivideoapi_core._metering.dropped import DROPPED
+from aivideoapi_core._metering.forks import renew_in_child
 from aivideoapi_core._stores.budget_terms import (
     BudgetStore,
     NewerFormatError,
@@ -23,7 +24,6 @@ from aivideoapi_core._stores.budget_terms import (
     TermsDifferError,
     Turn,
 )
-from aivideoapi_core._stores.forks import renew_in_child
 from aivideoapi_core._stores.lease import LeaseKeeper
 from aivideoapi_core._stores.wait_line import Asking, Patience, WaitLine
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aivideoapi_core._errors import InvalidInputError
-from aivideoapi_core._stores.forks import renew_in_child
+from aivideoapi_core._metering.forks import renew_in_child
 
 
 class RedisLink:

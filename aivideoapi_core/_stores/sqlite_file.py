@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from aivideoapi_core._errors import InvalidInputError
-from aivideoapi_core._stores.forks import renew_in_child
+from aivideoapi_core._metering.forks import renew_in_child
 
 _T = TypeVar("_T")
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
+from aivideoapi_core._metering.forks import renew_in_child
 from aivideoapi_core._stores.budget_terms import Standing, Turn
-from aivideoapi_core._stores.forks import renew_in_child
 
 FIRST_PAUSE_S: Final = 0.005
 LONGEST_PAUSE_S: Final = 0.25

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import sqlite3
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -259,73 +255,6 @@ def test_a_call_above_its_bound_is_said_and_reserved_for_from_then_on(
     assert budget.standing().reserved_micro == 200
     budget.settle(other, 0)
     assert caplog.text.count("its worst case was none") == 1
-
-
-def in_child(work: Callable[[], None]) -> int:
-    """The exit status of a forked child that does ``work``; it is killed if it hangs."""
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            work()
-            status = 0
-        finally:
-            os._exit(status)
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.005)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    return -99
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-@pytest.mark.parametrize("kind", ["memory", "sqlite", "redis"])
-def test_a_fork_while_a_thread_holds_every_lock(
-    kind: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    store: Any = {"memory": None, "sqlite": tmp_path / "b.sqlite"}.get(kind)
-    if kind == "redis":
-        store = request.getfixturevalue("redis_url")
-    budget = CreditBudget(1, store=store, wait_s=0)
-    budget.settle(budget.hold("m", worst(5)), 5)
-    running = budget.hold("m", worst(100))
-    purse = budget._purse
-    locks: list[Any] = [purse._lock, purse._booking_lock, purse.line._lock]
-    inner = budget._store
-    for owner in (inner, getattr(inner, "_database", None), getattr(inner, "_link", None)):
-        locks += [getattr(owner, name) for name in ("_lock", "_quick_lock") if hasattr(owner, name)]
-    taken, let_go = threading.Event(), threading.Event()
-
-    def hold_all() -> None:
-        for lock in locks:
-            lock.acquire()
-        taken.set()
-        let_go.wait(30)
-        for lock in locks:
-            lock.release()
-
-    holder = threading.Thread(target=hold_all)
-    holder.start()
-    taken.wait(30)
-
-    def work() -> None:
-        budget.settle(budget.hold("m", worst(7)), 7)
-        # The parent's call is the parent's; in memory the child has a copy without it.
-        assert budget.standing().reserved_micro == (0 if kind == "memory" else 100)
-        assert budget.standing().spent_micro == 12
-
-    assert in_child(work) == 0
-    let_go.set()
-    holder.join(30)
-    budget.settle(running, 1)
-    standing = budget.standing()
-    assert (standing.spent_micro, standing.reserved_micro) == (6 if kind == "memory" else 13, 0)
-    budget.close()
 
 
 def test_redis_does_the_same_work_beside_ten_calls_and_beside_five_thousand(redis_url: str) -> None:

@@ -27,10 +27,12 @@ from llama_index.core.utils import Tokenizer
 
 from aivideoapi_core import (
     AuthenticationError,
+    CreditBudget,
     InsufficientCreditsError,
     InvalidInputError,
     RateLimitError,
     Route,
+    SpendLedger,
     SpendLimitError,
     UnsupportedOptionError,
     estimate_text_tokens,
@@ -564,6 +566,13 @@ class TestCopies:
             llm.base_url = other.url
             llm.complete("hi")
             assert len(other.requests) == 2
+
+    @pytest.mark.parametrize("setting", [{"budget": CreditBudget(1)}, {"ledger": SpendLedger()}])
+    def test_books_in_memory_are_never_lost_by_pickles(self, setting: dict[str, Any]) -> None:
+        model = AIVideoAPI(model="claude-sonnet-4-6", api_key="sk-test", **setting)
+        with pytest.raises(TypeError, match="cannot go to another process") as caught:
+            pickle.dumps(model)
+        assert f"AIVideoAPI.{next(iter(setting))} " in caught.value.__notes__[0]
 
     def test_messages_and_responses_pickle(self, llm: AIVideoAPI) -> None:
         responses = list(llm.stream_chat(QUESTION))
