@@ -8,6 +8,7 @@ import pickle
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable, Iterator
 from contextlib import aclosing
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from aivideoapi_batch._calls import Row, RowCall, as_call
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 OnBudget = Literal["wait", "mark"]
 RETRYABLE: Final = tuple(status.value for status in Status if status is not Status.OK)
+
+_AT_ONCE: Final = 1000
+"""So many ids are looked up together."""
 
 
 class BatchJob:
@@ -92,6 +96,21 @@ class BatchJob:
             available_micro = budget.limit_micro
         checked = ((row, id_of(row, self.id_field)[0] is not None) for row in rows)
         return estimated(self.call, checked, available_micro=available_micro)
+
+    def open_rows(self, rows: Iterable[Any]) -> Iterator[Any]:
+        """Those of ``rows`` that a run would work on: without a result, or with one that ``retry`` names.
+
+        Reads the journal and changes nothing; the rows of another job's journal are not known for what they are.
+        """
+        rows = iter(rows)
+        while some := list(islice(rows, _AT_ONCE)):
+            ids = [id_of(row, self.id_field)[0] for row in some]
+            known = self.journal.statuses([id for id in ids if id is not None])  # noqa: A001
+            statuses = iter(known)
+            for row, id in zip(some, ids, strict=True):  # noqa: A001
+                status = None if id is None else next(statuses)
+                if status is None or status in self.retry:
+                    yield row
 
     async def arun(
         self, rows: Iterable[Any] | AsyncIterable[Any], *, replay: bool = True

@@ -12,7 +12,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -97,6 +97,9 @@ class JournalStore(Protocol):
     async def get(self, id: str) -> RowResult | None:  # noqa: A002 - the word everywhere
         """The result of a row."""
 
+    def statuses(self, ids: Sequence[str]) -> list[str | None]:
+        """The status of each of ``ids``, ``None`` where it has no result; reads what others wrote first."""
+
     def results(self) -> Iterator[RowResult]:
         """One result of every row that has one."""
 
@@ -142,6 +145,12 @@ class Journal:
         self.refresh()
         self._runs += 1
         return self._runs
+
+    def check(self, manifest: Manifest) -> None:
+        """Raise ``InvalidInputError`` if the folder holds another job's journal; makes nothing."""
+        path = self.folder / MANIFEST
+        if path.exists():
+            manifest.check(path.read_bytes(), place=str(path))
 
     def refresh(self) -> None:
         """Read what other processes have written since."""
@@ -192,6 +201,12 @@ class Journal:
         with self._segments[known.segment].open("rb") as file:
             file.seek(known.place)
             return RowResult.from_dict(json.loads(file.readline()), resumed=True)
+
+    def statuses(self, ids: Sequence[str]) -> list[str | None]:
+        """See ``JournalStore``."""
+        self.refresh()
+        index = self._indexed()
+        return [None if (known := index.look(id)) is None else known.status for id in ids]  # noqa: A001
 
     def results(self) -> Iterator[RowResult]:
         """See ``JournalStore``; in the order in which they were written, at constant memory."""

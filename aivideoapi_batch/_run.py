@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import to_jsonable_python
@@ -41,18 +42,22 @@ class Run:
         self._turn = asyncio.Lock()
         self._out: asyncio.Queue[RowResult | None] = asyncio.Queue(maxsize=2 * job.concurrency)
         self._failure: BaseException | None = None
-        self._stopped = False
+        self._stopped = self._closing = False
         self._calling = 0
         self._in_a_row = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._idle: set[asyncio.Task[None]] = set()
+        """Workers that wait for something other than an answer, which a stop cuts short."""
 
     def stop(self, reason: str) -> None:
-        """Take no new rows."""
+        """Take no new rows, wait for nothing but the calls in flight. From the thread of the event loop."""
         if not self._stopped:
             self._stopped = True
             self.counts.stopped = reason
-        while self._waiting:
-            _go(self._waiting.popleft())
+        here = _current_task()
+        for worker in self._idle:
+            if worker is not here:
+                worker.cancel()
 
     async def results(self) -> AsyncGenerator[RowResult, None]:
         """See ``BatchJob.arun``."""
@@ -74,6 +79,7 @@ class Run:
                 raise self._failure
         finally:
             # Left early: what is in flight has no result, and the journal says that it was in flight.
+            self._closing = True
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
@@ -84,6 +90,10 @@ class Run:
                 result = await self._row(*found)
                 if result is not None:
                     await self._out.put(result)
+        except asyncio.CancelledError:
+            if not self._stopped or self._closing:
+                raise
+            self.counts.left += 1
         except Exception as error:  # noqa: BLE001 - the rows' source or the journal: raised once all have ended
             self._failure = self._failure or error
             self.stop(type(error).__name__)
@@ -132,7 +142,8 @@ class Run:
         job, began_s = self._job, self._job.pace.clock.now()
         records, failed = _Records(), 0
         while True:
-            entered = await job.pace.enter()
+            with self._waits():
+                entered = await job.pace.enter()
             if self._stopped:
                 await job.pace.leave(entered)
                 self.counts.left += 1
@@ -148,7 +159,8 @@ class Run:
                 break
             await job.journal.back(id)
             failed += decision.next is Next.AGAIN
-            await self._pause(decision)
+            with self._waits():
+                await self._pause(decision)
         result = RowResult(
             id=id,
             status=decision.status,
@@ -164,6 +176,16 @@ class Run:
         if self._in_a_row >= _STOP_AFTER:
             self.stop(f"{self._in_a_row} rows in a row: {result.error}")
         return result
+
+    @contextmanager
+    def _waits(self) -> Iterator[None]:
+        worker = asyncio.current_task()
+        assert worker is not None  # noqa: S101 - run by a task of ``results``
+        self._idle.add(worker)
+        try:
+            yield
+        finally:
+            self._idle.discard(worker)
 
     async def _called(self, row: Row, records: _Records, entered: int) -> tuple[Any, Exception | None]:
         """One call: its answer, or the error that it ended with."""
@@ -232,6 +254,13 @@ class _Records(SpendTracker):
 
     def add(self, record: CallRecord) -> None:
         self.all.append(record)
+
+
+def _current_task() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # a signal's handler, between two steps of the loop
+        return None
 
 
 def _go(turn: asyncio.Future[None]) -> None:

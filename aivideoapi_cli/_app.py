@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from aivideoapi_cli._terminal import INTERRUPTED, complain, explain
+from aivideoapi_cli.batch.command import batch
 from aivideoapi_cli.chat.command import chat
 from aivideoapi_cli.credits import credits as credits_command
 from aivideoapi_cli.demo.command import demo
@@ -22,10 +23,11 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong use, 3 rows of a batch remain, 130 interrupted.",
 )
 app.command("demo")(demo)
 app.command("chat")(chat)
+app.command("batch")(batch)
 app.command("sandbox")(sandbox)
 app.command("models")(models)
 app.command("credits")(credits_command)

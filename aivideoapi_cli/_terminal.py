@@ -117,6 +117,8 @@ _EXTRA_OF: Final = {
     "langchain_core": "demo",
     "llama_index": "demo",
     "plotly": "plots",
+    "pyarrow": "parquet",
+    "ray": "ray",
     "redis": "redis",
 }
 """By the package that is missing, the extra that brings it for this command."""

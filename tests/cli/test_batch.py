@@ -1,0 +1,207 @@
+"""``aivideoapi batch``: estimate, question, run, report; and going on where it stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aivideoapi_core.sandbox import Fault, Sandbox
+
+pty = pytest.importorskip("pty", reason="needs a Unix terminal")
+
+
+@pytest.fixture(autouse=True)
+def _to_the_sandbox(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AIVIDEOAPI_API_KEY", sandbox.api_key)
+    monkeypatch.setenv("AIVIDEOAPI_BASE_URL", sandbox.url)
+    monkeypatch.chdir(tmp_path)
+    write([{"id": n, "text": f"City {n}"} for n in range(30)])
+
+
+def write(rows: list[Any], name: str = "rows.jsonl") -> None:
+    Path(name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def arguments(*more: str, source: str = "rows.jsonl", budget: str = "100") -> list[str]:
+    fixed = ["--prompt", "Say {text}", "--out", "out", "--budget", budget, "--max-tokens", "50"]
+    return ["batch", source, *fixed, *more]
+
+
+def results() -> dict[str, dict[str, Any]]:
+    rows = [json.loads(line) for line in Path("out/results.jsonl").read_text().splitlines()]
+    assert len({row["id"] for row in rows}) == len(rows)
+    return {row["id"]: row for row in rows}
+
+
+def test_from_the_estimate_to_the_report(cli: Callable[..., Any], sandbox: Sandbox) -> None:
+    done = cli(*arguments("--dry-run"))
+    assert (done.code, sandbox.requests, Path("out").exists()) == (0, [], False)
+    assert "30 rows: " in done.out
+    assert "all fit the budget of 100" in done.out
+    done = cli(*arguments("--yes"))
+    assert done.code == 0
+    assert [results()[str(n)]["answer"] for n in range(30)] == [f"City {n}" for n in range(30)]
+    amount = f"{sandbox.charged_micro / 1e6:.4f}"
+    for book in ("results", "ledger", "budget"):
+        assert [book, amount] in [line.split()[-2:] for line in done.out.splitlines()]
+    assert "Paid twice: at most 0 calls." in done.out
+    done = cli(*arguments("--yes"))
+    assert (done.code, len(sandbox.requests)) == (0, 30)
+    assert "Nothing is left to call." in done.out
+
+
+def test_a_used_up_budget_leaves_rows_and_a_higher_one_goes_on(
+    cli: Callable[..., Any], sandbox: Sandbox
+) -> None:
+    done = cli(*arguments("--yes", budget="0.2"))
+    assert done.code == 3
+    assert "rows remain. To go on, run the same command again" in done.out
+    assert "Stopped: the budget has no room for another call." in done.out
+    assert sandbox.charged_micro <= 200_000
+    some = len(results())
+    assert 0 < some < 30
+    done = cli(*arguments("--yes", budget="100"))
+    assert (done.code, len(results()), len(sandbox.requests)) == (0, 30, 30)
+    assert f"{some} of 30 rows have their result." in done.out
+
+
+def test_failed_rows_are_called_again_when_asked(cli: Callable[..., Any], sandbox: Sandbox) -> None:
+    sandbox.enqueue(*(Fault.error("invalid_request") for _ in range(4)))
+    done = cli(*arguments("--yes"))
+    assert done.code == 0
+    assert "add --retry failed" in done.out
+    assert "4 of 30" not in done.out
+    before = len(sandbox.requests)
+    done = cli(*arguments("--yes", "--retry", "failed,refused"))
+    assert (done.code, len(sandbox.requests) - before) == (0, 4)
+    assert {row["status"] for row in results().values()} == {"ok"}
+
+
+def test_csv_and_rows_that_are_none(cli: Callable[..., Any], sandbox: Sandbox) -> None:
+    with Path("rows.csv").open("w", newline="", encoding="utf-8-sig") as file:
+        writer = csv.writer(file)
+        writer.writerows([["id", "text"], ["1", "two, and a comma"], ["2"], ["", "no id"]])
+    done = cli(*arguments("--yes", source="rows.csv"))
+    assert done.code == 0
+    assert "Not called: 1 rows" in done.out
+    assert results()["1"]["answer"] == "two, and a comma"
+    assert results()["2"]["error"] == "BadRow missing_field"
+    Path("torn.jsonl").write_text('\ufeff{"id": 8, "text": "a"}\n\n{"id": 9, "te\n[1]\n', encoding="utf-8")
+    done = cli(*arguments("--yes", source="torn.jsonl"))
+    assert "Not called: 2 rows" in done.out
+    assert results()["8"]["answer"] == "a"
+
+
+def test_a_prompt_from_a_file_and_objects_of_a_schema(cli: Callable[..., Any], sandbox: Sandbox) -> None:
+    Path("prompt.txt").write_text("Which city is in {text}?", encoding="utf-8")
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    Path("city.json").write_text(json.dumps(schema), encoding="utf-8")
+    fixed = ["batch", "rows.jsonl", "--out", "out", "--budget", "9", "--yes"]
+    assert cli(*fixed, "--prompt", "prompt.txt", "--schema", "city.json").code == 0
+    assert isinstance(results()["3"]["answer"]["city"], str)
+    assert "Which city is in City 3?" in json.dumps([entry.body["messages"] for entry in sandbox.requests])
+
+
+def test_parquet_where_it_can_be_read(cli: Callable[..., Any]) -> None:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ModuleNotFoundError:
+        Path("rows.parquet").write_bytes(b"PAR1")
+        done = cli(*arguments("--yes", source="rows.parquet"))
+        assert done.code == 1
+        assert "[parquet]" in done.err
+        return
+    pyarrow.parquet.write_table(pyarrow.table({"id": [1, 2], "text": ["a", "b"]}), "rows.parquet")
+    assert cli(*arguments("--yes", source="rows.parquet")).code == 0
+    assert results()["2"]["answer"] == "b"
+
+
+@pytest.mark.parametrize(
+    ("more", "says", "code"),
+    [
+        (["missing.jsonl"], "there is no file missing.jsonl", 2),
+        (["rows.txt"], "must end in .jsonl, .ndjson, .csv, .parquet", 2),
+        (["rows.jsonl", "--budget", "much"], "number of credits", 2),
+        (["rows.jsonl", "--schema", "rows.jsonl"], "JSON schema", 2),
+        (["rows.jsonl", "--retry", "ok"], "retry must name some of", 2),
+        (["rows.jsonl"], "add --yes", 2),
+        (["rows.jsonl", "--prompt", "Tell {text}", "--yes"], "another job", 2),
+    ],
+)
+def test_wrong_use_is_told_before_any_call(
+    cli: Callable[..., Any], sandbox: Sandbox, more: list[str], says: str, code: int
+) -> None:
+    Path("one.jsonl").write_text('{"id": 1, "text": "x"}\n')
+    assert cli(*arguments("--yes", source="one.jsonl")).code == 0
+    done = cli(
+        "batch", "--prompt", "Say {text}", "--out", "out", "--budget", "100", "--max-tokens", "50", *more
+    )
+    assert done.code == code
+    assert says in done.err
+    assert len(sandbox.requests) == 1
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(sandbox: Sandbox, tmp_path: Path) -> None:
+    """On a terminal: the question, the bar, Ctrl-C, the report; then the same command again."""
+    write([{"id": n, "text": f"City {n}"} for n in range(2000)])
+    terminal, other_end = pty.openpty()
+    process = subprocess.Popen(  # noqa: S603 - our own command
+        [sys.executable, "-m", "aivideoapi_cli", *arguments("--concurrency", "2")],
+        stdin=other_end,
+        stdout=other_end,
+        stderr=other_end,
+        cwd=tmp_path,
+        env={**os.environ, "COLUMNS": "100", "TERM": "xterm"},
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
+    )
+    os.close(other_end)
+    screen = Screen(terminal)
+    screen.wait_for("Begin? [y/N]")
+    os.write(terminal, b"y\n")
+    while len(sandbox.requests) < 4:
+        assert process.poll() is None, screen.seen
+        time.sleep(0.001)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 3
+    screen.reader.join()
+    seen = screen.seen
+    assert "Stopping: the calls in flight get their results." in seen
+    assert "Stopped: interrupted." in seen
+    assert "Paid twice: at most 0 calls." in seen
+    assert 4 <= len(sandbox.requests) == len(results()) < 2000
+    assert "aivideoapi batch rows.jsonl" in seen
+
+
+class Screen:
+    """What a terminal was sent, read as it comes: a program waits while nobody reads."""
+
+    def __init__(self, terminal: int) -> None:
+        self.seen = ""
+        self._terminal = terminal
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self) -> None:
+        # OSError (EIO): nobody holds the other end any more.
+        with contextlib.suppress(OSError):
+            while piece := os.read(self._terminal, 4096):
+                self.seen += piece.decode(errors="replace")
+
+    def wait_for(self, text: str) -> None:
+        while text not in self.seen:
+            assert self.reader.is_alive(), self.seen
+            time.sleep(0.001)
