@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from aivideoapi_core._outbound.conversation import CONTINUE, Content, Conversation, Turns, may_prefill
     from aivideoapi_core._outbound.headers import call_headers
     from aivideoapi_core._outbound.in_words import forced_in_words
-    from aivideoapi_core._outbound.media import block_at, document_block, image_block, text_document
+    from aivideoapi_core._outbound.media import as_text, block_at, document_block, image_block, text_document
     from aivideoapi_core._outbound.names import ArgumentNames, merged_lists
     from aivideoapi_core._outbound.output import VALUE, output_format, wrapper_for, wrapper_of
     from aivideoapi_core._outbound.output_schema import enforceable, is_recursive
     from aivideoapi_core._outbound.refusals import check_settings
-    from aivideoapi_core._outbound.text import thought_as_text, told, told_file
+    from aivideoapi_core._outbound.text import as_json, thought_as_text, told, told_file
     from aivideoapi_core._outbound.thinking import check_thinking_shape, excludes_forced_tools, thinking_is_on
     from aivideoapi_core._outbound.tool_calls import parse_arguments, read_tool_calls, to_call_input
     from aivideoapi_core._outbound.tools import (
@@ -72,12 +72,12 @@ _LATER: Final = {
         "_outbound.conversation": "CONTINUE Content Conversation Turns may_prefill",
         "_outbound.headers": "call_headers",
         "_outbound.in_words": "forced_in_words",
-        "_outbound.media": "block_at document_block image_block text_document",
+        "_outbound.media": "as_text block_at document_block image_block text_document",
         "_outbound.names": "ArgumentNames merged_lists",
         "_outbound.output": "VALUE output_format wrapper_for wrapper_of",
         "_outbound.output_schema": "enforceable is_recursive",
         "_outbound.refusals": "check_settings",
-        "_outbound.text": "thought_as_text told told_file",
+        "_outbound.text": "as_json thought_as_text told told_file",
         "_outbound.thinking": "check_thinking_shape excludes_forced_tools thinking_is_on",
         "_outbound.tool_calls": "parse_arguments read_tool_calls to_call_input",
         "_outbound.tools": "is_custom read_tool_choice wire_choice wire_tool_name wire_tools with_wire_names",
@@ -122,6 +122,8 @@ __all__ = [
     "TimeoutField",
     "ToolNames",
     "Turns",
+    "as_json",
+    "as_text",
     "block_at",
     "call_headers",
     "check_key_shape",

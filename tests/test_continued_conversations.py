@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages import ChatMessage as RoleMessage
 from llama_index.core.base.llms.types import (
     AudioBlock,
     BaseContentBlock,
@@ -19,6 +20,7 @@ from llama_index.core.base.llms.types import (
     VideoBlock,
 )
 from llama_index.core.llms import ChatMessage
+from strict import complaints
 
 from aivideoapi_core import InvalidInputError
 from aivideoapi_core.sandbox import Reply, Sandbox
@@ -59,6 +61,28 @@ RESULTS: Final[list[Any]] = [
     pytest.param([{"type": "hologram", "depth": 3}], ["hologram", "3"], id="unknown"),
     pytest.param([{"rows": [1, 2]}], ["rows", "[1,2]"], id="no type"),
     pytest.param(["a", {"type": "text", "text": "b"}], ["a", "b"], id="texts"),
+    pytest.param([{"type": "resource_link", "uri": "db://a", "name": "a.txt", "mimeType": "text/plain"}], ["a.txt", "text/plain", "db://a"], id="MCP's link"),
+    pytest.param([{"type": "resource", "resource": {"uri": "x://a", "text": "hello"}}], ["hello"], id="MCP's text"),
+    pytest.param([{"type": "resource", "resource": {"uri": "x://a", "mimeType": "application/zip", "blob": ZIP}}], ["x://a", "application/zip", "bytes"], id="MCP's bytes"),
+    pytest.param([{"type": "resource", "resource": {"uri": "x://a", "mimeType": "image/png", "blob": PNG}}], [PNG], id="MCP's image as a resource"),
+    pytest.param([{"type": "image", "data": PNG, "mimeType": "image/png", "annotations": {"priority": 1}}], [PNG], id="MCP's image"),
+    pytest.param([{"type": "audio", "data": "AAAA", "mimeType": "audio/wav"}], ["audio/wav"], id="MCP's audio"),
+    pytest.param([{"type": "text", "text": "x", "annotations": {"audience": ["user"]}, "_meta": {}}], ["x"], id="MCP's text with notes"),
+    pytest.param([{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG, "x": 1}, "alt": "y", "id": "1"}], [PNG], id="fields of its own"),
+    pytest.param([{"type": "image", "source": None}], ["image"], id="no source"),
+    pytest.param([{"type": "image", "source": {"type": "s3", "url": "s3://x"}}], ["s3://x"], id="a source elsewhere"),
+    pytest.param([{"type": "image", "url": "https://x.org/a b.png"}], ["https://x.org/a%20b.png"], id="blank in a URL"),
+    pytest.param([{"type": "image", "url": "https://"}], ["https://"], id="no host"),
+    pytest.param([{"type": "document", "source": {"type": "text", "media_type": "text/markdown", "data": "# x"}, "title": "", "context": None}], ["# x"], id="markdown"),
+    pytest.param([{"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "x"}, "title": "t" * 600}], ["ttt…"], id="long title"),
+    pytest.param([{"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": " "}}], ["document"], id="blank document"),
+    pytest.param([{"type": "document", "source": {"type": "content", "content": [{"type": "text", "text": ""}, {"type": "text", "text": "x"}]}}], ["x"], id="blank part"),
+    pytest.param([{"type": "search_result", "source": "s", "title": "t", "content": [{"type": "text", "text": "x", "id": "1"}, {"type": "text", "text": ""}], "score": 1}], ["x"], id="search result"),
+    pytest.param([{"type": "search_result", "source": "s", "content": "found"}], ["found"], id="search result without title"),
+    pytest.param([{"type": "text", "text": "x", "cache_control": {"type": "persistent"}}], ["x"], id="no breakpoint"),
+    pytest.param([{"a\ud83d": float("nan"), "b": [float("inf")]}], ["nan", "inf"], id="no JSON"),
+    pytest.param([{"type": "text", "text": "x", "extras": 3}, {"type": "image", "extras": "y"}], ["x"], id="malformed"),
+    pytest.param([{"audio": {"format": "wav", "source": {"bytes": b"x"}}}, {"searchResult": {"source": "s", "title": "t", "content": [{"text": "x"}]}}], ["wav", "search_result"], id="Bedrock's"),
 ]  # fmt: skip
 
 
@@ -73,12 +97,35 @@ def test_results_that_cannot_be_sent_are_told(
         [HumanMessage("hi"), AIMessage("", tool_calls=[CALL]), ToolMessage(content, tool_call_id="toolu_1")],
     )
     (result,) = turns[-1]["content"]
-    said = result["content"] if isinstance(result["content"], str) else json.dumps(result["content"])
+    said = (
+        result["content"]
+        if isinstance(result["content"], str)
+        else json.dumps(result["content"], ensure_ascii=False)
+    )
     assert [word for word in words if word not in said] == []
     assert len(said) < 1_000
+    assert complaints(sandbox.requests[-1].body) == []
 
 
-@pytest.mark.parametrize("content", [None, 3, {"rows": [1]}, {"type": "text", "text": "x"}])
+class Silent:
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        3,
+        {"rows": [1]},
+        {"type": "text", "text": "x"},
+        b"\xff",
+        Silent(),
+        float("nan"),
+        {1, 2},
+        ValueError("x"),
+    ],
+)
 def test_results_of_any_type(sandbox: Sandbox, content: Any) -> None:
     message = ToolMessage("", tool_call_id="toolu_1")
     message.content = content
@@ -86,6 +133,7 @@ def test_results_of_any_type(sandbox: Sandbox, content: Any) -> None:
         sandbox, MODELS[1], [HumanMessage("hi"), AIMessage("", tool_calls=[CALL]), message]
     )
     assert turns[-1]["content"][0]["type"] == "tool_result"
+    assert complaints(sandbox.requests[-1].body) == []
 
 
 BLOCKS: Final[list[Any]] = [
@@ -109,6 +157,9 @@ BLOCKS: Final[list[Any]] = [
     pytest.param("google_genai", {"type": "executable_code", "executable_code": {"code": "print(1)", "language": "PYTHON"}}, "print(1)", id="Gemini's code"),
     pytest.param("google_genai", {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}, "image/png", id="Gemini's picture"),
     pytest.param("deepseek", {"type": "hologram", "says": "deep"}, "deep", id="anything"),
+    pytest.param("openai", {"type": "compaction", "id": "cmp_1", "encrypted_content": "x"}, "compaction", id="OpenAI's compaction"),
+    pytest.param("mistralai", {"type": "thinking", "thinking": [{"type": "text", "text": "thought"}]}, "thought", id="Mistral's thought"),
+    pytest.param("bedrock_converse", {"type": "text", "text": "cited", "citations": [{"title": "t", "location": {}}]}, "cited", id="Bedrock's citation"),
 ]  # fmt: skip
 
 
@@ -124,6 +175,31 @@ def test_turns_of_other_providers_go_on(
     assert words in told["text"]
     assert len(told["text"]) < 1_000
     assert last == {"type": "text", "text": "So."}
+    assert complaints(sandbox.requests[-1].body) == []
+
+
+@pytest.mark.parametrize("extra", [{"refusal": "no way"}, {"audio": {"id": "a", "transcript": "no way"}}])
+def test_what_is_said_beside_an_empty_content(sandbox: Sandbox, extra: dict[str, Any]) -> None:
+    history = [HumanMessage("hi"), AIMessage("", additional_kwargs=extra), HumanMessage("go on")]
+    assert sent_by_langchain(sandbox, MODELS[1], history)[1]["content"] == "no way"
+
+
+def test_arguments_that_are_no_json(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    call = {**CALL, "args": {"x": float("nan"), "y": b"\xff", "z": Silent()}}
+    history = [
+        HumanMessage("hi"),
+        AIMessage("", tool_calls=[call]),
+        ToolMessage("ok", tool_call_id="toolu_1"),
+    ]
+    with caplog.at_level(logging.WARNING, "aivideoapi"):
+        turns = sent_by_langchain(sandbox, MODELS[1], history)
+    assert turns[1]["content"][0]["input"] == {"x": "nan", "y": "\ufffd", "z": "(Silent)"}
+    assert "messages[1]" in caplog.text
+
+
+def test_a_chat_message_may_be_a_result(sandbox: Sandbox) -> None:
+    history = [HumanMessage("hi"), AIMessage("", tool_calls=[CALL]), RoleMessage("ok", role="tool")]
+    assert sent_by_langchain(sandbox, MODELS[1], history)[2]["content"][0]["content"] == "ok"
 
 
 def test_a_cache_point_of_bedrock_marks_what_is_before_it(sandbox: Sandbox) -> None:

@@ -7,15 +7,17 @@ from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
 from aivideoapi_core._errors import InvalidInputError
-from aivideoapi_core._outbound import media
 from aivideoapi_core._outbound.cache_marks import read_mark
 from aivideoapi_core._outbound.text import mended, told
+from aivideoapi_core._outbound.well_formed import is_mark, pruned, settled
 
 Block: TypeAlias = dict[str, Any]
 
 _IN_RESULTS: Final = frozenset(
     {"text", "image", "document", "search_result", "tool_reference", "browser_state"}
 )
+_CHECKED: Final = frozenset({"image", "document", "search_result"})
+"""Blocks whose insides may be of a shape that the wire refuses."""
 
 
 class SendableBlocks:
@@ -46,7 +48,7 @@ class SendableBlocks:
         self.last = taken = {"type": "text", "text": text}
         return taken
 
-    def take(self, block: Mapping[str, Any], at: int) -> Block | None:
+    def take(self, block: Mapping[str, Any], at: int, *, made: bool = False) -> Block | None:
         """A block of our own that can be sent, or ``None`` for blank text; its breakpoint moves back."""
         if block["type"] == "text":
             text = block["text"]
@@ -60,15 +62,15 @@ class SendableBlocks:
                 return taken
             if "citations" in block:
                 _settle_citations(taken)
-        elif block["type"] in ("image", "document"):
+        elif block["type"] in _CHECKED:
             try:
-                taken = media.settled(block)
+                taken = settled(block, made=made)
             except InvalidInputError as error:
                 raise InvalidInputError(f"messages[{at}] {error}") from error
         else:
             taken = dict(block)
-            if block["type"] == "search_result" and isinstance(parts := block.get("content"), (list, tuple)):
-                taken["content"] = [dict(part) for part in parts]
+        if not is_mark(taken.get("cache_control")):
+            read_mark(taken["cache_control"])
         whole: Block = mended(taken)
         if whole is not taken:
             self.mended.append(at)
@@ -96,18 +98,25 @@ class SendableBlocks:
 
     def take_in_result(self, block: Mapping[str, Any], at: int) -> Block | None:
         """A block inside a tool's result. Tools make what they like: what cannot be sent is told."""
+        block = pruned(block)
         if block["type"] in _IN_RESULTS:
-            if block["type"] not in ("image", "document"):
+            if block["type"] not in _CHECKED:
                 return self.take(block, at)
             with contextlib.suppress(InvalidInputError):
-                return self.take(block, at)
+                return self.take(block, at, made=True)
         return self.take_told(block, at)
 
 
 def _settle_citations(text: Block) -> None:
-    """Received citations as they may be sent: no parameter type of one has a ``file_id``."""
+    """Received citations as they may be sent: no parameter type of one has a ``file_id``, and all have a type.
+
+    Another provider's are left out: the text that they belong to is sent.
+    """
     citations = text.pop("citations")
-    if citations:
-        text["citations"] = [
-            {name: value for name, value in citation.items() if name != "file_id"} for citation in citations
-        ]
+    known = [
+        {name: value for name, value in citation.items() if name != "file_id"}
+        for citation in (citations if isinstance(citations, (list, tuple)) else ())
+        if isinstance(citation, Mapping) and isinstance(citation.get("type"), str)
+    ]
+    if known:
+        text["citations"] = known

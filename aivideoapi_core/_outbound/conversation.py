@@ -188,7 +188,7 @@ class Conversation:
                 turn["content"] = _plain(content)
         if self._blocks.mended:
             logger.warning(
-                "%s: half of a surrogate pair cannot be sent, U+FFFD is sent in its place",
+                "%s: half of a surrogate pair is sent as U+FFFD, and what is no JSON (NaN, bytes) as text",
                 ", ".join(f"messages[{at}]" for at in dict.fromkeys(self._blocks.mended)),
             )
         return Turns(_plain(system) if system else None, turns)

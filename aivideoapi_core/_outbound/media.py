@@ -19,6 +19,8 @@ IMAGE_TYPES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
 MAX_IMAGE_BYTES: Final = 5 * 1024 * 1024
 """Official limit for one base64 image, decoded."""
 PDF: Final = "application/pdf"
+SOURCES: Final = ("base64", "url", "file", "text", "content")
+"""Where the wire's images and documents can be."""
 
 _STARTS: Final = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -42,7 +44,7 @@ _LONGEST_START: Final = 200
 """Characters of a data URI before its data, at most."""
 _URL_SAFE: Final = str.maketrans("-_", "+/")
 _DATA_URI: Final = re.compile(r"data:(?P<type>[^;,]*)(?P<parameters>[^,]*),", re.IGNORECASE)
-_WEB: Final = ("https://", "http://")
+_WEB: Final = re.compile(r"https?://[^/?#]", re.IGNORECASE)
 
 
 def media_type_of(head: bytes) -> str | None:
@@ -174,7 +176,8 @@ def block_at(url: str, kind: str, declared: str | None = None) -> dict[str, Any]
                 f"has a data URI of type {found!r} that is not 'data:<type>;base64,<data>'"
             )
         return (image_block if kind == "image" else document_block)(data, found or declared)
-    if not url.lower().startswith(_WEB):
+    url = "%20".join(url.split())
+    if not _WEB.match(url):
         raise InvalidInputError(f"has the URL {url[:80]!r}; use an https URL or a data URI")
     named = _plain_type(declared)
     if named in IMAGE_TYPES:
@@ -191,21 +194,34 @@ def settled(block: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises ``InvalidInputError`` for what the wire would refuse.
     """
-    source = block.get("source")
-    if not isinstance(source, Mapping):
-        return dict(block)
-    if source.get("type") == "url" and isinstance(url := source.get("url"), str):
-        found = block_at(url, block["type"])
-        if found["source"]["type"] == "url":
-            return dict(block)
-        source = found["source"]
-    data = source.get("data")
-    if source.get("type") != "base64" or not isinstance(data, str):
-        return dict(block)
-    found = (image_block if block["type"] == "image" else document_block)(data, source.get("media_type"))
+    found = _settled_source(block["type"], block["source"])
     if found["type"] == block["type"]:
         return {**block, **found}
     return {**found, **{name: block[name] for name in ("cache_control",) if name in block}}
+
+
+def _settled_source(kind: str, source: Mapping[str, Any]) -> dict[str, Any]:
+    """The image or the document at a source in the wire's form."""
+    match source:
+        case {"type": "url", "url": str(url)}:
+            return block_at(url, kind)
+        case {"type": "base64", "data": str(data)}:
+            return (image_block if kind == "image" else document_block)(data, source.get("media_type"))
+        case {"type": "file", "file_id": str(file_id)} if file_id:
+            return {"type": kind, "source": {"type": "file", "file_id": file_id}}
+        case {"type": "text", "data": str(text)} if kind == "document":
+            return text_document(text)
+        case {"type": "content", "content": str(text)} if kind == "document" and text.strip():
+            return _document(dict(source))
+        case {"type": "content", "content": list(parts)} if kind == "document":
+            said = [
+                part for part in parts if part.get("type") != "text" or str(part.get("text") or "").strip()
+            ]
+            if said:
+                return _document({"type": "content", "content": said})
+    raise InvalidInputError(
+        f"is of type {kind!r} with a source that the wire does not know: {str(source)[:80]}"
+    )
 
 
 def as_text(raw: bytes) -> str | None:

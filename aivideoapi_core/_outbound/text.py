@@ -7,6 +7,7 @@ thought that somebody else signed). The conversation goes on all the same: such 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from operator import is_
@@ -37,7 +38,31 @@ def mended(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         items = [mended(item) for item in value]
         return value if all(map(is_, items, value)) else items
+    return value if value is None or type(value) in _LEAVES else _mended_leaf(value)
+
+
+_LEAVES: Final = (int, bool)
+
+
+def _mended_leaf(value: Any) -> Any:
+    """What is no JSON (NaN, bytes, an object of a tool's) as text."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    try:
+        to_json(value, inf_nan_mode="strings")
+    except (PydanticSerializationError, ValueError):
+        return in_words(value)
     return value
+
+
+def in_words(value: Any) -> str:
+    """``str(value)``, whatever an object of a tool's makes of that."""
+    try:
+        return str(mended(str(value)))
+    except Exception:  # noqa: BLE001 - a tool's object may do anything when it is asked for its text
+        return f"({type(value).__name__})"
 
 
 def sendable_json(value: Any) -> bytes:
@@ -110,7 +135,7 @@ def told(block: Mapping[str, Any]) -> dict[str, Any] | None:
         return _told_source(kind, block, source)
     if kind.endswith("tool_use") or kind.endswith("tool_call"):
         name, given = block.get("name") or "a tool", block.get("input", block.get("args"))
-        return text_block(f"[Called {name} with {_as_json(given or {})}]")
+        return text_block(f"[Called {name} with {as_json(given or {})}]")
     said = _spoken(block.get("content", {name: block[name] for name in block if name != "type"}))
     label = kind.replace("_", " ")
     return text_block(f"[{label}: {said}]" if said else f"[{label}]")
@@ -136,9 +161,9 @@ def _spoken(content: Any) -> str:
     if isinstance(content, str):
         return content.strip()
     if isinstance(content, Sequence) and content and all(isinstance(part, Mapping) for part in content):
-        parts = [told(part) if "type" in part else text_block(_as_json(_readable(part))) for part in content]
+        parts = [told(part) if "type" in part else text_block(as_json(_readable(part))) for part in content]
         return "\n".join(part["text"] for part in parts if part is not None)
-    return _as_json(_readable(content)) if content else ""
+    return as_json(_readable(content)) if content else ""
 
 
 def _readable(value: Any) -> Any:
@@ -157,8 +182,12 @@ def _readable(value: Any) -> Any:
     return value
 
 
-def _as_json(value: Any) -> str:
+def as_json(value: Any) -> str:
+    """``value`` as JSON text, whatever it is: text of the parts that JSON has no word for."""
     try:
-        return to_json(mended(value), fallback=str).decode()
-    except PydanticSerializationError:  # too deep for JSON
-        return str(value)
+        return to_json(mended(value), fallback=in_words, inf_nan_mode="strings").decode()
+    except (
+        PydanticSerializationError,
+        ValueError,
+    ):  # too deep for JSON, or text that cannot be sent in an object
+        return in_words(value)

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from pydantic_core import to_json
-
 from aivideoapi_core import InvalidInputError
 from aivideoapi_core.adapter_kit import (
     Content,
+    as_json,
+    as_text,
     block_at,
     document_block,
     image_block,
@@ -79,6 +79,10 @@ def to_blocks(
             if not (made or assistant):
                 raise InvalidInputError(f"{place} {error}") from error
             block = _told(item)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:  # of a shape that nobody documents
+            if not (made or assistant):
+                raise InvalidInputError(f"{place} is malformed: {error}") from error
+            block = _told(item)
         if block is not None:
             blocks.append(block)
         elif isinstance(item, Mapping) and item.get("cache_control") is not None:
@@ -116,7 +120,10 @@ def _to_block(item: Any, place: Place) -> Block | None:
         return convert(item, place)
     if isinstance(kind, str) and kind in FOREIGN:
         return FOREIGN[kind](item)
-    if isinstance(kind, str) and (_is_server_kind(kind) or (place.assistant and place.provider in TRUSTED)):
+    is_ours = place.provider in TRUSTED
+    if isinstance(kind, str) and (
+        (place.assistant and is_ours) or (_is_server_kind(kind) and (is_ours or not place.assistant))
+    ):
         # What the platform itself sent goes back as it came, known to us or not.
         return _as_it_is(item, place)
     raise InvalidInputError(
@@ -127,29 +134,31 @@ def _to_block(item: Any, place: Place) -> Block | None:
 
 def _told(item: Any) -> Block | None:
     """What a tool or another model made and the wire does not take, in words."""
-    if not isinstance(item, Mapping):
-        return None if item is None else {"type": "text", "text": to_json(item, fallback=str).decode()}
-    kind = item.get("type")
-    if kind is None:
-        return {"type": "text", "text": to_json(item, fallback=str).decode()}
+    if isinstance(item, bytes):
+        text = as_text(item)
+        return told_file("bytes", size=len(item)) if text is None else {"type": "text", "text": text}
+    kind = item.get("type") if isinstance(item, Mapping) else None
+    if not isinstance(kind, str):
+        return None if item is None else {"type": "text", "text": as_json(item)}
     if kind not in _MEDIA:
         return told(item)
-    inner = (
-        item.get("file") or item.get("input_audio") or item.get("image_url") or item.get("video_url") or {}
-    )
+    inner: Any = next((item[key] for key in _INNER if item.get(key)), {})
     inner = inner if isinstance(inner, Mapping) else {"url": inner}
-    data = _base64_of({**inner, **item})
+    both = {**inner, **item}
+    data = _base64_of(both) or inner.get("blob")
     words = told_file(
-        str(kind),
-        name=_extra(item, "filename")
-        or _extra(item, "name")
-        or _extra(item, "title")
-        or inner.get("filename"),
-        media_type=item.get("mime_type") or inner.get("format"),
-        size=None if data is None else len(data) * 3 // 4,
-        link=item.get("url") or item.get("file_uri") or inner.get("url") or _file_id_of({**inner, **item}),
+        kind,
+        name=next((name for key in _NAMES if (name := _extra(both, key))), None),
+        media_type=both.get("mime_type") or both.get("mimeType") or both.get("format"),
+        size=len(data) * 3 // 4 if isinstance(data, (str, bytes)) else None,
+        link=next((link for key in _LINKS if (link := both.get(key))), None) or _file_id_of(both),
     )
     return _with_cache_control(words, item)
+
+
+_INNER: Final = ("file", "input_audio", "image_url", "video_url", "resource")
+_NAMES: Final = ("filename", "name", "title")
+_LINKS: Final = ("url", "file_uri", "file_url", "uri")
 
 
 def _is_server_kind(kind: str) -> bool:
@@ -183,8 +192,8 @@ def _text(item: Mapping[str, Any], place: Place) -> Block | None:
         return thought_as_text(text)
     block: Block = {"type": "text", "text": text}
     citations = item.get("citations") or (
-        [from_annotation(note) for note in item.get("annotations") or ()]
-        if place.provider in TRUSTED
+        [from_annotation(note) for note in annotations]
+        if place.provider in TRUSTED and isinstance(annotations := item.get("annotations"), list)
         else None
     )
     if citations:
@@ -200,17 +209,24 @@ def _refusal(item: Mapping[str, Any], place: Place) -> Block:
 def _thinking(item: Mapping[str, Any], place: Place) -> Block:
     block = {
         "type": "thinking",
-        "thinking": str(item.get("thinking") or ""),
+        "thinking": _joined(item.get("thinking")),
         "signature": item.get("signature"),
     }
     return _with_cache_control(block, item)
 
 
+def _joined(thought: Any) -> str:
+    """A thought, which one provider has in parts."""
+    parts = thought if isinstance(thought, list) else [thought]
+    return "\n\n".join(
+        str(part.get("text") or "") if isinstance(part, Mapping) else str(part or "") for part in parts
+    )
+
+
 def _reasoning(item: Mapping[str, Any], place: Place) -> Block:
     text = item.get("reasoning")
     if text is None:
-        parts = item.get("summary") or item.get("content") or ()
-        text = "\n\n".join(part.get("text") or "" for part in parts if isinstance(part, Mapping))
+        text = _joined(item.get("summary") or item.get("content"))
     return {"type": "thinking", "thinking": str(text), "signature": _extra(item, "signature")}
 
 
@@ -219,6 +235,16 @@ def _reasoning_content(item: Mapping[str, Any], place: Place) -> Block:
     inner = item.get("reasoning_content")
     inner = inner if isinstance(inner, Mapping) else {"text": inner}
     return {"type": "thinking", "thinking": str(inner.get("text") or ""), "signature": inner.get("signature")}
+
+
+def _resource(item: Mapping[str, Any], place: Place) -> Block:
+    """What an MCP server embeds: text, or the bytes of a file."""
+    inner = item["resource"]
+    if isinstance(text := inner.get("text"), str):
+        return _with_cache_control({"type": "text", "text": text}, item)
+    kind = inner.get("mimeType") or inner.get("mime_type")
+    file = {"type": "file", "base64": inner.get("blob"), "mime_type": kind, "name": inner.get("uri")}
+    return _with_cache_control(_file(file, place), item)
 
 
 def _redacted(item: Mapping[str, Any], place: Place) -> Block:
@@ -289,6 +315,13 @@ def _google_media(item: Mapping[str, Any], place: Place) -> Block:
     return _file({**item, "type": "file", "url": item.get("file_uri")}, place)
 
 
+def _input_file(item: Mapping[str, Any], place: Place) -> Block:
+    """A file as OpenAI's responses format has it."""
+    if isinstance(url := item.get("file_url"), str) and url:
+        return _carried(block_at(url, "document"), item)
+    return _openai_file(item, item)
+
+
 def _openai_file(inner: Mapping[str, Any], item: Mapping[str, Any]) -> Block:
     """A file as OpenAI's chat format has it: a data URI, or an id."""
     item = {**item, "filename": inner.get("filename")}
@@ -302,6 +335,8 @@ def _openai_file(inner: Mapping[str, Any], item: Mapping[str, Any]) -> Block:
 
 def _text_document(item: Mapping[str, Any], place: Place) -> Block:
     text = item.get("text") or item.get("data")
+    if text is None and (data := item.get("base64")):
+        return _carried(document_block(data, item.get("mime_type")), item)
     if text is None and isinstance(url := item.get("url"), str) and url:
         return _carried(block_at(url, "document"), item)
     return _carried(text_document(text if isinstance(text, str) else ""), item)
@@ -319,7 +354,7 @@ def _carried(block: Block, item: Mapping[str, Any]) -> Block:
 
 
 def _tool_use(item: Mapping[str, Any], place: Place) -> Block:
-    block = _as_it_is(item, place)
+    block = {name: value for name, value in _as_it_is(item, place).items() if value is not None}
     block["input"] = to_call_input(item.get("input"), raw=item.get("partial_json"))
     return {**block, "id": item.get("id"), "name": str(item.get("name") or "")}
 
@@ -387,6 +422,10 @@ def _non_standard(item: Mapping[str, Any], place: Place) -> Block | None:
     return _as_it_is(value, place)
 
 
+def _nothing(item: Mapping[str, Any], place: Place) -> None:
+    """A piece of a stream that nobody put together."""
+
+
 def _refuse_media(item: Mapping[str, Any], place: Place) -> Block:
     raise InvalidInputError(
         f"has type {item['type']!r}; these models take text, images and documents. Send a transcript or images"
@@ -403,7 +442,7 @@ _PASSED: Final = frozenset(
 _MEDIA: Final = frozenset(
     {
         *("image", "image_url", "input_image", "file", "input_file", "media", "document", "text-plain"),
-        *("audio", "input_audio", "video", "video_url"),
+        *("audio", "input_audio", "video", "video_url", "resource", "resource_link", "computer_screenshot"),
     }
 )
 """Blocks that hold a file, or say where one is."""
@@ -422,9 +461,13 @@ _CONVERTERS: Final[Mapping[str, Callable[[Mapping[str, Any], Place], Block | Non
     "input_image": _image_url,
     "document": _in_wire_form,
     "file": _file,
+    "input_file": _input_file,
+    "resource": _resource,
+    "computer_screenshot": _image_url,
     "media": _google_media,
     "text-plain": _text_document,
     "tool_use": _tool_use,
+    "input_json_delta": _nothing,
     "tool_call": _standard_tool_call,
     "tool_call_chunk": _standard_tool_call,
     "invalid_tool_call": _standard_tool_call,

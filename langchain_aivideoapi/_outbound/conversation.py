@@ -56,6 +56,8 @@ def _add(conversation: Conversation, message: BaseMessage, at: int) -> None:
         conversation.result(None, to_result(content, message=at), at=at, name=message.name)
     elif isinstance(message, ChatMessage) and message.role in _CHAT_ROLES:
         _add(conversation, _CHAT_ROLES[message.role](content=content), at)
+    elif isinstance(message, ChatMessage) and message.role in ("tool", "function"):
+        conversation.result(None, to_result(content, message=at), at=at)
     else:
         role = f" with role {message.role!r}" if isinstance(message, ChatMessage) else ""
         raise InvalidInputError(
@@ -79,10 +81,12 @@ def _add_assistant(conversation: Conversation, message: AIMessage, at: int) -> N
         conversation.assistant(content, at=at)
         return
     provider = message.response_metadata.get("model_provider")
-    blocks = to_blocks(content, message=at, provider=provider, assistant=True)
+    blocks = to_blocks(content, message=at, provider=provider, assistant=True) if content else []
     thought = extra.get("reasoning_content")
     if isinstance(thought, str) and (as_text := thought_as_text(thought)) is not None:
         blocks.insert(0, as_text)
+    if not blocks:
+        blocks = _said_beside(extra)
     not_made = _add_calls(blocks, message)
     conversation.assistant(
         blocks,
@@ -91,6 +95,13 @@ def _add_assistant(conversation: Conversation, message: AIMessage, at: int) -> N
         not_made=not_made,
         paused=message.response_metadata.get("stop_reason") == "pause_turn",
     )
+
+
+def _said_beside(extra: Mapping[str, Any]) -> list[Block]:
+    """What OpenAI's models said beside an empty content: that they refuse, or something to be heard."""
+    audio = extra.get("audio")
+    words = extra.get("refusal") or (audio.get("transcript") if isinstance(audio, Mapping) else None)
+    return [{"type": "text", "text": words}] if isinstance(words, str) else []
 
 
 def _add_calls(blocks: list[Block], message: AIMessage) -> set[int]:

@@ -67,6 +67,8 @@ BY_KEY: Final[Mapping[str, Callable[[Any], Block | None]]] = {
     "image": _file("image"),
     "document": _file("file"),
     "video": lambda value: {**_file("video")(value), "type": "video"},
+    "audio": lambda value: {**_file("audio")(value), "type": "audio"},
+    "searchResult": lambda value: {**value, "type": "search_result"},
 }
 """Bedrock's blocks have no type: their only key is the kind."""
 
