@@ -20,23 +20,28 @@ if TYPE_CHECKING:
     from aivideoapi_core._http.model_clients import ModelClients
     from aivideoapi_core._http.target import check_key_shape
     from aivideoapi_core._inbound.call_readings import read_call
-    from aivideoapi_core._inbound.changed import Changed, ChangedStream
+    from aivideoapi_core._inbound.changed import Changed, ChangedStream, changed_by
     from aivideoapi_core._inbound.partial_json import PartialJSON
     from aivideoapi_core._inbound.recovered_calls import ForcedCall, forced_call, recover_call
     from aivideoapi_core._metering.budgets import Budgets, joined
     from aivideoapi_core._metering.record import may_be_billed
     from aivideoapi_core._metering.summary import count_cache_hit
     from aivideoapi_core._metering.tags import clean_tags
-    from aivideoapi_core._outbound.cache_marks import MAX_CACHE_BREAKPOINTS, limit_marks, mark_on, marked_in
-    from aivideoapi_core._outbound.container import reused_container
+    from aivideoapi_core._outbound.cache_marks import MAX_CACHE_BREAKPOINTS, mark_on, marked_in
     from aivideoapi_core._outbound.conversation import CONTINUE, Content, Conversation, Turns, may_prefill
-    from aivideoapi_core._outbound.headers import call_headers
-    from aivideoapi_core._outbound.in_words import forced_in_words
     from aivideoapi_core._outbound.media import as_text, block_at, document_block, image_block, text_document
-    from aivideoapi_core._outbound.names import ArgumentNames, merged_lists
-    from aivideoapi_core._outbound.output import VALUE, output_format, wrapper_for, wrapper_of
+    from aivideoapi_core._outbound.names import ArgumentNames, merged_options
+    from aivideoapi_core._outbound.output import (
+        VALUE,
+        add_output_format,
+        output_format,
+        rooted,
+        wrapper_for,
+        wrapper_of,
+    )
     from aivideoapi_core._outbound.output_schema import enforceable, is_recursive
     from aivideoapi_core._outbound.refusals import check_settings
+    from aivideoapi_core._outbound.request import Prepared, choice_for, prepare_request
     from aivideoapi_core._outbound.text import as_json, thought_as_text, told, told_file
     from aivideoapi_core._outbound.thinking import check_thinking_shape, excludes_forced_tools, thinking_is_on
     from aivideoapi_core._outbound.tool_calls import parse_arguments, read_tool_calls, to_call_input
@@ -54,29 +59,27 @@ if TYPE_CHECKING:
 _LATER: Final = {
     name: module
     for module, names in {
-        "_http.model_clients": "ModelClients",
         "_errors": "own_error",
         "_fields": "AsyncHTTPClientField BudgetField HTTPClientField LedgerField TimeoutField",
         "_http.injected": "refuse_to_pickle",
+        "_http.model_clients": "ModelClients",
         "_http.target": "check_key_shape",
         "_inbound.call_readings": "read_call",
-        "_inbound.changed": "Changed ChangedStream",
+        "_inbound.changed": "Changed ChangedStream changed_by",
         "_inbound.partial_json": "PartialJSON",
         "_inbound.recovered_calls": "ForcedCall forced_call recover_call",
         "_metering.budgets": "Budgets joined",
         "_metering.record": "may_be_billed",
         "_metering.summary": "count_cache_hit",
         "_metering.tags": "clean_tags",
-        "_outbound.cache_marks": "MAX_CACHE_BREAKPOINTS limit_marks mark_on marked_in",
-        "_outbound.container": "reused_container",
+        "_outbound.cache_marks": "MAX_CACHE_BREAKPOINTS mark_on marked_in",
         "_outbound.conversation": "CONTINUE Content Conversation Turns may_prefill",
-        "_outbound.headers": "call_headers",
-        "_outbound.in_words": "forced_in_words",
         "_outbound.media": "as_text block_at document_block image_block text_document",
-        "_outbound.names": "ArgumentNames merged_lists",
-        "_outbound.output": "VALUE output_format wrapper_for wrapper_of",
+        "_outbound.names": "ArgumentNames merged_options",
+        "_outbound.output": "VALUE add_output_format output_format rooted wrapper_for wrapper_of",
         "_outbound.output_schema": "enforceable is_recursive",
         "_outbound.refusals": "check_settings",
+        "_outbound.request": "Prepared choice_for prepare_request",
         "_outbound.text": "as_json thought_as_text told told_file",
         "_outbound.thinking": "check_thinking_shape excludes_forced_tools thinking_is_on",
         "_outbound.tool_calls": "parse_arguments read_tool_calls to_call_input",
@@ -119,43 +122,45 @@ __all__ = [
     "LedgerField",
     "ModelClients",
     "PartialJSON",
+    "Prepared",
     "TimeoutField",
     "ToolNames",
     "Turns",
+    "add_output_format",
     "as_json",
     "as_text",
     "block_at",
-    "call_headers",
+    "changed_by",
     "check_key_shape",
     "check_settings",
     "check_thinking_shape",
+    "choice_for",
     "clean_tags",
     "count_cache_hit",
     "document_block",
     "enforceable",
     "excludes_forced_tools",
     "forced_call",
-    "forced_in_words",
     "hide_keys",
     "image_block",
     "is_custom",
     "is_recursive",
     "joined",
-    "limit_marks",
     "mark_on",
     "marked_in",
     "may_be_billed",
     "may_prefill",
-    "merged_lists",
+    "merged_options",
     "output_format",
     "own_error",
     "parse_arguments",
+    "prepare_request",
     "read_call",
     "read_tool_calls",
     "read_tool_choice",
     "recover_call",
     "refuse_to_pickle",
-    "reused_container",
+    "rooted",
     "text_document",
     "thinking_is_on",
     "thought_as_text",

@@ -24,10 +24,11 @@ from aivideoapi_core.adapter_kit import (
     VALUE,
     enforceable,
     excludes_forced_tools,
+    rooted,
     wrapper_of,
 )
 from langchain_aivideoapi._inbound.required_call import required_call
-from langchain_aivideoapi._outbound.output import is_plain_dataclass, json_schema_of, rooted
+from langchain_aivideoapi._outbound.output import is_plain_dataclass, json_schema_of
 from langchain_aivideoapi._outbound.tools import to_tools
 from langchain_aivideoapi._retrying import retrying
 

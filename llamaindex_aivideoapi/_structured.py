@@ -25,6 +25,7 @@ from aivideoapi_core.adapter_kit import (
     VALUE,
     PartialJSON,
     output_format,
+    rooted,
     wire_tool_name,
     wrapper_for,
     wrapper_of,
@@ -190,10 +191,7 @@ def make_plan(
 
 
 def _tool_for(output_cls: type[BaseModel], schema: Mapping[str, Any]) -> dict[str, Any]:
-    root = dict(schema)
-    if "$ref" in root:  # a model that contains itself: its schema is among its own definitions
-        name = str(root.pop("$ref")).rpartition("/")[2]
-        root = {**root["$defs"][name], **root}
+    root = rooted(schema)
     title, description = root.pop("title", None), root.pop("description", None)
     return {
         "name": wire_tool_name(str(title or output_cls.__name__)),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from aivideoapi_core import AIVideoAPIError, InvalidInputError, UnsupportedOptionError
+from aivideoapi_core.adapter_kit import merged_options
 from aivideoapi_core.sandbox import Sandbox
 from langchain_aivideoapi import ChatAIVideoAPI
 from llamaindex_aivideoapi import AIVideoAPI
@@ -116,3 +117,16 @@ def test_lists_given_twice_add_up_without_doubles(cls: Any) -> None:
         request = sandbox.requests[-1]
     assert request.headers["anthropic-beta"].startswith("a-1,b-1,c-1")
     assert (request.body["tools"], request.body["mcp_servers"]) == ([search], [server])
+
+
+@pytest.mark.parametrize("config", [{"effort": "low"}, {"effort": "low", "task_budget": 1}])
+def test_an_effort_of_a_call_wins_over_the_model_s(config: dict[str, Any]) -> None:
+    """In whichever of its two places the model has it; the rest of its settings stays."""
+    rest = {name: value for name, value in config.items() if name != "effort"}
+    assert merged_options({"output_config": config}, {"effort": "high"}) == {
+        "effort": "high",
+        "output_config": rest,
+    }
+    given = {"output_config": {"effort": "high"}}
+    assert merged_options({"effort": "low"}, given) == given
+    assert merged_options({"output_config": config}, given) == {"output_config": {**config, "effort": "high"}}

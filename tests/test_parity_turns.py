@@ -19,7 +19,7 @@ from official import TURNS, assert_accepted
 
 from aivideoapi_core.sandbox._judge.messages import check_messages, check_system
 from langchain_aivideoapi._outbound.conversation import to_conversation
-from llamaindex_aivideoapi._outbound.conversation import to_messages
+from llamaindex_aivideoapi._outbound.conversation import to_conversation as to_messages
 
 PNG: Final = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
 SIGNATURE: Final = "c2ln" * 20

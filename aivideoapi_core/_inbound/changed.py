@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from aivideoapi_core._inbound.output_tool import OutputTextRewriter, OutputTool
-from aivideoapi_core._inbound.recovered_calls import ForcedCall, settle_text
+from aivideoapi_core._inbound.recovered_calls import IGNORED, ForcedCall, forced_call, settle_text
 from aivideoapi_core._inbound.reply import Reply
 from aivideoapi_core._inbound.tool_names import OwnNamesStream, with_own_names
 from aivideoapi_core._received import StreamEvent, ToolNames
@@ -25,7 +26,7 @@ class Changed:
     names: ToolNames | None = None
     forced: ForcedCall | None = None
     output_tool: str | None = None
-    text_format: Mapping[str, Mapping[str, object]] | None = None
+    text_format: Mapping[str, Mapping[str, Any]] | None = None
 
     def read(self, reply: Reply) -> Reply:
         """``reply`` as the caller knows it. Raises what ``settled`` raises."""
@@ -60,6 +61,35 @@ class Changed:
         """The stand-in, or for a text that is to be JSON the name that its object goes by."""
         name = next(iter(self.text_format), None) if self.text_format else self.output_tool
         return None if name is None else OutputTool(name)
+
+
+def changed_by(
+    payload: Mapping[str, Any],
+    *,
+    choice: Any,
+    names: ToolNames | None,
+    replies: Iterable[Mapping[str, Any] | None],
+    output_tool: str | None = None,
+    is_json: bool = False,
+) -> Changed:
+    """What the request with this body changed or forced.
+
+    ``choice``: the tool choice that was meant, be it sent or said in words. ``replies``: what is noted of each
+    message before it, newest first, and ``None`` for what is no reply. ``is_json``: the text is to be JSON.
+    """
+    forced = None
+    if choice is not None:
+        marks = (None if noted is None else noted.get(IGNORED) is True for noted in replies)
+        forced = forced_call({**payload, "tool_choice": choice}, before=marks)
+    if forced is None and output_tool is not None:  # thinking kept its choice from the request
+        forced = forced_call({**payload, "tool_choice": {"type": "tool", "name": output_tool}})
+    text_format = None
+    if is_json and output_tool is None:
+        schema = ((payload.get("output_config") or {}).get("format") or {}).get("schema") or {
+            "type": "object"
+        }
+        text_format = {str(schema.get("title") or "answer"): schema}
+    return Changed(names=names, forced=forced, output_tool=output_tool, text_format=text_format)
 
 
 class ChangedStream:

@@ -36,3 +36,10 @@ def forced_in_words(
     )
     kept = {name: value for name, value in choice.items() if name == "disable_parallel_tool_use"}
     return _CALL.format(names=names, schemas=schemas), {"type": "auto", **kept} if kept else None
+
+
+def with_instruction(system: Any, text: str) -> Any:
+    """A system prompt, or ``None``, with ``text`` after it."""
+    if not system:
+        return text
+    return f"{system}\n\n{text}" if isinstance(system, str) else [*system, {"type": "text", "text": text}]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, Final
 
 from aivideoapi_core._errors import InvalidInputError, UnsupportedOptionError, advice_for_name
@@ -84,6 +84,19 @@ class ArgumentNames:
         name = self.aliases.get(name, name)
         return name if name in self.known else None
 
+    def named(
+        self, arguments: Mapping[str, Any], *, place: str, body: str, without: Container[str] = ()
+    ) -> dict[str, Any]:
+        """``arguments`` under one name each, those in ``without`` left out. Raises ``refuse`` for one that nobody knows."""
+        named: dict[str, Any] = {}
+        for name, value in arguments.items():
+            if name in without:
+                continue
+            if (known := self.canonical(name)) is None:
+                raise self.refuse(name, place=place, body=body)
+            named[known] = value
+        return named
+
     def advice_for(self, name: str, *, body: str = "") -> str:
         """What to use in place of ``name``; ``body`` says how a field without a name is sent."""
         said = self._advice.get(name) or _ADVICE.get(name)
@@ -107,3 +120,29 @@ def merged_lists(name: str, default: Any, value: Any) -> Any:
     merged = list(default)
     merged += [item for item in value if item not in merged]
     return merged
+
+
+def merged_options(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """A call's options on top of the model's.
+
+    Lists of additions add up, settings that have fields are merged field by field, everything else is replaced. An
+    ``effort`` of the call wins over one of the model, in whichever of the two places they are.
+    """
+    options = {**defaults, **given}
+    for name in _LISTS & given.keys():
+        if defaults.get(name) and given[name]:
+            options[name] = merged_lists(name, defaults[name], given[name])
+    for name in _FIELDS & given.keys():
+        if defaults.get(name) and given[name]:
+            options[name] = {**defaults[name], **given[name]}
+    if given.get("effort") is not None and options.get("output_config"):
+        options["output_config"] = {
+            name: value for name, value in options["output_config"].items() if name != "effort"
+        }
+    elif "effort" not in given and (given.get("output_config") or {}).get("effort") is not None:
+        options.pop("effort", None)
+    return options
+
+
+_LISTS: Final = frozenset({"betas", "mcp_servers", "tools"})
+_FIELDS: Final = frozenset({"extra_body", "extra_headers", "output_config"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import functools
+import re
 import types
 from collections.abc import Mapping
 from typing import Any, Final, Literal, Union, get_origin
@@ -12,6 +13,8 @@ from pydantic import BaseModel, Field, create_model, model_validator
 
 from aivideoapi_core._catalogue.models import model_info
 from aivideoapi_core._catalogue.routes import Route
+from aivideoapi_core._errors import UnsupportedOptionError
+from aivideoapi_core._outbound.in_words import with_instruction
 from aivideoapi_core._outbound.output_schema import enforceable
 from aivideoapi_core._outbound.thinking import excludes_forced_tools
 
@@ -34,6 +37,64 @@ def output_format(model: str, schema: Mapping[str, Any], *, thinking: Any = None
         return None
     wanted = enforceable(schema)
     return None if wanted is None else {"type": "json_schema", "schema": wanted}
+
+
+def add_output_format(
+    model: str, options: dict[str, Any], wanted: tuple[str, Mapping[str, Any]] | None
+) -> str | None:
+    """Ask in ``options`` for JSON that follows the schema ``wanted``, which has a name; without, for any JSON object.
+
+    Where ``output_format`` has no way, a tool that takes the schema's object stands in: the model must call it.
+    Returns the name of that tool.
+    """
+    if wanted is None:
+        options["system"] = with_instruction(options.get("system"), _JSON_ONLY)
+        return None
+    name, schema = wanted
+    form = output_format(model, schema, thinking=options.get("thinking"))
+    if form is not None:
+        options["output_config"] = {**options.get("output_config", {}), "format": form}
+        return None
+    return _add_output_tool(options, name, rooted(schema))
+
+
+_NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_-]+")
+_JSON_ONLY: Final = "Answer with one JSON object and nothing else: no other text, no Markdown fences."
+_USE_THE_TOOL: Final = "Give your final answer by calling the tool {name!r}, without any other text."
+
+
+def _add_output_tool(options: dict[str, Any], name: str, schema: Mapping[str, Any]) -> str:
+    taken = {tool.get("name") for tool in options.get("tools", ())}
+    name = _NOT_IN_NAMES.sub("_", name)[:120] or "answer"
+    while name in taken:
+        name += "_"
+    description = schema.get("description") or "The final answer, in the form that was asked for."
+    tool = {"name": name, "description": description, "input_schema": dict(schema)}
+    options["tools"] = [*options.get("tools", ()), tool]
+    if excludes_forced_tools(options.get("thinking")):
+        options["system"] = with_instruction(options.get("system"), _USE_THE_TOOL.format(name=name))
+    elif options.get("tool_choice", {}).get("type", "auto") == "auto":
+        options["tool_choice"] = {**options.get("tool_choice", {}), "type": "any"}
+    return name
+
+
+def rooted(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """``schema`` with the object itself, not a reference to it, at the root, where tools want it.
+
+    Raises ``UnsupportedOptionError`` if that is no object: neither a tool nor an output format can say it.
+    """
+    root = dict(schema)
+    while isinstance(reference := root.pop("$ref", None), str):
+        place, _, name = reference.removeprefix("#/").partition("/")
+        found = schema.get(place, {}).get(name)
+        if not isinstance(found, Mapping) or found.get("$ref") == reference:
+            raise UnsupportedOptionError(f"the schema's reference {reference!r} leads nowhere")
+        root = {**found, **root}
+    if root.get("type") != "object":
+        raise UnsupportedOptionError(
+            "the schema must be of type object at its root; put the value into a field of an object"
+        )
+    return root
 
 
 def wrapper_of(schema: Any) -> type[BaseModel] | None:

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from aivideoapi_core import InvalidInputError, build_payload
+from aivideoapi_core import InvalidInputError, adapter_kit
 from aivideoapi_core.adapter_kit import (
     ArgumentNames,
-    Changed,
-    call_headers,
-    forced_in_words,
-    limit_marks,
+    add_output_format,
+    choice_for,
     may_prefill,
-    merged_lists,
-    read_tool_choice,
-    reused_container,
+    merged_options,
+    prepare_request,
     thinking_is_on,
-    wire_choice,
-    wire_tools,
-    with_wire_names,
 )
 from langchain_aivideoapi._outbound.content import has_citing_content
 from langchain_aivideoapi._outbound.conversation import to_conversation
-from langchain_aivideoapi._outbound.output import add_instruction, add_output_format
+from langchain_aivideoapi._outbound.output import schema_of
 from langchain_aivideoapi._outbound.tools import to_tools
 
 if TYPE_CHECKING:
     from aivideoapi_core import Timeout
-    from aivideoapi_core.adapter_kit import Budgets, ForcedCall
+    from aivideoapi_core.adapter_kit import Budgets, Changed
 
 WIRE_OPTIONS: Final = (
     "max_tokens",
@@ -104,6 +98,7 @@ _CALL_ONLY: Final = frozenset(
 _FRAMEWORK: Final = frozenset({"stream", "ls_structured_output_format", "structured_output_format"})
 """What langchain-core itself adds to a call's arguments; it has done its work by then."""
 _KNOWN: Final = frozenset(WIRE_OPTIONS) | _CALL_ONLY | _BODY_ONLY
+_PLACE: Final = "a call of this model"
 _NAMES: Final = ArgumentNames(_KNOWN, aliases=_ALIASES, advice=OTHER_NAMES)
 
 
@@ -138,29 +133,16 @@ def build_request(
     arguments; ``arguments`` are the call's own and win, ``None`` taking a default back. Raises
     ``InvalidInputError`` and ``UnsupportedOptionError`` for what cannot be sent.
     """
-    given = _named(arguments)
+    given = _NAMES.named(arguments, place=_PLACE, body="extra_body", without=_FRAMEWORK)
     if stop:
         given["stop_sequences"] = stop
-    options = _merged(defaults, given)
-    model = options.pop("model")
-    timeout = options.pop("timeout", None)
+    options = merged_options(defaults, given)
+    options = {name: value for name, value in options.items() if value is not None}
+    model = options.setdefault("model", defaults["model"])  # a call cannot be made without one
     budget = options.pop("budget", None)
-    default_headers, extra_headers = options.pop("default_headers", None), options.pop("extra_headers", None)
-    betas = options.pop("betas", None)
-    with_usage = bool(options.pop("stream_usage", True))
-    honours_tool_choice = options.pop("honours_tool_choice", None)
-    extra_body = {
-        **options.pop("extra_body", {}),
-        **{name: options.pop(name) for name in _BODY_ONLY & options.keys()},
-    }
-    if extra_body:
-        options["extra_body"] = extra_body
-    if options.pop("reuse_last_container", None):
-        earlier = (
-            m.response_metadata.get("container") for m in reversed(messages) if isinstance(m, AIMessage)
-        )
-        if (container := reused_container(options.get("container"), earlier)) is not None:
-            options["container"] = container
+    timeout, with_usage = options.pop("timeout", None), bool(options.pop("stream_usage", True))
+    if own := _BODY_ONLY & options.keys():
+        options["extra_body"] = {**options.get("extra_body", {}), **{name: options.pop(name) for name in own}}
     if (stops := options.get("stop_sequences")) is not None:
         options["stop_sequences"] = [stops] if isinstance(stops, str) else list(stops) or None
     system, turns = to_conversation(messages, prefill=may_prefill(model, options.get("thinking")))
@@ -170,86 +152,42 @@ def build_request(
     response_format = options.pop("response_format", None)
     output_tool = None
     if response_format is not None:
-        output_tool = add_output_format(model, options, response_format)
-    names = None
-    if options.get("tools"):
-        options["tools"], names = wire_tools(options["tools"])
-        if names is not None:
-            turns = with_wire_names(turns, names)
-            if "tool_choice" in options:
-                options["tool_choice"] = wire_choice(options["tool_choice"], names)
-    choice = options.get("tool_choice")
-    if honours_tool_choice is False and (words := forced_in_words(choice, options.get("tools") or ())):
-        add_instruction(options, words[0])
-        options["tool_choice"] = words[1]
-    options["tools"] = limit_marks(
-        tools=options.get("tools") or (),
-        system=options.get("system"),
-        messages=turns,
-        reserved=1 if options.get("cache_control") is not None else 0,
+        output_tool = add_output_format(model, options, schema_of(response_format))
+    payload, headers, names, choice = prepare_request(
+        turns, options, stream=stream, replies=_newest_first(messages)
     )
-    payload = build_payload(model, turns, stream=stream, **options)
     return Request(
         payload=payload,
-        headers=call_headers(
-            payload, default_headers=default_headers, extra_headers=extra_headers, betas=betas
-        ),
+        headers=headers,
         timeout=timeout,
         budget=budget,
         structured=_is_structured(payload, output_tool),
         with_usage=with_usage,
-        changed=Changed(
+        changed=adapter_kit.changed_by(
+            payload,
+            choice=choice,
             names=names,
-            forced=_forced(payload, choice or payload.get("tool_choice"), messages, output_tool),
+            replies=_newest_first(messages),
             output_tool=output_tool,
-            text_format=None if response_format is None or output_tool else _text_format(payload),
+            is_json=response_format is not None,
         ),
     )
+
+
+def _newest_first(messages: Sequence[BaseMessage]) -> Iterator[Mapping[str, Any] | None]:
+    """What is noted of each reply, ``None`` for what is no reply."""
+    for message in reversed(messages):
+        yield message.response_metadata if isinstance(message, AIMessage) else None
 
 
 def countable(messages: Sequence[BaseMessage], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """What a request would hold that counts as input, be it sendable or not: callers count pieces of
     a conversation too, down to none at all, to find out what they can keep of it.
     """
-    options = _named(arguments)
+    options = _NAMES.named(arguments, place=_PLACE, body="extra_body", without=_FRAMEWORK)
     system, turns = to_conversation(messages)
     _add_tools(options)
     return {"messages": turns, "system": system, "tools": options.get("tools")}
-
-
-def _named(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The call's arguments under one name each. Raises ``UnsupportedOptionError`` for one we do not know."""
-    given: dict[str, Any] = {}
-    for name, value in arguments.items():
-        if name in _FRAMEWORK:
-            continue
-        known = _NAMES.canonical(name)
-        if known is None:
-            raise _NAMES.refuse(name, place="a call of this model", body="extra_body")
-        given[known] = value
-    return given
-
-
-def _merged(defaults: Mapping[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """The model's settings with the call's on top. Output settings are merged field by field."""
-    options = {**defaults, **given}
-    if options["model"] is None:
-        options["model"] = defaults["model"]  # a call cannot be made without one
-    for name in ("betas", "mcp_servers", "tools"):
-        if defaults.get(name) and given.get(name):
-            options[name] = merged_lists(name, defaults[name], given[name])
-    for name in ("extra_body", "extra_headers"):
-        if defaults.get(name) and given.get(name):
-            options[name] = {**defaults[name], **given[name]}
-    if given.get("output_config") and defaults.get("output_config"):
-        options["output_config"] = {**defaults["output_config"], **given["output_config"]}
-    if given.get("effort") is not None and options.get("output_config"):
-        options["output_config"] = {
-            name: value for name, value in options["output_config"].items() if name != "effort"
-        }
-    elif "effort" not in given and (given.get("output_config") or {}).get("effort") is not None:
-        options.pop("effort", None)
-    return {name: value for name, value in options.items() if value is not None}
 
 
 def _add_tools(options: dict[str, Any]) -> None:
@@ -258,44 +196,11 @@ def _add_tools(options: dict[str, Any]) -> None:
     tools = options.get("tools")
     if tools is not None:
         options["tools"] = tools = to_tools(tools, strict=strict)
-    choice = options.pop("tool_choice", None)
-    if choice is not None or (parallel is not None and tools):
-        choice = read_tool_choice(choice, tools or (), parallel=parallel)
-        # Without any tool, "auto" and "none" say nothing, and the wire refuses them.
-        if choice is not None and (
-            tools or options.get("mcp_servers") or choice["type"] not in ("auto", "none")
-        ):
-            options["tool_choice"] = choice
-
-
-def _forced(
-    payload: Mapping[str, Any], choice: Any, messages: Sequence[BaseMessage], output_tool: str | None
-) -> ForcedCall | None:
-    """The call that the reply must hold, asked for by ``tool_choice`` or, for an output format, in words.
-
-    ``choice`` is what was chosen: thinking may have kept it from the request.
-    """
-    if output_tool is None and choice is None:
-        return None
-    from aivideoapi_core.adapter_kit import forced_call
-
-    marks = (
-        message.response_metadata.get("tool_choice_ignored") is True
-        if isinstance(message, AIMessage)
-        else None
-        for message in reversed(messages)
+    choice = choice_for(
+        options.pop("tool_choice", None), tools or (), parallel=parallel, servers=options.get("mcp_servers")
     )
-    forced = forced_call({**payload, "tool_choice": choice}, before=marks)
-    if forced is None and output_tool is not None:
-        forced = forced_call({**payload, "tool_choice": {"type": "tool", "name": output_tool}})
-    return forced
-
-
-def _text_format(payload: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """The schema of the JSON that the text is to be, by its name; any object where none was sent."""
-    wanted = (payload.get("output_config") or {}).get("format") or {}
-    schema = wanted.get("schema") or {"type": "object"}
-    return {str(schema.get("title") or "answer"): schema}
+    if choice is not None:
+        options["tool_choice"] = choice
 
 
 def _is_structured(payload: Mapping[str, Any], output_tool: str | None) -> bool:

@@ -23,11 +23,11 @@ WIRE_CONTENT: Final = "wire_content"
 """Key of ``additional_kwargs`` under which a reply's own blocks are kept; see ``_inbound.message``."""
 
 _SYSTEM: Final = frozenset({MessageRole.SYSTEM, MessageRole.DEVELOPER})
-_ASSISTANT: Final = frozenset({MessageRole.ASSISTANT, MessageRole.MODEL, MessageRole.CHATBOT})
+ASSISTANT: Final = frozenset({MessageRole.ASSISTANT, MessageRole.MODEL, MessageRole.CHATBOT})
 _RESULT: Final = frozenset({MessageRole.TOOL, MessageRole.FUNCTION})
 
 
-def to_messages(messages: Sequence[ChatMessage], *, prefill: bool = True) -> Turns:
+def to_conversation(messages: Sequence[ChatMessage], *, prefill: bool = True) -> Turns:
     """The system prompt and the turns. The messages are left untouched.
 
     ``prefill`` says whether the model can continue an assistant turn. Raises ``InvalidInputError`` for
@@ -38,7 +38,7 @@ def to_messages(messages: Sequence[ChatMessage], *, prefill: bool = True) -> Tur
         role, mark = message.role, message.additional_kwargs.get("cache_control")
         if role in _RESULT:
             mark = _add_result(conversation, message, at) or mark
-        elif role in _ASSISTANT:
+        elif role in ASSISTANT:
             _add_assistant(conversation, message, at)
         else:
             _add(conversation, conversation.system if role in _SYSTEM else conversation.user, message, at)

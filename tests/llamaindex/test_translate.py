@@ -30,9 +30,9 @@ from llama_index.core.base.llms.types import (
 from official import REQUEST, assert_accepted
 
 from aivideoapi_core import InvalidInputError
-from llamaindex_aivideoapi._outbound.conversation import to_messages as translated_messages
+from llamaindex_aivideoapi._outbound.conversation import to_conversation as translated
 
-to_messages = recorded(translated_messages)
+to_messages = recorded(translated)
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

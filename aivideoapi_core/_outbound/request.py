@@ -1,0 +1,87 @@
+"""The last steps of a request, the same for every framework: from turns, tools and options to body and headers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from aivideoapi_core._outbound.cache_marks import limit_marks
+from aivideoapi_core._outbound.container import reused_container
+from aivideoapi_core._outbound.headers import call_headers
+from aivideoapi_core._outbound.in_words import forced_in_words, with_instruction
+from aivideoapi_core._outbound.params import MessageParam, ToolChoiceParam
+from aivideoapi_core._outbound.payload import build_payload
+from aivideoapi_core._outbound.tools import read_tool_choice, wire_choice, wire_tools, with_wire_names
+from aivideoapi_core._received import ToolNames
+
+_HEADERS: Final = ("default_headers", "extra_headers", "betas")
+
+
+class Prepared(NamedTuple):
+    """A request as it is sent, and what its reply is read by.
+
+    ``headers``: those besides the client's own. ``names``: those of tools that went out under others.
+    ``choice``: the tool choice that was meant, which thinking or a route may have kept from the body.
+    """
+
+    payload: dict[str, Any]
+    headers: dict[str, str] | None
+    names: ToolNames | None
+    choice: Any
+
+
+def prepare_request(
+    turns: Sequence[MessageParam],
+    options: dict[str, Any],
+    *,
+    stream: bool,
+    replies: Iterable[Mapping[str, Any] | None] = (),
+) -> Prepared:
+    """The request with these turns (``Conversation``'s) and options.
+
+    ``options`` are taken apart. They are those of ``build_payload``, and besides ``model``, ``betas``,
+    ``default_headers``, ``extra_headers``, ``honours_tool_choice`` and ``reuse_last_container``; the tools are in
+    any form of ``wire_tools``. ``replies``: what is noted of each message, newest first, and ``None`` for what is
+    no reply. Raises ``InvalidInputError`` and ``UnsupportedOptionError`` for what cannot be sent.
+    """
+    header_settings = {name: options.pop(name, None) for name in _HEADERS}
+    honours_tool_choice = options.pop("honours_tool_choice", None)
+    if options.pop("reuse_last_container", None):
+        earlier = (reply.get("container") for reply in replies if reply is not None)
+        options["container"] = reused_container(options.get("container"), earlier)
+    names: ToolNames | None = None
+    tools: Sequence[Mapping[str, Any]] = options.pop("tools", None) or ()
+    if tools:
+        tools, names = wire_tools(tools)
+    choice = options.get("tool_choice")
+    if names is not None:
+        turns = with_wire_names(turns, names)
+        if choice is not None:
+            choice = options["tool_choice"] = wire_choice(choice, names)
+    if honours_tool_choice is False and (words := forced_in_words(choice, tools)):
+        options["system"] = with_instruction(options.get("system"), words[0])
+        options["tool_choice"] = words[1]
+    options["tools"] = limit_marks(
+        tools=tools,
+        system=options.get("system"),
+        messages=turns,
+        reserved=1 if options.get("cache_control") is not None else 0,
+    )
+    payload = build_payload(options.pop("model"), turns, stream=stream, **options)
+    return Prepared(
+        payload, call_headers(payload, **header_settings), names, choice or payload.get("tool_choice")
+    )
+
+
+def choice_for(
+    choice: Any, tools: Sequence[Mapping[str, Any]], *, parallel: bool | None, servers: Any = None
+) -> ToolChoiceParam | None:
+    """``choice`` in any spelling as it is sent with ``tools`` and MCP ``servers``; ``None``: it says nothing.
+
+    ``parallel`` as in ``read_tool_choice``, which says what is raised.
+    """
+    if choice is None and (parallel is None or not tools):
+        return None
+    read = read_tool_choice(choice, tools, parallel=parallel)
+    # Without any tool, "auto" and "none" say nothing, and the wire refuses them.
+    return None if read is None or not (tools or servers or read["type"] in ("any", "tool")) else read
