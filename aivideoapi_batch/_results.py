@@ -92,7 +92,7 @@ def costs_of(records: Iterable[CallRecord]) -> dict[str, Any]:
     billed = with_reported = attempts = 0
     for record in records:
         attempts += record.attempts if record.outcome is not Outcome.CACHED else 0
-        if record.outcome in (Outcome.FAILED, Outcome.CACHED):
+        if record.outcome in (Outcome.FAILED, Outcome.CACHED, Outcome.REFUSED):
             continue
         billed += 1
         own = record.credits_micro

@@ -67,13 +67,15 @@ if TYPE_CHECKING:
     from aivideoapi_core._inbound.reader import ReplyHead, StreamReader, events_of, parse_body
     from aivideoapi_core._inbound.reply import Reply
     from aivideoapi_core._inbound.sse import ServerSentEvent, SSEDecoder
+    from aivideoapi_core._metering.attribution import Attribution, spend_for
     from aivideoapi_core._metering.budgets import use_budget
     from aivideoapi_core._metering.estimate import CreditsEstimate, estimate_credits
     from aivideoapi_core._metering.record import CallRecord, Outcome
     from aivideoapi_core._metering.route_comparison import RouteCost, compare_routes
-    from aivideoapi_core._metering.summary import CreditsSummary, CreditsTotals, SpendTracker, track_spend
+    from aivideoapi_core._metering.summary import CreditsSummary, SpendTracker, track_spend
     from aivideoapi_core._metering.tags import spend_tags
     from aivideoapi_core._metering.token_estimate import estimate_input_tokens, estimate_text_tokens
+    from aivideoapi_core._metering.totals import CreditsTotals
     from aivideoapi_core._metering.worst_case import WorstCase, max_input_tokens, worst_case
     from aivideoapi_core._outbound.headers import build_headers
     from aivideoapi_core._outbound.params import (
@@ -121,9 +123,11 @@ _LATER: Final = {
         "_inbound.reader": "ReplyHead StreamReader events_of parse_body",
         "_metering.record": "CallRecord Outcome",
         "_metering.route_comparison": "RouteCost compare_routes",
+        "_metering.attribution": "Attribution spend_for",
         "_metering.tags": "spend_tags",
+        "_metering.totals": "CreditsTotals",
         "_inbound.sse": "ServerSentEvent SSEDecoder",
-        "_metering.summary": "CreditsSummary CreditsTotals SpendTracker track_spend",
+        "_metering.summary": "CreditsSummary SpendTracker track_spend",
         "_metering.token_estimate": "estimate_input_tokens estimate_text_tokens",
         "_http.engines": "resolve_engine",
         "_http.exchange": "DEFAULT_TIMEOUT",
@@ -186,6 +190,7 @@ __all__ = [
     "APITimeoutError",
     "AsyncMessageStream",
     "AsyncMessagesClient",
+    "Attribution",
     "AuthenticationError",
     "Balance",
     "BudgetExceededError",
@@ -280,6 +285,7 @@ __all__ = [
     "resolve_base_url",
     "resolve_engine",
     "route_of",
+    "spend_for",
     "spend_tags",
     "track_spend",
     "use_budget",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._inbound.changed import Changed, ChangedStream, changed_by
     from aivideoapi_core._inbound.partial_json import PartialJSON
     from aivideoapi_core._inbound.recovered_calls import ForcedCall, forced_call, recover_call
+    from aivideoapi_core._metering.attribution import ATTRIBUTION_KEYS, NOBODY, attribution_facts
     from aivideoapi_core._metering.budgets import Budgets, joined
     from aivideoapi_core._metering.record import may_be_billed
     from aivideoapi_core._metering.summary import count_cache_hit
@@ -68,6 +69,7 @@ _LATER: Final = {
         "_inbound.changed": "Changed ChangedStream changed_by",
         "_inbound.partial_json": "PartialJSON",
         "_inbound.recovered_calls": "ForcedCall forced_call recover_call",
+        "_metering.attribution": "ATTRIBUTION_KEYS NOBODY attribution_facts",
         "_metering.budgets": "Budgets joined",
         "_metering.record": "may_be_billed",
         "_metering.summary": "count_cache_hit",
@@ -106,8 +108,10 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "ATTRIBUTION_KEYS",
     "CONTINUE",
     "MAX_CACHE_BREAKPOINTS",
+    "NOBODY",
     "VALUE",
     "ArgumentNames",
     "AsyncHTTPClientField",
@@ -129,6 +133,7 @@ __all__ = [
     "add_output_format",
     "as_json",
     "as_text",
+    "attribution_facts",
     "block_at",
     "changed_by",
     "check_key_shape",

@@ -7,7 +7,8 @@ from typing import Any
 
 from langchain_core.messages import AIMessage
 
-from aivideoapi_core import MessageAccumulator, Reply
+from aivideoapi_core import Attribution, MessageAccumulator, Reply
+from aivideoapi_core.adapter_kit import NOBODY
 from langchain_aivideoapi._inbound.message import to_message
 from langchain_aivideoapi._inbound.streams import ChunkStream, EventStream
 from langchain_aivideoapi._outbound.request import Request
@@ -19,7 +20,8 @@ class Call:
 
     request: Request
     tags: tuple[str, ...] = ()
-    """For the ledger and the trackers, never sent."""
+    attribution: Attribution = NOBODY
+    """As the tags: for the ledger and the trackers, never sent."""
 
     @property
     def sent(self) -> dict[str, Any]:
@@ -30,6 +32,7 @@ class Call:
             "headers": request.headers,
             "timeout": request.timeout,
             "tags": self.tags,
+            "attribution": self.attribution,
             "budget": request.budget,
         }
 

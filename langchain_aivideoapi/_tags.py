@@ -1,31 +1,84 @@
-"""The tags of a run, for the ledger and the trackers."""
+"""The tags of a run, and for whom it was made, for the ledger and the trackers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from langchain_core.callbacks.manager import BaseRunManager
 from langchain_core.runnables import RunnableConfig, ensure_config
+from langchain_core.runnables.config import var_child_runnable_config
 
-from aivideoapi_core import adapter_kit
+from aivideoapi_core import Attribution, adapter_kit
+from aivideoapi_core.adapter_kit import NOBODY
 
 FRAMEWORK: Final = "langchain"
 _STEP_TAGS: Final = ("seq:step:", "map:key:", "graph:step:", "condition:", "branch:", "langsmith:")
 """Tags that LangChain and LangGraph put on runs by themselves: places in a graph, nobody's purse."""
+_AGENT_KEYS: Final = ("lc_agent_name", "agent_name")
+"""LangChain's and deepagents' own key, and what programs write by hand."""
+_PATH_KEYS: Final = ("langgraph_checkpoint_ns", "checkpoint_ns")
+_NODES_OF_AGENTS: Final = frozenset(
+    {"model", "model_request", "agent", "call_model", "tools", "generate_structured_response"}
+)
+"""Nodes that every prebuilt agent has: places in it, not its name."""
 
 
 def run_tags(run: BaseRunManager | None, own: Sequence[str]) -> tuple[str, ...]:
-    """The tags of a call: its run's, where core hands the run over, else ``own``."""
-    return without_steps(own if run is None else run.tags)
+    """The tags of a call: its run's, where core hands the run over, else ``own`` and those of the run around it."""
+    return without_steps((*own, *(_around().get("tags") or ())) if run is None else run.tags)
+
+
+def run_attribution(run: BaseRunManager | None, told: Mapping[str, Any] | None) -> Attribution:
+    """For whom a call is: by its run's metadata; where core does not hand the run over, by what the caller of
+    the stream ``told``, else by the run around it. Ids alone, never content.
+    """
+    if told is None:
+        around = _around()
+        metadata = around.get("metadata") if run is None else run.metadata
+        told = _facts(around.get("configurable") or {}, metadata or {})
+    return Attribution.cleaned(told) if told else NOBODY
 
 
 def with_run_tags(config: RunnableConfig | None, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Arguments of a stream with its run's tags among them, because core does not hand the run over."""
-    tags = ensure_config(config).get("tags")
-    return {**arguments, "spend_tags": [*arguments.get("spend_tags", ()), *tags]} if tags else arguments
+    """Arguments of a stream with what its ``config`` says among them, because core does not hand the run over."""
+    if config is None:
+        return arguments
+    settings = ensure_config(config)
+    tags = settings.get("tags")
+    told = _facts(settings.get("configurable") or {}, settings.get("metadata") or {})
+    if tags:
+        arguments = {**arguments, "spend_tags": [*arguments.get("spend_tags", ()), *tags]}
+    return {**arguments, "spend_for": told} if told else arguments
+
+
+def _around() -> RunnableConfig:
+    """The settings of the run that this call is a part of."""
+    return var_child_runnable_config.get() or {}
 
 
 def without_steps(tags: Sequence[str]) -> tuple[str, ...]:
     """The tags that somebody chose, as far as they have the shape of one."""
     return adapter_kit.clean_tags(tag for tag in tags if not tag.startswith(_STEP_TAGS))
+
+
+def _facts(configurable: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the allow-list; a run's metadata are closer to the call than what is configured around it."""
+    facts = adapter_kit.attribution_facts(configurable) | adapter_kit.attribution_facts(metadata)
+    agent = next((metadata[key] for key in _AGENT_KEYS if metadata.get(key)), None) or _agent_of_path(
+        metadata
+    )
+    return {**facts, "agent": agent} if agent else facts
+
+
+def _agent_of_path(metadata: Mapping[str, Any]) -> str | None:
+    """The innermost subgraph or node of a LangGraph run that is not one that every agent has.
+
+    LangGraph writes the path as ``researcher:<uuid>|model:<uuid>``.
+    """
+    path = next((metadata[key] for key in _PATH_KEYS if metadata.get(key)), "")
+    for step in reversed(str(path).split("|")):
+        name = step.partition(":")[0]
+        if name and name not in _NODES_OF_AGENTS and not name.isdigit():
+            return name
+    return None

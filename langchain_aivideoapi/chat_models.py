@@ -22,7 +22,7 @@ from aivideoapi_core import adapter_kit
 from langchain_aivideoapi._errors import TransientModelError, langchain_errors
 from langchain_aivideoapi._inbound import standard
 from langchain_aivideoapi._settings import Settings
-from langchain_aivideoapi._tags import FRAMEWORK, run_tags, with_run_tags
+from langchain_aivideoapi._tags import FRAMEWORK, run_attribution, run_tags, with_run_tags
 from langchain_aivideoapi._types import StructuredMethod, ToolLike
 
 if TYPE_CHECKING:
@@ -77,10 +77,11 @@ class ChatAIVideoAPI(Settings):
         from langchain_aivideoapi._outbound.request import build_request
 
         tags = run_tags(run, [*(self.tags or ()), *arguments.pop("spend_tags", ())])
+        attribution = run_attribution(run, arguments.pop("spend_for", None))
         request = build_request(
             messages, defaults=self._defaults(), stop=stop, arguments=arguments, stream=stream
         )
-        return Call(request, tags)
+        return Call(request, tags, attribution)
 
     def _generate(
         self,
@@ -222,7 +223,7 @@ class ChatAIVideoAPI(Settings):
         stop: list[str] | None = None,
         **kwargs: Any,
     ) -> Iterator[AIMessageChunk]:
-        """As in LangChain; the tags of ``config`` reach the ledger too."""
+        """As in LangChain; the tags of ``config``, and for whom the run is, reach the ledger too."""
         return super().stream(input, config, stop=stop, **with_run_tags(config, kwargs))
 
     def astream(
@@ -233,7 +234,7 @@ class ChatAIVideoAPI(Settings):
         stop: list[str] | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[AIMessageChunk]:
-        """As in LangChain; the tags of ``config`` reach the ledger too."""
+        """As in LangChain; the tags of ``config``, and for whom the run is, reach the ledger too."""
         return super().astream(input, config, stop=stop, **with_run_tags(config, kwargs))
 
     def with_retry(

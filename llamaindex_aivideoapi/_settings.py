@@ -26,7 +26,7 @@ from aivideoapi_core.adapter_kit import (
     LedgerField,
     TimeoutField,
 )
-from llamaindex_aivideoapi._tags import FRAMEWORK, current_tags
+from llamaindex_aivideoapi._tags import FRAMEWORK, current_attribution, current_tags
 
 if TYPE_CHECKING:
     from aivideoapi_core import AsyncMessagesClient, MessagesClient
@@ -262,6 +262,7 @@ class ModelSettings(FunctionCallingLLM):
             "ledger": self.ledger,
             "prices": self.prices,
             "tags": functools.partial(current_tags, tuple(self.spend_tags)),
+            "attribution": current_attribution,
             "framework": FRAMEWORK,
             "on_call": report_call,
         }

@@ -35,6 +35,7 @@ from aivideoapi_core._inbound.accumulator import MessageAccumulator
 from aivideoapi_core._inbound.balance import Balance
 from aivideoapi_core._inbound.reader import StreamReader
 from aivideoapi_core._inbound.reply import Reply
+from aivideoapi_core._metering.attribution import NOBODY, Attribution
 from aivideoapi_core._metering.budgets import Budgets
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.meter import CallMeter
@@ -140,14 +141,16 @@ class MessagesClient:
         timeout: Timeout | None = None,
         tags: Sequence[str] = (),
         budget: Budgets = None,
+        attribution: Attribution = NOBODY,
     ) -> Reply:
-        """Make one call and return the whole reply. ``payload`` is from ``build_payload``; ``tags`` go on its record.
+        """Make one call and return the whole reply. ``payload`` is from ``build_payload``.
 
-        ``budget``: one, or a list, that this call has to fit beside those of the client and of ``use_budget`` blocks.
+        ``tags`` go on its record, and for whom it is by ``attribution``. ``budget``: one, or a list, that
+        this call has to fit beside those of the client and of ``use_budget`` blocks.
         """
         exchange = self._exchange
         request = exchange.messages_request(payload, headers, timeout)
-        with exchange.meter(payload, request, tags, budget) as call:
+        with exchange.meter(payload, request, tags, budget, attribution) as call:
             attempts = Attempts(exchange.retry, call)
             while True:
                 try:
@@ -163,10 +166,11 @@ class MessagesClient:
         timeout: Timeout | None = None,
         tags: Sequence[str] = (),
         budget: Budgets = None,
+        attribution: Attribution = NOBODY,
     ) -> MessageStream:
         """One streamed call, as a context manager that iterates over the events."""
         request = self._exchange.messages_request(payload, headers, timeout)
-        return MessageStream(self, request, self._exchange.meter(payload, request, tags, budget))
+        return MessageStream(self, request, self._exchange.meter(payload, request, tags, budget, attribution))
 
     def credits(self) -> Balance:
         """The account's balance."""

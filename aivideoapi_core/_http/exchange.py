@@ -40,6 +40,7 @@ from aivideoapi_core._inbound.balance import Balance, parse_balance
 from aivideoapi_core._inbound.error_bodies import LABEL_CHARS
 from aivideoapi_core._inbound.reader import MAX_BODY_BYTES, ReplyHead, StreamReader, parse_body, parse_json
 from aivideoapi_core._inbound.reply import Reply
+from aivideoapi_core._metering.attribution import NOBODY, Attribution
 from aivideoapi_core._metering.budgets import Budget, Budgets, joined
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.meter import CallMeter, Ledger, Metering, Tags
@@ -78,6 +79,7 @@ class Exchange:
         ledger: Ledger | None = None,
         prices: Mapping[str, ModelPrices] | None = None,
         tags: Tags = (),
+        attribution: Callable[[], Attribution] | None = None,
         framework: str | None = None,
         on_call: Callable[[CallRecord], None] | None = None,
     ) -> None:
@@ -85,8 +87,8 @@ class Exchange:
         ``AIVIDEOAPI_BASE_URL``), then the platform. ``timeout`` in seconds, or an ``httpx.Timeout``.
         ``budget`` (a ``CreditBudget``, or a list of them) may refuse a call, ``ledger`` (a ``SpendLedger``) writes each down,
         ``on_call`` is told of each when it is over; ``prices`` by model id replace the published ones,
-        ``tags`` and ``framework`` go on every record. Without a budget or a ledger those count that
-        ``AIVIDEOAPI_BUDGET`` and ``AIVIDEOAPI_LEDGER`` name, if they do.
+        ``tags``, ``framework`` and what ``attribution`` says at the time go on every record. Without a budget
+        or a ledger those count that ``AIVIDEOAPI_BUDGET`` and ``AIVIDEOAPI_LEDGER`` name, if they do.
         Raises ``InvalidInputError`` for a missing key or a URL that would leak it.
         """
         DROPPED.watch()
@@ -107,6 +109,7 @@ class Exchange:
             ledger=_default_ledger() if ledger is None else ledger,
             prices=prices or {},
             tags=tags,
+            attribution=attribution,
             framework=framework,
             on_call=on_call,
         )
@@ -133,7 +136,12 @@ class Exchange:
         )
 
     def meter(
-        self, payload: Mapping[str, Any], request: Request, tags: Sequence[str], budget: Budgets = None
+        self,
+        payload: Mapping[str, Any],
+        request: Request,
+        tags: Sequence[str],
+        budget: Budgets = None,
+        attribution: Attribution = NOBODY,
     ) -> CallMeter:
         """The owner of the bookkeeping of a call that is made by ``request``."""
         # Only what timed out is ever made again although it may have been billed.
@@ -143,6 +151,7 @@ class Exchange:
             payload,
             tags=tags,
             budget=budget,
+            attribution=attribution,
             base_url=self.base_url,
             max_requests=1 + self.retry.max_retries if again else 1,
             handover=request.handover,

@@ -18,8 +18,9 @@ from typing import Any, Final, Protocol, Self, TypeAlias
 
 from aivideoapi_core._catalogue.prices import ModelPrices, cost_of, prices_of
 from aivideoapi_core._catalogue.tokens import read_usage
-from aivideoapi_core._errors import AIVideoAPIError
-from aivideoapi_core._inbound.reply import Reply, new_call_id
+from aivideoapi_core._errors import AIVideoAPIError, BudgetExceededError
+from aivideoapi_core._inbound.reply import Reply
+from aivideoapi_core._metering.attribution import NOBODY, Attribution, current_attribution
 from aivideoapi_core._metering.budgets import Budget, Budgets, current_budgets, joined
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.record import CallRecord, Outcome, label_of, may_be_billed
@@ -62,13 +63,14 @@ class Metering:
     """What hangs on every call of one client.
 
     ``prices`` replace the published ones by model id. ``tags`` are put on every record, or asked
-    for at the start of each call. ``on_call`` gets the record of each call once it is over.
+    for at the start of each call, and so is ``attribution``. ``on_call`` gets the record of each call once it is over.
     """
 
     budget: Budget | None = None
     ledger: Ledger | None = None
     prices: Mapping[str, ModelPrices] = field(default_factory=dict)
     tags: Tags = ()
+    attribution: Callable[[], Attribution] | None = None
     framework: str | None = None
     on_call: Callable[[CallRecord], None] | None = None
 
@@ -85,6 +87,11 @@ class Metering:
         """The client's tags and those of the enclosing ``spend_tags``."""
         own = self.tags() if callable(self.tags) else self.tags
         return (*own, *current_spend_tags())
+
+    def current_attribution(self, told: Attribution) -> Attribution:
+        """What the enclosing ``spend_for`` says, then what the call is ``told``, then what the client knows."""
+        own = NOBODY if self.attribution is None else self.attribution()
+        return current_attribution().over(told).over(own)
 
 
 _UNMETERED: Final = Metering()
@@ -111,6 +118,7 @@ class CallMeter:
         *,
         tags: Sequence[str] = (),
         budget: Budgets = None,
+        attribution: Attribution = NOBODY,
         base_url: str = "",
         max_requests: int = 1,
         handover: Handover | None = None,
@@ -141,6 +149,7 @@ class CallMeter:
         self._trackers: tuple[SpendTracker, ...] = current_trackers()
         self._is_heard = bool(self._trackers) or metering.is_heard or self._budget is not None
         self._tags = clean_tags((*metering.current_tags(), *tags)) if self._is_heard else ()
+        self._attribution = metering.current_attribution(attribution) if self._is_heard else NOBODY
         self._began_s = self._began_at = 0.0
 
     def __enter__(self) -> Self:
@@ -153,7 +162,8 @@ class CallMeter:
                 self._hold = self._budget.hold(self._model, self._reserved())
             self._begin()
         except BaseException as error:
-            self._not_begun(error)
+            if self._not_begun(error):
+                self._go_on()
             raise
         return self
 
@@ -167,7 +177,8 @@ class CallMeter:
                 self._hold = await self._budget.ahold(self._model, self._reserved())
             self._begin()
         except BaseException as error:
-            self._not_begun(error)
+            if self._not_begun(error) and not self._steps(waits=False):
+                await in_thread(self._go_on)
             raise
         return self
 
@@ -217,18 +228,32 @@ class CallMeter:
             time.perf_counter(),
             time.time(),
         )  # waiting for the budget is none of the call
+        self._trace()
+        self._open = self._is_heard or self._telemetry is not None
+
+    def _trace(self) -> None:
         try:
             self._telemetry = start_telemetry(self._model, self._payload, base_url=self._base_url)
         except Exception as error:  # noqa: BLE001 - a processor of spans is anybody's code, and the call matters more
             logger.error("telemetry of a call could not begin (%s)", type(error).__name__)
-        self._open = self._is_heard or self._telemetry is not None
 
-    def _not_begun(self, error: BaseException) -> None:
-        """Nothing was sent. Without a reservation there is nothing to say either: the call was refused."""
-        if self._hold is None:
-            self._open = False
-        else:
-            self.finish(error)
+    def _not_begun(self, error: BaseException) -> bool:
+        """Nothing was sent; whether something is to be said of it: a reservation given back, a refusal written down."""
+        if self._hold is not None:
+            return self._close(error, None)
+        self._open = False
+        if not isinstance(error, BudgetExceededError):
+            return False
+        self._trace()
+        self._record = CallRecord(
+            **self._facts(),
+            outcome=Outcome.REFUSED,
+            error=label_of(error),
+            at_most_micro=error.needed_micro,
+            budget=error.budget,
+            attempts=0,
+        )
+        return True
 
     @property
     def is_open(self) -> bool:
@@ -257,14 +282,10 @@ class CallMeter:
             except Exception as strange:  # noqa: BLE001 - a partial message of any shape; the reservation must not stay
                 logger.error("what a call cost cannot be told (%s)", type(strange).__name__)
                 self._record = CallRecord(
-                    model=self._model,
+                    **self._facts(),
                     outcome=Outcome.LOST,
-                    started_at=self._began_at,
-                    framework=self._metering.framework,
-                    tags=self._tags,
                     error=None if error is None else label_of(error),
                     at_most_micro=None if self._worst is None else self._worst.micro,
-                    call_id=new_call_id(),
                 )
         self._open = False
         return True
@@ -331,14 +352,7 @@ class CallMeter:
         return True
 
     def _outcome(self, error: BaseException | None, partial: Message | None) -> CallRecord:
-        facts: dict[str, Any] = {
-            "model": self._model,
-            "started_at": self._began_at,
-            "framework": self._metering.framework,
-            "stream": bool(self._payload["stream"]),
-            "latency_s": time.perf_counter() - self._began_s,
-            "tags": self._tags,
-        }
+        facts = {**self._facts(), "latency_s": time.perf_counter() - self._began_s}
         if self._reply is not None:
             return _answered(facts, self._reply)
         if partial is None and isinstance(error, AIVideoAPIError):
@@ -352,8 +366,18 @@ class CallMeter:
             request_id=getattr(error, "request_id", None),
             message_id=partial["id"] if partial is not None and partial.get("id") else None,
             at_most_micro=self._at_most(partial) if lost else None,
-            call_id=new_call_id(),
         )
+
+    def _facts(self) -> dict[str, Any]:
+        """What was known of the call when it began."""
+        return {
+            "model": self._model,
+            "started_at": self._began_at,
+            "framework": self._metering.framework,
+            "stream": bool(self._payload["stream"]),
+            "tags": self._tags,
+            **self._attribution.to_dict(),
+        }
 
     def _is_lost(self, error: BaseException | None) -> bool:
         """Whether the last request may be billed. The errors of ours know; of anything else, only what was sent can."""

@@ -24,6 +24,7 @@ from aivideoapi_core._errors import (
     InvalidInputError,
     StreamError,
 )
+from aivideoapi_core._inbound.reply import new_call_id
 
 _GATEWAY_TIMEOUTS: Final = frozenset({504, 522, 524})
 """A proxy gave up waiting; what it waited for may have been done, and billed."""
@@ -40,6 +41,10 @@ class Outcome(StrEnum):
     """Cut, timed out or abandoned: it may have been billed, and nobody said how much."""
     CACHED = "cached"
     """Answered from a framework's cache: no call was made, nothing is billed."""
+    REFUSED = "refused"
+    """A budget had no room for it: no call was made, nothing is billed."""
+    UNKNOWN = "unknown"
+    """A word of a newer release that shares the ledger: nobody here can say what it means for the bill."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +53,10 @@ class CallRecord:
 
     ``credits_reported`` is the platform's figure as sent, ``credits_micro`` the computed one in
     microcredits; each is ``None`` when unknown. ``at_most_micro`` bounds the cost of a call whose
-    figures are unknown, where a bound is known. ``error`` names a class and a code, never a text.
+    figures are unknown, where a bound is known; of a refused call it is what the budget named ``budget`` had
+    no room for. ``error`` names a class and a code, never a text. ``agent``, ``thread``, ``user`` and
+    ``customer`` say for whom it was (see ``Attribution``). ``call_id`` is ours, and no other call anywhere
+    has it, so that a row that is written twice is one; rows of earlier releases have none.
     """
 
     model: str
@@ -68,8 +76,12 @@ class CallRecord:
     attempts: int = 1
     tags: tuple[str, ...] = ()
     error: str | None = None
-    call_id: str | None = field(default=None, compare=False)
-    """Tells a call from any other; ours. Stays the same however often its row is written."""
+    agent: str | None = None
+    thread: str | None = None
+    user: str | None = None
+    customer: str | None = None
+    budget: str | None = None
+    call_id: str | None = field(default_factory=new_call_id, compare=False)
 
     @property
     def route(self) -> str:
@@ -87,8 +99,10 @@ class CallRecord:
 
         0 for a call that was certainly not billed.
         """
-        if self.outcome in _NOT_BILLED:
+        if self.outcome in NOT_BILLED:
             return Decimal(0)
+        if self.outcome is Outcome.UNKNOWN:
+            return None
         return charged(
             self.credits_reported, None if self.credits_micro is None else Credits(self.credits_micro)
         )
@@ -112,18 +126,21 @@ class CallRecord:
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> Self:
-        """Read what ``to_dict`` wrote; keys that are not ours (a newer version's) are left alone."""
-        facts = {name: row[name] for name in cls.__dataclass_fields__ if name in row}
-        facts["outcome"] = Outcome(facts.get("outcome", "ok"))
+        """Read what ``to_dict`` wrote; keys and outcomes that are not ours (a newer release's) break nothing."""
+        facts = {name: row[name] for name in _FIELDS if name in row}
+        facts.setdefault("call_id", None)
+        facts["outcome"] = _OUTCOMES.get(facts.get("outcome", "ok"), Outcome.UNKNOWN)
         facts["tags"] = tuple(facts.get("tags") or ())
         facts["credits_reported"] = parse_reported(facts.get("credits_reported"))
-        if facts.get("tokens") is not None:
-            facts["tokens"] = TokenCounts(**facts["tokens"])
+        counts = facts.get("tokens")
+        if counts is not None:
+            facts["tokens"] = TokenCounts(**{name: counts[name] for name in _COUNTS if name in counts})
         return cls(**facts)
 
 
-_NOT_BILLED: Final = frozenset({Outcome.FAILED, Outcome.CACHED})
-_FIELDS: Final = tuple(one.name for one in fields(CallRecord) if one.name != "call_id")
+NOT_BILLED: Final = frozenset({Outcome.FAILED, Outcome.CACHED, Outcome.REFUSED})
+_OUTCOMES: Final = {outcome.value: outcome for outcome in Outcome}
+_FIELDS: Final = tuple(one.name for one in fields(CallRecord))
 _COUNTS: Final = tuple(one.name for one in fields(TokenCounts) if one.name != "by_model")
 """Whose tokens they were is told by the cost beside them."""
 

@@ -10,97 +10,19 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, Self
 
-from aivideoapi_core._catalogue.tokens import TokenCounts
 from aivideoapi_core._metering.blocks import Blocks
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.forks import renew_in_child
 from aivideoapi_core._metering.record import CallRecord, Outcome
 from aivideoapi_core._metering.tags import clean_tags
+from aivideoapi_core._metering.totals import CreditsTotals, Sums
 
-_TOKEN_KINDS: Final = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "thinking")
-_USD_PER_CREDIT: Final = Decimal("0.005")
-_ZERO: Final = Decimal(0)
 _UNKNOWN: Final = "unknown"
 MAX_ROWS: Final = 10_000
 """Tags, and models, that a tracker keeps apart. Further ones share the row ``OTHER``: it must not grow without end."""
 OTHER: Final = "(other)"
 _FOLD_AT: Final = 64
 """Records that wait to be added up before ``add`` does so itself."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreditsTotals:
-    """Sums over some calls.
-
-    ``calls`` are those that may cost something: answered, or lost on the way. ``failed`` were
-    certainly not billed, ``cache_hits`` came from a framework's cache. ``unknown`` counts the calls
-    for which neither figure is known; ``reported_calls`` and ``computed_calls`` say how many calls
-    the two sums stand for. ``tokens`` sums the calls that stated theirs, ``counted_calls`` of them.
-    """
-
-    calls: int = 0
-    failed: int = 0
-    cache_hits: int = 0
-    unknown: int = 0
-    counted_calls: int = 0
-    reported_calls: int = 0
-    computed_calls: int = 0
-    tokens: TokenCounts = field(default_factory=TokenCounts)
-    reported_sum: Decimal = Decimal(0)
-    computed_sum: int = 0
-    charged_sum: Decimal = Decimal(0)
-
-    @property
-    def has_counts(self) -> bool:
-        """Whether ``tokens`` says anything: some call stated its counts, or there was none to state them."""
-        return self.counted_calls > 0 or not self.calls
-
-    @property
-    def credits_reported(self) -> Decimal | None:
-        """Sum of the platform's figures in credits; ``None`` if there were calls and none reported."""
-        return None if self.calls and not self.reported_calls else self.reported_sum
-
-    @property
-    def credits_micro(self) -> int | None:
-        """Sum of the computed figures in microcredits; ``None`` if there were calls and none is known."""
-        return None if self.calls and not self.computed_calls else self.computed_sum
-
-    @property
-    def credits(self) -> Decimal | None:
-        """Credits charged: of each call the reported figure, else the computed one.
-
-        ``None`` if there were calls and nothing is known of any; see ``unknown`` for how many are missing.
-        """
-        return None if self.calls and self.unknown == self.calls else self.charged_sum
-
-    @property
-    def usd(self) -> Decimal | None:
-        """``credits`` in US dollars, at $0.005 per credit (platform documentation, "Pricing")."""
-        return None if self.credits is None else self.credits * _USD_PER_CREDIT
-
-    @property
-    def usd_computed(self) -> Decimal | None:
-        """``credits_micro`` in US dollars."""
-        return None if self.credits_micro is None else Decimal(self.credits_micro * 5).scaleb(-9)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON: amounts in credits and dollars as text, microcredits as an integer, unknown as null."""
-        tokens = self.tokens
-        return {
-            "calls": self.calls,
-            "failed": self.failed,
-            "cache_hits": self.cache_hits,
-            "unknown": self.unknown,
-            "tokens": {name: getattr(tokens, name) if self.has_counts else None for name in _TOKEN_KINDS},
-            "counted_calls": self.counted_calls,
-            "credits": _text(self.credits),
-            "credits_reported": _text(self.credits_reported),
-            "reported_calls": self.reported_calls,
-            "credits_micro": self.credits_micro,
-            "computed_calls": self.computed_calls,
-            "usd": _text(self.usd),
-            "usd_computed": _text(self.usd_computed),
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,64 +60,6 @@ class CreditsSummary(CreditsTotals):
         return _table(rows)
 
 
-class _Sums:
-    """Growing sums; plain attributes, because one call must cost microseconds."""
-
-    __slots__ = ("counts", "thinking", "tokens")
-
-    def __init__(self) -> None:
-        self.counts: dict[str, Any] = {}
-        self.tokens = [0, 0, 0, 0, 0]
-        self.thinking: int | None = None
-
-    def add(self, record: CallRecord) -> None:
-        counts = self.counts
-        if record.outcome is Outcome.CACHED:
-            counts["cache_hits"] = counts.get("cache_hits", 0) + 1
-            return
-        if record.outcome is Outcome.FAILED:
-            counts["failed"] = counts.get("failed", 0) + 1
-            return
-        counts["calls"] = counts.get("calls", 0) + 1
-        computed, reported, tokens = record.credits_micro, record.credits_reported, record.tokens
-        charged = record.charged
-        if charged is None:
-            counts["unknown"] = counts.get("unknown", 0) + 1
-        else:
-            counts["charged_sum"] = counts.get("charged_sum", _ZERO) + charged
-        if computed is not None:
-            counts["computed_calls"] = counts.get("computed_calls", 0) + 1
-            counts["computed_sum"] = counts.get("computed_sum", 0) + computed
-        if reported is not None:
-            counts["reported_calls"] = counts.get("reported_calls", 0) + 1
-            counts["reported_sum"] = counts.get("reported_sum", _ZERO) + reported
-        if tokens is not None:
-            counts["counted_calls"] = counts.get("counted_calls", 0) + 1
-            sums = self.tokens
-            sums[0] += tokens.input
-            sums[1] += tokens.output
-            sums[2] += tokens.cache_read
-            sums[3] += tokens.cache_write_5m
-            sums[4] += tokens.cache_write_1h
-            if tokens.thinking is not None:
-                self.thinking = (self.thinking or 0) + tokens.thinking
-
-    def totals(self) -> CreditsTotals:
-        return CreditsTotals(**self.facts())
-
-    def facts(self) -> dict[str, Any]:
-        fresh, out, read, write_5m, write_1h = self.tokens
-        tokens = TokenCounts(
-            input=fresh,
-            output=out,
-            cache_read=read,
-            cache_write_5m=write_5m,
-            cache_write_1h=write_1h,
-            thinking=self.thinking,
-        )
-        return {**self.counts, "tokens": tokens}
-
-
 class SpendTracker:
     """Adds up records from any number of threads and tasks. ``summary`` is a snapshot.
 
@@ -206,9 +70,9 @@ class SpendTracker:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._new: deque[CallRecord] = deque()
-        self._all = _Sums()
-        self._models: dict[str, _Sums] = {}
-        self._tags: dict[str, _Sums] = {}
+        self._all = Sums()
+        self._models: dict[str, Sums] = {}
+        self._tags: dict[str, Sums] = {}
         renew_in_child(self, SpendTracker._begin_in_child, guarded=True)
 
     def fork_guards(self) -> tuple[threading.Lock]:
@@ -243,7 +107,7 @@ class SpendTracker:
         DROPPED.do()
         with self._lock:
             self._fold()
-            facts, models, tags = self._all.facts(), _totals(self._models), _totals(self._tags)
+            facts, models, tags = self._all.facts(), totals_of(self._models), totals_of(self._tags)
         return CreditsSummary(**facts, by_model=models, by_tag=tags)
 
     def reset(self) -> None:
@@ -251,7 +115,7 @@ class SpendTracker:
         DROPPED.do()
         with self._lock:
             self._new.clear()
-            self._all, self._models, self._tags = _Sums(), {}, {}
+            self._all, self._models, self._tags = Sums(), {}, {}
 
     def __copy__(self) -> SpendTracker:
         return self
@@ -261,15 +125,16 @@ class SpendTracker:
         return self
 
 
-def _row(rows: dict[str, _Sums], name: str) -> _Sums:
+def _row(rows: dict[str, Sums], name: str) -> Sums:
     """The sums of ``name``, those of all others once there are too many."""
     sums = rows.get(name)
     if sums is None:
-        sums = rows.setdefault(name if len(rows) < MAX_ROWS else OTHER, _Sums())
+        sums = rows.setdefault(name if len(rows) < MAX_ROWS else OTHER, Sums())
     return sums
 
 
-def _totals(rows: Mapping[str, _Sums]) -> dict[str, CreditsTotals]:
+def totals_of(rows: Mapping[str, Sums]) -> dict[str, CreditsTotals]:
+    """The sums by name, to be read."""
     return {name: sums.totals() for name, sums in sorted(rows.items())}
 
 
@@ -299,10 +164,6 @@ def current_trackers() -> tuple[SpendTracker, ...]:
     """The trackers of the enclosing ``track_spend`` blocks, each once."""
     trackers = _BLOCKS.values()
     return trackers if len(trackers) < 2 else tuple(dict.fromkeys(trackers))
-
-
-def _text(amount: Decimal | None) -> str | None:
-    return None if amount is None else f"{amount:f}"
 
 
 def _shown(amount: Decimal | None, known: int, calls: int, *, places: int) -> str:

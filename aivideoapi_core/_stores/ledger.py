@@ -1,30 +1,47 @@
 """``SpendLedger``: one row for every call, kept for people to look at. Rows are only ever added.
 
 A row has the facts of a ``CallRecord``: time, model, tokens, credits reported and computed, request
-id, latency, tags. Never content, never the key.
+id, latency, tags, and for whom it was. Never content, never the key.
 """
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import tzinfo
 from typing import Any, Protocol
 
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.record import CallRecord
-from aivideoapi_core._metering.summary import CreditsSummary
+from aivideoapi_core._metering.summary import CreditsSummary, totals_of
+from aivideoapi_core._metering.totals import CreditsTotals, Sums
+from aivideoapi_core._stores.ledger_query import (
+    TAGS,
+    Key,
+    Selection,
+    When,
+    add_up,
+    groupings,
+    select,
+    zone_of,
+)
 from aivideoapi_core._stores.target import ledger_store_of
 
 logger = logging.getLogger("aivideoapi")
 
 
 class LedgerStore(Protocol):
-    """Where rows go. ``blocking``: whether writing can wait (a file, a network)."""
+    """Where rows go. ``blocking``: whether writing can wait (a file, a network).
+
+    A store may also have ``append_at_once(record)``, which raises instead of waiting; ``selected(selection)``,
+    the rows of a ``Selection``; and ``sums(selection, by, zone)``, which answers as ``add_up`` over them does.
+    """
 
     blocking: bool
 
     def append(self, record: CallRecord) -> None:
-        """Write one row, whole or not at all."""
+        """Write one row, whole or not at all; of a ``call_id`` that was just written, none."""
 
     def records(self) -> Iterator[CallRecord]:
         """All rows, in the order in which they were written."""
@@ -65,15 +82,82 @@ class SpendLedger:
             return False
         return True
 
-    def records(self) -> Iterator[CallRecord]:
-        """All rows, in the order in which they were written."""
-        DROPPED.do()
-        return self._store.records()
+    def records(
+        self, *, since: When = None, until: When = None, tz: str | tzinfo = "UTC", **where: str | None
+    ) -> Iterator[CallRecord]:
+        """The rows, in the order in which they were written; those that are asked for as in ``spent``."""
+        return self._selected(select(since=since, until=until, tz=tz, where=where))
+
+    def sums(
+        self,
+        by: str | Sequence[str],
+        *,
+        since: When = None,
+        until: When = None,
+        tz: str | tzinfo = "UTC",
+        **where: str | None,
+    ) -> dict[Any, CreditsTotals]:
+        """The sums by ``model``, ``route``, ``framework``, ``outcome``, ``agent``, ``thread``, ``user``,
+        ``customer``, ``budget``, ``tag``, or ``hour``, ``day``, ``month`` of the time zone ``tz``.
+
+        Of several (``by=("day", "agent")``) the keys are tuples. ``None`` is the key of the calls without
+        one, so that the sums add up, except those by tag. The rest as in ``spent``.
+        Raises ``InvalidInputError`` for a name, time or zone that there is not.
+        """
+        names, selection = groupings(by), select(since=since, until=until, tz=tz, where=where)
+        groups = self._sums(selection, names, zone_of(tz))
+        in_order = sorted(groups.items(), key=lambda group: tuple(name or "" for name in group[0]))
+        return {key[0] if isinstance(by, str) else key: sums.totals() for key, sums in in_order}
+
+    def spent(
+        self, *, since: When = None, until: When = None, tz: str | tzinfo = "UTC", **where: str | None
+    ) -> CreditsSummary:
+        """The sums over some rows: what did agent ``a`` cost customer ``c`` yesterday?
+        ``ledger.spent(agent="a", customer="c", since="yesterday", until="yesterday").credits``.
+
+        ``since`` and ``until``: seconds since the epoch, a date, a time, or a text (``today``, ``yesterday``,
+        ``2026-11-25``, ``2026-11``, ``2026-11-25T14:00``, ``24h`` or ``7d`` ago) in the time zone ``tz`` (``UTC``,
+        ``local``, ``Europe/Berlin``). A day as ``until`` is included. ``where``: ``model``, ``route``, ``framework``,
+        ``outcome``, ``agent``, ``thread``, ``user``, ``customer``, ``budget`` or ``tag``.
+        Raises ``InvalidInputError`` for a name, time or zone that there is not.
+        """
+        return self._summary(select(since=since, until=until, tz=tz, where=where))
 
     @property
     def summary(self) -> CreditsSummary:
         """The sums over all rows."""
-        return CreditsSummary.of(self.records())
+        return self._summary(Selection())
+
+    def _selected(self, selection: Selection) -> Iterator[CallRecord]:
+        DROPPED.do()
+        selected = getattr(self._store, "selected", None)
+        if selected is not None:
+            found: Iterator[CallRecord] = selected(selection)
+            return found
+        return filter(selection.matches, self._store.records())
+
+    def _sums(
+        self, selection: Selection, by: Sequence[str], zone: tzinfo | None
+    ) -> dict[tuple[Key, ...], Sums]:
+        sums = getattr(self._store, "sums", None)
+        if sums is None:
+            return add_up(self._selected(selection), by, zone)
+        DROPPED.do()
+        groups: dict[tuple[Key, ...], Sums] = sums(selection, by, zone)
+        return groups
+
+    def _summary(self, selection: Selection) -> CreditsSummary:
+        if getattr(self._store, "sums", None) is None:
+            return CreditsSummary.of(self._selected(selection))
+        everything = Sums()
+        models: dict[str, Sums] = {}
+        tags: dict[str, Sums] = {}
+        for (model, tagged), sums in self._sums(selection, ("model", TAGS), None).items():
+            everything.add_sums(sums)
+            models.setdefault(str(model), Sums()).add_sums(sums)
+            for tag in dict.fromkeys(json.loads(tagged or "[]")):
+                tags.setdefault(tag, Sums()).add_sums(sums)
+        return CreditsSummary(**everything.facts(), by_model=totals_of(models), by_tag=totals_of(tags))
 
     def close(self) -> None:
         """Let go of files and connections; a later call opens them again."""

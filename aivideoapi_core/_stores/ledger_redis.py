@@ -4,44 +4,81 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from aivideoapi_core._metering.record import CallRecord
-from aivideoapi_core._stores.redis_link import redis_client
+from aivideoapi_core._stores.ledger_query import Selection
+from aivideoapi_core._stores.redis_link import RedisLink
+
+_FORMAT: Final = "3"
+"""Written beside each row: by which release's rules. Readers leave alone what they do not know."""
+_REMEMBERED: Final = 10_000
+"""Ids of the newest rows that are kept: a row is written twice only at once, after an interruption."""
+_PAGE: Final = 1_000
+_MARGIN_S: Final = 86_400.0
+"""A row's id is the server's time when the call was over, ``started_at`` the client's when it began."""
+_APPEND: Final = f"""
+if ARGV[1] ~= '' then
+  local time = redis.call('TIME')
+  if redis.call('ZADD', KEYS[2], 'NX', time[1] * 1000000 + time[2], ARGV[1]) == 0 then return 0 end
+  redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -{_REMEMBERED + 1})
+end
+redis.call('XADD', KEYS[1], '*', 'row', ARGV[2], 'v', ARGV[3])
+return 1
+"""
 
 
 class RedisLedger:
-    """Rows in a Redis stream."""
+    """Rows in a Redis stream, each call once."""
 
     blocking = True
 
     def __init__(self, target: Any, *, name: str = "default") -> None:
-        self._url = target if isinstance(target, str) else None
         self._name = name
-        self._client = redis_client(target, argument="ledger")
+        self._link = RedisLink(target, argument="ledger")
         self._key = f"aivideoapi:ledger:{{{name}}}"
 
     def append(self, record: CallRecord) -> None:
         """See ``LedgerStore``."""
-        self._client.xadd(self._key, {"row": json.dumps(record.to_dict())})
+        keys = (self._key, f"{self._key}:ids")
+        values = (record.call_id or "", json.dumps(record.to_dict()), _FORMAT)
+        self._link.script(_script)(keys=keys, args=values)
 
     def records(self) -> Iterator[CallRecord]:
         """See ``LedgerStore``."""
-        for _, fields in self._client.xrange(self._key):
-            row = fields.get(b"row") or fields["row"]
-            yield CallRecord.from_dict(json.loads(row))
+        return self.selected(Selection())
+
+    def selected(self, selection: Selection) -> Iterator[CallRecord]:
+        """See ``LedgerStore``; a page of rows at a time is in memory."""
+        since, until = selection.since, selection.until
+        first = "-" if since is None else str(max(0, int((since - _MARGIN_S) * 1000)))
+        last = "+" if until is None else str(max(0, int((until + _MARGIN_S) * 1000)))
+        while True:
+            page = self._link.client.xrange(self._key, first, last, count=_PAGE)
+            for _, fields in page:
+                row = fields.get(b"row") or fields["row"]
+                record = CallRecord.from_dict(json.loads(row))
+                if selection.matches(record):
+                    yield record
+            if len(page) < _PAGE:
+                return
+            newest = page[-1][0]
+            first = "(" + (newest.decode() if isinstance(newest, bytes) else newest)
 
     def close(self) -> None:
-        """Close the connections that are our own."""
-        if self._url is not None:
-            self._client.close()
+        """Close the connections that are our own; a later call opens others."""
+        self._link.close()
 
     def __reduce__(self) -> Any:
-        if self._url is None:
+        if self._link.url is None:
             raise TypeError(
                 "a ledger with a Redis client cannot go to another process: give it the URL instead"
             )
-        return _redis_ledger, (self._url, self._name)
+        return _redis_ledger, (self._link.url, self._name)
+
+
+def _script() -> str:
+    return _APPEND
 
 
 def _redis_ledger(url: str, name: str) -> RedisLedger:

@@ -1,0 +1,136 @@
+"""The sums of a ledger in SQL, exact to the microcredit.
+
+The rule is that of ``CallRecord.charged``: the reported figure, else the computed one. Reported figures
+are decimal texts. Those of up to six places are whole microcredits, and SQLite adds them up as
+integers; any other row (an exponent, a seventh place) is read and added up in Python.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, tzinfo
+from typing import Any, Final
+
+from aivideoapi_core._metering.record import CallRecord, Outcome
+from aivideoapi_core._metering.totals import Sums
+from aivideoapi_core._stores.ledger_query import TIMES, Key, Selection, add_up, span_name
+
+# Rounded: 0.29 * 1000000 is not a whole number in binary. A figure is at most 10**15 microcredits, where a
+# binary fraction is still off by less than a half.
+_REPORTED: Final = "CAST(ROUND(credits_reported * 1000000.0) AS INTEGER)"
+_ODD: Final = (
+    "(credits_reported IS NOT NULL AND (credits_reported GLOB '*[^0-9.]*' "
+    "OR length(credits_reported) - instr(credits_reported, '.') > 6))"
+)
+_SUMS: Final = f"""
+count(*),
+count(coalesce(credits_reported, credits_micro)),
+sum(CASE WHEN credits_reported IS NULL THEN credits_micro ELSE {_REPORTED} END),
+count(credits_reported), sum({_REPORTED}), count(credits_micro), sum(credits_micro), count(input_tokens),
+sum(input_tokens), sum(output_tokens), sum(cache_read_tokens), sum(cache_write_5m_tokens), sum(cache_write_1h_tokens),
+sum(thinking_tokens)
+"""
+_SPAN_S: Final = 900
+"""Offsets of time zones are whole quarters of an hour: rows of one quarter are in one local hour and day."""
+_UTC_SPANS_S: Final = {"hour": 3_600, "day": 86_400, "month": 86_400}
+
+
+def where(selection: Selection) -> tuple[str, list[Any]]:
+    """The condition for ``selection`` and the values that are bound to it."""
+    terms, values = ["1"], []
+    for term, value in (
+        ("started_at >= ?", selection.since),
+        ("started_at < ?", selection.until),
+        *((f'"{name}" = ?', value) for name, value in selection.facts.items()),
+        ("EXISTS (SELECT 1 FROM json_each(calls.tags) WHERE value = ?)", selection.tag),
+    ):
+        if value is not None:
+            terms.append(term)
+            values.append(value)
+    return " AND ".join(terms), values
+
+
+def grouped(
+    db: sqlite3.Connection,
+    selection: Selection,
+    by: Sequence[str],
+    zone: tzinfo | None,
+    *,
+    read: str,
+    as_record: Callable[[Sequence[Any]], CallRecord],
+) -> dict[tuple[Key, ...], Sums]:
+    """The sums of each group, as ``ledger_query.add_up`` gives them. ``read`` selects what ``as_record`` takes."""
+    spans = {name: _UTC_SPANS_S[name] if zone is UTC else _SPAN_S for name in by if name in TIMES}
+    columns = [_column(name, spans) for name in by]
+    condition, values = where(selection)
+    keys = ", ".join(["outcome", *columns])
+    found = db.execute(
+        f"SELECT {keys}, {_SUMS} FROM calls WHERE {condition} AND NOT {_ODD} GROUP BY {keys}",  # noqa: S608 - our own columns, values are bound
+        values,
+    )
+    groups: dict[tuple[Key, ...], Sums] = {}
+    names: dict[tuple[str, Any], list[Key]] = {}
+    width = len(columns)
+    for outcome, *row in found:
+        sums = _sums_of(outcome, row[width:])
+        for key in _keys(by, row[:width], spans, zone, names):
+            groups.setdefault(key, Sums()).add_sums(sums)
+    odd = db.execute(f"{read} FROM calls WHERE {condition} AND {_ODD}", values)
+    for key, sums in add_up(map(as_record, odd), by, zone).items():
+        groups.setdefault(key, Sums()).add_sums(sums)
+    return groups
+
+
+def _column(name: str, spans: dict[str, int]) -> str:
+    return (
+        f"CAST(started_at / {spans[name]} AS INTEGER)"
+        if name in spans
+        else f'"{name if name != "tag" else "tags"}"'
+    )
+
+
+def _sums_of(outcome: str, row: Sequence[Any]) -> Sums:
+    rows, known, charged, reporting, reported, computing, computed, counted, *tokens = row
+    *counts, thinking = tokens
+    return Sums.of_rows(
+        Outcome(outcome) if outcome in _OUTCOMES else Outcome.UNKNOWN,
+        rows=rows,
+        charged=(known, charged or 0),
+        reported=(reporting, reported or 0),
+        computed=(computing, computed or 0),
+        counted=counted,
+        tokens=[count or 0 for count in counts],
+        thinking=thinking,
+    )
+
+
+_OUTCOMES: Final = frozenset(outcome.value for outcome in Outcome)
+
+
+def _keys(
+    by: Sequence[str],
+    values: Iterable[Any],
+    spans: dict[str, int],
+    zone: tzinfo | None,
+    names: dict[tuple[str, Any], list[Key]],
+) -> list[tuple[Key, ...]]:
+    """The groups of a row of sums; ``names`` remembers what a value is called."""
+    keys: list[tuple[Key, ...]] = [()]
+    for name, value in zip(by, values, strict=True):
+        known = names.get((name, value))
+        if known is None:
+            known = names[name, value] = _names_of(name, value, spans, zone)
+        keys = [(*key, one) for key in keys for one in known]
+    return keys
+
+
+def _names_of(name: str, value: Any, spans: dict[str, int], zone: tzinfo | None) -> list[Key]:
+    if name == "tag":
+        return list(dict.fromkeys(json.loads(value)))
+    if name in spans:
+        return [span_name(name, value * spans[name], zone)]
+    if name == "outcome" and value not in _OUTCOMES:
+        return [Outcome.UNKNOWN.value]
+    return [value]
