@@ -6,6 +6,7 @@ Pure: a store that knows a faster way (sums in SQL) has to give the same answers
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -121,7 +122,9 @@ def moment(
 
 def span_name(unit: str, at_s: float, zone: tzinfo | None) -> str:
     """The name of the hour, day or month that ``at_s`` is in."""
-    at = datetime.fromtimestamp(at_s, zone)
+    at = datetime.fromtimestamp(
+        math.floor(at_s), zone
+    )  # whole: a fraction would be rounded, up to the next day
     return (at if zone is not None else at.astimezone()).strftime(TIMES[unit])
 
 

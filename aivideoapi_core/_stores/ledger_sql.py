@@ -85,7 +85,7 @@ def grouped(
 
 def _column(name: str, spans: dict[str, int]) -> str:
     return (
-        f"CAST(started_at / {spans[name]} AS INTEGER)"
+        f"CAST(started_at AS INTEGER) / {spans[name]}"
         if name in spans
         else f'"{name if name != "tag" else "tags"}"'
     )

@@ -133,6 +133,11 @@ def test_days_are_those_of_the_zone(book: SpendLedger) -> None:
     assert book.spent(since=date(2026, 11, 26), until=date(2026, 11, 26)).calls == 0
 
 
+def test_the_last_moment_of_a_day_is_of_that_day(book: SpendLedger) -> None:
+    book.append(CallRecord(model="m", started_at=2051222399.9999998))
+    assert list(book.sums("day")) == list(book.sums("day", tz="GMT")) == ["2034-12-31"]
+
+
 def test_in_autumn_an_hour_comes_twice() -> None:
     zone = ZoneInfo("Europe/Berlin")
     first = datetime(2026, 10, 25, 0, 30, tzinfo=UTC).timestamp()
