@@ -94,6 +94,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._stores.budget_calendar import CalendarWindow
     from aivideoapi_core._stores.budget_run import BudgetRun
     from aivideoapi_core._stores.budget_terms import BudgetStore, Standing
+    from aivideoapi_core._stores.budget_thresholds import ThresholdPassed
     from aivideoapi_core._stores.joint_budget import JointBudget
     from aivideoapi_core._stores.ledger import LedgerStore, SpendLedger
 
@@ -115,6 +116,7 @@ _LATER: Final = {
         "_stores.budget_run": "BudgetRun",
         "_stores.joint_budget": "JointBudget",
         "_stores.budget_terms": "BudgetStore Standing",
+        "_stores.budget_thresholds": "ThresholdPassed",
         "_http.client": "MessagesClient MessageStream",
         "_metering.budgets": "use_budget",
         "_metering.estimate": "CreditsEstimate estimate_credits",
@@ -253,6 +255,7 @@ __all__ = [
     "TaskNotFoundError",
     "TextBlockParam",
     "ThinkingParam",
+    "ThresholdPassed",
     "Timeout",
     "TokenCounts",
     "ToolChoiceIgnoredError",

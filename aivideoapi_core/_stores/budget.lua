@@ -2,7 +2,7 @@
 -- tests drive both. Numbers are doubles here, exact up to 2^53 microcredits. Sums are kept, never made of all
 -- that is held: a call costs the same beside ten others and beside twenty thousand.
 
-local VERSION, PLACE_S, LATE, SETTLED, BOOTS, OWNERS = 3, 3, 1000, 4096, 512, 100
+local VERSION, PLACE_S, LATE, SETTLED, BOOTS, OWNERS = '3', 3, 1000, 4096, 512, 100
 
 local fact_key, piece_key, held_key, owner_key, lease_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local late_key, settled_key, line_key, boot_key = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
@@ -18,23 +18,15 @@ local page_start, page_end, thresholds, for_s, at_s = tonumber(ARGV[19]), tonumb
 local function whole(number) return string.format('%.0f', number) end
 local function seconds(number) return string.format('%.6f', number) end
 
--- Facts: the terms, the time and the sums.
-local SUMS = {'spent', 'unknown_calls', 'unknown', 'expired_calls', 'expired'}
-local names = {'version', 'limit', 'window', 'soft', 'now', 'awake', 'wall', 'reserved', 'oldest', 'turns',
-  'calendar', 'opened', 'raised', 'fired'}
+-- Facts: the sums, the terms, the time. Only those that change are written.
+local NAMES = {'spent', 'unknown_calls', 'unknown', 'expired_calls', 'expired', 'version', 'limit', 'window', 'soft',
+  'now', 'awake', 'wall', 'reserved', 'oldest', 'turns', 'calendar', 'opened', 'raised', 'fired'}
+local values = redis.call('HMGET', fact_key, unpack(NAMES))
 local fact, sum = {}, {}
-local values = redis.call('HMGET', fact_key, unpack(names))
-for i, name in ipairs(names) do fact[name] = values[i] end
-values = redis.call('HMGET', fact_key, unpack(SUMS))
-for i in ipairs(SUMS) do sum[i] = tonumber(values[i] or 0) end
--- Seldom there, and written only when they change.
-local RARE = {'calendar', 'opened', 'raised', 'fired'}
-local before = {}
-for _, name in ipairs(RARE) do
-  fact[name] = fact[name] or ''
-  before[name] = fact[name]
-end
-if fact.version and tonumber(fact.version) > VERSION then return {'newer', fact.version} end
+for i = 1, #NAMES do fact[NAMES[i]] = values[i] end
+for i = 1, 5 do sum[i] = tonumber(values[i] or 0) end
+for i = 16, 19 do fact[NAMES[i]] = values[i] or '' end
+if fact.version and tonumber(fact.version) > tonumber(VERSION) then return {'newer', fact.version} end
 
 local is_new = not fact.limit
 if is_new and op == 'look' then return {'none'} end
@@ -99,7 +91,7 @@ end
 local bucket = '0'
 if window > 0 then bucket = whole(math.floor(now / grain)) end
 
--- Counts by piece of the window, as five numbers in the order of SUMS.
+-- Counts by piece of the window, as five numbers in the order of the first five facts.
 local function counts_of(text)
   local counts = {0, 0, 0, 0, 0}
   local i = 1
@@ -355,18 +347,22 @@ elseif op == 'look' then
   extra = {'', fact.window, fact.soft, fact.calendar}
 end
 
+for i = 1, 5 do fact[NAMES[i]] = whole(sum[i]) end
 -- Without a window of the calendar, releases before version 3 can read all of it.
-redis.call('HSET', fact_key, 'version', fact.calendar == '' and 2 or VERSION, 'limit', fact.limit, 'window', fact.window, 'soft', fact.soft,
-  'now', seconds(now), 'awake', seconds(awake), 'wall', seconds(wall_s),
-  'reserved', whole(reserved), 'oldest', fact.oldest or '', 'turns', fact.turns or '0',
-  'spent', whole(sum[1]), 'unknown_calls', whole(sum[2]), 'unknown', whole(sum[3]),
-  'expired_calls', whole(sum[4]), 'expired', whole(sum[5]))
-for _, name in ipairs(RARE) do
-  if fact[name] ~= before[name] then redis.call('HSET', fact_key, name, fact[name]) end
+fact.version = fact.calendar == '' and '2' or VERSION
+fact.now, fact.awake, fact.wall, fact.reserved = seconds(now), seconds(awake), seconds(wall_s), whole(reserved)
+local changed = {}
+for i = 1, #NAMES do
+  local name = NAMES[i]
+  local value = fact[name] or ''
+  if value ~= (values[i] or '') then
+    changed[#changed + 1] = name
+    changed[#changed + 1] = value
+  end
 end
-local answer = {status, fact.limit, whole(limit), whole(reserved)}
-for i = 1, 5 do answer[4 + i] = whole(sum[i]) end
-answer[10], answer[11] = raised_until_s or '', string.match(fact.opened, '^%S+ (%S+)') or ''
-answer[12] = passed
+if #changed > 0 then redis.call('HSET', fact_key, unpack(changed)) end
+local answer = {status, fact.limit, whole(limit), fact.reserved, fact.spent, fact.unknown_calls, fact.unknown,
+  fact.expired_calls, fact.expired, raised_until_s or '',
+  fact.opened == '' and '' or string.match(fact.opened, '^%S+ (%S+)'), passed}
 for i = 1, #extra do answer[12 + i] = extra[i] end
 return answer

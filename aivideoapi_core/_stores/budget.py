@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -25,6 +25,7 @@ from aivideoapi_core._stores.budget_terms import (
     TermsDifferError,
     WhenOwnerDies,
 )
+from aivideoapi_core._stores.budget_thresholds import OnThreshold, ThresholdHandler, handlers_of
 from aivideoapi_core._stores.lease import LeaseKeeper
 from aivideoapi_core._stores.purse import Purse
 from aivideoapi_core._stores.target import budget_store_of
@@ -99,6 +100,11 @@ class CreditBudget:
     The store keeps limit, window and ``soft`` of whoever came first: others raise ``InvalidInputError``
     with the first call. ``set_limit`` moves the limit for everybody.
 
+    ``on_threshold``: shares of the limit, ``(0.8, 0.95)``, that are logged as a warning when they are spent; or
+    by share a function that gets a ``ThresholdPassed``; or one function for 80 and 95 %. In a shared store
+    one of the processes is told, that whose booking passed it, once in a window (where it slides: once in
+    its length). The functions run in a thread of their own, so that no call waits for them; what they raise is logged.
+
     In a shared store a process holds its reservations by a lease, renewed from a thread while calls
     run. When it dies, they come back ``lease_s`` later: ``when_owner_dies="release"``. What those calls
     cost is then in no book; ``"count"`` books their worst case instead, which keeps the limit even
@@ -119,6 +125,7 @@ class CreditBudget:
         lease_s: float = 60.0,
         when_owner_dies: WhenOwnerDies = "release",
         wait_s: float = 20.0,
+        on_threshold: OnThreshold = None,
     ) -> None:
         if not lease_s > 0:
             raise InvalidInputError(f"lease_s must be more than 0 seconds, not {lease_s!r}")
@@ -128,6 +135,7 @@ class CreditBudget:
             raise InvalidInputError(f"when_owner_dies must be 'release' or 'count', not {when_owner_dies!r}")
         self.name = name
         self.wait_s = wait_s
+        handlers = handlers_of(on_threshold)
         limit_micro, (window_s, calendar) = _micro(limit_credits), _window(window)
         kept = budget_store_of(store, name=name)
         terms = Terms(
@@ -137,8 +145,9 @@ class CreditBudget:
             soft=soft,
             lease_s=lease_s if kept.shared else float("inf"),
             when_owner_dies=when_owner_dies,
+            thresholds=tuple(handlers),
         )
-        self._purse = Purse(kept, terms, name)
+        self._purse = Purse(kept, terms, name, handlers)
         self._excess_micro: dict[str, int] = {}
         """By model, the most that a call cost above its bound."""
 
@@ -325,7 +334,7 @@ class CreditBudget:
         return self
 
     def __reduce__(self) -> Any:
-        return _rebuilt, (self._store, self._terms, self.name, self.wait_s)
+        return _rebuilt, (self._store, self._terms, self.name, self.wait_s, self._purse.handlers)
 
     @property
     def _store(self) -> BudgetStore:
@@ -460,7 +469,13 @@ def _until(when: datetime | timedelta) -> tuple[float | None, float | None]:
     )
 
 
-def _rebuilt(store: BudgetStore, terms: Terms, name: str, wait_s: float) -> CreditBudget:
+def _rebuilt(
+    store: BudgetStore,
+    terms: Terms,
+    name: str,
+    wait_s: float,
+    handlers: Mapping[float, ThresholdHandler] | None = None,
+) -> CreditBudget:
     budget = CreditBudget(
         Decimal(terms.limit_micro).scaleb(-6),
         window=terms.calendar if terms.window_s is None else timedelta(seconds=terms.window_s),
@@ -470,5 +485,6 @@ def _rebuilt(store: BudgetStore, terms: Terms, name: str, wait_s: float) -> Cred
         lease_s=terms.lease_s,
         when_owner_dies=terms.when_owner_dies,
         wait_s=wait_s,
+        on_threshold=handlers,
     )
     return budget._of_whoever_came_first() if terms.joined else budget

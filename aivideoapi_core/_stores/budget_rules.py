@@ -207,10 +207,10 @@ class BudgetState:
 
     def _standing(self, kept: Terms) -> Standing:
         spent, unknown_calls, unknown_micro, expired_calls, expired_micro = self.sums
-        limit_micro, raised = self._limit(kept), self.raised
+        limit_micro, raised = kept.limit_micro, self.raised
         return Standing(
-            limit_micro=limit_micro,
-            raised_micro=limit_micro - kept.limit_micro,
+            limit_micro=limit_micro if raised is None else max(limit_micro, raised.to_micro),
+            raised_micro=0 if raised is None else max(0, raised.to_micro - limit_micro),
             raised_until_s=None if raised is None else raised.until_s,
             window_end_s=None if self.opened is None else self.opened.end_s,
             spent_micro=spent,

@@ -73,7 +73,9 @@ class NewerFormatError(Exception):
     """The state was written by a newer release, in a format that this one does not know."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(
+    slots=True, kw_only=True
+)  # not frozen: two are made for every call, and that would double what they cost
 class Standing:
     """How a budget stands. ``granted``: whether the reservation asked for was made.
 

@@ -10,6 +10,7 @@ import os
 import socket
 import threading
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, NamedTuple
 from weakref import WeakSet
@@ -24,6 +25,7 @@ from aivideoapi_core._stores.budget_terms import (
     TermsDifferError,
     Turn,
 )
+from aivideoapi_core._stores.budget_thresholds import ThresholdHandler, tell
 from aivideoapi_core._stores.lease import LeaseKeeper
 from aivideoapi_core._stores.wait_line import Asking, Patience, WaitLine
 
@@ -46,8 +48,16 @@ class Purse:
     of the process makes up for what waits there.
     """
 
-    def __init__(self, store: BudgetStore, terms: Terms, name: str) -> None:
+    def __init__(
+        self,
+        store: BudgetStore,
+        terms: Terms,
+        name: str,
+        handlers: Mapping[float, ThresholdHandler] | None = None,
+    ) -> None:
+        """``handlers``: by threshold of ``terms``, who is told of a booking that was the first to pass it."""
         self.store = store
+        self.handlers = handlers or {}
         self.terms = terms
         self.name = name
         self.line = WaitLine()
@@ -148,21 +158,26 @@ class Purse:
         if store is None or self._waiting:
             return False
         try:
-            store.settle(self.terms, id=id, micro=micro, unknown=unknown)
+            booked = store.settle(self.terms, id=id, micro=micro, unknown=unknown)
         except Exception:  # noqa: BLE001 - busy or broken: a thread tries again, and logs
             return False
         self._running.discard(id)
         self.line.wake_first()
+        if booked.passed:
+            tell(self.name, self.handlers, booked)
         return True
 
     def book_all(self) -> None:
         """Book what waits to be booked; leave it waiting if the store cannot be reached."""
         waiting = self._waiting
+        passed: list[Standing] = []
         with self._booking_lock:
             while waiting:
                 booking = waiting[0]
                 try:
-                    self.store.settle(self.terms, id=booking.id, micro=booking.micro, unknown=booking.unknown)
+                    booked = self.store.settle(
+                        self.terms, id=booking.id, micro=booking.micro, unknown=booking.unknown
+                    )
                 except Exception as error:  # noqa: BLE001 - whatever a store raises, the paid answer goes on
                     logger.warning(
                         "budget %r: %d bookings wait for the store (%s)",
@@ -173,7 +188,12 @@ class Purse:
                     break
                 waiting.popleft()
                 self._running.discard(booking.id)
+                if booked.passed:
+                    passed.append(booked)
         self.line.wake_first()
+        # Not before the lock is free: who is told may look at the budget.
+        for standing in passed:
+            tell(self.name, self.handlers, standing)
 
     def _book_soon(self) -> None:
         """Book what waits; on an event loop in a thread, which nobody waits for."""
