@@ -31,11 +31,35 @@ class Credits:
 def charged(reported: Decimal | None, computed: Credits | None) -> Decimal | None:
     """Credits that a call was charged: the platform's own figure, else ours; ``None`` if there is neither.
 
-    The one place where this is decided. (A budget books the larger of the two: see ``meter``.)
+    The one place where this is decided. A budget books ``charged_at_most_micro``.
     """
     if reported is not None:
         return reported
     return None if computed is None else computed.as_decimal()
+
+
+_CUT_TO: Final = -2
+_CUT_MICRO: Final = 9_999
+"""What cutting to hundredths of a credit takes away at most: 0.009999 (platform documentation, "Credits")."""
+
+
+def charged_at_most_micro(reported: Decimal | None, computed_micro: int | None) -> int | None:
+    """Microcredits that a budget books: the most that a call was charged by what is known; ``None`` without a figure.
+
+    The platform reports what it charged, cut to hundredths, so the charge lies in ``[reported,
+    reported + 0.009999]``; with more decimals the figure is exact. The computed figure is booked where
+    it lies in there. Above it stand tokens that were counted and not charged (hidden prompt tokens,
+    prices that fell), and the upper end is booked: the lesser of the two. Below it our prices are too
+    low (they rose), so the computed figure says nothing, and the upper end is booked as well: never
+    less than was charged. That is also what a reported figure alone stands for.
+    """
+    if reported is None:
+        return computed_micro
+    exponent = reported.as_tuple().exponent
+    is_cut = isinstance(exponent, int) and exponent >= _CUT_TO
+    low = int(reported.scaleb(6))
+    high = low + (_CUT_MICRO if is_cut else 0)
+    return computed_micro if computed_micro is not None and low <= computed_micro <= high else high
 
 
 MAX_REPORTED: Final = 10**9

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Final, Protocol, Self, TypeAlias
 
+from aivideoapi_core._catalogue.amounts import charged_at_most_micro
 from aivideoapi_core._catalogue.prices import ModelPrices, cost_of, prices_of
 from aivideoapi_core._catalogue.tokens import read_usage
 from aivideoapi_core._errors import AIVideoAPIError, BudgetExceededError
@@ -409,20 +410,15 @@ class CallMeter:
         return worst.micro if micro is None else micro.micro
 
     def _booked(self, record: CallRecord) -> tuple[int, bool]:
-        """Microcredits to book on the budget, and whether they are a bound in place of a figure.
-
-        Of the two figures the larger: the reported one is cut to a hundredth of a credit, the
-        computed one would miss a rise of prices.
-        """
+        """Microcredits to book on the budget, and whether they are a bound in place of a figure."""
         worst = (self._worst.micro if self._worst is not None else None) or 0
         lost = worst * min(self._lost_requests, self._max_requests)
         match record.outcome:
             case Outcome.FAILED:
                 return 0, False
             case Outcome.OK if not record.is_unknown:
-                computed = record.credits_micro or 0
-                reported = record.credits_reported
-                return max(computed, 0 if reported is None else int(reported.scaleb(6))) + lost, lost > 0
+                micro = charged_at_most_micro(record.credits_reported, record.credits_micro)
+                return (micro or 0) + lost, lost > 0
             case Outcome.OK:
                 return worst + lost, True
             case _:

@@ -81,7 +81,7 @@ class CreditBudget:
 
     Before each call the worst case is reserved (see ``aivideoapi_core._metering.worst_case``); a call that could
     pass the limit raises ``BudgetExceededError`` before any I/O. After it the real figure is booked:
-    of the reported and the computed one the larger. A call that may have been billed though nobody
+    the computed one, as far as the reported one allows it (see ``charged_at_most_micro``). A call that may have been billed though nobody
     said how much (cut, timed out, abandoned) stays booked at the most it can have cost.
 
     Where a call would fit but for what running calls have reserved, it waits for room: up to ``wait_s``
