@@ -34,6 +34,7 @@ class Call:
             "tags": self.tags,
             "attribution": self.attribution,
             "budget": request.budget,
+            "max_tokens_is_default": request.max_tokens_is_default,
         }
 
     def message(self, reply: Reply) -> AIMessage:

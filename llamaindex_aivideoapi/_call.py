@@ -29,6 +29,7 @@ class Call:
             "headers": request.headers,
             "timeout": request.timeout,
             "budget": request.budget,
+            "max_tokens_is_default": request.max_tokens_is_default,
         }
 
     def response(self, reply: Reply, *, delta: str | None = None) -> ChatResponse:

@@ -135,16 +135,19 @@ class AsyncMessagesClient:
         tags: Sequence[str] = (),
         budget: Budgets = None,
         attribution: Attribution = NOBODY,
+        max_tokens_is_default: bool = False,
     ) -> Reply:
         """Make one call and return the whole reply. ``payload`` is from ``build_payload``.
 
         ``tags`` go on its record, and for whom it is by ``attribution``. ``budget``: one, or a list, that
         this call has to fit beside those of the client and of ``use_budget`` blocks.
+        ``max_tokens_is_default``: nobody chose it, so that a budget with ``when_tight="shrink"`` may lower it.
         """
         _check_loop()
         exchange = self._exchange
         request = exchange.messages_request(payload, headers, timeout)
-        async with exchange.meter(payload, request, tags, budget, attribution) as call:
+        async with exchange.meter(payload, request, tags, budget, attribution, max_tokens_is_default) as call:
+            request = exchange.as_granted(request, call)
             attempts = Attempts(exchange.retry, call)
             while True:
                 try:
@@ -161,11 +164,14 @@ class AsyncMessagesClient:
         tags: Sequence[str] = (),
         budget: Budgets = None,
         attribution: Attribution = NOBODY,
+        max_tokens_is_default: bool = False,
     ) -> AsyncMessageStream:
         """One streamed call, as an async context manager that iterates over the events."""
         request = self._exchange.messages_request(payload, headers, timeout)
         return AsyncMessageStream(
-            self, request, self._exchange.meter(payload, request, tags, budget, attribution)
+            self,
+            request,
+            self._exchange.meter(payload, request, tags, budget, attribution, max_tokens_is_default),
         )
 
     async def credits(self) -> Balance:
@@ -282,6 +288,7 @@ class AsyncMessageStream:
         self._loop = asyncio.get_running_loop()
         await self._call.__aenter__()
         try:
+            self._request = self._exchange.as_granted(self._request, self._call)
             while True:
                 try:
                     await self._open()

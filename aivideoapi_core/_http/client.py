@@ -142,15 +142,18 @@ class MessagesClient:
         tags: Sequence[str] = (),
         budget: Budgets = None,
         attribution: Attribution = NOBODY,
+        max_tokens_is_default: bool = False,
     ) -> Reply:
         """Make one call and return the whole reply. ``payload`` is from ``build_payload``.
 
         ``tags`` go on its record, and for whom it is by ``attribution``. ``budget``: one, or a list, that
         this call has to fit beside those of the client and of ``use_budget`` blocks.
+        ``max_tokens_is_default``: nobody chose it, so that a budget with ``when_tight="shrink"`` may lower it.
         """
         exchange = self._exchange
         request = exchange.messages_request(payload, headers, timeout)
-        with exchange.meter(payload, request, tags, budget, attribution) as call:
+        with exchange.meter(payload, request, tags, budget, attribution, max_tokens_is_default) as call:
+            request = exchange.as_granted(request, call)
             attempts = Attempts(exchange.retry, call)
             while True:
                 try:
@@ -167,10 +170,15 @@ class MessagesClient:
         tags: Sequence[str] = (),
         budget: Budgets = None,
         attribution: Attribution = NOBODY,
+        max_tokens_is_default: bool = False,
     ) -> MessageStream:
         """One streamed call, as a context manager that iterates over the events."""
         request = self._exchange.messages_request(payload, headers, timeout)
-        return MessageStream(self, request, self._exchange.meter(payload, request, tags, budget, attribution))
+        return MessageStream(
+            self,
+            request,
+            self._exchange.meter(payload, request, tags, budget, attribution, max_tokens_is_default),
+        )
 
     def credits(self) -> Balance:
         """The account's balance."""
@@ -266,6 +274,7 @@ class MessageStream:
     def __enter__(self) -> Self:
         self._call.__enter__()
         try:
+            self._request = self._exchange.as_granted(self._request, self._call)
             while True:
                 try:
                     self._open()

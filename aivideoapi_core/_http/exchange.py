@@ -14,6 +14,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -40,7 +41,7 @@ from aivideoapi_core._inbound.balance import Balance, parse_balance
 from aivideoapi_core._inbound.error_bodies import LABEL_CHARS
 from aivideoapi_core._inbound.reader import MAX_BODY_BYTES, ReplyHead, StreamReader, parse_body, parse_json
 from aivideoapi_core._inbound.reply import Reply
-from aivideoapi_core._metering.attribution import NOBODY, Attribution
+from aivideoapi_core._metering.attribution import Attribution
 from aivideoapi_core._metering.budgets import Budget, Budgets, joined
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.meter import CallMeter, Ledger, Metering, Tags
@@ -140,8 +141,9 @@ class Exchange:
         payload: Mapping[str, Any],
         request: Request,
         tags: Sequence[str],
-        budget: Budgets = None,
-        attribution: Attribution = NOBODY,
+        budget: Budgets,
+        attribution: Attribution,
+        max_tokens_is_default: bool,
     ) -> CallMeter:
         """The owner of the bookkeeping of a call that is made by ``request``."""
         # Only what timed out is ever made again although it may have been billed.
@@ -152,10 +154,17 @@ class Exchange:
             tags=tags,
             budget=budget,
             attribution=attribution,
+            max_tokens_is_default=max_tokens_is_default,
             base_url=self.base_url,
             max_requests=1 + self.retry.max_retries if again else 1,
             handover=request.handover,
         )
+
+    def as_granted(self, request: Request, call: CallMeter) -> Request:
+        """``request`` with the ``max_tokens`` that the budget of ``call`` had room for."""
+        if call.max_tokens_sent is None:
+            return request
+        return replace(request, body=_encode(call.payload), max_tokens_sent=call.max_tokens_sent)
 
     def credits_request(self) -> Request:
         """The request for the account's balance."""
@@ -260,7 +269,15 @@ class Exchange:
 
     def reply(self, message: Message, request: Request, request_id: str | None, attempts: int) -> Reply:
         prices = self._metering.prices
-        return Reply(message, request.model, request_id, attempts, prices.get(request.model), prices or None)
+        return Reply(
+            message,
+            request.model,
+            request_id,
+            attempts,
+            prices.get(request.model),
+            prices or None,
+            max_tokens_sent=request.max_tokens_sent,
+        )
 
     def parse_balance(self, response: httpx.Response, body: bytes) -> Balance:
         payload = parse_json(body)

@@ -43,6 +43,8 @@ class Request:
     stream: bool
     free: bool = False
     """Costs nothing, so that any failure may be followed by another try."""
+    max_tokens_sent: int | None = None
+    """Less than what was asked for, because the budget had no room for more."""
     handover: Handover = field(default_factory=Handover)
     """Of the request that is being made."""
 

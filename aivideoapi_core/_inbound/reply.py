@@ -61,6 +61,8 @@ class Reply:
     """Prices that replace the published ones, for ids that have none."""
     given_prices: Mapping[str, ModelPrices] | None = None
     """The same for other models that may be at work in the call, by id."""
+    max_tokens_sent: int | None = None
+    """The ``max_tokens`` that went out in place of what was asked for, where a budget lowered it."""
     call_id: str = field(default_factory=new_call_id, compare=False)
     """Ours, and of this one call: ids of messages are the server's, and some relays give every message the same."""
 

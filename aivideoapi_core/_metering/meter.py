@@ -29,7 +29,7 @@ from aivideoapi_core._metering.summary import SpendTracker, current_trackers
 from aivideoapi_core._metering.tags import clean_tags, current_spend_tags
 from aivideoapi_core._metering.telemetry import CallTelemetry, start_telemetry
 from aivideoapi_core._metering.undisturbed import in_thread
-from aivideoapi_core._metering.worst_case import WorstCase, bills_beside, worst_case
+from aivideoapi_core._metering.worst_case import WorstCase, bills_beside, lowering_of, worst_case
 from aivideoapi_core._received import Message
 
 logger = logging.getLogger("aivideoapi")
@@ -120,11 +120,13 @@ class CallMeter:
         tags: Sequence[str] = (),
         budget: Budgets = None,
         attribution: Attribution = NOBODY,
+        max_tokens_is_default: bool = False,
         base_url: str = "",
         max_requests: int = 1,
         handover: Handover | None = None,
     ) -> None:
         """``budget``: of this call, beside the client's and those of the ``use_budget`` blocks around it.
+        ``max_tokens_is_default``: the caller did not set it.
         ``max_requests``: how many times this call may be billed at most (more than once only if
         the client makes requests again that may have been worked on). ``handover``: of its requests;
         without it a call that breaks off counts as sent.
@@ -136,6 +138,9 @@ class CallMeter:
         self._model: str = payload["model"]
         self._base_url = base_url
         self._max_requests = max_requests
+        self._max_tokens_is_default = max_tokens_is_default
+        self.max_tokens_sent: int | None = None
+        """The ``max_tokens`` that the budget had room for, if that is less than what was asked for."""
         self._handover = handover
         self.has_owner = False
         """Whether whoever reads the reply puts the call down when it is dropped, knowing more than we do."""
@@ -161,6 +166,7 @@ class CallMeter:
         try:
             if self._budget is not None:
                 self._hold = self._budget.hold(self._model, self._reserved())
+                self._lower()
             self._begin()
         except BaseException as error:
             if self._not_begun(error):
@@ -176,6 +182,7 @@ class CallMeter:
         try:
             if self._budget is not None:
                 self._hold = await self._budget.ahold(self._model, self._reserved())
+                self._lower()
             self._begin()
         except BaseException as error:
             if self._not_begun(error) and not self._steps(waits=False):
@@ -268,10 +275,22 @@ class CallMeter:
 
     def _reserved(self) -> WorstCase:
         worst = worst_case(self._payload, self._metering.prices_of(self._model))
-        self._worst = worst
-        if worst.micro is None or self._max_requests == 1:
-            return worst
-        return replace(worst, micro=worst.micro * self._max_requests)
+        lowering = lowering_of(self._payload, is_default=self._max_tokens_is_default)
+        self._worst = worst = replace(worst, lowering=lowering)
+        return worst if self._max_requests == 1 else worst.times(self._max_requests)
+
+    def _lower(self) -> None:
+        """Ask for fewer tokens, if the budget has room for no more."""
+        lowered = getattr(self._hold, "max_tokens", None)
+        if lowered is not None and self._worst is not None:
+            self.max_tokens_sent = lowered
+            self._payload = {**self._payload, "max_tokens": lowered}
+            self._worst = self._worst.lowered_to(lowered)
+
+    @property
+    def payload(self) -> Mapping[str, Any]:
+        """What is to be sent."""
+        return self._payload
 
     def _close(self, error: BaseException | None, partial: Message | None) -> bool:
         """Decide how the call ended; whether it was still open."""
@@ -319,6 +338,8 @@ class CallMeter:
         budget = self._budget
         if budget is None or self._hold is None:
             return True
+        if record.tokens is not None and self._worst is not None and hasattr(budget, "observe"):
+            budget.observe(self._model, self._worst, record.tokens.total_input)
         micro, unknown = self._booked(record)
         if waits:
             budget.settle(self._hold, micro, unknown=unknown)

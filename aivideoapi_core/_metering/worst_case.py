@@ -27,14 +27,14 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pydantic_core import to_json
 
 from aivideoapi_core._catalogue.models import model_info
 from aivideoapi_core._catalogue.prices import ModelPrices
-from aivideoapi_core._catalogue.routes import DIRECT_SUFFIX, base_model
+from aivideoapi_core._catalogue.routes import DIRECT_SUFFIX, Route, base_model
 from aivideoapi_core._outbound.cache_marks import marked_in_request
 from aivideoapi_core._outbound.text import mended
 
@@ -53,15 +53,50 @@ _INERT_TOOLS: Final = ("custom", "text_editor_", "bash_", "memory_", "computer_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lowering:
+    """That a request's ``max_tokens`` bounds its output for certain, so that a lower one is a lower bound.
+
+    ``is_default``: the caller did not set it. ``thinking``: the tokens of it that thinking has for itself.
+    """
+
+    is_default: bool
+    thinking: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorstCase:
     """Upper bounds in tokens, and what they cost in microcredits.
 
     ``input`` or ``output`` is ``None`` where nothing bounds it, ``micro`` also where a price is missing.
+    ``input_price`` and ``output_price`` are microcredits per token. ``micro`` is for ``requests`` requests, since
+    some are made again although they may be billed. ``lowering``: whether ``max_tokens`` may be lowered.
     """
 
     input: int | None
     output: int | None
     micro: int | None
+    input_price: int = 0
+    output_price: int = 0
+    requests: int = 1
+    lowering: Lowering | None = None
+
+    def times(self, requests: int) -> WorstCase:
+        """The bound for as many requests of this kind."""
+        micro = None if self.micro is None else self.micro * requests
+        return replace(self, micro=micro, requests=self.requests * requests)
+
+    def output_within(self, room_micro: int) -> int:
+        """How many output tokens ``room_micro`` has room for beside the input; negative if not even for that."""
+        if self.micro is None or self.output is None or not self.output_price:
+            return -1
+        return self.output + (room_micro - self.micro) // (self.output_price * self.requests)
+
+    def lowered_to(self, output: int) -> WorstCase:
+        """The bound with a ``max_tokens`` of ``output``, which must not be more than before."""
+        if self.micro is None or self.output is None:
+            return self
+        fewer = self.output - output
+        return replace(self, output=output, micro=self.micro - fewer * self.output_price * self.requests)
 
     @property
     def output_price_missing(self) -> bool:
@@ -75,7 +110,26 @@ def worst_case(payload: Mapping[str, Any], prices: ModelPrices | None) -> WorstC
     if prices is None or tokens is None or output is None:
         return WorstCase(input=tokens, output=output, micro=None)
     per_token = _input_price(payload, prices)
-    return WorstCase(input=tokens, output=output, micro=tokens * per_token + output * prices.output)
+    return WorstCase(
+        input=tokens,
+        output=output,
+        micro=tokens * per_token + output * prices.output,
+        input_price=per_token,
+        output_price=prices.output,
+    )
+
+
+def lowering_of(payload: Mapping[str, Any], *, is_default: bool) -> Lowering | None:
+    """Whether ``max_tokens`` of this request may be lowered; ``None`` where a lower one might not be honoured.
+
+    That is the native route, whose pages do not mention it.
+    """
+    sent = payload.get("max_tokens")
+    if type(sent) is not int or model_info(str(payload["model"])).route is Route.NATIVE:
+        return None
+    thinking = payload.get("thinking")
+    tokens = thinking.get("budget_tokens") if isinstance(thinking, Mapping) else None
+    return Lowering(is_default=is_default, thinking=tokens if type(tokens) is int else 0)
 
 
 def max_output_tokens(payload: Mapping[str, Any]) -> int | None:

@@ -22,12 +22,14 @@ class Prepared(NamedTuple):
 
     ``headers``: those besides the client's own. ``names``: those of tools that went out under others.
     ``choice``: the tool choice that was meant, which thinking or a route may have kept from the body.
+    ``max_tokens_is_default``: neither the model's settings nor the call's say how many.
     """
 
     payload: dict[str, Any]
     headers: dict[str, str] | None
     names: ToolNames | None
     choice: Any
+    max_tokens_is_default: bool
 
 
 def prepare_request(
@@ -67,9 +69,14 @@ def prepare_request(
         messages=turns,
         reserved=1 if options.get("cache_control") is not None else 0,
     )
+    is_default = options.get("max_tokens") is None and "max_tokens" not in (options.get("extra_body") or ())
     payload = build_payload(options.pop("model"), turns, stream=stream, **options)
     return Prepared(
-        payload, call_headers(payload, **header_settings), names, choice or payload.get("tool_choice")
+        payload,
+        call_headers(payload, **header_settings),
+        names,
+        choice or payload.get("tool_choice"),
+        is_default,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -25,10 +25,11 @@ from aivideoapi_core._stores.budget_terms import (
     TermsDifferError,
     WhenOwnerDies,
 )
-from aivideoapi_core._stores.budget_thresholds import OnThreshold, ThresholdHandler, handlers_of
+from aivideoapi_core._stores.budget_thresholds import OnThreshold, handlers_of
 from aivideoapi_core._stores.lease import LeaseKeeper
 from aivideoapi_core._stores.purse import Purse
 from aivideoapi_core._stores.target import budget_store_of
+from aivideoapi_core._stores.tight import Bound, WhenTight, observed_of, shrinking_of
 from aivideoapi_core._stores.wait_line import Asking, Patience
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class Reservation:
     micro: int
     model: str = ""
     excess_micro: int = 0
+    max_tokens: int | None = None
+    """What the call is to be sent with, if there is no room for as many as it asked for."""
 
 
 class _HasBalance(Protocol):
@@ -110,6 +113,14 @@ class CreditBudget:
     cost is then in no book; ``"count"`` books their worst case instead, which keeps the limit even
     against calls that were billed after their process had died.
 
+    ``when_tight="shrink"``: a call that has no room, and for which waiting is in vain, is sent with a lower
+    ``max_tokens`` if that has room; the reply's metadata say so (``max_tokens_sent``). Only where the caller
+    did not set ``max_tokens``, and not below 1,024 tokens beside a thinking budget; ``min_max_tokens`` lets the
+    caller's own be lowered too, down to so many. Never on the native route, which may not honour it.
+
+    ``bound="observed"`` reserves for the input what the calls of the model really took of their bound, at most, plus
+    a quarter, from the sixth call on. More calls fit; but ``"worst"`` is a guarantee, and this is none.
+
     Models that need a price which is not published are refused, as are tools that run on the
     server: nothing bounds what they cost. ``soft`` takes both.
     """
@@ -126,6 +137,9 @@ class CreditBudget:
         when_owner_dies: WhenOwnerDies = "release",
         wait_s: float = 20.0,
         on_threshold: OnThreshold = None,
+        when_tight: WhenTight = "refuse",
+        min_max_tokens: int | None = None,
+        bound: Bound = "worst",
     ) -> None:
         if not lease_s > 0:
             raise InvalidInputError(f"lease_s must be more than 0 seconds, not {lease_s!r}")
@@ -133,9 +147,18 @@ class CreditBudget:
             raise InvalidInputError(f"wait_s must be a number of seconds, 0 or more, not {wait_s!r}")
         if when_owner_dies not in ("release", "count"):
             raise InvalidInputError(f"when_owner_dies must be 'release' or 'count', not {when_owner_dies!r}")
+        self._shrinking = shrinking_of(when_tight, min_max_tokens)
+        self._observed = observed_of(bound)
         self.name = name
         self.wait_s = wait_s
         handlers = handlers_of(on_threshold)
+        self._manners = {
+            "wait_s": wait_s,
+            "when_tight": when_tight,
+            "min_max_tokens": min_max_tokens,
+            "bound": bound,
+        }
+        """What is each object's own, not the store's."""
         limit_micro, (window_s, calendar) = _micro(limit_credits), _window(window)
         kept = budget_store_of(store, name=name)
         terms = Terms(
@@ -252,9 +275,14 @@ class CreditBudget:
                 turn = asking.turn()
                 if turn is not None:
                     try:
-                        asking.hear(self._purse.reserve(asked.id, asked.micro, turn), turn)
+                        standing = self._purse.reserve(asked.id, asked.micro, turn)
                     except Exception as error:
                         raise self._told(error) from error
+                    less = self._less(asked, worst, standing, asking)
+                    if less is not None:
+                        asked = less
+                        continue
+                    asking.hear(standing, turn)
                 if not asking.is_over:
                     asking.bell.wait(asking.pause_s())
             return self._granted(asked, worst, asking)
@@ -267,9 +295,14 @@ class CreditBudget:
                 turn = asking.turn()
                 if turn is not None:
                     try:
-                        asking.hear(await self._purse.areserve(asked.id, asked.micro, turn), turn)
+                        standing = await self._purse.areserve(asked.id, asked.micro, turn)
                     except Exception as error:
                         raise self._told(error) from error
+                    less = self._less(asked, worst, standing, asking)
+                    if less is not None:
+                        asked = less
+                        continue
+                    asking.hear(standing, turn)
                 if not asking.is_over:
                     await asking.bell.awaited(asking.pause_s())
             return self._granted(asked, worst, asking)
@@ -290,6 +323,11 @@ class CreditBudget:
         if done:
             self._learn(reservation, micro, unknown=unknown)
         return done
+
+    def observe(self, model: str, worst: WorstCase, input_tokens: int) -> None:
+        """Note how many input tokens a call of ``model`` really had, for ``bound="observed"``."""
+        if self._observed is not None:
+            self._observed.observe(model, worst, input_tokens)
 
     def give_back(self, reservation: Reservation, error: BaseException) -> None:
         """Let go of a reservation whose call was left with ``error`` before anything was sent."""
@@ -334,7 +372,12 @@ class CreditBudget:
         return self
 
     def __reduce__(self) -> Any:
-        return _rebuilt, (self._store, self._terms, self.name, self.wait_s, self._purse.handlers)
+        return _rebuilt, (
+            self._store,
+            self._terms,
+            self.name,
+            self._manners | {"on_threshold": self._purse.handlers},
+        )
 
     @property
     def _store(self) -> BudgetStore:
@@ -359,19 +402,44 @@ class CreditBudget:
     def _asked(self, model: str, worst: WorstCase) -> Reservation:
         if worst.micro is None and not self._terms.soft:
             raise cannot_be_bounded(model, worst, self._terms, name=self.name)
+        if self._observed is not None:
+            worst = self._observed.applied(model, worst)
         excess_micro = self._excess_micro.get(model, 0)
         return Reservation(_new_id(), (worst.micro or 0) + excess_micro, model, excess_micro)
+
+    def _less(
+        self, asked: Reservation, worst: WorstCase, standing: Standing, asking: Asking
+    ) -> Reservation | None:
+        """What to ask for instead, if there is no room for ``asked``; ``None``: nothing less.
+
+        As long as there is a point in waiting, the whole is waited for.
+        """
+        if self._shrinking is None or standing.granted or (standing.waits and not asking.is_last):
+            return None
+        if self._observed is not None:
+            worst = self._observed.applied(asked.model, worst)
+        taken_micro = standing.spent_micro + (standing.reserved_micro if asking.is_last else 0)
+        lowered = self._shrinking.fitting(worst, standing.limit_micro - taken_micro - asked.excess_micro)
+        if lowered is None or lowered.micro is None or lowered.micro + asked.excess_micro >= asked.micro:
+            return None
+        return replace(asked, micro=lowered.micro + asked.excess_micro, max_tokens=lowered.output)
 
     def _granted(self, asked: Reservation, worst: WorstCase, asking: Asking) -> Reservation:
         standing = asking.standing
         if standing is None or standing.granted:
             return asked
+        needed_micro, too_tight = asked.micro, ""
+        if self._shrinking is not None:
+            too_tight = self._shrinking.why_not_lower(worst)
+            worst = self._shrinking.least_worst(worst)
+            needed_micro = min(needed_micro, (worst.micro or 0) + asked.excess_micro)
         raise no_room(
             asked.model,
             worst,
             standing,
             name=self.name,
-            needed_micro=asked.micro,
+            needed_micro=needed_micro,
+            too_tight=too_tight,
             excess_micro=asked.excess_micro,
             waited_s=self.wait_s,
             owner=self._purse.owner,
@@ -469,13 +537,7 @@ def _until(when: datetime | timedelta) -> tuple[float | None, float | None]:
     )
 
 
-def _rebuilt(
-    store: BudgetStore,
-    terms: Terms,
-    name: str,
-    wait_s: float,
-    handlers: Mapping[float, ThresholdHandler] | None = None,
-) -> CreditBudget:
+def _rebuilt(store: BudgetStore, terms: Terms, name: str, manners: dict[str, Any]) -> CreditBudget:
     budget = CreditBudget(
         Decimal(terms.limit_micro).scaleb(-6),
         window=terms.calendar if terms.window_s is None else timedelta(seconds=terms.window_s),
@@ -484,7 +546,6 @@ def _rebuilt(
         name=name,
         lease_s=terms.lease_s,
         when_owner_dies=terms.when_owner_dies,
-        wait_s=wait_s,
-        on_threshold=handlers,
+        **manners,
     )
     return budget._of_whoever_came_first() if terms.joined else budget

@@ -40,6 +40,7 @@ def no_room(
     name: str,
     needed_micro: int,
     excess_micro: int,
+    too_tight: str = "",
     waited_s: float,
     owner: str,
     terms: Terms,
@@ -73,6 +74,8 @@ def no_room(
             ]
         else:
             fixes = ["set a smaller max_tokens, or raise the limit"]
+    if too_tight:
+        fixes.append(too_tight)
     if room_at is not None:
         fixes.append(_room_text(room_at, terms))
     error = BudgetExceededError(f"{text}: {'; '.join(fixes)}")

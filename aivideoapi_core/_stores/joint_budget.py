@@ -7,7 +7,7 @@ import logging
 import random
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from aivideoapi_core._errors import BudgetExceededError
 from aivideoapi_core._metering.worst_case import WorstCase
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from aivideoapi_core._stores.budget import CreditBudget, Reservation
 
 logger = logging.getLogger("aivideoapi")
-
-_NOW: Final = Patience(0.0, passes_line=True)
-_NOW_OR_BEHIND: Final = Patience(0.0, passes_line=False)
 
 
 class JointBudget:
@@ -65,10 +62,10 @@ class JointBudget:
         """Reserve ``worst`` on each. Raises as ``CreditBudget.hold`` does; nothing stays reserved then."""
         rounds = _Rounds(self.budgets)
         while True:
-            held = Held()
+            held = Held(worst)
             try:
                 for budget, patience in rounds.questions():
-                    held.add(budget, budget.hold(model, worst, patience=patience))
+                    held.add(budget, budget.hold(model, held.worst, patience=patience))
             except BaseException as error:
                 held.give_back(error)
                 pause_s = rounds.pause_s(error)
@@ -82,10 +79,10 @@ class JointBudget:
         """The asynchronous twin of ``hold``; a cancelled one leaves nothing reserved."""
         rounds = _Rounds(self.budgets)
         while True:
-            held = Held()
+            held = Held(worst)
             try:
                 for budget, patience in rounds.questions():
-                    held.add(budget, await budget.ahold(model, worst, patience=patience))
+                    held.add(budget, await budget.ahold(model, held.worst, patience=patience))
             except BaseException as error:
                 held.give_back(error)
                 pause_s = rounds.pause_s(error)
@@ -115,6 +112,11 @@ class JointBudget:
                 )
         return not reservation.open_parts()
 
+    def observe(self, model: str, worst: WorstCase, input_tokens: int) -> None:
+        """See ``CreditBudget.observe``."""
+        for budget in self.budgets:
+            budget.observe(model, worst, input_tokens)
+
     def close(self) -> None:
         """Let go of files and connections; a later call opens them again."""
         for budget in self.budgets:
@@ -143,14 +145,21 @@ class _Part:
 class Held:
     """The reservations of one call, one on each budget."""
 
-    __slots__ = ("parts",)
+    __slots__ = ("max_tokens", "parts", "worst")
 
-    def __init__(self) -> None:
+    def __init__(self, worst: WorstCase) -> None:
         self.parts: list[_Part] = []
+        self.worst = worst
+        """What the next one is asked for: less, once one of them had room for no more."""
+        self.max_tokens: int | None = None
+        """The least that one of them lowered ``max_tokens`` to."""
 
     def add(self, budget: CreditBudget, reservation: Reservation) -> None:
         """One more was made."""
         self.parts.append(_Part(budget, reservation))
+        if reservation.max_tokens is not None:
+            self.max_tokens = reservation.max_tokens
+            self.worst = self.worst.lowered_to(reservation.max_tokens)
 
     def open_parts(self) -> list[_Part]:
         """Those that are not settled."""
@@ -185,7 +194,8 @@ class _Rounds:
             if budget is not awaited:
                 self._asked = budget
                 # Whoever has waited for one of them need not wait again for the place it had before.
-                yield budget, _NOW_OR_BEHIND if awaited is None else _NOW
+                is_last = time.monotonic() >= self._until[budget.key]
+                yield budget, Patience(0.0, passes_line=awaited is not None, is_last=is_last)
 
     def pause_s(self, error: BaseException) -> float | None:
         """Seconds to sleep before the next round; ``None``: there is none."""

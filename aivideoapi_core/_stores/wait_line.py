@@ -22,10 +22,14 @@ _LOOK_UP_S: Final = 5.0
 
 
 class Patience(NamedTuple):
-    """How long to wait for room, in seconds, and whether to pass those who stand in line if there is some at once."""
+    """How long to wait for room, in seconds, and whether to pass those who stand in line if there is some at once.
+
+    ``is_last``: nobody asks again afterwards, so that a call may have to do with less than it asked for.
+    """
 
     wait_s: float
     passes_line: bool = True
+    is_last: bool = True
 
 
 class Bell:
@@ -100,6 +104,11 @@ class Asking:
         if self._in_line:
             self._in_line = False
             self._line.leave(self)
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the store is asked no more for what has no room now."""
+        return self._is_last_try and self._patience.is_last
 
     @property
     def until(self) -> float:

@@ -109,7 +109,7 @@ def to_response_metadata(reply: Reply) -> dict[str, Any]:
 
     ``model_name`` is the id that was asked for, by which prices and limits are known; ``model`` is
     what the platform says answered. ``credits_consumed`` is the platform's number as it was sent,
-    absent if it sent none. Fields that the platform adds stay under their own names.
+    absent if it sent none; ``max_tokens_sent`` is there where a budget lowered ``max_tokens``. Fields that the platform adds stay under their own names.
     """
     message: Mapping[str, Any] = reply.message
     metadata = {name: value for name, value in message.items() if name not in _NOT_METADATA}
@@ -117,6 +117,8 @@ def to_response_metadata(reply: Reply) -> dict[str, Any]:
     metadata["model_name"] = reply.model
     metadata["model_provider"] = PROVIDER
     metadata["attempts"] = reply.attempts
+    if reply.max_tokens_sent is not None:
+        metadata["max_tokens_sent"] = reply.max_tokens_sent
     if reply.request_id is not None:
         metadata["request_id"] = reply.request_id
     if message.get("credits_consumed") is not None:

@@ -107,13 +107,14 @@ class Request:
     """One call, checked: the body, the headers besides the client's own, and a timeout in seconds.
 
     ``structured``: the reply may hold more than text. ``changed``: what the reply is read by.
-    ``budget``: of this call, beside the model's own.
+    ``budget``: of this call, beside the model's own. ``max_tokens_is_default``: neither set it.
     """
 
     payload: dict[str, Any]
     headers: dict[str, str] | None
     timeout: Timeout
     budget: Budgets
+    max_tokens_is_default: bool
     structured: bool
     with_usage: bool
     changed: Changed
@@ -153,7 +154,7 @@ def build_request(
     output_tool = None
     if response_format is not None:
         output_tool = add_output_format(model, options, schema_of(response_format))
-    payload, headers, names, choice = prepare_request(
+    payload, headers, names, choice, max_tokens_is_default = prepare_request(
         turns, options, stream=stream, replies=_newest_first(messages)
     )
     return Request(
@@ -161,6 +162,7 @@ def build_request(
         headers=headers,
         timeout=timeout,
         budget=budget,
+        max_tokens_is_default=max_tokens_is_default,
         structured=_is_structured(payload, output_tool),
         with_usage=with_usage,
         changed=adapter_kit.changed_by(

@@ -65,6 +65,8 @@ def to_chat_response(reply: Reply, *, delta: str | None = None) -> ChatResponse:
                 "ephemeral_1h_input_tokens": tokens.cache_write_1h,
             },
         }
+    if reply.max_tokens_sent is not None:  # a budget lowered it
+        raw["max_tokens_sent"] = reply.max_tokens_sent
     if reply.request_id is not None:
         raw["request_id"] = reply.request_id
     extra: dict[str, Any] = {"stop_reason": reply.message["stop_reason"], **credits_known}

@@ -40,13 +40,14 @@ class Request:
     """One call, checked: the body, the headers besides the client's own, and a timeout in seconds.
 
     ``one_call``: of several tool calls in the reply the first one counts. ``changed``: what the reply is read by.
-    ``budget``: of this call, beside the model's own.
+    ``budget``: of this call, beside the model's own. ``max_tokens_is_default``: neither set it.
     """
 
     payload: dict[str, Any]
     headers: dict[str, str] | None
     timeout: Timeout
     budget: Budgets
+    max_tokens_is_default: bool
     one_call: bool
     changed: Changed
 
@@ -70,7 +71,7 @@ def build_request(
     _add_tools(options)
     prefill = may_prefill(options["model"], options.get("thinking"))
     options["system"], turns = to_conversation(messages, prefill=prefill)
-    payload, headers, names, choice = prepare_request(
+    payload, headers, names, choice, max_tokens_is_default = prepare_request(
         turns, options, stream=stream, replies=_newest_first(messages)
     )
     return Request(
@@ -78,6 +79,7 @@ def build_request(
         headers=headers,
         timeout=timeout,
         budget=budget,
+        max_tokens_is_default=max_tokens_is_default,
         one_call=one_call,
         changed=adapter_kit.changed_by(
             payload,
