@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         wrapper_for,
         wrapper_of,
     )
-    from aivideoapi_core._outbound.output_schema import enforceable, is_recursive
+    from aivideoapi_core._outbound.output_schema import enforceable, has_references, is_recursive
     from aivideoapi_core._outbound.refusals import check_settings
     from aivideoapi_core._outbound.request import Prepared, choice_for, prepare_request
     from aivideoapi_core._outbound.text import as_json, thought_as_text, told, told_file
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
         wire_choice,
         wire_tool_name,
         wire_tools,
-        with_wire_names,
     )
     from aivideoapi_core._received import ToolNames
     from aivideoapi_core._secrets import hide_keys
@@ -79,13 +78,13 @@ _LATER: Final = {
         "_outbound.media": "as_text block_at document_block image_block text_document",
         "_outbound.names": "ArgumentNames merged_options",
         "_outbound.output": "VALUE add_output_format output_format rooted wrapper_for wrapper_of",
-        "_outbound.output_schema": "enforceable is_recursive",
+        "_outbound.output_schema": "enforceable has_references is_recursive",
         "_outbound.refusals": "check_settings",
         "_outbound.request": "Prepared choice_for prepare_request",
         "_outbound.text": "as_json thought_as_text told told_file",
         "_outbound.thinking": "check_thinking_shape excludes_forced_tools thinking_is_on",
         "_outbound.tool_calls": "parse_arguments read_tool_calls to_call_input",
-        "_outbound.tools": "is_custom read_tool_choice wire_choice wire_tool_name wire_tools with_wire_names",
+        "_outbound.tools": "is_custom read_tool_choice wire_choice wire_tool_name wire_tools",
         "_received": "ToolNames",
         "_secrets": "hide_keys",
     }.items()
@@ -146,6 +145,7 @@ __all__ = [
     "enforceable",
     "excludes_forced_tools",
     "forced_call",
+    "has_references",
     "hide_keys",
     "image_block",
     "is_custom",
@@ -175,7 +175,6 @@ __all__ = [
     "wire_choice",
     "wire_tool_name",
     "wire_tools",
-    "with_wire_names",
     "wrapper_for",
     "wrapper_of",
 ]

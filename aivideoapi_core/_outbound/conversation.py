@@ -27,7 +27,9 @@ from aivideoapi_core._outbound.tool_calls import (
     OpenToolCalls,
     orphan_label,
 )
-from aivideoapi_core._outbound.tools import wire_tool_name
+from aivideoapi_core._outbound.tool_schema import renamed_keys
+from aivideoapi_core._outbound.tools import WireNames
+from aivideoapi_core._received import ToolNames
 
 logger = logging.getLogger("aivideoapi")
 
@@ -56,9 +58,13 @@ class Turns(NamedTuple):
 
 
 class Conversation:
-    """The turns so far. ``at`` is a message's place in the caller's list, for errors and warnings."""
+    """The turns so far. ``at`` is a message's place in the caller's list, for errors and warnings.
 
-    def __init__(self) -> None:
+    ``names``: of the request's tools that go out under others.
+    """
+
+    def __init__(self, names: ToolNames | None = None) -> None:
+        self._names = WireNames(names)
         self._system: list[Block] = []
         self._turns: list[MessageParam] = []
         self._role: str = ""
@@ -212,7 +218,9 @@ class Conversation:
         if block["type"] == "tool_use":
             name = block["name"]
             block["id"] = wire_id = self._calls.open(block.get("id") or None, name)
-            block["name"] = wire_tool_name(name)
+            block["name"] = self._names.wire(name)
+            if (keys := self._names.keys(name)) and "input" in block:
+                block["input"] = renamed_keys(block["input"], keys)
             if not is_made:
                 self._not_made.add(wire_id)
             if (toolset := block.get("toolset_name")) is not None:

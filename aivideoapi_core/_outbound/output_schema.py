@@ -81,9 +81,16 @@ def strict_schema(schema: Mapping[str, Any], *, tool: str) -> dict[str, Any]:
         raise UnsupportedOptionError(f"tool {tool!r} cannot be strict: {reason}") from None
 
 
+def has_references(schema: Mapping[str, Any]) -> bool:
+    """Whether anything in a schema refers to another part of it, or to another document."""
+    return bool(_references(schema))
+
+
 def is_recursive(schema: Mapping[str, Any]) -> bool:
-    """Whether a schema's definitions contain themselves."""
+    """Whether a schema or its definitions contain themselves."""
     definitions = _definitions_of(schema)
+    if "#" in _references(schema):
+        return True
     try:
         for pointer in definitions:
             _refuse_recursion(pointer, definitions, (), set())

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from aivideoapi_core._outbound.cache_marks import limit_marks
 from aivideoapi_core._outbound.container import reused_container
+from aivideoapi_core._outbound.conversation import Turns
 from aivideoapi_core._outbound.headers import call_headers
 from aivideoapi_core._outbound.in_words import forced_in_words, with_instruction
-from aivideoapi_core._outbound.params import MessageParam, ToolChoiceParam
+from aivideoapi_core._outbound.params import ToolChoiceParam
 from aivideoapi_core._outbound.payload import build_payload
-from aivideoapi_core._outbound.tools import read_tool_choice, wire_choice, wire_tools, with_wire_names
+from aivideoapi_core._outbound.tools import read_tool_choice, wire_choice, wire_tools
 from aivideoapi_core._received import ToolNames
 
 _HEADERS: Final = ("default_headers", "extra_headers", "betas")
@@ -33,17 +34,17 @@ class Prepared(NamedTuple):
 
 
 def prepare_request(
-    turns: Sequence[MessageParam],
+    converse: Callable[[ToolNames | None], Turns],
     options: dict[str, Any],
     *,
     stream: bool,
     replies: Iterable[Mapping[str, Any] | None] = (),
 ) -> Prepared:
-    """The request with these turns (``Conversation``'s) and options.
+    """The request with these options and the turns of ``converse``, which is told the names that tools go out under.
 
     ``options`` are taken apart. They are those of ``build_payload``, and besides ``model``, ``betas``,
     ``default_headers``, ``extra_headers``, ``honours_tool_choice`` and ``reuse_last_container``; the tools are in
-    any form of ``wire_tools``. ``replies``: what is noted of each message, newest first, and ``None`` for what is
+    any form of ``wire_tools``, and ``system`` is an instruction that stands after the conversation's own. ``replies``: what is noted of each message, newest first, and ``None`` for what is
     no reply. Raises ``InvalidInputError`` and ``UnsupportedOptionError`` for what cannot be sent.
     """
     header_settings = {name: options.pop(name, None) for name in _HEADERS}
@@ -56,10 +57,14 @@ def prepare_request(
     if tools:
         tools, names = wire_tools(tools)
     choice = options.get("tool_choice")
-    if names is not None:
-        turns = with_wire_names(turns, names)
-        if choice is not None:
-            choice = options["tool_choice"] = wire_choice(choice, names)
+    if names is not None and choice is not None:
+        choice = options["tool_choice"] = wire_choice(choice, names)
+    instruction = options.pop("system", None)
+    system, turns = converse(names)
+    if instruction is not None:
+        system = with_instruction(system, instruction)
+    if system is not None:
+        options["system"] = system
     if honours_tool_choice is False and (words := forced_in_words(choice, tools)):
         options["system"] = with_instruction(options.get("system"), words[0])
         options["tool_choice"] = words[1]

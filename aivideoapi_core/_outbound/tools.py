@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from aivideoapi_core._errors import InvalidInputError
@@ -112,7 +112,7 @@ def _once(tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return kept
 
 
-def _free_name(base: str, taken: set[str]) -> str:
+def _free_name(base: str, taken: Collection[str]) -> str:
     name, number = base, 1
     while name in taken:
         number += 1
@@ -120,28 +120,34 @@ def _free_name(base: str, taken: set[str]) -> str:
     return name
 
 
-def with_wire_names(turns: Sequence[Any], names: ToolNames | None) -> list[Any]:
-    """``turns`` with the calls that they hold under the names that their tools have on the wire."""
-    if not names:
-        return list(turns)
-    wire = {}
-    for name, (own, keys) in names.items():
-        wire[own] = wire[name] = name, {key: wired for wired, key in keys.items()}
-    return [_renamed_turn(turn, wire) for turn in turns]
+class WireNames:
+    """The names that a conversation's calls have on the wire, one for each of the caller's own.
 
+    ``names`` are those of the request's tools. A call of a tool that is no longer there may have a name that
+    the wire refuses too, and two that differ only in refused characters stay two.
+    """
 
-def _renamed_turn(turn: Any, wire: Mapping[str, tuple[str, Mapping[str, str]]]) -> Any:
-    content = turn.get("content")
-    if turn.get("role") != "assistant" or not isinstance(content, (list, tuple)):
-        return turn
-    blocks = []
-    for block in content:
-        if block.get("type") == "tool_use" and (found := wire.get(block.get("name"))) is not None:
-            block = {**block, "name": found[0]}
-            if found[1] and "input" in block:
-                block["input"] = renamed_keys(block["input"], found[1])
-        blocks.append(block)
-    return {**turn, "content": blocks}
+    def __init__(self, names: ToolNames | None) -> None:
+        self._wire: dict[str, str] = {}
+        self._keys: dict[str, dict[str, str]] = {}
+        for name, (own, keys) in (names or {}).items():
+            self._wire[name] = self._wire[own] = name
+            if keys:
+                self._keys[name] = self._keys[own] = {key: wire for wire, key in keys.items()}
+
+    def wire(self, own: str) -> str:
+        """The name on the wire."""
+        if (known := self._wire.get(own)) is not None:
+            return known
+        name = own
+        if not TOOL_NAME.fullmatch(own):
+            name = _free_name(wire_tool_name(own), self._wire.values())
+        self._wire[own] = name
+        return name
+
+    def keys(self, own: str) -> Mapping[str, str]:
+        """The names that properties of the tool have on the wire, by the caller's own, where they differ."""
+        return self._keys.get(own, {})
 
 
 def read_tool_choice(

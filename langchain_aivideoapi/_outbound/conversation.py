@@ -16,7 +16,14 @@ from langchain_core.messages import (
 )
 
 from aivideoapi_core import InvalidInputError
-from aivideoapi_core.adapter_kit import Content, Conversation, Turns, thought_as_text, to_call_input
+from aivideoapi_core.adapter_kit import (
+    Content,
+    Conversation,
+    ToolNames,
+    Turns,
+    thought_as_text,
+    to_call_input,
+)
 from langchain_aivideoapi._outbound.content import TRUSTED, Block, to_blocks, to_result
 
 _CHAT_ROLES: Final = {
@@ -30,13 +37,15 @@ _CHAT_ROLES: Final = {
 }
 
 
-def to_conversation(messages: Sequence[BaseMessage], *, prefill: bool = True) -> Turns:
+def to_conversation(
+    messages: Sequence[BaseMessage], *, prefill: bool = True, names: ToolNames | None = None
+) -> Turns:
     """The system prompt and the turns. The messages are left untouched.
 
-    ``prefill`` says whether the model can continue an assistant turn. Raises ``InvalidInputError`` for
+    ``prefill`` says whether the model can continue an assistant turn; ``names`` are those of tools that go out under others. Raises ``InvalidInputError`` for
     content of a human or system message that the wire cannot carry, naming the place.
     """
-    conversation = Conversation()
+    conversation = Conversation(names)
     for at, message in enumerate(messages):
         _add(conversation, message, at)
     return conversation.turns(prefill=prefill)

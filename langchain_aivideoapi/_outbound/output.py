@@ -15,6 +15,7 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel, TypeAdapter
 
 from aivideoapi_core import InvalidInputError
+from langchain_aivideoapi._outbound.tools import typed_dict_schema
 
 
 def schema_of(response_format: Any) -> tuple[str, dict[str, Any]] | None:
@@ -46,7 +47,9 @@ def json_schema_of(schema: Any) -> dict[str, Any]:
         return {"title": schema["name"], **schema["input_schema"]}
     try:
         return convert_to_json_schema(schema)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        if (own := typed_dict_schema(schema)) is not None:
+            return own
         raise InvalidInputError(
             f"{schema!r} is neither a schema nor a class that has one: {error}"
         ) from error

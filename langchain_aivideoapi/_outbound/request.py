@@ -146,16 +146,17 @@ def build_request(
         options["extra_body"] = {**options.get("extra_body", {}), **{name: options.pop(name) for name in own}}
     if (stops := options.get("stop_sequences")) is not None:
         options["stop_sequences"] = [stops] if isinstance(stops, str) else list(stops) or None
-    system, turns = to_conversation(messages, prefill=may_prefill(model, options.get("thinking")))
-    if system is not None:
-        options["system"] = system
     _add_tools(options)
     response_format = options.pop("response_format", None)
     output_tool = None
     if response_format is not None:
         output_tool = add_output_format(model, options, schema_of(response_format))
+    prefill = may_prefill(model, options.get("thinking"))
     payload, headers, names, choice, max_tokens_is_default = prepare_request(
-        turns, options, stream=stream, replies=_newest_first(messages)
+        lambda names: to_conversation(messages, prefill=prefill, names=names),
+        options,
+        stream=stream,
+        replies=_newest_first(messages),
     )
     return Request(
         payload=payload,

@@ -52,8 +52,9 @@ def told_block(block: BaseContentBlock, at: int) -> WireBlock | None:
 
 
 def to_mark(point: CachePoint) -> WireBlock:
-    """A ``CachePoint`` as the wire has it."""
-    return {"type": point.cache_control.type, "ttl": point.cache_control.ttl}
+    """A ``CachePoint`` as the wire has it; Bedrock's ``default`` is the wire's ``ephemeral``."""
+    kind = point.cache_control.type
+    return {"type": "ephemeral" if kind == "default" else kind, "ttl": point.cache_control.ttl}
 
 
 def _to_text(block: TextBlock) -> WireBlock:

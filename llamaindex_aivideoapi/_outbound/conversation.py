@@ -16,7 +16,14 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 
-from aivideoapi_core.adapter_kit import Content, Conversation, Turns, read_tool_calls, to_call_input
+from aivideoapi_core.adapter_kit import (
+    Content,
+    Conversation,
+    ToolNames,
+    Turns,
+    read_tool_calls,
+    to_call_input,
+)
 from llamaindex_aivideoapi._outbound.content import WireBlock, to_block, to_mark, told_block
 
 WIRE_CONTENT: Final = "wire_content"
@@ -27,13 +34,15 @@ ASSISTANT: Final = frozenset({MessageRole.ASSISTANT, MessageRole.MODEL, MessageR
 _RESULT: Final = frozenset({MessageRole.TOOL, MessageRole.FUNCTION})
 
 
-def to_conversation(messages: Sequence[ChatMessage], *, prefill: bool = True) -> Turns:
+def to_conversation(
+    messages: Sequence[ChatMessage], *, prefill: bool = True, names: ToolNames | None = None
+) -> Turns:
     """The system prompt and the turns. The messages are left untouched.
 
-    ``prefill`` says whether the model can continue an assistant turn. Raises ``InvalidInputError`` for
-    content of a user's or system message that the wire cannot carry.
+    ``prefill`` says whether the model can continue an assistant turn; ``names`` are those of tools that
+    go out under others. Raises ``InvalidInputError`` for content of a user's or system message that the wire cannot carry.
     """
-    conversation = Conversation()
+    conversation = Conversation(names)
     for at, message in enumerate(messages):
         role, mark = message.role, message.additional_kwargs.get("cache_control")
         if role in _RESULT:

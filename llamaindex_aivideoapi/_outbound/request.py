@@ -70,9 +70,11 @@ def build_request(
     in_words = options.get("tool_required") == IN_WORDS
     _add_tools(options)
     prefill = may_prefill(options["model"], options.get("thinking"))
-    options["system"], turns = to_conversation(messages, prefill=prefill)
     payload, headers, names, choice, max_tokens_is_default = prepare_request(
-        turns, options, stream=stream, replies=_newest_first(messages)
+        lambda names: to_conversation(messages, prefill=prefill, names=names),
+        options,
+        stream=stream,
+        replies=_newest_first(messages),
     )
     return Request(
         payload=payload,

@@ -16,12 +16,12 @@ from strict import complaints
 
 from aivideoapi_core import InvalidInputError, UnsupportedOptionError
 from aivideoapi_core._inbound.tool_names import KeyRenamer, OwnNamesStream, with_own_names
+from aivideoapi_core._outbound.conversation import Conversation
 from aivideoapi_core.adapter_kit import (
     read_tool_choice,
     wire_choice,
     wire_tool_name,
     wire_tools,
-    with_wire_names,
 )
 
 TOOLS: TypeAdapter[Any] = TypeAdapter(list[ToolUnionParam])
@@ -239,9 +239,10 @@ def test_names_there_and_back() -> None:
     assert wire_choice({"type": "tool", "name": "a.b/c"}, names) == {"type": "tool", "name": "a_b_c_2"}
     own: Any = {"type": "tool_use", "id": "1", "name": "a.b/c", "input": OWN}
     on_wire = {**own, "name": "a_b_c_2", "input": ON_WIRE}
-    turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": [own]}]
-    assert with_wire_names(turns, names)[1]["content"] == [on_wire]
-    assert turns[1]["content"] == [own]
+    conversation = Conversation(names)
+    conversation.assistant([own], at=0)
+    assert conversation.turns().messages[0]["content"] == [on_wire]
+    assert (own["name"], own["input"]) == ("a.b/c", OWN)
     message: Any = {"content": [{"type": "text", "text": "x"}, on_wire]}
     assert with_own_names(message, names)["content"] == [{"type": "text", "text": "x"}, own]
 
@@ -250,7 +251,6 @@ def test_nothing_to_rename_costs_no_map() -> None:
     _, names = wire_tools([{"name": "t", "input_schema": PATH_OR_URL}])
     assert names is None
     assert wire_tool_name("t") == "t"
-    assert with_wire_names([], names) == []
 
 
 def test_keys_in_text_cut_anywhere() -> None:
@@ -330,3 +330,14 @@ def test_tools_of_one_name(caplog: pytest.LogCaptureFixture) -> None:
         assert caplog.records == []
         assert wire_tools([first, second])[0] == [second], "the one that frameworks run"
     assert "several tools are called 't'" in caplog.text
+
+
+def test_calls_of_tools_that_are_gone_keep_their_names_apart() -> None:
+    (tool,), names = wire_tools([{"name": "a.b", "input_schema": of(TEXT)}])
+    conversation = Conversation(names)
+    for number, name in enumerate(["a/b", "a.b", "a:b", "a/b", "a_b", "c"]):
+        call: Any = {"type": "tool_use", "id": str(number), "name": name, "input": {}}
+        conversation.assistant([call], at=number)
+    said: Any = conversation.turns().messages[0]["content"]
+    assert tool["name"] == "a_b"
+    assert [block["name"] for block in said] == ["a_b_2", "a_b", "a_b_3", "a_b_2", "a_b", "c"]

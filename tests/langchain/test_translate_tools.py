@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Any, TypedDict
 
 import pytest
+import typing_extensions
 from anthropic.types import ToolChoiceParam, ToolUnionParam
 from langchain_core.tools import StructuredTool, tool
 from official import assert_accepted
 from pydantic import BaseModel, Field, TypeAdapter
+from strict import complaints
 
 from aivideoapi_core import InvalidInputError
-from aivideoapi_core.adapter_kit import read_tool_choice
+from aivideoapi_core.adapter_kit import read_tool_choice, wire_tools
 from aivideoapi_core.sandbox import Sandbox
 from langchain_aivideoapi import ChatAIVideoAPI
 from langchain_aivideoapi._outbound.tools import to_tools
@@ -257,3 +259,45 @@ def test_betas_that_a_request_needs(arguments: dict[str, Any], beta: str) -> Non
         headers = sandbox.requests[-1].headers
         assert headers["anthropic-beta"] == f"theirs,mine,{beta}"
         assert headers["x-a"] == "b"
+
+
+class Tree(BaseModel):
+    """A tree."""
+
+    kids: list[Tree] = []
+
+
+def plant(tree: Tree, deep: bool = False) -> None:
+    """Plant it."""
+
+
+class LINKED(typing_extensions.TypedDict):
+    rest: list[LINKED]
+
+
+MCP = {
+    "type": "object",
+    "properties": {"kids": {"type": "array", "items": {"$ref": "#"}}, "a": {"$ref": "#/$defs/Lost"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("tool", "place", "reference"),
+    [
+        pytest.param(plant, "tree", "#/$defs/Tree", id="function"),
+        pytest.param(StructuredTool.from_function(plant), "tree", "#/$defs/Tree", id="tool"),
+        pytest.param(Tree, "kids", {"$ref": "#/$defs/Tree"}, id="class"),
+        pytest.param(LINKED, "rest", {"$ref": "#/$defs/LINKED"}, id="TypedDict"),
+        pytest.param(StructuredTool(name="t", description="d", args_schema=MCP, func=plant), "kids", {"$ref": "#"}, id="MCP"),
+    ],
+)  # fmt: skip
+def test_what_contains_itself_is_not_cut(tool: Any, place: str, reference: Any) -> None:
+    (wire,), _ = wire_tools(to_tools([tool]))
+    part = wire["input_schema"]["properties"][place]
+    assert part.get("items", part.get("$ref")) == reference
+    assert complaints({"tools": [wire], "messages": [{"role": "user", "content": "x"}]}) == []
+
+
+def test_strict_of_a_tool_that_says_itself() -> None:
+    own = {"type": "function", "function": {"name": "t", "parameters": {"type": "object"}, "strict": True}}
+    assert [tool["strict"] for tool in to_tools([own, {"name": "u"}], strict=False)] == [True, False]
