@@ -53,6 +53,7 @@ CORE_LAYERS = (
     {"_fields"},
     {"adapter_kit"},
     {"__init__"},
+    {"pytest_plugin"},
 )
 """The core's rooms: each imports those of the rows above and itself, never a neighbour of its row."""
 
