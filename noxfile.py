@@ -115,6 +115,17 @@ def tests(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "-n", "auto", "--dist", "worksteal", *session.posargs)
 
 
+@nox.session(python=["3.11", "3.13"])
+@nox.parametrize("bound", ["lowest", "newest"])
+def ray(session: nox.Session, bound: str) -> None:
+    """Batch jobs on Ray Data, with both ends of the range that is supported; Ray is no dependency of developers."""
+    ray = "ray[data]==2.50.0" if bound == "lowest" else "ray[data]"
+    session.install(".[ray,langchain,llamaindex,redis,cli]", ray, *TEST_TOOLS)
+    session.run(
+        "python", "-m", "pytest", "-p", "no:cacheprovider", "tests/batch/test_ray.py", *session.posargs
+    )
+
+
 @nox.session
 def newest(session: nox.Session) -> None:
     """All tests with the newest versions of everything."""

@@ -4,6 +4,7 @@ On top of the core and of either adapter; importing this imports neither framewo
 """
 
 from aivideoapi_batch._calls import RowCall
+from aivideoapi_batch._engine import map_rows
 from aivideoapi_batch._job import BatchJob
 from aivideoapi_batch._journal import Journal, JournalError, JournalStore, Totals
 from aivideoapi_batch._pace import Pace
@@ -25,6 +26,7 @@ __all__ = [
     "RowResult",
     "Status",
     "Totals",
+    "map_rows",
     "prompt_call",
     "transform_call",
 ]

@@ -8,6 +8,7 @@ import pickle
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable, Iterator
 from contextlib import aclosing
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -21,6 +22,7 @@ from aivideoapi_batch._rows import id_of
 from aivideoapi_core import InvalidInputError
 
 if TYPE_CHECKING:
+    from aivideoapi_batch._loop import LoopThread
     from aivideoapi_core import RetryPolicy
 
 OnBudget = Literal["wait", "mark"]
@@ -80,6 +82,12 @@ class BatchJob:
         self.policy: RetryPolicy = RetryPolicy(max_retries=max_retries)
         self._counts = RunCounts()
         self._stop: Callable[[str], None] | None = None
+        self._loop: LoopThread | None = None
+
+    @property
+    def counts(self) -> RunCounts:
+        """What the last run of this object did, in this process."""
+        return self._counts
 
     @property
     def manifest(self) -> Manifest:
@@ -135,11 +143,24 @@ class BatchJob:
 
     def run(self, rows: Iterable[Any], *, replay: bool = True) -> list[RowResult]:
         """The same, to the end: the results as a list. For more rows than memory holds there is ``arun``."""
+        return _finished(partial(self._results_of, rows, replay=replay))
 
-        async def all_of_them() -> list[RowResult]:
-            return [result async for result in self.arun(rows, replay=replay)]
+    def __call__(self, batch: Any) -> Any:
+        """The results of a batch of a table as an Arrow table: ``ds.map_batches(job)``.
 
-        return _finished(all_of_them)
+        ``batch``: an Arrow table, a pandas DataFrame or a dict of columns. See ``map_rows`` for the columns, and for
+        a pool of workers. Needs pyarrow. Raises as ``arun`` does.
+        """
+        from aivideoapi_batch._loop import LoopThread
+        from aivideoapi_batch._tables import rows_of, table_of
+
+        if self._loop is None:
+            self._loop = LoopThread()
+        rows = rows_of(batch)
+        return table_of(self._loop.run(self._results_of(rows)))
+
+    async def _results_of(self, rows: Iterable[Any], *, replay: bool = True) -> list[RowResult]:
+        return [result async for result in self.arun(rows, replay=replay)]
 
     def stop(self, reason: str = "stopped") -> None:
         """Take no new rows; the calls in flight are finished and written down. For signal handlers."""
@@ -173,7 +194,7 @@ class BatchJob:
             )
         # A model may leave its budget out of its pickle; a job without its limit is another job.
         pickle.dumps((self.call.budget, self.call.ledger))
-        return {**self.__dict__, "_counts": RunCounts(), "_stop": None}
+        return {**self.__dict__, "_counts": RunCounts(), "_stop": None, "_loop": None}
 
     def __repr__(self) -> str:
         return f"BatchJob(name={self.name!r}, journal={self.journal!r})"

@@ -210,8 +210,7 @@ class Journal:
 
     def results(self) -> Iterator[RowResult]:
         """See ``JournalStore``; in the order in which they were written, at constant memory."""
-        if self._index is None:
-            self.refresh()
+        self.refresh()
         index = self._indexed()
         for number, path in enumerate(self._segments):
             with path.open("rb") as file:
@@ -225,8 +224,7 @@ class Journal:
 
     def totals(self) -> Totals:
         """See ``JournalStore``."""
-        if self._index is None:
-            self.refresh()
+        self.refresh()
         totals, index = self._totals, self._indexed()
         totals.rows = index.counts()
         totals.unfinished_calls, totals.repeated_calls = index.unfinished()
@@ -245,7 +243,7 @@ class Journal:
         return f"Journal({str(self.folder)!r})"
 
     def __reduce__(self) -> Any:
-        return _rebuilt, (self.folder, self._fsync)
+        return _rebuilt, (self.folder.absolute(), self._fsync)  # another process may be elsewhere
 
     def _indexed(self) -> Index:
         if self._pid != os.getpid():  # a fork writes a file of its own

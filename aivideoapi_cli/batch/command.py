@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -30,6 +31,13 @@ REMAIN: Final = 3
 _MODEL: Final = "claude-haiku-4-5/anthropic"
 _LONGEST_NAME: Final = 255
 """Longer text is no file name on any system."""
+
+
+class Engine(StrEnum):
+    """What runs the calls."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 def batch(
@@ -51,6 +59,8 @@ def batch(
     max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 1024,
     id_field: Annotated[str, typer.Option("--id", metavar="FIELD", help="The field with a row's id.")] = "id",
     concurrency: Annotated[int, typer.Option(min=1, help="Calls at once, at best.")] = 32,
+    engine: Annotated[Engine, typer.Option(help="This process, or Ray Data.")] = Engine.LOCAL,
+    workers: Annotated[int, typer.Option(min=1, help="Processes of the engine 'ray'.")] = 2,
     retry: Annotated[
         str, typer.Option(metavar="STATUSES", help="Call these rows again: failed,refused,lost.")
     ] = "",
@@ -66,7 +76,7 @@ def batch(
 
     rows_of(source)  # whether it can be read is said before anything is made
     job, kept = _job(
-        out,
+        out.absolute(),  # an engine's processes may be elsewhere
         prompt=_text_of(prompt),
         schema=None if schema is None else _schema_of(schema),
         budget=budget,
@@ -86,12 +96,18 @@ def batch(
     if survey.open_rows and not yes and not _agreed():
         raise CommandError("not begun", exit_code=FAILED)
     kept.set_limit(budget)  # a later run may move it
-    if survey.open_rows:
+    ended = 0
+    if survey.open_rows and engine is Engine.RAY:
+        from aivideoapi_cli.batch.on_ray import run_on_ray
+
+        ended = run_on_ray(console, job, rows_of(source), workers=workers, total=survey.open_rows)
+    elif survey.open_rows:
         _run(console, job, rows_of(source), total=survey.open_rows)
+        counts = job.counts
+        ended = counts.called + counts.bad + counts.resumed - (survey.rows - survey.open_rows)
     results = _write_results(job, out)
     report = job.report()
-    counts = report.counts
-    remaining = survey.rows - counts.called - counts.bad - counts.resumed if survey.open_rows else 0
+    remaining = max(0, survey.open_rows - ended)
     job.close()
     console.print(report_view(report, remaining=remaining))
     console.print(f"Results: {results}", markup=False, soft_wrap=True)
@@ -212,7 +228,7 @@ def _run(console: Console, job: BatchJob, rows: Iterable[Any], *, total: int) ->
     async def work() -> None:
         with _stopping(job, asyncio.get_running_loop(), say=lambda text: console.print(text, style="yellow")):
             async for result in job.arun(rows, replay=False):
-                bar.add(result)
+                bar.add(result.status.value, result.credits_micro)
 
     with bar.progress:
         asyncio.run(work())

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from aivideoapi_batch import BatchReport, RowResult
+    from aivideoapi_batch import BatchReport
 
 _STYLES: Final = {"ok": "green", "failed": "red", "refused": "yellow", "lost": "magenta"}
 
@@ -34,10 +34,10 @@ class Bar:
         )
         self._task = self.progress.add_task("", total=total, credits="0", rate="", faults="")
 
-    def add(self, result: RowResult) -> None:
-        """One more row has ended."""
-        self._micro += result.credits_micro or 0
-        self._not_ok += result.status.value != "ok"
+    def add(self, status: str, micro: int | None) -> None:
+        """One more row has ended, so, for ``micro`` microcredits if anybody knows."""
+        self._micro += micro or 0
+        self._not_ok += status != "ok"
         speed = self.progress.tasks[0].speed
         self.progress.update(
             self._task,

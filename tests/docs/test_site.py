@@ -52,6 +52,7 @@ def test_public_names_are_in_the_reference(site: Path) -> None:
         ("langchain_aivideoapi", "api-langchain"),
         ("llamaindex_aivideoapi", "api-llamaindex"),
         ("aivideoapi_core.sandbox", "api-sandbox"),
+        ("aivideoapi_batch", "api-batch"),
     ):
         html = (site / "reference" / f"{page}.html").read_text(encoding="utf-8")
         exported = __import__(module, fromlist=["__all__"]).__all__
