@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, BaseMessage
 
 from aivideoapi_core import Attribution, MessageAccumulator, Reply
 from aivideoapi_core.adapter_kit import NOBODY
 from langchain_aivideoapi._inbound.message import to_message
 from langchain_aivideoapi._inbound.streams import ChunkStream, EventStream
-from langchain_aivideoapi._outbound.request import Request
+from langchain_aivideoapi._outbound.request import Request, build_request
+
+
+def make_call(
+    messages: Sequence[BaseMessage], *, tags: tuple[str, ...], attribution: Attribution, **asked: Any
+) -> Call:
+    """The call with these messages; ``asked`` is what ``build_request`` takes besides."""
+    return Call(build_request(messages, **asked), tags, attribution)
 
 
 @dataclass(frozen=True, slots=True)

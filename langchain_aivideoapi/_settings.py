@@ -52,6 +52,12 @@ _SECRETS: Final = {
 }
 """Fields that may hold keys or tokens, and where ``load`` finds their values (JSON but for the key)."""
 
+REQUEST_FIELDS: Final = (
+    "max_tokens", "temperature", "top_p", "top_k", "thinking", "effort", "output_config", "cache_control",
+    "service_tier", "container", "reuse_last_container", "inference_geo", "context_management", "mcp_servers",
+)  # fmt: skip
+"""What goes into a request under one name everywhere: as a field, as a call's argument and in the core."""
+
 
 class _Runtime:
     """What a model holds besides its settings. Never part of its value: any two are equal.
@@ -82,7 +88,7 @@ class _Runtime:
 @functools.cache
 def _accepted(model: type[BaseChatModel]) -> adapter_kit.ArgumentNames:
     """The names of a model's arguments, their other names among them."""
-    from langchain_aivideoapi._outbound.request import OTHER_NAMES
+    from langchain_aivideoapi._outbound.names import OTHER_NAMES
 
     names = set(model.model_fields)
     for field in model.model_fields.values():
@@ -314,11 +320,9 @@ class Settings(BaseChatModel):
 
     def _defaults(self) -> dict[str, Any]:
         """The model's settings by the names that a call's arguments have."""
-        from langchain_aivideoapi._outbound.request import WIRE_OPTIONS
-
         defaults: dict[str, Any] = {
             "model": self.model,
-            **{name: value for name in WIRE_OPTIONS if (value := getattr(self, name)) is not None},
+            **{name: value for name in REQUEST_FIELDS if (value := getattr(self, name)) is not None},
         }
         if self.stop:
             defaults["stop_sequences"] = self.stop
@@ -338,7 +342,7 @@ class Settings(BaseChatModel):
         if not self.stream_usage:
             defaults["stream_usage"] = False
         if self.model_kwargs:
-            from langchain_aivideoapi._outbound.request import defaults_from_kwargs
+            from langchain_aivideoapi._outbound.names import defaults_from_kwargs
 
             defaults |= defaults_from_kwargs(self.model_kwargs)
         return defaults

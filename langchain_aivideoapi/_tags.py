@@ -64,6 +64,8 @@ def without_steps(tags: Sequence[str]) -> tuple[str, ...]:
 
 def _facts(configurable: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the allow-list; a run's metadata are closer to the call than what is configured around it."""
+    if not (configurable or metadata):
+        return {}
     facts = adapter_kit.attribution_facts(configurable) | adapter_kit.attribution_facts(metadata)
     agent = next((metadata[key] for key in _AGENT_KEYS if metadata.get(key)), None) or _agent_of_path(
         metadata

@@ -73,15 +73,19 @@ class ChatAIVideoAPI(Settings):
         run: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None = None,
     ) -> Call:
         # What translates is loaded by the first call: it is most of what importing this package would take.
-        from langchain_aivideoapi._call import Call
-        from langchain_aivideoapi._outbound.request import build_request
+        from langchain_aivideoapi._call import make_call
 
         tags = run_tags(run, [*(self.tags or ()), *arguments.pop("spend_tags", ())])
         attribution = run_attribution(run, arguments.pop("spend_for", None))
-        request = build_request(
-            messages, defaults=self._defaults(), stop=stop, arguments=arguments, stream=stream
+        return make_call(
+            messages,
+            defaults=self._defaults(),
+            stop=stop,
+            arguments=arguments,
+            stream=stream,
+            tags=tags,
+            attribution=attribution,
         )
-        return Call(request, tags, attribution)
 
     def _generate(
         self,

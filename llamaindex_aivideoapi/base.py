@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
     from aivideoapi_core import AsyncMessagesClient, Balance, CreditsEstimate, MessagesClient
     from llamaindex_aivideoapi._call import Call
-    from llamaindex_aivideoapi._outbound.request import Request
 
 
 class AIVideoAPI(ModelSettings):
@@ -65,7 +64,7 @@ class AIVideoAPI(ModelSettings):
         if "stop" in settings:
             stop = settings.pop("stop")
             settings.setdefault("stop_sequences", [stop] if isinstance(stop, str) else stop)
-        from llamaindex_aivideoapi._outbound.request import model_names
+        from llamaindex_aivideoapi._outbound.names import model_names
 
         names = model_names(frozenset(type(self).model_fields))
         for name in [*settings]:
@@ -180,15 +179,10 @@ class AIVideoAPI(ModelSettings):
 
     def _call(self, messages: Sequence[ChatMessage], call: Mapping[str, Any], *, stream: bool) -> Call:
         # What translates is loaded by the first call: it is most of what importing this package would take.
-        from llamaindex_aivideoapi._call import Call
-
-        return Call(self._request(messages, call, stream=stream))
-
-    def _request(self, messages: Sequence[ChatMessage], call: Mapping[str, Any], *, stream: bool) -> Request:
-        from llamaindex_aivideoapi._outbound.request import build_request
+        from llamaindex_aivideoapi._call import make_call
 
         defaults = {name: getattr(self, name) for name in REQUEST_FIELDS}
-        return build_request(messages, defaults=defaults, call=call, stream=stream)
+        return make_call(messages, defaults=defaults, call=call, stream=stream)
 
     # Tools.
 
@@ -321,7 +315,7 @@ class AIVideoAPI(ModelSettings):
         """What a ``chat`` call with these arguments will cost, from the input alone to the worst case; offline."""
         from aivideoapi_core import estimate_credits
 
-        request = self._request(messages, kwargs, stream=False)
+        request = self._call(messages, kwargs, stream=False).request
         prices = (self.prices or {}).get(request.payload["model"])
         return estimate_credits(request.payload, prices=prices)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from aivideoapi_core._inbound.output_tool import OutputTextRewriter, OutputTool
 from aivideoapi_core._inbound.recovered_calls import IGNORED, ForcedCall, forced_call, settle_text
@@ -83,6 +83,8 @@ def changed_by(
         forced = forced_call({**payload, "tool_choice": choice}, before=marks)
     if forced is None and output_tool is not None:  # thinking kept its choice from the request
         forced = forced_call({**payload, "tool_choice": {"type": "tool", "name": output_tool}})
+    if names is None and forced is None and output_tool is None and not is_json:
+        return _UNCHANGED
     text_format = None
     if is_json and output_tool is None:
         schema = ((payload.get("output_config") or {}).get("format") or {}).get("schema") or {
@@ -90,6 +92,9 @@ def changed_by(
         }
         text_format = {str(schema.get("title") or "answer"): schema}
     return Changed(names=names, forced=forced, output_tool=output_tool, text_format=text_format)
+
+
+_UNCHANGED: Final = Changed()
 
 
 class ChangedStream:

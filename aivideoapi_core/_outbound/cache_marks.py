@@ -56,10 +56,8 @@ def marked(
     """Every tool and block of a request that carries a breakpoint, in the order of the prompt."""
     yield from marked_in(tools)
     yield from marked_in(system)
-    for message in messages:
-        content = message.get("content")
-        if type(content) is not str:
-            yield from marked_in(content)
+    for content in [content for message in messages if type(content := message.get("content")) is not str]:
+        yield from marked_in(content)
 
 
 def marked_in_request(body: Mapping[str, Any]) -> Iterator[Any]:

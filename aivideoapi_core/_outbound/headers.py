@@ -74,10 +74,13 @@ def call_headers(
     The betas of all three are wanted, and those that the request needs, unless the caller named
     another version of one. Raises ``InvalidInputError`` as ``build_headers`` does.
     """
+    needed = list(_betas_of(payload))
+    if not (needed or extra_headers or betas):
+        return None
     sources = build_headers(extra_headers), build_headers(default_headers), build_headers(betas=betas)
     named = [name for source in sources for name in source.get("anthropic-beta", "").split(",") if name]
     features = {_DATE.sub("", name.strip()) for name in named}
-    needed = [beta for beta in _betas_of(payload) if _DATE.sub("", beta) not in features]
+    needed = [beta for beta in needed if _DATE.sub("", beta) not in features]
     if not extra_headers and not betas and not needed:
         return None
     return build_headers(extra_headers, betas=[*named, *needed])

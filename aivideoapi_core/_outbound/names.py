@@ -129,6 +129,8 @@ def merged_options(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dic
     ``effort`` of the call wins over one of the model, in whichever of the two places they are.
     """
     options = {**defaults, **given}
+    if not given:
+        return options
     for name in _LISTS & given.keys():
         if defaults.get(name) and given[name]:
             options[name] = merged_lists(name, defaults[name], given[name])

@@ -94,6 +94,10 @@ def _check_messages(messages: Sequence[Mapping[str, Any]]) -> None:
             "messages must not be empty: give at least one turn that is neither blank nor a system prompt"
         )
     for position, message in enumerate(messages):
+        if type(message) is dict and message.get("role") in _ROLES:
+            content = message.get("content")
+            if type(content) is str and content:
+                continue  # what most turns of a long history are
         if not _is_mapping(message) or message.get("role") not in _ROLES:
             role = message.get("role") if isinstance(message, Mapping) else message
             raise InvalidInputError(f"messages[{position}] has role {role!r}; use 'user' or 'assistant'")

@@ -85,9 +85,9 @@ def thinking_fields(
 def thinking_is_on(body: Mapping[str, Any]) -> bool:
     """Whether a body asks for thinking, in the words of either route."""
     thinking = body.get("thinking")
-    return body.get("thinkingFlag") is True or (
-        isinstance(thinking, Mapping) and thinking.get("type") in _THINKS
-    )
+    if thinking is None:
+        return body.get("thinkingFlag") is True
+    return isinstance(thinking, Mapping) and thinking.get("type") in _THINKS
 
 
 def excludes_forced_tools(thinking: Any) -> bool:

@@ -6,7 +6,9 @@ where nothing was replaced, and then costs nothing.
 
 from __future__ import annotations
 
+import functools
 import logging
+import marshal
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, cast
@@ -44,6 +46,28 @@ def wire_tools(tools: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]]
     Takes the wire's form, OpenAI's ``{"type": "function", ...}`` and MCP's ``inputSchema``. A server tool
     goes through as it is. Raises ``InvalidInputError``, naming tool and place, for what cannot be said.
     """
+    given = list(tools)
+    try:
+        written = marshal.dumps(given, _SAME_BYTES)
+    except ValueError:  # something in them is of a class of its own
+        return _wired(given)
+    wired, names = _known(written)
+    return [dict(tool) for tool in wired], names
+
+
+_SAME_BYTES: Final = 2
+"""The version of ``marshal`` that writes the same bytes for equal values of equal types, whoever else holds them."""
+
+
+@functools.lru_cache(maxsize=128)
+def _known(written: bytes) -> tuple[list[dict[str, Any]], ToolNames | None]:
+    """An agent sends the same tools with every call: their schemas are walked once. By value, and from bytes, so that
+    it is of no consequence who changes what afterwards.
+    """
+    return _wired(marshal.loads(written))  # noqa: S302 - our own bytes, of a moment ago
+
+
+def _wired(tools: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], ToolNames | None]:
     given = _once([_unwrapped(tool) if is_custom(tool) else dict(tool) for tool in tools])
     taken = {str(tool.get("name")) for tool in given}
     wired: list[dict[str, Any]] = []

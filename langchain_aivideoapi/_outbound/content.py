@@ -486,7 +486,8 @@ _CONVERTERS: Final[Mapping[str, Callable[[Mapping[str, Any], Place], Block | Non
 
 def has_citing_content(turns: Sequence[Mapping[str, Any]]) -> bool:
     """Whether any document or search result of the conversation may be cited in the reply."""
-    return any(_may_be_cited(block) for turn in turns for block in _listed(turn["content"]))
+    contents = [content for turn in turns if type(content := turn["content"]) is not str]
+    return any(_may_be_cited(block) for content in contents for block in _listed(content))
 
 
 def _may_be_cited(block: Mapping[str, Any]) -> bool:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from aivideoapi_core import InvalidInputError, adapter_kit
+from aivideoapi_core import adapter_kit
 from aivideoapi_core.adapter_kit import (
-    ArgumentNames,
     add_output_format,
     choice_for,
     may_prefill,
@@ -20,6 +18,7 @@ from aivideoapi_core.adapter_kit import (
 )
 from langchain_aivideoapi._outbound.content import has_citing_content
 from langchain_aivideoapi._outbound.conversation import to_conversation
+from langchain_aivideoapi._outbound.names import BODY_ONLY, named
 from langchain_aivideoapi._outbound.output import schema_of
 from langchain_aivideoapi._outbound.tools import to_tools
 
@@ -27,83 +26,8 @@ if TYPE_CHECKING:
     from aivideoapi_core import Timeout
     from aivideoapi_core.adapter_kit import Budgets, Changed
 
-WIRE_OPTIONS: Final = (
-    "max_tokens",
-    "temperature",
-    "top_p",
-    "top_k",
-    "thinking",
-    "effort",
-    "output_config",
-    "cache_control",
-    "service_tier",
-    "container",
-    "reuse_last_container",
-    "inference_geo",
-    "context_management",
-    "mcp_servers",
-)
-"""Options that have one name everywhere: as a field, as a call argument and in the core."""
 
-_ALIASES: Final = {
-    "model_name": "model",
-    "max_tokens_to_sample": "max_tokens",
-    "stop": "stop_sequences",
-    "reasoning_effort": "effort",
-    "request_metadata": "metadata",
-    "default_request_timeout": "timeout",
-}
-OTHER_NAMES: Final = {
-    "anthropic_api_key": "use api_key on the model",
-    "anthropic_api_url": "use base_url on the model",
-    "anthropic_proxy": "use http_client and http_async_client on the model, made with the proxy",
-    "api_key": "use api_key on the model",
-    "base_url": "use base_url on the model",
-    "default_headers": "use default_headers on the model, or extra_headers per call",
-    "disable_parallel_tool_use": "use parallel_tool_calls=False",
-    "functions": "use bind_tools, or tools=",
-    "max_retries": "use max_retries on the model",
-    "output_format": "use response_format per call, or output_config with a format",
-    "response_format": "use response_format per call, or with_structured_output",
-    "streaming": "use streaming on the model",
-    "system": "use a system message",
-    "system_prompt": "use a system message",
-    "tool_choice": "use bind_tools(..., tool_choice=)",
-    "tools": "use bind_tools, or tools= per call",
-    "user": "use request_metadata={'user_id': ...} on the model, or metadata={'user_id': ...} per call",
-    "user_profile_id": "use user_profile_id per call, or model_kwargs on the model",
-}
-"""Names that other integrations and the official client have, and what to use here, where that is LangChain's."""
-_BODY_ONLY: Final = frozenset({"speed", "diagnostics", "user_profile_id"})
-"""Fields of the wire that the core has no rule for; they go into the body as they are."""
-_CALL_ONLY: Final = frozenset(
-    {
-        "budget",
-        "model",
-        "stop_sequences",
-        "metadata",
-        "betas",
-        "timeout",
-        "tools",
-        "tool_choice",
-        "parallel_tool_calls",
-        "strict",
-        "response_format",
-        "extra_headers",
-        "extra_body",
-        "stream_usage",
-        "honours_tool_choice",
-    }
-)
-_FRAMEWORK: Final = frozenset({"stream", "ls_structured_output_format", "structured_output_format"})
-"""What langchain-core itself adds to a call's arguments; it has done its work by then."""
-_KNOWN: Final = frozenset(WIRE_OPTIONS) | _CALL_ONLY | _BODY_ONLY
-_PLACE: Final = "a call of this model"
-_NAMES: Final = ArgumentNames(_KNOWN, aliases=_ALIASES, advice=OTHER_NAMES)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(NamedTuple):
     """One call, checked: the body, the headers besides the client's own, and a timeout in seconds.
 
     ``structured``: the reply may hold more than text. ``changed``: what the reply is read by.
@@ -130,11 +54,11 @@ def build_request(
 ) -> Request:
     """One request from the model's own settings and a call's arguments, which win.
 
-    ``defaults`` are the model's settings by the names of ``WIRE_OPTIONS`` and of the call's
+    ``defaults`` are the model's settings by the names of ``REQUEST_FIELDS`` and of the call's
     arguments; ``arguments`` are the call's own and win, ``None`` taking a default back. Raises
     ``InvalidInputError`` and ``UnsupportedOptionError`` for what cannot be sent.
     """
-    given = _NAMES.named(arguments, place=_PLACE, body="extra_body", without=_FRAMEWORK)
+    given = named(arguments)
     if stop:
         given["stop_sequences"] = stop
     options = merged_options(defaults, given)
@@ -142,7 +66,7 @@ def build_request(
     model = options.setdefault("model", defaults["model"])  # a call cannot be made without one
     budget = options.pop("budget", None)
     timeout, with_usage = options.pop("timeout", None), bool(options.pop("stream_usage", True))
-    if own := _BODY_ONLY & options.keys():
+    if own := BODY_ONLY & options.keys():
         options["extra_body"] = {**options.get("extra_body", {}), **{name: options.pop(name) for name in own}}
     if (stops := options.get("stop_sequences")) is not None:
         options["stop_sequences"] = [stops] if isinstance(stops, str) else list(stops) or None
@@ -187,7 +111,7 @@ def countable(messages: Sequence[BaseMessage], arguments: Mapping[str, Any]) -> 
     """What a request would hold that counts as input, be it sendable or not: callers count pieces of
     a conversation too, down to none at all, to find out what they can keep of it.
     """
-    options = _NAMES.named(arguments, place=_PLACE, body="extra_body", without=_FRAMEWORK)
+    options = named(arguments)
     system, turns = to_conversation(messages)
     _add_tools(options)
     return {"messages": turns, "system": system, "tools": options.get("tools")}
@@ -216,17 +140,3 @@ def _is_structured(payload: Mapping[str, Any], output_tool: str | None) -> bool:
         or thinking_is_on(payload)
         or has_citing_content(payload["messages"])
     )
-
-
-def defaults_from_kwargs(model_kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """``model_kwargs`` sorted into options that have a name, and body fields that have none."""
-    named: dict[str, Any] = {}
-    body: dict[str, Any] = {}
-    for name, value in model_kwargs.items():
-        known = _ALIASES.get(name, name)
-        if known == "model":
-            raise InvalidInputError("model_kwargs must not set the model; use model=")
-        (named if known in _KNOWN else body)[known] = value
-    if body:
-        named["extra_body"] = {**named.get("extra_body", {}), **body}
-    return named

@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llama_index.core.base.llms.types import ChatMessage
 
-from aivideoapi_core import InvalidInputError, RequestOptions, adapter_kit
+from aivideoapi_core import InvalidInputError, adapter_kit
 from aivideoapi_core.adapter_kit import (
-    ArgumentNames,
     choice_for,
     may_prefill,
     merged_options,
     prepare_request,
 )
 from llamaindex_aivideoapi._outbound.conversation import ASSISTANT, to_conversation
+from llamaindex_aivideoapi._outbound.names import NAMES, named
 from llamaindex_aivideoapi._outbound.tools import IN_WORDS, to_tools
 
 if TYPE_CHECKING:
     from aivideoapi_core import Timeout
     from aivideoapi_core.adapter_kit import Budgets, Changed
 
-_WIRE_OPTIONS: Final = frozenset(RequestOptions.__annotations__) - {"system", "extra_body", "tools"}
-_CALL_ONLY: Final = frozenset(
-    {
-        "additional_kwargs", "allow_parallel_tool_calls", "betas", "budget", "extra_body", "extra_headers",
-        "honours_tool_choice", "model", "reuse_last_container",
-        "stop", "timeout", "tool_required", "tools", "verbose",
-    }
-)  # fmt: skip
-CALL_ARGUMENTS: Final = _WIRE_OPTIONS | _CALL_ONLY
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(NamedTuple):
     """One call, checked: the body, the headers besides the client's own, and a timeout in seconds.
 
     ``one_call``: of several tool calls in the reply the first one counts. ``changed``: what the reply is read by.
@@ -60,10 +47,7 @@ def build_request(
     Nothing passed in is changed. Raises ``InvalidInputError`` for an unknown argument and for
     everything that the core refuses for this model.
     """
-    given = (
-        call if call.keys() <= CALL_ARGUMENTS else _CALL.named(call, place=_PLACE, body="additional_kwargs")
-    )
-    options = merged_options(_flatten(defaults), _flatten(given))
+    options = merged_options(_flatten(defaults), _flatten(named(call)))
     options.pop("verbose", None)  # the frameworks pass it on; it is about their own printing
     timeout, budget = options.pop("timeout", None), options.pop("budget", None)
     one_call = options.get("allow_parallel_tool_calls") is False
@@ -98,31 +82,6 @@ def _newest_first(messages: Sequence[ChatMessage]) -> Iterator[Mapping[str, Any]
         yield message.additional_kwargs if message.role in ASSISTANT else None
 
 
-_OTHER_NAMES: Final[Mapping[str, str]] = {
-    "cache_idx": "put a CachePoint block where the cached part ends, or set cache_control=",
-    "disable_parallel_tool_use": "use allow_parallel_tool_calls=",
-    "output_format": "use output_config={'format': ...}, or as_structured_llm",
-    "parallel_tool_calls": "use allow_parallel_tool_calls=",
-    "response_format": "use output_config={'format': ...}, or as_structured_llm",
-    "stream": "use stream_chat or stream_complete",
-    "streaming": "use stream_chat or stream_complete",
-    "strict": "set strict on the tool, as a dictionary of the wire's form",
-    "system": "use system_prompt= on the model, or a system message in the call",
-    "system_prompt": "use system_prompt= on the model, or a system message in the call",
-    "user": "use metadata={'user_id': ...} per call, or additional_kwargs={'metadata': {'user_id': ...}} on the model",
-}
-"""Names that other integrations have, and what to use here, where that is LlamaIndex's."""
-_ALIASES: Final = {"reasoning_effort": "effort"}
-_PLACE: Final = "a call of this model"
-_CALL: Final = ArgumentNames(CALL_ARGUMENTS, aliases=_ALIASES, advice=_OTHER_NAMES)
-
-
-@functools.cache
-def model_names(fields: frozenset[str]) -> ArgumentNames:
-    """The names of the arguments of a model with these fields."""
-    return ArgumentNames(fields, aliases=_ALIASES, advice=_OTHER_NAMES)
-
-
 def _flatten(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """One level of settings: ``additional_kwargs`` spread out, names that mean the same made one.
 
@@ -132,7 +91,7 @@ def _flatten(arguments: Mapping[str, Any]) -> dict[str, Any]:
     extra = flat.pop("additional_kwargs", None) or {}
     body = dict(flat.pop("extra_body", None) or {})
     for name, value in extra.items():
-        if (known := _CALL.canonical(name)) is not None:
+        if (known := NAMES.canonical(name)) is not None:
             flat[known] = value
         else:
             body[name] = value

@@ -1,0 +1,84 @@
+"""The names of a call's arguments, their other names, and what to say of one that nobody knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from aivideoapi_core import InvalidInputError
+from aivideoapi_core.adapter_kit import ArgumentNames
+from langchain_aivideoapi._settings import REQUEST_FIELDS
+
+ALIASES: Final = {
+    "model_name": "model",
+    "max_tokens_to_sample": "max_tokens",
+    "stop": "stop_sequences",
+    "reasoning_effort": "effort",
+    "request_metadata": "metadata",
+    "default_request_timeout": "timeout",
+}
+OTHER_NAMES: Final = {
+    "anthropic_api_key": "use api_key on the model",
+    "anthropic_api_url": "use base_url on the model",
+    "anthropic_proxy": "use http_client and http_async_client on the model, made with the proxy",
+    "api_key": "use api_key on the model",
+    "base_url": "use base_url on the model",
+    "default_headers": "use default_headers on the model, or extra_headers per call",
+    "disable_parallel_tool_use": "use parallel_tool_calls=False",
+    "functions": "use bind_tools, or tools=",
+    "max_retries": "use max_retries on the model",
+    "output_format": "use response_format per call, or output_config with a format",
+    "response_format": "use response_format per call, or with_structured_output",
+    "streaming": "use streaming on the model",
+    "system": "use a system message",
+    "system_prompt": "use a system message",
+    "tool_choice": "use bind_tools(..., tool_choice=)",
+    "tools": "use bind_tools, or tools= per call",
+    "user": "use request_metadata={'user_id': ...} on the model, or metadata={'user_id': ...} per call",
+    "user_profile_id": "use user_profile_id per call, or model_kwargs on the model",
+}
+"""Names that other integrations and the official client have, and what to use here, where that is LangChain's."""
+BODY_ONLY: Final = frozenset({"speed", "diagnostics", "user_profile_id"})
+"""Fields of the wire that the core has no rule for; they go into the body as they are."""
+_CALL_ONLY: Final = frozenset(
+    {
+        "budget",
+        "model",
+        "stop_sequences",
+        "metadata",
+        "betas",
+        "timeout",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "strict",
+        "response_format",
+        "extra_headers",
+        "extra_body",
+        "stream_usage",
+        "honours_tool_choice",
+    }
+)
+FRAMEWORK_ONLY: Final = frozenset({"stream", "ls_structured_output_format", "structured_output_format"})
+"""What langchain-core itself adds to a call's arguments; it has done its work by then."""
+KNOWN: Final = frozenset(REQUEST_FIELDS) | _CALL_ONLY | BODY_ONLY
+NAMES: Final = ArgumentNames(KNOWN, aliases=ALIASES, advice=OTHER_NAMES)
+
+
+def named(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """A call's arguments under one name each. Raises ``UnsupportedOptionError`` for one that nobody knows."""
+    return NAMES.named(arguments, place="a call of this model", body="extra_body", without=FRAMEWORK_ONLY)
+
+
+def defaults_from_kwargs(model_kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """``model_kwargs`` sorted into options that have a name, and body fields that have none."""
+    named: dict[str, Any] = {}
+    body: dict[str, Any] = {}
+    for name, value in model_kwargs.items():
+        known = ALIASES.get(name, name)
+        if known == "model":
+            raise InvalidInputError("model_kwargs must not set the model; use model=")
+        (named if known in KNOWN else body)[known] = value
+    if body:
+        named["extra_body"] = {**named.get("extra_body", {}), **body}
+    return named

@@ -1,0 +1,50 @@
+"""The names of a call's arguments, their other names, and what to say of one that nobody knows."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any, Final
+
+from aivideoapi_core import RequestOptions
+from aivideoapi_core.adapter_kit import ArgumentNames
+
+_WIRE_OPTIONS: Final = frozenset(RequestOptions.__annotations__) - {"system", "extra_body", "tools"}
+_CALL_ONLY: Final = frozenset(
+    {
+        "additional_kwargs", "allow_parallel_tool_calls", "betas", "budget", "extra_body", "extra_headers",
+        "honours_tool_choice", "model", "reuse_last_container",
+        "stop", "timeout", "tool_required", "tools", "verbose",
+    }
+)  # fmt: skip
+CALL_ARGUMENTS: Final = _WIRE_OPTIONS | _CALL_ONLY
+
+_OTHER_NAMES: Final[Mapping[str, str]] = {
+    "cache_idx": "put a CachePoint block where the cached part ends, or set cache_control=",
+    "disable_parallel_tool_use": "use allow_parallel_tool_calls=",
+    "output_format": "use output_config={'format': ...}, or as_structured_llm",
+    "parallel_tool_calls": "use allow_parallel_tool_calls=",
+    "response_format": "use output_config={'format': ...}, or as_structured_llm",
+    "stream": "use stream_chat or stream_complete",
+    "streaming": "use stream_chat or stream_complete",
+    "strict": "set strict on the tool, as a dictionary of the wire's form",
+    "system": "use system_prompt= on the model, or a system message in the call",
+    "system_prompt": "use system_prompt= on the model, or a system message in the call",
+    "user": "use metadata={'user_id': ...} per call, or additional_kwargs={'metadata': {'user_id': ...}} on the model",
+}
+"""Names that other integrations have, and what to use here, where that is LlamaIndex's."""
+_ALIASES: Final = {"reasoning_effort": "effort"}
+NAMES: Final = ArgumentNames(CALL_ARGUMENTS, aliases=_ALIASES, advice=_OTHER_NAMES)
+
+
+def named(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A call's arguments under one name each. Raises ``UnsupportedOptionError`` for one that nobody knows."""
+    if arguments.keys() <= CALL_ARGUMENTS:
+        return arguments
+    return NAMES.named(arguments, place="a call of this model", body="additional_kwargs")
+
+
+@functools.cache
+def model_names(fields: frozenset[str]) -> ArgumentNames:
+    """The names of the arguments of a model with these fields."""
+    return ArgumentNames(fields, aliases=_ALIASES, advice=_OTHER_NAMES)
