@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import inspect
+import itertools
+import json
+import operator
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
 from llama_index.core.llms import ChatMessage
-from odd_replies import ANSWERS, DIRECT, END, STOP, delta, opened, wire
+from odd_replies import ANSWERS, DIRECT, END, STOP, closed, delta, opened, wire
 from odd_replies import START as STARTED
+from official import TURNS, assert_accepted
 
+from aivideoapi_core import CreditBudget
 from langchain_aivideoapi import ChatAIVideoAPI
 from llamaindex_aivideoapi import AIVideoAPI
 
@@ -21,15 +29,22 @@ class Server(ThreadingHTTPServer):
     """Answers everything with ``body``, by hand."""
 
     body = b""
-    requests = 0
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.requests: list[Any] = []
+
+    def answers(self, body: bytes) -> None:
+        """Answer with ``body`` from here on, and forget what was asked before."""
+        self.body = body
+        self.requests.clear()
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
-        self.server.requests += 1
+        self.server.requests.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("content-length", str(len(self.server.body)))
@@ -53,49 +68,154 @@ def settings(server: Server) -> dict[str, Any]:
 
 
 ROWS = pytest.mark.parametrize("body", [row[1] for row in ANSWERS], ids=[row[0] for row in ANSWERS])
+QUESTION = "q"
+MESSAGES = [ChatMessage(QUESTION)]
 
 
+@pytest.fixture(scope="module")
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as made:
+        yield made
+
+
+def summed(chunks: Iterable[Any]) -> Any:
+    return functools.reduce(operator.add, chunks)
+
+
+async def asummed(model: Any) -> Any:
+    return summed([chunk async for chunk in model.astream(QUESTION)])
+
+
+async def av3(model: Any) -> Any:
+    return await (await model.astream_events(QUESTION, version="v3")).output
+
+
+async def abatch(model: Any) -> Any:
+    (message,) = await model.abatch([QUESTION])
+    return message
+
+
+async def alisted(responses: Any) -> list[Any]:
+    return [response async for response in await responses]
+
+
+LANGCHAIN: dict[str, Callable[[Any], Any]] = {
+    "invoke": lambda model: model.invoke(QUESTION),
+    "ainvoke": lambda model: model.ainvoke(QUESTION),
+    "batch": lambda model: model.batch([QUESTION])[0],
+    "abatch": abatch,
+    "stream": lambda model: summed(model.stream(QUESTION)),
+    "astream": asummed,
+    "invoke, streamed": lambda model: model.invoke(QUESTION, stream=True),
+    "ainvoke, streamed": lambda model: model.ainvoke(QUESTION, stream=True),
+    "v3": lambda model: model.stream_events(QUESTION, version="v3").output,
+    "async v3": av3,
+}
+CHATS: dict[str, Callable[[Any], Any]] = {
+    "chat": lambda llm: [llm.chat(MESSAGES)],
+    "achat": lambda llm: llm.achat(MESSAGES),
+    "stream_chat": lambda llm: list(llm.stream_chat(MESSAGES)),
+    "astream_chat": lambda llm: alisted(llm.astream_chat(MESSAGES)),
+}
+COMPLETIONS: dict[str, Callable[[Any], Any]] = {
+    "complete": lambda llm: [llm.complete(QUESTION)],
+    "acomplete": lambda llm: llm.acomplete(QUESTION),
+    "stream_complete": lambda llm: list(llm.stream_complete(QUESTION)),
+    "astream_complete": lambda llm: alisted(llm.astream_complete(QUESTION)),
+}
+
+
+def given_by(runner: asyncio.Runner, road: Callable[[Any], Any], model: Any) -> Any:
+    """What one road gives, of either colour."""
+    found = road(model)
+    return runner.run(found) if inspect.iscoroutine(found) else found
+
+
+@pytest.mark.filterwarnings("ignore:.*is in beta")
 @ROWS
-def test_langchain(server: Server, body: bytes) -> None:
-    server.body, server.requests = body, 0
+def test_langchain(server: Server, runner: asyncio.Runner, body: bytes) -> None:
+    server.answers(body)
     model = ChatAIVideoAPI(**settings(server))
-    whole = model.invoke("q")
-    streamed = functools.reduce(lambda total, chunk: total + chunk, model.stream("q"))
-    forced = ChatAIVideoAPI(**settings(server), streaming=True).invoke("q")
-    for other in (streamed, forced):
-        assert other.content == whole.content
-        assert other.tool_calls == whole.tool_calls
-        assert other.invalid_tool_calls == whole.invalid_tool_calls
-    events: list[Any] = list(model.stream_events("q", version="v3"))
-    blocks = [event["content"] for event in events if event["event"] == "content-block-finish"]
-    assert "".join(block.get("text", "") for block in blocks if block["type"] == "text") == whole.text
-    calls = [block["args"] for block in blocks if block["type"] == "tool_call"]
-    assert calls == [call["args"] for call in whole.tool_calls]
-    assert server.requests == 4
+    found = {name: given_by(runner, road, model) for name, road in LANGCHAIN.items()}
+    assert len(server.requests) == len(found)
+    whole = found["invoke"]
+    for name, message in found.items():
+        assert message.tool_calls == whole.tool_calls, name
+        assert message.invalid_tool_calls == whole.invalid_tool_calls, name
+        assert (message.text, message.usage_metadata) == (whole.text, whole.usage_metadata), name
+        assert message.response_metadata["stop_reason"] == whole.response_metadata["stop_reason"], name
+        if "v3" not in name:  # whose content is standard blocks
+            assert message.content == whole.content, name
+    sent = {name: sent_back(server, model, message) for name, message in found.items()}
+    assert [name for name, turns in sent.items() if turns != sent["invoke"]] == []
 
 
 @ROWS
-def test_llamaindex(server: Server, body: bytes) -> None:
-    server.body, server.requests = body, 0
+def test_llamaindex(server: Server, runner: asyncio.Runner, body: bytes) -> None:
+    server.answers(body)
     llm = AIVideoAPI(**settings(server))
-    whole = llm.chat([ChatMessage("q")]).message
-    streamed = list(llm.stream_chat([ChatMessage("q")]))
-    assert streamed[-1].message.blocks == whole.blocks
-    assert "".join(response.delta or "" for response in streamed) == (whole.content or "")
-    for response in streamed:
+    found = {name: given_by(runner, road, llm) for name, road in {**CHATS, **COMPLETIONS}.items()}
+    assert len(server.requests) == len(found)
+    responses = {name: value if isinstance(value, list) else [value] for name, value in found.items()}
+    whole = responses["chat"][-1]
+    for name in CHATS:
+        last = responses[name][-1]
+        assert last.message == whole.message, name
+        assert last.additional_kwargs == whole.additional_kwargs, name
+    text = responses["complete"][-1].text
+    for name in COMPLETIONS:
+        assert responses[name][-1].text == text, name
+    for name in ("stream_chat", "astream_chat"):
+        said = "".join(response.delta or "" for response in responses[name])
+        assert said == "".join(block.text for block in whole.message.blocks if block.block_type == "text")
+    for response in itertools.chain.from_iterable(responses.values()):
         response.model_dump_json().encode()
-    assert server.requests == 2
+
+
+@ROWS
+def test_both_book_the_same(server: Server, body: bytes) -> None:
+    server.answers(body)
+    booked = set()
+    for adapter, ask in itertools.product((ChatAIVideoAPI, AIVideoAPI), (True, False)):
+        budget = CreditBudget(9)
+        model: Any = adapter(**settings(server), budget=budget, max_tokens=9)
+        if adapter is ChatAIVideoAPI:
+            model.invoke(QUESTION, stream=ask)
+        else:
+            list(model.stream_chat(MESSAGES)) if ask else model.chat(MESSAGES)
+        booked.add(budget.standing().spent_micro)
+    (micro,) = booked
+    assert micro > 0
+
+
+def sent_back(server: Server, model: ChatAIVideoAPI, message: Any) -> list[Any]:
+    """The turns of a conversation that goes on after ``message``; the official types take them."""
+    calls = [*message.tool_calls, *message.invalid_tool_calls]
+    results: list[BaseMessage] = [ToolMessage("r", tool_call_id=call["id"]) for call in calls]
+    model.invoke([HumanMessage(QUESTION), message, *(results or [HumanMessage("And?")])])
+    turns: list[Any] = server.requests[-1]["messages"]
+    assert_accepted(TURNS, turns)
+    return turns
+
+
+def test_texts_side_by_side(server: Server) -> None:
+    server.answers(
+        wire([STARTED, opened(), opened(1), delta(text="h"), delta(1, text="ho"), delta(text="i"), closed(), closed(1), END, STOP])
+    )  # fmt: skip
+    model = ChatAIVideoAPI(**settings(server))
+    assert summed(model.stream(QUESTION)).content == model.invoke(QUESTION).content
+    assert AIVideoAPI(**settings(server)).complete(QUESTION).text == "hiho"
 
 
 CITED = [{"type": "char_location", "cited_text": "b", "document_index": 0, "start_char_index": number, "end_char_index": 9} for number in (1, 2)]  # fmt: skip
 
 
 def test_citations_that_nothing_announced(server: Server) -> None:
-    server.body = wire(
+    server.answers(wire(
         [STARTED, opened(), delta(text="One."), delta(kind="citations_delta", citation=CITED[0]), delta(text=" More."),
          {"type": "content_block_stop", "index": 0}, opened(1), delta(1, text=" Two."),
          delta(1, kind="citations_delta", citation=CITED[1]), {"type": "content_block_stop", "index": 1}, END, STOP]
-    )  # fmt: skip
+    ))  # fmt: skip
     model = ChatAIVideoAPI(**settings(server))
     streamed = functools.reduce(lambda total, chunk: total + chunk, model.stream("q"))
     assert streamed.content == model.invoke("q").content

@@ -34,7 +34,7 @@ from aivideoapi_core._http.retry import RetryPolicy
 from aivideoapi_core._http.target import as_secret
 from aivideoapi_core._inbound.accumulator import MessageAccumulator
 from aivideoapi_core._inbound.balance import Balance
-from aivideoapi_core._inbound.reader import StreamReader
+from aivideoapi_core._inbound.reader import StreamReader, is_whole
 from aivideoapi_core._inbound.reply import Reply
 from aivideoapi_core._metering.attribution import NOBODY, Attribution
 from aivideoapi_core._metering.budgets import Budgets
@@ -231,7 +231,7 @@ class AsyncMessagesClient:
                 if len(body) > body_limit(response):
                     break
         except (httpx.HTTPError, httpx.StreamError) as error:
-            if response.is_success:
+            if response.is_success and not is_whole(bytes(body)):
                 raise self._exchange.error_of(error, request) from error
         except asyncio.CancelledError:
             await in_own_task(end(response))
@@ -419,6 +419,8 @@ class AsyncMessageStream:
                     for event in reader.feed(chunk):
                         yield event
         except (httpx.HTTPError, httpx.StreamError) as error:
+            for event in reader.rescue():
+                yield event
             if not reader.accumulator.done:
                 raise self._exchange.error_of(error, self._request, reader=reader) from error
         else:

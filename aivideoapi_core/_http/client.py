@@ -33,7 +33,7 @@ from aivideoapi_core._http.retry import RetryPolicy
 from aivideoapi_core._http.target import as_secret
 from aivideoapi_core._inbound.accumulator import MessageAccumulator
 from aivideoapi_core._inbound.balance import Balance
-from aivideoapi_core._inbound.reader import StreamReader
+from aivideoapi_core._inbound.reader import StreamReader, is_whole
 from aivideoapi_core._inbound.reply import Reply
 from aivideoapi_core._metering.attribution import NOBODY, Attribution
 from aivideoapi_core._metering.budgets import Budgets
@@ -239,7 +239,7 @@ class MessagesClient:
                 if len(body) > body_limit(response):
                     break
         except (httpx.HTTPError, httpx.StreamError) as error:
-            if response.is_success:
+            if response.is_success and not is_whole(bytes(body)):
                 raise self._exchange.error_of(error, request) from error
         finally:
             response.close()
@@ -374,6 +374,7 @@ class MessageStream:
                 for chunk in pieces:
                     yield from reader.feed(chunk)
         except (httpx.HTTPError, httpx.StreamError) as error:
+            yield from reader.rescue()
             if not reader.accumulator.done:
                 raise self._exchange.error_of(error, self._request, reader=reader) from error
         yield from reader.finish()

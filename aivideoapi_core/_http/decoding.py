@@ -19,6 +19,8 @@ _PIECE_BYTES: Final = 64 * 1024
 _ZLIB: Final = zlib.MAX_WBITS
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _KNOWN: Final = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": _ZLIB}
+_REFUSED: Final = frozenset({"br", "zstd", "compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip"})
+"""The other registered encodings. What is none of them ("utf-8", "none") packs nothing."""
 
 
 class BoundedDecoder:
@@ -26,8 +28,8 @@ class BoundedDecoder:
 
     def __init__(self, encoding: str) -> None:
         names = [name.strip().lower() for name in encoding.split(",")]
-        names = [name for name in names if name not in ("", "identity")]
-        if len(names) > 1 or (names and names[0] not in _KNOWN):
+        names = [name for name in names if name in _KNOWN or name in _REFUSED]
+        if len(names) > 1 or (names and names[0] in _REFUSED):
             raise httpx.DecodingError(f"content-encoding {encoding[:50]!r} was not asked for")
         self._bits = _KNOWN[names[0]] if names else None
         self._packed = zlib.decompressobj(self._bits) if self._bits is not None else None
@@ -41,7 +43,11 @@ class BoundedDecoder:
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The unpacked pieces of ``data``."""
+        if self._bits == _GZIP and not self._taken and data and not data.startswith(b"\x1f"):
+            self._packed = None  # the head says gzip, the body is plain
         if self._packed is None:
+            self._taken += len(data)
+            self._given += len(data)
             yield data
             return
         while data:

@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
 from typing import Any, Final, cast
 
+from pydantic_core import to_json
+
 from aivideoapi_core._catalogue.amounts import parse_reported
 from aivideoapi_core._errors import IncompleteStreamError, StreamError
-from aivideoapi_core._inbound.blocks import DELTA_FIELDS, OpenBlock
+from aivideoapi_core._inbound.blocks import DELTA_FIELDS, OpenBlock, is_tool_use, label
 from aivideoapi_core._inbound.events import HALVES, ORDERED
 from aivideoapi_core._inbound.usage import UsageTally
 from aivideoapi_core._received import ContentBlock, Message, StreamEvent
@@ -91,10 +93,11 @@ class MessageAccumulator:
             try:
                 delta = event["delta"]
                 source, target = _COMMON_DELTAS[delta["type"]]
-                text = delta[source]
+                text, index = delta[source], event["index"]
                 # An escape at the end of a piece may be half a character.
-                if type(text) is str and len(delta) == 2 and (target != "input" or "\\" not in text):
-                    self._open[event["index"]].pieces[target].append(text)
+                common = type(text) is str and type(index) is int and len(delta) == 2
+                if common and (target != "input" or "\\" not in text):
+                    self._open[index].pieces[target].append(text)
                     return (event,)
             except (KeyError, TypeError):
                 pass  # the first piece of its field, or nothing common
@@ -105,6 +108,8 @@ class MessageAccumulator:
         self._take_credits(event)
         if kind not in ORDERED or self._phase is _Phase.DONE:
             return (event,)
+        if type(event.get("index", 0)) is not int or (kind in _INDEXED and "index" not in event):
+            event = {**event, "index": _index_of(event)}
         if kind not in _ALLOWED[self._phase]:
             raise self._fail(f"the stream sent {kind} while {self._phase.name}")
         try:
@@ -137,11 +142,9 @@ class MessageAccumulator:
 
     def _message_start(self, event: StreamEvent) -> Sequence[StreamEvent]:
         message = dict(event["message"])
-        if self.begun:
-            if message.get("id") != self._head.get("id"):
-                raise ValueError("another message")
-            return ()  # said twice
         content = message.get("content") or ()
+        if self.begun:
+            return self._start_again(message, content)
         for block in content:
             OpenBlock(block)  # before anything is taken
         self._head = {name: message[name] for name in message if name not in _NOT_HEAD}
@@ -153,7 +156,18 @@ class MessageAccumulator:
         if not content and reason is None:
             return (event,)
         bare = {**message, "content": [], "stop_reason": None, "stop_sequence": None}
-        events: list[StreamEvent] = [{**event, "message": bare}]
+        return [{**event, "message": bare}, *self._whole_blocks(content)]
+
+    def _start_again(self, message: Mapping[str, Any], content: Any) -> Sequence[StreamEvent]:
+        """Said twice, with one id or without; the blocks count if none has come before."""
+        if message.get("id", known := self._head.get("id")) != known:
+            raise ValueError("another message")
+        self._usage.start(message.get("usage"))
+        return () if self._open or self._closed else self._whole_blocks(content)
+
+    def _whole_blocks(self, content: Any) -> list[StreamEvent]:
+        """The events of blocks that came whole."""
+        events: list[StreamEvent] = []
         for index, block in enumerate(content):
             events += self._block_start(
                 {"type": "content_block_start", "index": index, "content_block": block}
@@ -173,6 +187,7 @@ class MessageAccumulator:
             events += self._close(index)
         taken = {*self._closed, *(opened.place for opened in self._open.values())}
         block.place = index if index not in taken else max(taken) + 1
+        label(block.block, message_id=self._head.get("id"), place=block.place)
         self._open[index] = block
         said, deltas = block.opened()
         if said is start and block.place == index:
@@ -202,11 +217,14 @@ class MessageAccumulator:
         taken: list[dict[str, Any]] = []
         if source in said:
             text = said.pop(source)
+            if source == "partial_json" and isinstance(text, dict):
+                text = to_json(text).decode()
             if type(text) is not str:
                 raise TypeError(source)
-            piece = block.take(target, text)
-            if piece or not text:
-                taken.append({"type": kind, source: piece})
+            if text or block.takes(target):
+                piece = block.take(target, text)
+                if piece or not text:
+                    taken.append({"type": kind, source: piece})
         fields = block.set_fields(said)
         if fields:
             taken = [{"type": kind, **(taken[0] if taken else {}), **fields}]
@@ -221,7 +239,7 @@ class MessageAccumulator:
         deltas: list[dict[str, Any]] = []
         listed = said.get("citations")
         for citation in (said.get("citation"), *(listed if isinstance(listed, list) else ())):
-            if isinstance(citation, dict):
+            if isinstance(citation, dict) and not is_tool_use(block.block):
                 block.citations.append(citation)
                 deltas.append({"type": "citations_delta", "citation": citation})
         signature = said.get("signature")
@@ -296,6 +314,21 @@ _FOLDS: Final[Mapping[str, Callable[[MessageAccumulator, StreamEvent], Sequence[
     "message_delta": MessageAccumulator._message_delta,
     "message_stop": MessageAccumulator._message_stop,
 }
+
+_INDEXED: Final = frozenset({"content_block_start", "content_block_delta", "content_block_stop"})
+
+
+def _index_of(event: StreamEvent) -> Any:
+    """The index of an event that does not say it as a number; one that is not said is 0, which some leave out."""
+    index = event.get("index", 0)
+    if isinstance(index, float) and index.is_integer():
+        return int(index)
+    return (
+        int(index) if isinstance(index, str) and index.isdecimal() and len(index) < _INDEX_DIGITS else index
+    )
+
+
+_INDEX_DIGITS: Final = 9
 
 _MESSAGE_DEFAULTS: Final[Mapping[str, Any]] = {
     "id": "",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
 from pydantic_core import from_json, to_json
 
-from aivideoapi_core._inbound.halves import joined, mended, split_json, split_text
+from aivideoapi_core._inbound.halves import joined, mended, parse_leniently, split_json, split_text
 from aivideoapi_core._received import ContentBlock
 
 DELTA_FIELDS: Final[Mapping[str, tuple[str, str]]] = {
@@ -87,13 +88,17 @@ class OpenBlock:
                 deltas.append({"type": "input_json_delta", "partial_json": raw})
         return (self.start if block == self.start else dict(block)), deltas
 
+    def takes(self, field: str) -> bool:
+        """Whether ``field`` can be streamed into a block of this type."""
+        return field in _FIELDS_OF.get(self.kind, (field,))
+
     def take(self, field: str, text: str) -> str:
         """Take the next piece of ``field``; what of it can be handed over.
 
         Raises ``TypeError`` where the block has no such field.
         """
         if field not in self.pieces:
-            if field not in _FIELDS_OF.get(self.kind, (field,)):
+            if not self.takes(field):
                 raise TypeError(field)
             self.pieces[field] = []
         text = self._held.pop(field, "") + text
@@ -160,6 +165,24 @@ def is_tool_use(block: ContentBlock) -> bool:
     return cast("str", block["type"]).endswith("tool_use")
 
 
+def label(block: ContentBlock, *, message_id: Any, place: int) -> None:
+    """Give a call, in place, texts for id and name, whatever a server made of them, and an id if it has none.
+
+    A result has to name the id of its call, so a call without one could not be answered. The id is ours, and the
+    same whenever the same reply is read.
+    """
+    if not is_tool_use(block):
+        return
+    for field in ("id", "name"):
+        if not isinstance(block.get(field), str | None):
+            block[field] = str(block[field])
+    if block["type"] == "tool_use" and not block.get("id"):
+        import hashlib  # hardly any call has no id
+
+        said = f"{message_id}\n{place}" if message_id else os.urandom(12).hex()
+        block["id"] = f"toolu_{hashlib.sha256(said.encode(errors='replace')).hexdigest()[:24]}"
+
+
 def read_arguments(given: Any) -> tuple[dict[str, Any], str | None]:
     """A call's arguments as an object, whatever a server made of them; else ``{}`` and their text."""
     if isinstance(given, dict) or given is None:
@@ -167,11 +190,23 @@ def read_arguments(given: Any) -> tuple[dict[str, Any], str | None]:
     text = given if isinstance(given, str) else to_json(given).decode()
     if not text.strip():
         return {}, None
-    try:
-        arguments = from_json(mended(text), allow_inf_nan=False)
-    except ValueError:
-        arguments = None
+    arguments = _parsed(text)
+    if isinstance(arguments, str):
+        arguments = _parsed(arguments)  # JSON text as JSON text
     return (arguments, None) if isinstance(arguments, dict) else ({}, mended(text))
+
+
+def _parsed(text: str) -> Any:
+    """The value of JSON ``text``, ``None`` for what is none."""
+    text = mended(text)
+    try:
+        return from_json(text, allow_inf_nan=False)
+    except ValueError:
+        pass
+    try:
+        return parse_leniently(text)
+    except ValueError:
+        return None
 
 
 def set_input(block: ContentBlock, text: str) -> None:

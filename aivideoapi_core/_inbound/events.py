@@ -10,7 +10,7 @@ from pydantic_core import from_json
 from aivideoapi_core._errors import StreamError
 from aivideoapi_core._inbound.blocks import DELTA_FIELDS
 from aivideoapi_core._inbound.error_bodies import ErrorFacts
-from aivideoapi_core._inbound.halves import parse_halves, without_halves
+from aivideoapi_core._inbound.halves import parse_leniently, without_halves
 from aivideoapi_core._inbound.sse import SSEDecoder, check_size, says_something
 from aivideoapi_core._received import StreamEvent
 from aivideoapi_core._secrets import excerpt_of
@@ -175,14 +175,23 @@ def parse_event(data: str, name: str = "message") -> StreamEvent:
     if name == "error":
         return {**event, "type": "error"} if "error" in event else {"type": "error", "error": event}
     facts = ErrorFacts.read(event)
-    event["type"] = name if facts is None or facts.is_success else "error"
-    return event
+    if facts is not None and not facts.is_success:
+        return {**event, "type": "error"}
+    inner = event.get("data")
+    if isinstance(inner, dict) and inner.get("type") in NAMED:
+        return {**_beside(event), **inner}  # the platform's second envelope around each event
+    return {**event, "type": name}
+
+
+def _beside(envelope: dict[str, Any]) -> dict[str, Any]:
+    charged = envelope.get("credits_consumed")
+    return {} if charged is None else {"credits_consumed": charged}
 
 
 def _with_halves(data: str, name: str) -> Any:
-    """JSON in which halves of characters stand alone; they stay only where a delta may bring the other half."""
+    """JSON that the fast parser refuses; halves of characters stay only where a delta may bring the other half."""
     try:
-        event = parse_halves(data)
+        event = parse_leniently(data)
     except ValueError:
         return data
     delta = event.get("delta") if isinstance(event, dict) else None

@@ -8,6 +8,7 @@ are put together where both came, and a half alone becomes U+FFFD: no text with 
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any, Final, TypeVar
 
@@ -77,15 +78,22 @@ def split_json(text: str) -> tuple[str, str]:
     return text[:end], text[end:]
 
 
-def parse_halves(data: str) -> Any:
-    """JSON with halves in its texts, which the fast parser refuses. Raises ``ValueError`` for what is no JSON."""
-    if _ESCAPED_HALF.search(data) is None:
-        raise ValueError("no half")
+def parse_leniently(data: str) -> Any:
+    """JSON that the fast parser refuses: with halves in its texts, or with control characters as they are.
+
+    Raises ``ValueError`` for what is no JSON all the same, and for numbers that have no value.
+    """
     try:
-        return json.loads(data, parse_constant=_refused)
+        return json.loads(data, strict=False, parse_constant=_refused, parse_float=_finite)
     except RecursionError as error:
         raise ValueError("too deep") from error
 
 
 def _refused(name: str) -> Any:
     raise ValueError(name)
+
+
+def _finite(digits: str) -> float:
+    if math.isinf(value := float(digits)):
+        raise ValueError("too large")
+    return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -12,16 +13,17 @@ from pydantic_core import from_json, to_json
 
 from aivideoapi_core._catalogue.amounts import parse_reported
 from aivideoapi_core._errors import (
+    AIVideoAPIError,
     APIStatusError,
     IncompleteStreamError,
     ResponseFormatError,
     StreamError,
 )
 from aivideoapi_core._inbound.accumulator import MessageAccumulator, assembled
-from aivideoapi_core._inbound.blocks import OpenBlock, is_block, is_tool_use, read_arguments
+from aivideoapi_core._inbound.blocks import OpenBlock, is_block, is_tool_use, label, read_arguments
 from aivideoapi_core._inbound.error_bodies import ErrorFacts, error_from_payload
 from aivideoapi_core._inbound.events import DONE, NAMED, EventDecoder
-from aivideoapi_core._inbound.halves import mended
+from aivideoapi_core._inbound.halves import mended, parse_leniently
 from aivideoapi_core._inbound.sse import BOM
 from aivideoapi_core._received import ContentBlock, Message, StreamEvent
 from aivideoapi_core._secrets import EXCERPT_CHARS, excerpt_of, redact
@@ -33,6 +35,7 @@ _CONTENT: Final = frozenset({"content_block_start", "content_block_delta", "mess
 _STREAM_STARTS: Final = (b"event:", b"data:", b"id:", b"retry:", b":")
 _BLANKS: Final = b" \t\r\n"
 _MAX_BLANKS: Final = 4096
+_PADDING: Final = _BLANKS + b"\0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +72,7 @@ def parse_json(body: bytes, *, cut: bool = False) -> Any:
 
     Halves of characters, which the parser refuses, become U+FFFD.
     """
-    body = body.removeprefix(BOM)
+    body = body.removeprefix(BOM).strip(_PADDING)
     for text in (body, None):
         try:
             return from_json(
@@ -79,6 +82,8 @@ def parse_json(body: bytes, *, cut: bool = False) -> Any:
             )
         except ValueError:
             continue
+    with suppress(ValueError):
+        return parse_leniently(mended(body).decode())
     return None
 
 
@@ -89,7 +94,7 @@ def parse_body(body: bytes, head: ReplyHead = _PLAIN_HEAD) -> Message:
     into the platform's second envelope. Raises the typed error of the table if the body is an error in
     disguise (that envelope with HTTP 200), and ``ResponseFormatError`` if it is nothing known.
     """
-    if body[:_MAX_BLANKS].removeprefix(BOM).lstrip(_BLANKS).startswith(_STREAM_STARTS):
+    if body.lstrip(_BLANKS).removeprefix(BOM).lstrip(_BLANKS).startswith(_STREAM_STARTS):
         return _parse_streamed(body, head)
     payload = parse_json(body)
     message = message_in(payload)
@@ -112,7 +117,7 @@ def message_in(payload: Any) -> dict[str, Any] | None:
     """The message that ``payload`` is, or that the envelope ``{"code": 200, "data": {...}}`` holds."""
     if _is_message(payload):
         return cast("dict[str, Any]", payload)
-    if not isinstance(payload, dict) or payload.get("error") is not None:
+    if not isinstance(payload, dict) or payload.get("error"):
         return None
     facts = ErrorFacts.read(payload)
     if facts is not None and not facts.is_success:
@@ -123,6 +128,16 @@ def message_in(payload: Any) -> dict[str, Any] | None:
             beside = payload.get("credits_consumed")
             return inner if beside is None else {**inner, "credits_consumed": beside}
     return None
+
+
+def is_whole(body: bytes) -> bool:
+    """Whether a message had come to its end in ``body``, whatever became of the connection then."""
+    reader = StreamReader()
+    with suppress(AIVideoAPIError):
+        for source in (reader.feed(body), reader.rescue()):
+            for _ in source:
+                pass
+    return reader.accumulator.done
 
 
 def _parse_streamed(body: bytes, head: ReplyHead) -> Message:
@@ -144,15 +159,22 @@ def _normalised(payload: dict[str, Any]) -> Message:
     if parse_reported(payload.get("credits_consumed")) is not None:
         reported = payload["credits_consumed"]
     head = {field: value for field, value in payload.items() if field != "credits_consumed"}
-    return assembled(head, [_whole_block(block) for block in payload["content"]], usage, reported)
+    content = [
+        _whole_block(block, payload.get("id"), place) for place, block in enumerate(payload["content"])
+    ]
+    return assembled(head, content, usage, reported)
 
 
-def _whole_block(block: ContentBlock) -> ContentBlock:
+def _whole_block(block: ContentBlock, message_id: Any, place: int) -> ContentBlock:
     """``block`` with arguments as an object and texts as texts, whatever the server made of them."""
     for field in ("text", "thinking"):
         if block["type"] == field and not isinstance(block.get(field), str):
             return {**block, field: ""}
-    if not is_tool_use(block) or isinstance(block.get("input"), dict):
+    if not is_tool_use(block):
+        return block
+    block = dict(block)
+    label(block, message_id=message_id, place=place)
+    if isinstance(block.get("input"), dict):
         return block
     arguments, raw = read_arguments(block.get("input"))
     return {**block, "input": arguments} | ({} if raw is None else {"partial_json": raw})
@@ -161,7 +183,7 @@ def _whole_block(block: ContentBlock) -> ContentBlock:
 def _is_message(payload: Any) -> bool:
     return (
         isinstance(payload, dict)
-        and payload.get("error") is None
+        and not payload.get("error")  # some say in every answer that there is none
         and isinstance(payload.get("content"), list)
         and all(map(is_block, payload["content"]))
     )
@@ -271,6 +293,10 @@ class StreamReader:
         """Hold bytes back until the first that are not blank tell a stream from a whole body."""
         first += chunk
         start = _stripped(first)
+        if not start:  # servers send blank lines while they work, for minutes: the last one is enough
+            line = max(first.rfind(b"\n"), first.rfind(b"\r"))
+            if line > 0 and not first[:line].strip(_BLANKS):
+                del first[:line]
         if len(first) <= _MAX_BLANKS and any(known.startswith(start) for known in _STREAM_STARTS):
             return b""
         if start and not start.startswith(_STREAM_STARTS):
@@ -294,6 +320,15 @@ class StreamReader:
             yield from accumulator.end()
         if not accumulator.done:
             raise self._too_early()
+
+    def rescue(self) -> Iterator[StreamEvent]:
+        """Yield what had come whole when the connection broke: a message, or an event that lacks its blank line."""
+        if self._whole is not None:
+            message = message_in(parse_json(bytes(self._whole)))
+            if message is not None:
+                yield from self._push(events_of(_normalised(message)))
+        elif not self.accumulator.done and not self._deaf:
+            yield from self._push(iter(self._decoder.finish()))
 
     def described(self, error: StreamError) -> StreamError:
         """``error`` with the request id and the message so far, and without the key."""
@@ -379,5 +414,5 @@ class StreamReader:
 
 def _stripped(first: bytearray) -> bytes:
     """The beginning of a body without blanks and the byte-order mark; one that is not whole counts as blank."""
-    start = bytes(first[: _MAX_BLANKS + 16]).lstrip(_BLANKS)
+    start = bytes(first).lstrip(_BLANKS)
     return b"" if BOM.startswith(start) else start.removeprefix(BOM).lstrip(_BLANKS)

@@ -56,10 +56,10 @@ class SendableBlocks:
                 if block.get("cache_control") is not None:
                     self.mark(block["cache_control"], at=at)
                 return None
-            taken = dict(block)
             if text.isascii() and len(block) == 2:
-                self.last = taken
+                self.last = taken = dict(block)
                 return taken
+            taken = _without_blanks(block)
             if "citations" in block:
                 _settle_citations(taken)
         elif block["type"] in _CHECKED:
@@ -68,7 +68,7 @@ class SendableBlocks:
             except InvalidInputError as error:
                 raise InvalidInputError(f"messages[{at}] {error}") from error
         else:
-            taken = dict(block)
+            taken = _without_blanks(block)
         if not is_mark(taken.get("cache_control")):
             read_mark(taken["cache_control"])
         whole: Block = mended(taken)
@@ -91,7 +91,7 @@ class SendableBlocks:
         is_signed = block.get("signature") or block.get("data")
         if not ours or not is_signed or mended(block) is not block:
             return self.take_told(block, at)
-        kept = dict(block)
+        kept = _without_blanks(block)
         if (mark := kept.pop("cache_control", None)) is not None:
             self.mark(mark, at=at)
         return kept
@@ -105,6 +105,26 @@ class SendableBlocks:
             with contextlib.suppress(InvalidInputError):
                 return self.take(block, at, made=True)
         return self.take_told(block, at)
+
+
+_FIELDS: Final[Mapping[str, frozenset[str]]] = {
+    "text": frozenset({"type", "text", "citations", "cache_control"}),
+    "thinking": frozenset({"type", "thinking", "signature", "cache_control"}),
+    "redacted_thinking": frozenset({"type", "data", "cache_control"}),
+    "tool_use": frozenset({"type", "id", "name", "input", "caller", "toolset_name", "cache_control"}),
+}
+"""All that the wire takes in a block of a reply."""
+
+
+def _without_blanks(block: Mapping[str, Any]) -> Block:
+    """A copy without the empty fields of other kinds that some servers put into every block."""
+    known = _FIELDS.get(block["type"])
+    if known is None or block.keys() <= known:
+        return dict(block)
+    return {name: value for name, value in block.items() if name in known or value not in _BLANKS}
+
+
+_BLANKS: Final[tuple[Any, ...]] = (None, "", [], {})
 
 
 def _settle_citations(text: Block) -> None:

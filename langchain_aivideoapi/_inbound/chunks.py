@@ -58,7 +58,6 @@ class ChunkTranslator:
         self._structured = structured
         self._with_usage = with_usage
         self._open: dict[int, OpenBlock] = {}
-        self._blocks = 0
         self._next_index = 0
         """After all indices of the wire so far."""
 
@@ -93,6 +92,7 @@ class ChunkTranslator:
                 self._open[index].sent.add("thinking")
                 return block_chunk({"type": "thinking", "thinking": delta["thinking"], "index": index})
             case "citations_delta":
+                self._structured = True  # what comes now of this text is no plain string
                 self._open[index].sent.add("citations")
                 return block_chunk({"type": "text", "citations": [delta["citation"]], "index": index})
             case _:
@@ -100,10 +100,10 @@ class ChunkTranslator:
 
     def _start(self, index: int, block: ContentBlock) -> ChatGenerationChunk | None:
         kind = block.get("type", "")
-        self._blocks += 1
         self._next_index = max(self._next_index, index + 1)
-        if not self._structured and (kind != "text" or self._blocks > 1):
-            self._structured = True  # nobody asked for it, but it is here
+        if index != 0 or kind != "text":
+            # Nobody asked for it, but it is here. Plain strings are always the beginning of block 0: see ``total``.
+            self._structured = True
         opened = self._open[index] = OpenBlock(index, kind)
         if kind in STARTED_EARLY:
             announced = {name: value for name, value in clean_block(block).items() if name != "input"}
@@ -118,8 +118,8 @@ class ChunkTranslator:
 
     def _stop(self, index: int) -> ChatGenerationChunk | None:
         opened, closed = self._open.pop(index), self._accumulator.closed_at(index)
-        if opened.kind == "text" and not self._structured:
-            opened.sent.add("text")
+        if opened.kind == "text" and (closed.get("text") or not closed.get("citations")):
+            opened.sent.add("text")  # all of it went out, as strings or as parts
         rest = opened.rest_of(closed)
         if not rest:
             return None

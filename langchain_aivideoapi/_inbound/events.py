@@ -10,8 +10,8 @@ from langchain_aivideoapi._inbound.chunks import STARTED_EARLY
 from langchain_aivideoapi._inbound.fast import PROVIDER
 from langchain_aivideoapi._inbound.message import (
     CUT_REASONS,
+    call_error,
     clean_block,
-    cut_error,
     invalid_arguments,
     recovered_call,
     to_response_metadata,
@@ -134,7 +134,7 @@ class EventTranslator:
         content = (
             tool_call_block(block, block.get("input") or {})
             if raw is None
-            else invalid_call_block(block, raw, cut_error(stop_reason))
+            else invalid_call_block(block, raw, call_error(block, stop_reason))
         )
         return [{"event": "content-block-finish", "index": self._places[index], "content": content}]
 

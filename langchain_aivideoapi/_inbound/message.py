@@ -34,7 +34,9 @@ def is_plain_text(block: ContentBlock) -> bool:
 
 def to_content(blocks: list[ContentBlock]) -> str | list[str | dict[Any, Any]]:
     """A text-only reply as a ``str``, anything else as a list of (fresh) wire blocks."""
-    cleaned = [clean_block(block) for block in blocks]
+    cleaned = [
+        block for block in map(clean_block, blocks) if not (is_plain_text(block) and not block["text"])
+    ]
     if not cleaned:
         return ""
     if len(cleaned) == 1 and is_plain_text(cleaned[0]):
@@ -43,16 +45,22 @@ def to_content(blocks: list[ContentBlock]) -> str | list[str | dict[Any, Any]]:
 
 
 def invalid_arguments(block: ContentBlock, *, cut: bool) -> str | None:
-    """The raw arguments of a ``tool_use`` whose arguments are not whole, else ``None``.
+    """The raw arguments of a ``tool_use`` that cannot be carried out as it is, else ``None``: whose arguments are
+    not whole, or which names no tool.
 
     ``cut`` says that the reply ended inside this block. A server that answers whole repairs cut
     arguments into an object, which must not be taken for what the model meant to say.
     """
     if "partial_json" in block:
         return str(block["partial_json"])
-    if cut:
+    if cut or not is_named(block):
         return json.dumps(block.get("input") or {}, ensure_ascii=False)
     return None
+
+
+def is_named(block: ContentBlock) -> bool:
+    """Whether a call says which tool it calls."""
+    return isinstance(block.get("name"), str) and bool(block["name"])
 
 
 def is_cut(stop_reason: str | None) -> bool:
@@ -60,8 +68,10 @@ def is_cut(stop_reason: str | None) -> bool:
     return stop_reason in CUT_REASONS
 
 
-def cut_error(stop_reason: str | None) -> str:
+def call_error(block: ContentBlock, stop_reason: str | None) -> str:
     """What ``invalid_tool_call["error"]`` says."""
+    if not is_named(block):
+        return "The call does not name its tool."
     reason = f" (stop_reason {stop_reason})" if stop_reason in CUT_REASONS else ""
     return f"The arguments are not complete JSON{reason}."
 
@@ -97,7 +107,7 @@ def to_calls(
         raw = invalid_arguments(block, cut=number == len(blocks) - 1 and is_cut(stop_reason))
         call = {"name": block.get("name"), "id": block.get("id")}
         if raw is not None:
-            said = {"args": raw, "error": cut_error(stop_reason)}
+            said = {"args": raw, "error": call_error(block, stop_reason)}
             invalid.append({**call, **said, "type": "invalid_tool_call"})
         else:
             calls.append({**call, "args": block.get("input") or {}, "type": "tool_call"})

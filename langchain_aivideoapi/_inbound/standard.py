@@ -8,7 +8,8 @@ shows none of the invalid ones, and needs wire content where we stream plain str
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk
@@ -72,21 +73,28 @@ def _wire_blocks(message: AIMessage) -> list[dict[str, Any]]:
 
 
 def _whole(message: AIMessage) -> Iterator[Any]:
-    calls = {call["id"]: call for call in message.tool_calls}
-    invalid = {call["id"]: call for call in message.invalid_tool_calls}
+    calls, invalid = _by_id(message.tool_calls), _by_id(message.invalid_tool_calls)
     for block in _wire_blocks(message):
         if block.get("type") != "tool_use":
             yield standard_block(block)
-        elif (use_id := block.get("id")) in invalid:
-            bad = invalid.pop(use_id)
+        elif spoilt := invalid.get(use_id := block.get("id")):
+            bad = spoilt.pop(0)
             yield invalid_call_block(block, bad["args"], bad["error"])
         else:
-            call = calls.pop(use_id, None)
+            call = known.pop(0) if (known := calls.get(use_id)) else None
             yield tool_call_block(block, call["args"] if call else block.get("input") or {})
-    for call in calls.values():  # calls that the content does not show
+    for call in chain.from_iterable(calls.values()):  # calls that the content does not show
         yield {"type": "tool_call", "id": call["id"], "name": call["name"], "args": call["args"]}
-    for bad in invalid.values():
+    for bad in chain.from_iterable(invalid.values()):
         yield invalid_call_block(dict(bad), bad["args"], bad["error"])
+
+
+def _by_id(calls: Sequence[Any]) -> dict[str | None, list[Any]]:
+    """Calls by id, in their order: some servers give all calls of a reply the same."""
+    found: dict[str | None, list[Any]] = {}
+    for call in calls:
+        found.setdefault(call["id"], []).append(call)
+    return found
 
 
 def standard_chunk_blocks(chunk: AIMessageChunk) -> list[types.ContentBlock]:

@@ -19,7 +19,7 @@ from pydantic_core import from_json
 
 from aivideoapi_core import ContentBlock
 from langchain_aivideoapi._inbound.fast import recast
-from langchain_aivideoapi._inbound.message import cut_error, to_calls, to_content
+from langchain_aivideoapi._inbound.message import call_error, to_calls, to_content
 
 
 class _ToMessage:
@@ -87,44 +87,32 @@ def total(summed: AIMessageChunk) -> AIMessageChunk:
     reason = metadata.get("stop_reason")
     if metadata.get("output_version") == "v1" and isinstance(content, list):
         return _standard_total(summed, reason)
-    items = [content] if isinstance(content, str) else content
-    blocks = _rejoined([block for item in items if (block := _whole_block(item)) is not None])
+    blocks = _rejoined([content] if isinstance(content, str) else content)
     calls, invalid = to_calls(blocks, reason)
     return recast(
         summed, AIMessageChunk, content=to_content(blocks), tool_calls=calls, invalid_tool_calls=invalid
     )
 
 
-def _rejoined(blocks: list[ContentBlock]) -> list[ContentBlock]:
-    """``blocks`` with the citations of a text that streamed as plain strings back in it.
-
-    Nothing had announced them, so they came as blocks of their own, without text, between the strings.
+def _rejoined(items: list[Any]) -> list[ContentBlock]:
+    """The blocks of a sum. Plain strings are the beginning of block 0, which goes on as parts once something came
+    that no string can say: a citation that nothing had announced.
     """
-    if not any(_is_citation_alone(block) for block in blocks):
-        return blocks
-    joined: list[ContentBlock] = []
-    cited = False  # the last text had its citations: a string that follows belongs to it
-    for block in blocks:
-        last = joined[-1] if joined else None
-        if last is not None and last.get("type") == "text" and _is_citation_alone(block):
-            last["citations"] = [*(last.get("citations") or ()), *block["citations"]]
-            cited = True
-        elif last is not None and cited and block.keys() == {"type", "text"}:
-            last["text"] += block["text"]
-        else:
-            joined.append(dict(block))
-            cited = False
-    return joined
+    plain = "".join(item for item in items if isinstance(item, str))
+    parts = [item for item in items if not isinstance(item, str)]
+    if not plain:
+        return list(map(_whole_block, parts))
+    first: ContentBlock = {"type": "text", "text": plain}
+    for part in parts:
+        if part.get("index") == 0 and part.get("type") == "text":
+            first |= {**_whole_block(part), "text": plain + (part.get("text") or "")}
+            parts.remove(part)
+            break
+    return [first, *map(_whole_block, parts)]
 
 
-def _is_citation_alone(block: ContentBlock) -> bool:
-    return block.get("type") == "text" and "text" not in block and bool(block.get("citations"))
-
-
-def _whole_block(item: Any) -> ContentBlock | None:
-    """A block without the ``index`` that joined its pieces; text that came before any block is one too."""
-    if isinstance(item, str):
-        return {"type": "text", "text": item} if item else None
+def _whole_block(item: Any) -> ContentBlock:
+    """A block without the ``index`` that joined its pieces."""
     return {name: value for name, value in item.items() if name != "index"}
 
 
@@ -139,7 +127,7 @@ def _standard_total(summed: AIMessageChunk, stop_reason: str | None) -> AIMessag
         extras = dict(block.get("extras") or {})
         said = {
             "args": _unspoilt(extras.pop("partial_json", None), call["args"]),
-            "error": cut_error(stop_reason),
+            "error": call_error(block, stop_reason),
         }
         invalid.append({**call, **said})
         blocks[number] = {**call, **said, **({"extras": extras} if extras else {})}

@@ -34,6 +34,5 @@ def from_annotation(annotation: Mapping[str, Any]) -> dict[str, Any]:
     citation = {"type": kind, "cited_text": annotation.get("cited_text", ""), **extras}
     if "url" in annotation:
         citation["url"] = annotation["url"]
-    if "title" in annotation:
-        citation[title_field] = annotation["title"]
+    citation[title_field] = annotation.get("title")  # core drops one that is null, and the wire asks for it
     return citation

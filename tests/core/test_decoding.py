@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import tracemalloc
 import zlib
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import httpx
 import pytest
 from core_kit import payload, stream_bytes, stream_message
 
-from aivideoapi_core import MessagesClient, ResponseFormatError
+from aivideoapi_core import AIVideoAPIError, MessagesClient, ResponseFormatError
 from aivideoapi_core._http.decoding import BoundedDecoder
 
 PLAIN = stream_bytes("text")
@@ -32,6 +33,8 @@ PACKED = [
     pytest.param("gzip", gzip.compress(PLAIN[:99]) + gzip.compress(PLAIN[99:]), id="two members"),
     pytest.param("gzip", gzip.compress(PLAIN) + bytes(9), id="padding"),
     pytest.param("identity", PLAIN, id="identity"),
+    pytest.param("utf-8", PLAIN, id="what is no encoding"),
+    pytest.param("gzip", PLAIN, id="plain under the head of gzip"),
 ]
 
 
@@ -110,3 +113,51 @@ def test_a_cut_of_which_nothing_could_be_read_is_not_asked_for_again() -> None:
     with pytest.raises(ResponseFormatError):
         with_stream(answering("gzip", gzip.compress(PLAIN)[:12], seen=seen))
     assert len(seen) == 1
+
+
+class Broken(Pieces):
+    """A body whose connection breaks at its end."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._pieces
+        raise httpx.RemoteProtocolError("peer closed connection")
+
+
+WHOLE = json.dumps(stream_message("text")).encode()
+ARRIVED = [
+    pytest.param("gzip", Pieces(gzip.compress(WHOLE)[:-8]), id="without its check sum"),
+    pytest.param("identity", Broken(WHOLE), id="whole"),
+    pytest.param("identity", Broken(PLAIN), id="stream"),
+    pytest.param(
+        "identity", Broken(PLAIN[: PLAIN.rindex(b"}") + 1]), id="stream without its last blank line"
+    ),
+]
+
+
+@pytest.mark.parametrize(("encoding", "stream"), ARRIVED)
+def test_an_answer_that_has_come_whole_is_kept_though_the_connection_breaks(
+    encoding: str, stream: Pieces
+) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"content-encoding": encoding}, stream=stream)
+
+    http = httpx.Client(transport=httpx.MockTransport(answer))
+    client = MessagesClient(api_key="sk-test-key", base_url="http://127.0.0.1:1", http_client=http)
+    assert client.create(payload()).message["content"] == stream_message("text")["content"]
+    with client.stream(payload(stream=True)) as streamed:
+        assert list(streamed)
+    assert streamed.reply.message["content"] == stream_message("text")["content"]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+def test_a_whole_answer_that_was_cut_is_one_error(encoding: str) -> None:
+    cut = gzip.compress(WHOLE)[:-40] if encoding == "gzip" else WHOLE[:-1]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"content-encoding": encoding}, stream=Broken(cut))
+
+    http = httpx.Client(transport=httpx.MockTransport(answer))
+    client = MessagesClient(api_key="sk-test-key", base_url="http://127.0.0.1:1", http_client=http)
+    with pytest.raises(AIVideoAPIError) as caught:
+        client.create(payload())
+    assert (caught.value.retryable, caught.value.attempts) == (False, 1)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from core_kit import STREAM_NAMES, cut_at, frame, stream_bytes, stream_message, wire
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -372,6 +372,16 @@ def test_a_whole_body_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) ->
         read([b'{"id": "'] + [b"x" * 1000] * 20)
 
 
+@pytest.mark.parametrize("body", [BODY, stream_bytes("text")], ids=["whole", "stream"])
+@pytest.mark.parametrize("step", [1, 4096, 100_000])
+def test_blank_lines_without_end_are_patience(body: bytes, step: int) -> None:
+    sent = b"\n" * 9_000 + body
+    reader, _ = read([sent[start : start + step] for start in range(0, len(sent), step)])
+    assert (
+        reader.accumulator.message()["content"] == parse_body(sent)["content"] == parse_body(body)["content"]
+    )
+
+
 @given(
     st.lists(
         st.sampled_from([START, OPENED, BUSY, {"type": "ping"}, {"type": "message_stop"}]).map(frame)
@@ -383,6 +393,9 @@ def test_a_whole_body_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) ->
         max_size=12,
     )
 )
+@example([b"\xef\xbb\xbf", b"\n", b"{"])
+@example([b"\n" * 3, b" ", b"data: {"])
+@example([b"\r", b"\n", b"\n", b"\xef", b"\xbb\xbf{"])
 def test_any_pieces_give_events_or_a_typed_error(pieces: list[bytes]) -> None:
     def outcome(given: list[bytes]) -> Any:
         try:

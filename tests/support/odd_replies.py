@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -50,6 +51,17 @@ def whole_in_start(*content: Any, reason: str = "tool_use") -> dict[str, Any]:
     }  # type: ignore[dict-item]  # a message
 
 
+CALL: dict[str, Any] = {"type": "content_block_start", "index": 0, "content_block": {**TOOL, "input": {}}}
+ENDED_IN_A_CALL = {**END, "delta": {"stop_reason": "tool_use"}}
+GIVEN_ID = f"toolu_{hashlib.sha256(b'msg_1' + bytes([10]) + b'0').hexdigest()[:24]}"
+"""Of the first block of message ``msg_1``, which has none."""
+CITED = {"type": "char_location", "cited_text": "b", "document_index": 0, "document_title": "t", "start_char_index": 0, "end_char_index": 9}  # fmt: skip
+
+
+def without_index(event: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in event.items() if name != "index"}
+
+
 ANSWERS: list[tuple[str, bytes, list[Any], str]] = [
     ("blocks in the start", wire([whole_in_start(ROLL), STOP]), [ROLL], "tool_use"),
     ("text in the start", wire([whole_in_start(TEXT, ROLL), STOP]), [TEXT, ROLL], "tool_use"),
@@ -78,8 +90,8 @@ ANSWERS: list[tuple[str, bytes, list[Any], str]] = [
     ("no text", wire([START, opened(), delta(), delta(text=None), delta(text=""), delta(text="hi"), closed(), END, STOP]), [TEXT], "end_turn"),
     ("no delta", wire([START, opened(), {"type": "content_block_delta", "index": 0}, {"type": "content_block_delta", "index": 0, "delta": {}}, delta(text="hi"), closed(), END, STOP]), [TEXT], "end_turn"),
     ("a delta without type", wire([START, opened(), {"type": "content_block_delta", "index": 0, "delta": {"text": "hi"}}, closed(), END, STOP]), [TEXT], "end_turn"),
-    ("all in the block's start", wire([START, opened(text="hi", citations=[{"n": 1}]), closed(), END, STOP]), [{**TEXT, "citations": [{"n": 1}]}], "end_turn"),
-    ("citations in both", wire([START, opened(text="h", citations=[{"n": 1}]), delta(text="i"), delta(kind="citations_delta", citation={"n": 2}), closed(), END, STOP]), [{**TEXT, "citations": [{"n": 1}, {"n": 2}]}], "end_turn"),
+    ("all in the block's start", wire([START, opened(text="hi", citations=[CITED]), closed(), END, STOP]), [{**TEXT, "citations": [CITED]}], "end_turn"),
+    ("citations in both", wire([START, opened(text="h", citations=[CITED]), delta(text="i"), delta(kind="citations_delta", citation={**CITED, "start_char_index": 2}), closed(), END, STOP]), [{**TEXT, "citations": [CITED, {**CITED, "start_char_index": 2}]}], "end_turn"),
     ("input as text", wire([START, {"type": "content_block_start", "index": 0, "content_block": {**TOOL, "input": '{"city": "Paris"}'}}, closed(), END, STOP]), [{**TOOL, "input": {"city": "Paris"}}], "end_turn"),
     ("input as cut text", wire([START, {"type": "content_block_start", "index": 0, "content_block": {**TOOL, "input": '{"city": "Pa'}}, closed(), END, STOP]), [{**TOOL, "input": {}, "partial_json": '{"city": "Pa'}], "end_turn"),
     ("compaction", wire([START, {"type": "content_block_start", "index": 0, "content_block": {"type": "compaction", "content": None}}, delta(kind="compaction_delta", content="sum", encrypted_content="EpwB"), closed(), END, STOP]), [{"type": "compaction", "content": "sum", "encrypted_content": "EpwB"}], "end_turn"),
@@ -95,5 +107,30 @@ ANSWERS: list[tuple[str, bytes, list[Any], str]] = [
     ("a half at the end", data(START, opened(), r'{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a\ud83d"}}', closed(), END, STOP), [{"type": "text", "text": "a\ufffd"}], "end_turn"),
     ("halves in arguments", data(START, {"type": "content_block_start", "index": 0, "content_block": {**TOOL, "input": {}}}, delta(kind="input_json_delta", partial_json='{"a": "\\ud8'), delta(kind="input_json_delta", partial_json='3d'), delta(kind="input_json_delta", partial_json='\\ude00", "b": "\\ude00"}'), closed(), END, STOP), [{**TOOL, "input": {"a": "😀", "b": "\ufffd"}}], "end_turn"),
     ("raw halves in arguments", data(START, {"type": "content_block_start", "index": 0, "content_block": {**TOOL, "input": {}}}, r'{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{\"a\": \"\ud83d"}}', r'{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"\ude00\"}"}}', closed(), END, STOP), [{**TOOL, "input": {"a": "😀"}}], "end_turn"),
+    ("events in envelopes", data(*({"code": 200, "msg": "success", "data": event} for event in (START, *HI, END, STOP))), [TEXT], "end_turn"),
+    ("no index", wire([START, *map(without_index, HI), END, STOP]), [TEXT], "end_turn"),
+    ("an index as text", wire([START, *({**event, "index": "0"} for event in HI), END, STOP]), [TEXT], "end_turn"),
+    ("an index with a point", wire([START, *({**event, "index": 0.0} for event in HI), END, STOP]), [TEXT], "end_turn"),
+    ("nothing of another kind", wire([START, opened(), delta(kind="input_json_delta", partial_json=""), delta(kind="thinking_delta", thinking=""), delta(text="hi"), closed(), END, STOP]), [TEXT], "end_turn"),
+    ("arguments as an object", wire([START, CALL, delta(kind="input_json_delta", partial_json={"a": 1}), closed(), END, STOP]), [{**TOOL, "input": {"a": 1}}], "end_turn"),
+    ("arguments as text of text", wire([START, CALL, delta(kind="input_json_delta", partial_json='"{\\"a\\": 1}"'), closed(), END, STOP]), [{**TOOL, "input": {"a": 1}}], "end_turn"),
+    ("a line break in arguments", wire([START, CALL, delta(kind="input_json_delta", partial_json='{"a": "b\nc"}'), closed(), END, STOP]), [{**TOOL, "input": {"a": "b\nc"}}], "end_turn"),
+    ("a tab in a frame", wire([START, *HI, END, STOP]).replace(b'"hi"', b'"h\ti"'), [{"type": "text", "text": "h\ti"}], "end_turn"),
+    ("a tab in a whole body", json.dumps(MESSAGE).encode().replace(b'"hi"', b'"h\ti"'), [{"type": "text", "text": "h\ti"}], ""),
+    ("an error that is none", json.dumps({**MESSAGE, "error": "", "code": 200}).encode(), [TEXT], ""),
+    ("zeros behind a whole body", json.dumps(MESSAGE).encode() + b"\n\0\0", [TEXT], ""),
+    ("blank lines before it", b"\r\n \n" * 9 + wire([START, *HI, END, STOP]), [TEXT], "end_turn"),
+    ("a citation, then another text", wire([START, opened(citations=[]), delta(text="hi"), delta(kind="citations_delta", citation=CITED), closed(), opened(1), delta(1, text=" ho"), closed(1), END, STOP]), [{**TEXT, "citations": [CITED]}, {"type": "text", "text": " ho"}], "end_turn"),
+    ("a citation before its text", wire([START, opened(), delta(kind="citations_delta", citation=CITED), delta(text="hi"), closed(), END, STOP]), [{**TEXT, "citations": [CITED]}], "end_turn"),
+    ("a citation in its text", wire([START, opened(), delta(text="h"), delta(kind="citations_delta", citation=CITED), delta(text="i"), closed(), END, STOP]), [{**TEXT, "citations": [CITED]}], "end_turn"),
+    ("a citation of no text", wire([START, opened(), delta(kind="citations_delta", citation=CITED), closed(), END, STOP]), [{"type": "text", "text": "", "citations": [CITED]}], "end_turn"),
+    ("an empty text before a call", wire([START, opened(), closed(), {**CALL, "index": 1}, closed(1), END, STOP]), [{"type": "text", "text": ""}, {**TOOL, "input": {}}], "end_turn"),
+    ("calls of one id", wire([START, CALL, delta(kind="input_json_delta", partial_json='{"a": 1}'), closed(), {**CALL, "index": 1}, delta(1, kind="input_json_delta", partial_json='{"a": 2}'), closed(1), END, STOP]), [{**TOOL, "input": {"a": 1}}, {**TOOL, "input": {"a": 2}}], "end_turn"),
+    ("a call without a name", wire([START, {**CALL, "content_block": {**CALL["content_block"], "name": None}}, closed(), END, STOP]), [{**TOOL, "name": None, "input": {}}], "end_turn"),
+    ("numbers for names", wire([START, {**CALL, "content_block": {**CALL["content_block"], "id": 7, "name": 8}}, closed(), END, STOP]), [{**TOOL, "id": "7", "name": "8", "input": {}}], "end_turn"),
+    ("a call without an id", wire([START, {**CALL, "content_block": {**CALL["content_block"], "id": None}}, closed(), END, STOP]), [{**TOOL, "id": GIVEN_ID, "input": {}}], "end_turn"),
+    ("a call without an id, whole", json.dumps({**MESSAGE, "content": [{"type": "tool_use", "name": "roll"}]}).encode(), [{"type": "tool_use", "name": "roll", "id": GIVEN_ID, "input": {}}], ""),
+    ("a start again without its id", wire([START, {"type": "message_start", "message": {"usage": USAGE}}, *HI, END, STOP]), [TEXT], "end_turn"),
+    ("blocks in the second start", wire([START, whole_in_start(TEXT, ROLL), ENDED_IN_A_CALL, STOP]), [TEXT, ROLL], "tool_use"),
     ("halves in a whole body", br'{"id": "m", "content": [{"type": "text", "text": "a\ud83d\ude00\ud83d"}]}', [{"type": "text", "text": "a😀\ufffd"}], ""),
 ]  # fmt: skip

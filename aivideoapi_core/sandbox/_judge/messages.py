@@ -27,7 +27,14 @@ _IMAGE_MAGIC: Final = {
 }
 _PASSED_ON: Final = frozenset(
     [
-        *("server_tool_use", "mcp_tool_use", "mcp_tool_listing", "container_upload", "compaction"),
+        *(
+            "server_tool_use",
+            "mcp_tool_use",
+            "mcp_tool_listing",
+            "container_upload",
+            "compaction",
+            "fallback",
+        ),
         *("tool_reference", "tool_addition", "tool_removal"),
     ]
 )
