@@ -9,6 +9,7 @@ import typer
 
 from aivideoapi_cli._terminal import INTERRUPTED, complain, explain
 from aivideoapi_cli.batch.command import batch
+from aivideoapi_cli.budget import app as budget
 from aivideoapi_cli.chat.command import chat
 from aivideoapi_cli.credits import credits as credits_command
 from aivideoapi_cli.demo.command import demo
@@ -32,6 +33,7 @@ app.command("sandbox")(sandbox)
 app.command("models")(models)
 app.command("credits")(credits_command)
 app.command("spend")(spend)
+app.add_typer(budget, name="budget")
 app.command("doctor")(doctor)
 
 

@@ -92,6 +92,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._outbound.payload import build_payload
     from aivideoapi_core._stores.budget import BudgetStoreError, CreditBudget
     from aivideoapi_core._stores.budget_calendar import CalendarWindow
+    from aivideoapi_core._stores.budget_names import KeptBudget, budgets_in
     from aivideoapi_core._stores.budget_run import BudgetRun
     from aivideoapi_core._stores.budget_terms import BudgetStore, Standing
     from aivideoapi_core._stores.budget_thresholds import ThresholdPassed
@@ -115,6 +116,7 @@ _LATER: Final = {
         "_stores.budget_calendar": "CalendarWindow",
         "_stores.budget_run": "BudgetRun",
         "_stores.joint_budget": "JointBudget",
+        "_stores.budget_names": "KeptBudget budgets_in",
         "_stores.budget_terms": "BudgetStore Standing",
         "_stores.budget_thresholds": "ThresholdPassed",
         "_http.client": "MessagesClient MessageStream",
@@ -218,6 +220,7 @@ __all__ = [
     "InvalidInputError",
     "InvalidRequestError",
     "JointBudget",
+    "KeptBudget",
     "LedgerStore",
     "Message",
     "MessageAccumulator",
@@ -267,6 +270,7 @@ __all__ = [
     "WorstCase",
     "__version__",
     "base_model",
+    "budgets_in",
     "build_headers",
     "build_payload",
     "compare_routes",

@@ -238,8 +238,10 @@ if window > 0 and fact.oldest and fact.oldest ~= '' and leaves_at(fact.oldest) <
 end
 if op == 'set_limit' or op == 'raise' then forget_thresholds() end
 local dead_owners = {}
--- What becomes of the dead's is for those to say who spend, not for those who look on.
-if op ~= 'look' then dead_owners = redis.call('ZRANGEBYSCORE', lease_key, '-inf', seconds(awake)) end
+-- What becomes of the dead's is for those to say who spend, not for those who look on or move the limit.
+if op ~= 'look' and op ~= 'set_limit' and op ~= 'raise' then
+  dead_owners = redis.call('ZRANGEBYSCORE', lease_key, '-inf', seconds(awake))
+end
 if #dead_owners > 0 then
   local dead, all = {}, {}
   for _, name in ipairs(dead_owners) do

@@ -212,6 +212,22 @@ class CreditBudget:
             balance = await ask()
         return cls(_share_of(balance, share), **options)._of_whoever_came_first()
 
+    @classmethod
+    def of_store(cls, store: Any, *, name: str = "default", **options: Any) -> CreditBudget:
+        """The budget ``name`` that ``store`` keeps, by whatever terms it was made.
+
+        ``options`` are those that each process has of its own: ``lease_s``, ``when_owner_dies``, ``wait_s``,
+        ``on_threshold``. Raises ``InvalidInputError`` if the store keeps none of this name, and what the store raises
+        if it cannot be reached.
+        """
+        from aivideoapi_core._stores.budget_names import kept_terms
+
+        kept = kept_terms(store, name)
+        window = kept.calendar if kept.window_s is None else timedelta(seconds=kept.window_s)
+        limit = Decimal(kept.limit_micro).scaleb(-6)
+        budget = cls(limit, window=window, soft=kept.soft, store=store, name=name, **options)
+        return budget._of_whoever_came_first()
+
     @property
     def limit_micro(self) -> int:
         """The limit in microcredits, without what ``raise_until`` added; of a shared store, as it was heard last."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from importlib.resources import files
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from aivideoapi_core._stores.budget_calendar import CalendarWindow
 from aivideoapi_core._stores.budget_clock import Clock, machine_clock, read
@@ -21,6 +22,8 @@ from aivideoapi_core._stores.redis_link import RedisLink
 _PARTS: Final = ("facts", "pieces", "held", "owners", "leases", "late", "settled", "line", "boots", "calls")
 _MOST_QUESTIONS: Final = 10
 """A window can begin between a question and its answer; not ten times."""
+_ANY: Final = Terms(limit_micro=0)
+"""Of somebody who only looks on."""
 _FIRST_PARTS: Final = ("spent", "held", "leases", "expired", "facts")
 """Of releases before version 2, under a prefix of their own."""
 
@@ -37,8 +40,10 @@ class RedisStore:
 
     def __init__(self, target: Any, *, name: str = "default", clock: Clock | None = None) -> None:
         self.name = name
-        self._link = RedisLink(target, argument="store")
-        self.key = ("redis", self._link.url or id(target), name)
+        self._link = _link_to(target)
+        self.place = ("redis", self._link.url or id(target))
+        """Equal for all budgets of one server."""
+        self.key = (*self.place, name)
         """Equal for all stores of one budget."""
         self._clock = clock
         self._page: tuple[float, float] | None = None
@@ -93,6 +98,21 @@ class RedisStore:
                 "a budget with a Redis client cannot go to another process: give it the URL instead"
             )
         return _redis_store, (self._link.url, self.name)
+
+    def look(self) -> tuple[Terms, Standing] | None:
+        """See ``BudgetStore``."""
+        answer = self._answer("look", _ANY)
+        if answer[0] == "none":
+            return None
+        *facts, window, soft, calendar = answer
+        return _terms_of(facts[1], window, soft, calendar), _standing_of(facts)
+
+    @classmethod
+    def names_in(cls, target: Any) -> list[str]:
+        """Names of the budgets there, in no order. Looks at every key of the server."""
+        keys = _link_to(target).client.scan_iter(match="aivideoapi:budget:{*}:v2:facts", count=1_000)
+        texts = (key.decode() if isinstance(key, bytes) else key for key in keys)
+        return [text.removeprefix("aivideoapi:budget:{").removesuffix("}:v2:facts") for text in texts]
 
     def _run(self, op: str, terms: Terms, **facts: Any) -> Standing:
         return _standing_of(self._answer(op, terms, **facts))
@@ -152,6 +172,16 @@ class RedisStore:
             "" if for_s is None else for_s,
             "" if at_s is None else at_s,
         ]
+
+
+_links: Final[WeakValueDictionary[str, RedisLink]] = WeakValueDictionary()
+
+
+def _link_to(target: Any) -> RedisLink:
+    """The client for a URL, one for all budgets of this process that are there; or the caller's own."""
+    if not isinstance(target, str):
+        return RedisLink(target, argument="store")
+    return _links.get(target) or _links.setdefault(target, RedisLink(target, argument="store"))
 
 
 @functools.lru_cache(maxsize=1)

@@ -160,10 +160,19 @@ class BudgetState:
         self._move_on(kept, terms, reading)
         return self._standing(kept)
 
+    def look(self, reading: Reading) -> tuple[Terms, Standing] | None:
+        """See ``BudgetStore.look``."""
+        if self.terms is None:
+            return None
+        self.time.advance(reading)
+        self._sweep_windows(self.terms)
+        return self.terms, self._standing(self.terms)
+
     def set_limit(self, terms: Terms, reading: Reading, *, limit_micro: int) -> Standing:
         """See ``BudgetStore.set_limit``."""
         kept = self._agreed(replace(terms, joined=True))
-        self._move_on(kept, terms, reading)
+        self.time.advance(reading)
+        self._sweep_windows(kept)
         self.terms = kept = replace(kept, limit_micro=limit_micro)
         self.raised = None
         self._forget_thresholds(kept)
@@ -180,7 +189,8 @@ class BudgetState:
     ) -> Standing:
         """See ``BudgetStore.raise_until``."""
         kept = self._agreed(replace(terms, joined=True))
-        self._move_on(kept, terms, reading)
+        self.time.advance(reading)
+        self._sweep_windows(kept)
         wall_s = self.time.wall
         left_s = (at_s or wall_s) - wall_s if for_s is None else for_s
         self.raised = None
@@ -277,6 +287,10 @@ class BudgetState:
 
     def _sweep(self, kept: Terms, terms: Terms) -> None:
         """Let go of what is over; ``terms``, the caller's own, say what becomes of the reservations of the dead."""
+        self._sweep_windows(kept)
+        self._sweep_dead(kept, terms)
+
+    def _sweep_windows(self, kept: Terms) -> None:
         now = self.time.now
         if self.raised is not None and self.raised.until <= now:
             self.raised = None
@@ -285,6 +299,8 @@ class BudgetState:
         while self.pieces and kept.leaves_at(bucket := next(iter(self.pieces))) <= now:
             for place, amount in enumerate(self.pieces.pop(bucket)):
                 self.sums[place] -= amount
+
+    def _sweep_dead(self, kept: Terms, terms: Terms) -> None:
         dead = {owner for owner, until in self.leases.items() if until <= self.time.awake}
         if not dead:
             return
@@ -358,6 +374,11 @@ class MemoryStore:
         """See ``BudgetStore``."""
         with self._lock:
             return self._state.set_limit(terms, read(self._clock), limit_micro=limit_micro)
+
+    def look(self) -> tuple[Terms, Standing] | None:
+        """See ``BudgetStore``."""
+        with self._lock:
+            return self._state.look(read(self._clock))
 
     def raise_until(
         self, terms: Terms, *, limit_micro: int, for_s: float | None = None, at_s: float | None = None

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from aivideoapi_core._stores.budget_clock import Clock, Reading, machine_clock, read
 from aivideoapi_core._stores.budget_json import from_text, to_text
@@ -15,6 +16,9 @@ from aivideoapi_core._stores.budget_terms import Standing, Terms, Turn
 from aivideoapi_core._stores.sqlite_file import Database, mark_format
 
 _READ: Final = "SELECT state FROM budgets WHERE name = ?"
+_NAMES: Final = "SELECT name FROM budgets"
+_ANY: Final = Terms(limit_micro=0)
+"""Of somebody who only looks on."""
 _WRITE: Final = (
     "INSERT INTO budgets (name, state) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET state = excluded.state"
 )
@@ -42,9 +46,12 @@ class SqliteStore:
     ) -> None:
         self.path = Path(path)
         self.name = name
-        self.key = ("sqlite", os.path.abspath(path), name)
+        self._clock = clock
+        self.place = ("sqlite", os.path.abspath(path))
+        """Equal for all budgets of one file."""
+        self.key = (*self.place, name)
         """Equal for all stores of one budget."""
-        self._database = Database(path, _prepare)
+        self._database = _database_at(path)
         self.at_once = _SqliteState(self._database.run_at_once, name, clock)
         self._state = _SqliteState(self._database.run, name, clock)
 
@@ -86,6 +93,17 @@ class SqliteStore:
             terms,
             lambda state, at: state.raise_until(terms, at, limit_micro=limit_micro, for_s=for_s, at_s=at_s),
         )
+
+    def look(self) -> tuple[Terms, Standing] | None:
+        """See ``BudgetStore``."""
+        reading = read(self._clock)
+        row = self._database.run(lambda db: db.execute(_READ, (self.name,)).fetchone())
+        return None if row is None else from_text(row[0], _ANY, reading)[0].look(reading)
+
+    @classmethod
+    def names_in(cls, path: str | os.PathLike[str]) -> list[str]:
+        """Names of the budgets in the file, in no order."""
+        return [name for (name,) in _database_at(path).run(lambda db: db.execute(_NAMES).fetchall())]
 
     def close(self) -> None:
         """Close the file; a later call opens it again."""
@@ -156,6 +174,15 @@ class _SqliteState:
             raise
         self._last = changed, state, more
         return standing
+
+
+_databases: Final[WeakValueDictionary[str, Database]] = WeakValueDictionary()
+
+
+def _database_at(path: str | os.PathLike[str]) -> Database:
+    """The file, opened once for all budgets of this process that are in it: one for each user costs no connection."""
+    place = os.path.abspath(path)
+    return _databases.get(place) or _databases.setdefault(place, Database(path, _prepare))
 
 
 def _prepare(db: sqlite3.Connection) -> None:

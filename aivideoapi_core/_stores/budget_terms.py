@@ -175,6 +175,9 @@ class BudgetStore(Protocol):
     def standing(self, terms: Terms) -> Standing:
         """How the budget stands now."""
 
+    def look(self) -> tuple[Terms, Standing] | None:
+        """The terms that are kept and how the budget stands, ``None`` if there is none; the dead keep what they hold."""
+
     def set_limit(self, terms: Terms, *, limit_micro: int) -> Standing:
         """Move the limit, for everybody who shares the budget; a raise is over with it."""
 

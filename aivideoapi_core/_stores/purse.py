@@ -26,7 +26,7 @@ from aivideoapi_core._stores.budget_terms import (
     Turn,
 )
 from aivideoapi_core._stores.budget_thresholds import ThresholdHandler, tell
-from aivideoapi_core._stores.lease import LeaseKeeper
+from aivideoapi_core._stores.lease import LeaseKeeper, keep_lease
 from aivideoapi_core._stores.wait_line import Asking, Patience, WaitLine
 
 logger = logging.getLogger("aivideoapi")
@@ -225,8 +225,8 @@ class Purse:
     def _keep_lease(self) -> None:
         with self._lock:
             if self._keeper is None or not self._keeper.is_alive():
-                self._keeper = LeaseKeeper(self, every_s=self.terms.lease_s / 3)
-                self._keeper.start()
+                place = getattr(self.store, "place", id(self.store))
+                self._keeper = keep_lease(self, place, every_s=self.terms.lease_s / 3)
 
     def renew(self) -> bool:
         """Renew the lease and book what waits; whether there is a reason to go on."""

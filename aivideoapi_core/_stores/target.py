@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from aivideoapi_core._errors import InvalidInputError
+
 if TYPE_CHECKING:
+    from aivideoapi_core._stores.budget_redis import RedisStore
+    from aivideoapi_core._stores.budget_sqlite import SqliteStore
     from aivideoapi_core._stores.budget_terms import BudgetStore
     from aivideoapi_core._stores.ledger import LedgerStore
 
+_MOST_CHARACTERS: Final = 200
 _REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://")
 
 # Imported by those who use them: a database costs milliseconds of everybody's start.
@@ -22,13 +27,33 @@ def budget_store_of(target: Any, *, name: str) -> BudgetStore:
         return MemoryStore()
     if all(hasattr(target, method) for method in ("reserve", "settle", "renew", "standing")):
         return cast("BudgetStore", target)  # checked by its methods, as protocols are
-    if _is_path(target):
+    return shared_budget_store(target)(target, name=check_name(name))
+
+
+def shared_budget_store(target: Any) -> type[SqliteStore | RedisStore]:
+    """The kind of store at a path or in Redis."""
+    if is_path(target):
         from aivideoapi_core._stores.budget_sqlite import SqliteStore
 
-        return SqliteStore(target, name=name)
+        return SqliteStore
     from aivideoapi_core._stores.budget_redis import RedisStore
 
-    return RedisStore(target, name=name)
+    return RedisStore
+
+
+def check_name(name: str) -> str:
+    """``name``, if a store can keep a budget by it. Raises ``InvalidInputError``."""
+    if (
+        not isinstance(name, str)
+        or not 0 < len(name) <= _MOST_CHARACTERS
+        or not name.isprintable()
+        or not {"{", "}"}.isdisjoint(name)
+    ):
+        raise InvalidInputError(
+            f"a budget's name must have 1 to {_MOST_CHARACTERS} printable characters other than {{ and }}, "
+            f"such as 'user:17'; not {name!r}"
+        )
+    return name
 
 
 def ledger_store_of(target: Any, *, name: str) -> LedgerStore:
@@ -39,7 +64,7 @@ def ledger_store_of(target: Any, *, name: str) -> LedgerStore:
         return MemoryLedger()
     if hasattr(target, "append") and hasattr(target, "records"):
         return cast("LedgerStore", target)
-    if _is_path(target):
+    if is_path(target):
         from aivideoapi_core._stores.ledger_sqlite import SqliteLedger
 
         return SqliteLedger(target)
@@ -48,5 +73,6 @@ def ledger_store_of(target: Any, *, name: str) -> LedgerStore:
     return RedisLedger(target, name=name)
 
 
-def _is_path(target: Any) -> bool:
+def is_path(target: Any) -> bool:
+    """Whether ``target`` names a file."""
     return isinstance(target, (str, os.PathLike)) and not str(target).startswith(_REDIS_SCHEMES)
