@@ -49,7 +49,7 @@ with Sandbox() as sandbox:
 FOREIGN: Final = {
     "langchain": ("llama",),
     "llamaindex": ("lang",),
-    "cli": ("lang", "llama", "numpy", "plotly"),
+    "cli": ("lang", "llama", "numpy"),
 }
 """How the names of the packages begin that an extra must not bring."""
 

@@ -116,7 +116,6 @@ _EXTRA_OF: Final = {
     "langchain": "demo",
     "langchain_core": "demo",
     "llama_index": "demo",
-    "plotly": "plots",
     "pyarrow": "parquet",
     "ray": "ray",
     "redis": "redis",

@@ -97,9 +97,7 @@ def test_both_come_with_what_needs_both(extra: str) -> None:
 
 
 def test_all_brings_what_each_part_of_the_command_can_use() -> None:
-    assert {"langchain", "markdown-it-py", "plotly", "prompt-toolkit", "redis"} <= brought_by(
-        f"{PROJECT}[all]"
-    )
+    assert {"langchain", "markdown-it-py", "prompt-toolkit", "redis"} <= brought_by(f"{PROJECT}[all]")
 
 
 @pytest.mark.parametrize("extra", [*NOX.PROGRAMS])

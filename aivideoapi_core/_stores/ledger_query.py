@@ -19,7 +19,7 @@ from aivideoapi_core._metering.totals import Sums
 
 When: TypeAlias = float | datetime | date | str | None
 """Seconds since the epoch, a date, a time, or a text: ``today``, ``yesterday``, ``2026-11-25``, ``2026-11``,
-``2026-11-25T14:00``, ``24h``, ``7d`` or ``2w`` (ago)."""
+``2026-11-25T14:00``, ``24h``, ``7d`` or ``2w`` (ago), ``last 7 days`` (of the calendar, today being one)."""
 Key: TypeAlias = str | None
 """A name in an answer; ``None`` stands for the calls that have none."""
 
@@ -32,6 +32,7 @@ TAGS: Final = "tags"
 """For stores alone: all tags of a call as one JSON text, so that no call is in two groups."""
 
 _AGO: Final = re.compile(r"(\d{1,5})\s*([hdw])")
+_LAST_DAYS: Final = re.compile(r"last (\d{1,5}) days?")
 _HOURS: Final = {"h": 1, "d": 24, "w": 168}
 _MONTH: Final = re.compile(r"(\d{4})-(\d{2})")
 
@@ -74,7 +75,7 @@ def groupings(by: str | Sequence[str]) -> tuple[str, ...]:
     """What is asked for as ``by``. Raises ``InvalidInputError``, naming what there is."""
     names = (by,) if isinstance(by, str) else tuple(by)
     for name in names:
-        if name not in GROUPINGS:
+        if name not in (*GROUPINGS, TAGS):
             raise _no_such(name, GROUPINGS, what="calls cannot be added up by")
     return names
 
@@ -163,6 +164,8 @@ def _moment_of(text: str, zone: tzinfo | None, *, after: bool, now: datetime) ->
     if text in ("today", "yesterday"):
         day = now.date() - timedelta(days=text == "yesterday")
         return _start_of(day + timedelta(days=1) if after else day, zone)
+    if last := _LAST_DAYS.fullmatch(text):
+        return _start_of(now.date() - timedelta(days=int(last[1]) - 1), zone)
     if ago := _AGO.fullmatch(text.removesuffix("ago").strip()):
         return now.timestamp() - int(ago[1]) * _HOURS[ago[2]] * 3600.0
     try:

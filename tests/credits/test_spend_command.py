@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from aivideoapi_cli._app import app
-from aivideoapi_cli.spend import bar
-from aivideoapi_core import CallRecord, Outcome, SpendLedger, TokenCounts
+from aivideoapi_cli._spend_page import page
+from aivideoapi_cli._spend_tables import bar
+from aivideoapi_core import CallRecord, CreditsTotals, Outcome, SpendLedger, TokenCounts
 
 DAY_S = 86_400.0
 EVIL = "</script><script>document.title='broken'</script>"
@@ -84,8 +88,123 @@ def test_the_two_figures_and_how_many_calls_they_stand_for(ledger: Path) -> None
 
 def test_selections(ledger: Path) -> None:
     assert "claude-haiku" not in run("--ledger", str(ledger), "--tag", "team-a")
-    assert "1970-01-02" not in run("--ledger", str(ledger), "--days", "2")
+    assert run("--ledger", str(ledger), "--days", "2").strip() == "No calls."
+    assert "1970-01-02" not in run("--ledger", str(ledger), "--since", "1970-01-03")
+    shown = run("--ledger", str(ledger), "--since", "1970-01-02", "--until", "1970-01-03")
+    assert "1970-01-03" in shown
+    assert "1970-01-04" not in shown
     assert run("--ledger", str(ledger), "--tag", "nobody").strip() == "No calls."
+
+
+def test_days_are_calendar_days(tmp_path: Path) -> None:
+    book = SpendLedger(tmp_path / "ledger.sqlite")
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+    for at in (midnight, midnight - 1, midnight - DAY_S, midnight - DAY_S - 1):
+        book.append(CallRecord(model="m", started_at=at, credits_micro=1))
+    book.close()
+    for days, calls in ((1, 1), (2, 3), (3, 4)):
+        shown = run("--ledger", str(tmp_path / "ledger.sqlite"), "--days", str(days))
+        assert shown.startswith(f"{calls} call")
+
+
+def test_what_an_agent_cost_a_customer(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    book = SpendLedger(path)
+    yesterday = datetime.now(UTC).timestamp() - DAY_S
+    for agent, customer, at in (
+        ("x", "y", yesterday),
+        ("x", "z", yesterday),
+        ("w", "y", yesterday),
+        ("x", "y", 0.0),
+    ):
+        book.append(
+            CallRecord(
+                model="m", agent=agent, customer=customer, thread="t", started_at=at, credits_micro=10**6
+            )
+        )
+    book.append(CallRecord(model="m", outcome=Outcome.REFUSED, started_at=yesterday))
+    book.close()
+    asked = (
+        "--ledger",
+        str(path),
+        "--agent",
+        "x",
+        "--customer",
+        "y",
+        "--since",
+        "yesterday",
+        "--until",
+        "yesterday",
+    )
+    assert run(*asked).splitlines()[0] == "1 call, 1.00 credits ($0.0050)"
+    shown = run("--ledger", str(path), "--by", "agent")
+    assert shown.splitlines()[0].endswith("1 refused by a budget")
+    assert {line.split()[0]: line.split()[1] for line in shown.splitlines()[2:]} == {
+        "agent": "calls", "x": "3", "w": "1", "(none)": "0",
+    }  # fmt: skip
+    assert "─" not in shown  # a pipe gets columns alone
+    rows = list(csv.DictReader(run("--ledger", str(path), "--by", "customer", "--csv").splitlines()))
+    assert [(row["customer"], row["calls"], row["credits"], row["usd"]) for row in rows] == [
+        ("y", "3", "3.00", "0.01500"),
+        ("z", "1", "1.00", "0.00500"),
+        ("(none)", "0", "0", "0.000"),
+    ]
+    data = json.loads(run("--ledger", str(path), "--by", "thread", "--json"))
+    assert data["by_thread"]["t"]["calls"] == data["calls"] == 4
+    hours = json.loads(run("--ledger", str(path), "--by", "hour", "--tz", "Asia/Kathmandu", "--json"))[
+        "by_hour"
+    ]
+    assert "1970-01-01T05:00+0530" in hours
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--by", "colour"),
+        ("--tz", "Mars/Olympus"),
+        ("--since", "the other day"),
+        ("--days", "1", "--since", "today"),
+        ("--csv", "--json"),
+    ],
+)
+def test_wrong_questions_are_one_line(
+    ledger: Path, options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from aivideoapi_cli._app import run as run_command
+
+    monkeypatch.setattr("sys.argv", ["aivideoapi", "spend", "--ledger", str(ledger), *options])
+    assert run_command() == 2
+    assert capfd.readouterr().err.count("\n") == 1
+
+
+def test_a_ledger_in_redis_by_name(redis_url: str) -> None:
+    book = SpendLedger(redis_url, name="team")
+    book.append(CallRecord(model="claude-sonnet-4-6", credits_micro=10**6))
+    book.close()
+    assert run("--ledger", redis_url, "--name", "team").startswith("1 call, 1.00 credits")
+    assert run("--ledger", redis_url).strip() == "No calls."
+
+
+def test_a_page_of_many_calls_stays_small() -> None:
+    class Book(SpendLedger):
+        """As if there were a row for each of these."""
+
+        def sums(self, by: Any, **asked: Any) -> dict[Any, CreditsTotals]:
+            totals = CreditsTotals(calls=2, charged_sum=Decimal(1))
+            unit = by[0]
+            days = [f"2026-{day:03}" if unit == "day" else f"2026-{day // 30:02}" for day in range(300)]
+            return {
+                (day, "m", f"agent-{number % 100}", json.dumps([f"tag-{number}"])): totals
+                for day in days
+                for number in range(3_000)
+            }
+
+    text = page(Book(), {}, title="many")
+    assert len(text) < 1_000_000
+    data = json.loads(text.split('type="application/json">')[1].split("</script>")[0])
+    assert data["unit"] == "month"
+    assert sum(cell[4] for cell in data["cells"]) == 2 * 10 * 3_000
+    assert "(other)" in data["tags"]
 
 
 def test_json(ledger: Path) -> None:
@@ -126,9 +245,9 @@ def test_bar(share: str, shown: str) -> None:
 
 
 def test_the_page_draws_in_a_browser_without_network(ledger: Path, tmp_path: Path, browser: str) -> None:
-    page = tmp_path / "spend.html"
-    run("--ledger", str(ledger), "--html", str(page))
-    source = page.read_text(encoding="utf-8")
+    file = tmp_path / "spend.html"
+    run("--ledger", str(ledger), "--html", str(file))
+    source = file.read_text(encoding="utf-8")
     assert EVIL not in source
     dom = subprocess.run(  # noqa: S603 - our own arguments
         [
@@ -142,7 +261,7 @@ def test_the_page_draws_in_a_browser_without_network(ledger: Path, tmp_path: Pat
             f"--screenshot={tmp_path / 'page.png'}",
             "--window-size=1200,2400",
             "--dump-dom",
-            page.as_uri(),
+            file.as_uri(),
         ],
         capture_output=True,
         text=True,
@@ -150,7 +269,9 @@ def test_the_page_draws_in_a_browser_without_network(ledger: Path, tmp_path: Pat
         check=True,
     ).stdout
     assert "<title>Spend: ledger.sqlite</title>" in dom  # the hostile tag ran no script
-    assert dom.count('class="main-svg"') >= 4  # one plot each: days, tokens, tags, single calls
-    for text in ("0.1271", "unknown", "team-a", "claude-next-9", "1970-01-02"):
+    assert "<svg" in dom
+    assert dom.count('class="bar"') >= 2 + 4  # tags, and kinds of tokens
+    assert file.stat().st_size < 40_000
+    for text in ("0.1271", "$0.0006", "unknown", "team-a", "claude-next-9", "1970-01-02"):
         assert text in dom
     assert " src=" not in dom.replace(' src="data:', "")  # nothing is fetched
