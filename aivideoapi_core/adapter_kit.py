@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from aivideoapi_core._outbound.output import (
         VALUE,
         add_output_format,
+        is_object,
         output_format,
         rooted,
+        wrapped_schema,
         wrapper_for,
         wrapper_of,
     )
@@ -77,7 +79,7 @@ _LATER: Final = {
         "_outbound.conversation": "CONTINUE Content Conversation Turns may_prefill",
         "_outbound.media": "as_text block_at document_block image_block text_document",
         "_outbound.names": "ArgumentNames merged_options",
-        "_outbound.output": "VALUE add_output_format output_format rooted wrapper_for wrapper_of",
+        "_outbound.output": "VALUE add_output_format is_object output_format rooted wrapped_schema wrapper_for wrapper_of",
         "_outbound.output_schema": "enforceable has_references is_recursive",
         "_outbound.refusals": "check_settings",
         "_outbound.request": "Prepared choice_for prepare_request",
@@ -149,6 +151,7 @@ __all__ = [
     "hide_keys",
     "image_block",
     "is_custom",
+    "is_object",
     "is_recursive",
     "joined",
     "mark_on",
@@ -175,6 +178,7 @@ __all__ = [
     "wire_choice",
     "wire_tool_name",
     "wire_tools",
+    "wrapped_schema",
     "wrapper_for",
     "wrapper_of",
 ]

@@ -24,7 +24,9 @@ from aivideoapi_core.adapter_kit import (
     VALUE,
     enforceable,
     excludes_forced_tools,
+    is_object,
     rooted,
+    wrapped_schema,
     wrapper_of,
 )
 from langchain_aivideoapi._inbound.required_call import required_call
@@ -66,14 +68,23 @@ def structured_output(
 def _wrapped(schema: Any) -> tuple[Any, Runnable[Any, Any] | None]:
     """A class in the field of an object, if it is none, and what takes the value out of that again.
 
-    A JSON schema stays as the caller wrote it.
+    A JSON schema of an object stays as the caller wrote it.
     """
+    if isinstance(schema, Mapping) and not _names_a_tool(schema):
+        return (schema, None) if is_object(schema) else (wrapped_schema(schema), RunnableLambda(_value_of))
     wrapper = wrapper_of(schema)
     return (schema, None) if wrapper is None else (wrapper, RunnableLambda(_value_of))
 
 
 def _value_of(parsed: Any) -> Any:
-    return getattr(parsed, VALUE, None)
+    if isinstance(parsed, dict):
+        return parsed[VALUE] if parsed.keys() == {VALUE} else parsed or None
+    return getattr(parsed, VALUE, parsed if isinstance(parsed, (list, str, int, float)) else None)
+
+
+def _names_a_tool(schema: Mapping[str, Any]) -> bool:
+    """Whether a schema comes in the form of a tool, which has an object of its own inside."""
+    return not schema.keys().isdisjoint({"input_schema", "parameters", "function", "toolSpec", "name"})
 
 
 def _with_raw(llm: Runnable[Any, Any], parser: Runnable[Any, Any]) -> Runnable[Any, Any]:

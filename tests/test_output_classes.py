@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import json
 from typing import Any, Literal
 
 import pytest
+from langchain.agents import create_agent
+from langchain.agents.structured_output import ProviderStrategy
 from llama_index.core.prompts import PromptTemplate
 from pydantic import BaseModel, RootModel
+from strict import complaints
 
-from aivideoapi_core.adapter_kit import output_format, wrapper_of
+from aivideoapi_core.adapter_kit import is_object, output_format, wrapper_of
 from aivideoapi_core.sandbox import Reply, Sandbox
 from langchain_aivideoapi import ChatAIVideoAPI
 from llamaindex_aivideoapi import AIVideoAPI
@@ -118,6 +122,97 @@ def test_langchain_takes_types(sandbox: Sandbox, schema: Any, value: Any, expect
     llm = ChatAIVideoAPI(model=DIRECT, base_url=sandbox.url, api_key=sandbox.api_key)
     runnable = llm.with_structured_output(schema, method=method)
     assert probe(sandbox, lambda: runnable.invoke("x"), value) == expected
+
+
+def as_schema(output_cls: Any) -> dict[str, Any]:
+    return {"title": "Answer", **output_cls.model_json_schema()}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("model", [NATIVE, DIRECT])
+@pytest.mark.parametrize("method", ["function_calling", "json_schema"])
+@pytest.mark.parametrize(("output_cls", "value"), ROOTS)
+def test_langchain_takes_json_schemas(
+    sandbox: Sandbox, output_cls: Any, value: Any, method: Any, model: str, stream: bool
+) -> None:
+    schema = as_schema(output_cls)
+    if is_object(schema):
+        pytest.skip("a plain object")
+    runnable = ChatAIVideoAPI(
+        model=model, base_url=sandbox.url, api_key=sandbox.api_key
+    ).with_structured_output(schema, method=method)
+    assert (
+        told(sandbox, lambda: list(runnable.stream("x"))[-1] if stream else runnable.invoke("x"), value)
+        == value
+    )
+
+
+def told(sandbox: Sandbox, ask: Any, value: Any) -> Any:
+    """As ``probe``, where the first answer need not raise."""
+    with contextlib.suppress(Exception):
+        ask()
+    answer(sandbox, ask, value)
+    return ask()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("model", [NATIVE, DIRECT])
+@pytest.mark.parametrize(("output_cls", "value"), ROOTS)
+def test_langchain_response_format(
+    sandbox: Sandbox, output_cls: Any, value: Any, model: str, stream: bool
+) -> None:
+    """The text is the value's own JSON, which LangChain's ``ProviderStrategy`` reads."""
+    schema = as_schema(output_cls)
+    bound = ChatAIVideoAPI(model=model, base_url=sandbox.url, api_key=sandbox.api_key).bind(
+        **ProviderStrategy(output_cls).to_model_kwargs()
+    )
+
+    def ask() -> Any:
+        return sum_of(bound.stream("x")) if stream else bound.invoke("x")
+
+    if is_object(schema):
+        sandbox.enqueue(Reply("no"))
+        with contextlib.suppress(Exception):
+            ask()
+        name, _ = schema_sent(sandbox)
+        said = json.dumps(value)
+        sandbox.enqueue(Reply(said) if name is None else Reply(tool_uses=[{"name": name, "input": value}]))
+        message = ask()
+    else:
+        message = told(sandbox, ask, value)
+    assert json.loads(message.text) == value
+    assert output_cls.model_validate_json(message.text) == output_cls.model_validate(value)
+
+
+def sum_of(chunks: Any) -> Any:
+    total = None
+    for chunk in chunks:
+        total = chunk if total is None else total + chunk
+    return total
+
+
+@pytest.mark.parametrize("model", [NATIVE, DIRECT])
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_agent_with_a_provider_strategy(sandbox: Sandbox, model: str, stream: bool) -> None:
+    llm = ChatAIVideoAPI(model=model, base_url=sandbox.url, api_key=sandbox.api_key)
+    agent = create_agent(llm, [], response_format=ProviderStrategy(Rows))
+    ask: Any = {"messages": [("user", "x")]}
+
+    def run() -> Any:
+        if stream:
+            return [
+                state
+                for mode, state in agent.stream(ask, stream_mode=["messages", "values"])
+                if mode == "values"
+            ][-1]
+        return agent.invoke(ask)
+
+    result = told(sandbox, run, [{"n": 1}])
+    assert result["structured_response"] == Rows([Row(n=1)])
+    sandbox.enqueue(Reply("no"))
+    with contextlib.suppress(Exception):
+        agent.invoke({"messages": [*result["messages"], ("user", "again")]})
+    assert complaints(sandbox.requests[-1].body) == []
 
 
 def test_a_bare_value_is_taken_too(sandbox: Sandbox) -> None:

@@ -11,6 +11,7 @@ from aivideoapi_core._inbound.output_tool import OutputTextRewriter, OutputTool
 from aivideoapi_core._inbound.recovered_calls import IGNORED, ForcedCall, forced_call, settle_text
 from aivideoapi_core._inbound.reply import Reply
 from aivideoapi_core._inbound.tool_names import OwnNamesStream, with_own_names
+from aivideoapi_core._inbound.wrapped_value import BareValueStream, with_bare_value
 from aivideoapi_core._received import StreamEvent, ToolNames
 
 
@@ -20,13 +21,15 @@ class Changed:
 
     ``names``: those of tools that went out under others. ``forced``: the call that the reply must hold.
     ``output_tool``: the name of the tool that stands for an output format which the route does not have.
-    ``text_format``: the schema, by its name, of the JSON that the text of the reply is to be.
+    ``text_format``: the schema, by its name, of the JSON that the text of the reply is to be. ``is_wrapped``: it
+    has the value that was asked for in one field.
     """
 
     names: ToolNames | None = None
     forced: ForcedCall | None = None
     output_tool: str | None = None
     text_format: Mapping[str, Mapping[str, Any]] | None = None
+    is_wrapped: bool = False
 
     def read(self, reply: Reply) -> Reply:
         """``reply`` as the caller knows it. Raises what ``settled`` raises."""
@@ -49,7 +52,10 @@ class Changed:
     def with_text(self, reply: Reply) -> Reply:
         """``reply`` with the stand-in's input as text, if there is a stand-in."""
         tool = self._tool
-        return reply if tool is None else replace(reply, message=tool.as_text(reply.message))
+        if tool is None:
+            return reply
+        message = tool.as_text(reply.message)
+        return replace(reply, message=with_bare_value(message) if self.is_wrapped else message)
 
     def stream(self) -> ChangedStream | None:
         """What rewrites the events of one stream; ``None`` if they stay as they are."""
@@ -71,11 +77,13 @@ def changed_by(
     replies: Iterable[Mapping[str, Any] | None],
     output_tool: str | None = None,
     is_json: bool = False,
+    is_wrapped: bool = False,
 ) -> Changed:
     """What the request with this body changed or forced.
 
     ``choice``: the tool choice that was meant, be it sent or said in words. ``replies``: what is noted of each
-    message before it, newest first, and ``None`` for what is no reply. ``is_json``: the text is to be JSON.
+    message before it, newest first, and ``None`` for what is no reply. ``is_json``: the text is to be JSON,
+    and ``is_wrapped`` that what was asked for is in one field of it.
     """
     forced = None
     if choice is not None:
@@ -91,7 +99,13 @@ def changed_by(
             "type": "object"
         }
         text_format = {str(schema.get("title") or "answer"): schema}
-    return Changed(names=names, forced=forced, output_tool=output_tool, text_format=text_format)
+    return Changed(
+        names=names,
+        forced=forced,
+        output_tool=output_tool,
+        text_format=text_format,
+        is_wrapped=is_wrapped,
+    )
 
 
 _UNCHANGED: Final = Changed()
@@ -104,22 +118,32 @@ class ChangedStream:
         self._names = None if changed.names is None else OwnNamesStream(changed.names)
         self._text = None if tool is None or changed.text_format is None else OutputTextRewriter(tool)
         self._by_tool = self._text or (None if tool is None else tool.rewriter())
-        last = self._by_tool or self._names
+        self._value = BareValueStream() if changed.is_wrapped else None
+        last = self._value or self._by_tool or self._names
         assert last is not None  # noqa: S101 - for the type checker; ``Changed.stream`` makes none without
         self.accumulator = last.accumulator
 
     @property
     def passing(self) -> bool:
         """Whether what comes from here on needs no rewriting: the original events and accumulator say the same."""
-        return self._names is None and self._text is not None and self._text.passing
+        if self._names is not None or self._value is not None:
+            return False
+        return self._text is not None and self._text.passing
 
     def push(self, event: StreamEvent) -> Iterable[StreamEvent]:
         """The events to be translated in place of ``event``, to be taken one by one."""
         named: Iterable[StreamEvent] = (event,) if self._names is None else self._names.push(event)
         if (by_tool := self._by_tool) is None:
             return named
-        return (rewritten for own in named for rewritten in by_tool.push(own))
+        return self._bare(rewritten for own in named for rewritten in by_tool.push(own))
+
+    def _bare(self, events: Iterable[StreamEvent]) -> Iterable[StreamEvent]:
+        if (value := self._value) is None:
+            return events
+        return (bare for event in events for bare in value.push(event))
 
     def held(self, settled: Reply) -> Iterable[StreamEvent]:
         """The events that were held back to the end of the stream; ``settled`` is its reply (``Changed.settled``)."""
-        return () if self._by_tool is None or self.passing else self._by_tool.finish(settled.message)
+        if self._by_tool is None or self.passing:
+            return ()
+        return self._bare(self._by_tool.finish(settled.message))

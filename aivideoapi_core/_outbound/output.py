@@ -7,7 +7,7 @@ import functools
 import re
 import types
 from collections.abc import Mapping
-from typing import Any, Final, Literal, Union, get_origin
+from typing import Any, Final, Literal, NamedTuple, Union, get_origin
 
 from pydantic import BaseModel, Field, create_model, model_validator
 
@@ -16,6 +16,7 @@ from aivideoapi_core._catalogue.routes import Route
 from aivideoapi_core._errors import UnsupportedOptionError
 from aivideoapi_core._outbound.in_words import with_instruction
 from aivideoapi_core._outbound.output_schema import enforceable
+from aivideoapi_core._outbound.schema_references import DEFINITIONS, resolved
 from aivideoapi_core._outbound.thinking import excludes_forced_tools
 
 VALUE: Final = "value"
@@ -39,23 +40,31 @@ def output_format(model: str, schema: Mapping[str, Any], *, thinking: Any = None
     return None if wanted is None else {"type": "json_schema", "schema": wanted}
 
 
+class Asked(NamedTuple):
+    """How JSON was asked for: by a ``tool`` of that name, ``None`` without; and whether the value is in one field."""
+
+    tool: str | None
+    is_wrapped: bool = False
+
+
 def add_output_format(
     model: str, options: dict[str, Any], wanted: tuple[str, Mapping[str, Any]] | None
-) -> str | None:
+) -> Asked:
     """Ask in ``options`` for JSON that follows the schema ``wanted``, which has a name; without, for any JSON object.
 
     Where ``output_format`` has no way, a tool that takes the schema's object stands in: the model must call it.
-    Returns the name of that tool.
     """
     if wanted is None:
         options["system"] = with_instruction(options.get("system"), _JSON_ONLY)
-        return None
+        return Asked(None)
     name, schema = wanted
+    if is_wrapped := not is_object(schema):
+        schema = wrapped_schema(schema)
     form = output_format(model, schema, thinking=options.get("thinking"))
     if form is not None:
         options["output_config"] = {**options.get("output_config", {}), "format": form}
-        return None
-    return _add_output_tool(options, name, rooted(schema))
+        return Asked(None, is_wrapped)
+    return Asked(_add_output_tool(options, name, rooted(schema)), is_wrapped)
 
 
 _NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_-]+")
@@ -90,11 +99,41 @@ def rooted(schema: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(found, Mapping) or found.get("$ref") == reference:
             raise UnsupportedOptionError(f"the schema's reference {reference!r} leads nowhere")
         root = {**found, **root}
-    if root.get("type") != "object":
+    if _type_of(root) != "object":
         raise UnsupportedOptionError(
             "the schema must be of type object at its root; put the value into a field of an object"
         )
-    return root
+    return root if "type" in root else {"type": "object", **root}
+
+
+def is_object(schema: Mapping[str, Any]) -> bool:
+    """Whether the root of a JSON schema is an object, which all that is asked for has to be."""
+    root = schema
+    seen: set[str] = set()
+    while isinstance(reference := root.get("$ref"), str) and reference not in seen:
+        seen.add(reference)
+        found = resolved(reference, schema)
+        if not isinstance(found, Mapping):
+            return True  # it leads nowhere, as ``rooted`` says with more words
+        root = found
+    return bool(_type_of(root) == "object")
+
+
+def _type_of(root: Mapping[str, Any]) -> Any:
+    return root.get("type", "object" if "properties" in root else None)
+
+
+def wrapped_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of an object that has a value of ``schema`` in its one field."""
+    definitions = {group: schema[group] for group in DEFINITIONS if group in schema}
+    inner = {name: part for name, part in schema.items() if name not in (*DEFINITIONS, "title", "$schema")}
+    return {
+        "title": schema.get("title") or "answer",
+        "type": "object",
+        "properties": {VALUE: inner},
+        "required": [VALUE],
+        **definitions,
+    }
 
 
 def wrapper_of(schema: Any) -> type[BaseModel] | None:

@@ -72,9 +72,9 @@ def build_request(
         options["stop_sequences"] = [stops] if isinstance(stops, str) else list(stops) or None
     _add_tools(options)
     response_format = options.pop("response_format", None)
-    output_tool = None
+    output_tool, is_wrapped = None, False
     if response_format is not None:
-        output_tool = add_output_format(model, options, schema_of(response_format))
+        output_tool, is_wrapped = add_output_format(model, options, schema_of(response_format))
     prefill = may_prefill(model, options.get("thinking"))
     payload, headers, names, choice, max_tokens_is_default = prepare_request(
         lambda names: to_conversation(messages, prefill=prefill, names=names),
@@ -97,6 +97,7 @@ def build_request(
             replies=_newest_first(messages),
             output_tool=output_tool,
             is_json=response_format is not None,
+            is_wrapped=is_wrapped,
         ),
     )
 

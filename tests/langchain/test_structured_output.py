@@ -226,8 +226,8 @@ def test_a_tool_stands_in_where_a_format_cannot_say_the_schema(
 
 
 @pytest.mark.parametrize("model_id", ROUTES)
-@pytest.mark.parametrize("schema", [{"title": "List", "description": "d", "type": "array"}, {"title": "X", "description": "d", "$ref": "#/$defs/Gone"}])  # fmt: skip
-def test_a_schema_that_nothing_can_say(sandbox: Sandbox, model_id: str, schema: dict[str, Any]) -> None:
+def test_a_schema_that_nothing_can_say(sandbox: Sandbox, model_id: str) -> None:
+    schema = {"title": "X", "description": "d", "$ref": "#/$defs/Gone"}
     with pytest.raises(ValueError, match="the schema"):
         _model(sandbox, model_id).with_structured_output(schema, method="json_schema").invoke("x")
     assert sandbox.requests == []
