@@ -156,6 +156,9 @@ class CallMeter:
         self._is_heard = bool(self._trackers) or metering.is_heard or self._budget is not None
         self._tags = clean_tags((*metering.current_tags(), *tags)) if self._is_heard else ()
         self._attribution = metering.current_attribution(attribution) if self._is_heard else NOBODY
+        agent = self._attribution.agent
+        if agent is not None and self._budget is not None and hasattr(self._budget, "for_agent"):
+            self._budget = self._budget.for_agent(agent)
         self._began_s = self._began_at = 0.0
 
     def __enter__(self) -> Self:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -15,6 +15,7 @@ from aivideoapi_core._errors import AIVideoAPIError, InvalidInputError
 from aivideoapi_core._inbound.balance import Balance
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.worst_case import WorstCase
+from aivideoapi_core._stores.budget_agents import agent_limits_of, budget_of_agent
 from aivideoapi_core._stores.budget_calendar import CalendarWindow
 from aivideoapi_core._stores.budget_refusals import cannot_be_bounded, in_credits, no_room, other_terms
 from aivideoapi_core._stores.budget_terms import (
@@ -108,6 +109,9 @@ class CreditBudget:
     one of the processes is told, that whose booking passed it, once in a window (where it slides: once in
     its length). The functions run in a thread of their own, so that no call waits for them; what they raise is logged.
 
+    ``agent_limits``: credits by the name of an agent or sub-agent, ``{"researcher": 5}``. Its calls have to fit that too;
+    it is a budget of its own, ``"NAME/researcher"``, with the same store, window and manners.
+
     In a shared store a process holds its reservations by a lease, renewed from a thread while calls
     run. When it dies, they come back ``lease_s`` later: ``when_owner_dies="release"``. What those calls
     cost is then in no book; ``"count"`` books their worst case instead, which keeps the limit even
@@ -140,6 +144,7 @@ class CreditBudget:
         when_tight: WhenTight = "refuse",
         min_max_tokens: int | None = None,
         bound: Bound = "worst",
+        agent_limits: Mapping[str, int | float | str | Decimal] | None = None,
     ) -> None:
         if not lease_s > 0:
             raise InvalidInputError(f"lease_s must be more than 0 seconds, not {lease_s!r}")
@@ -152,11 +157,12 @@ class CreditBudget:
         self.name = name
         self.wait_s = wait_s
         handlers = handlers_of(on_threshold)
-        self._manners = {
+        self._manners: dict[str, Any] = {
             "wait_s": wait_s,
             "when_tight": when_tight,
             "min_max_tokens": min_max_tokens,
             "bound": bound,
+            "agent_limits": agent_limits,
         }
         """What is each object's own, not the store's."""
         limit_micro, (window_s, calendar) = _micro(limit_credits), _window(window)
@@ -171,6 +177,10 @@ class CreditBudget:
             thresholds=tuple(handlers),
         )
         self._purse = Purse(kept, terms, name, handlers)
+        self._agent_limits = agent_limits_of(agent_limits, store=kept, name=name)
+        for limit in self._agent_limits.values():
+            _micro(limit)  # told here, not in the first call of that agent
+        self._of_agents: dict[str, JointBudget] = {}
         self._excess_micro: dict[str, int] = {}
         """By model, the most that a call cost above its bound."""
 
@@ -355,6 +365,14 @@ class CreditBudget:
 
         return JointBudget((self, *others))
 
+    def for_agent(self, agent: str) -> CreditBudget | JointBudget:
+        """What a call of ``agent`` has to fit: this, and the agent's own limit of ``agent_limits`` if it has one."""
+        if agent not in self._agent_limits:
+            return self
+        if agent not in self._of_agents:
+            self._of_agents[agent] = budget_of_agent(self, agent).joined((self,))
+        return self._of_agents[agent]
+
     def run(
         self, limit_credits: int | float | str | Decimal, *, name: str | None = None, **options: Any
     ) -> BudgetRun:
@@ -410,6 +428,11 @@ class CreditBudget:
     def _patience(self, given: Patience | None) -> Patience:
         # A soft budget reserves nothing, so nothing would ever come back.
         return given or Patience(0.0 if self._terms.soft else self.wait_s)
+
+    def _like(self, limit_credits: Any, *, store: BudgetStore, name: str) -> CreditBudget:
+        """A budget of another limit and name, with all else as this one has it."""
+        manners = self._manners | {"on_threshold": self._purse.handlers, "agent_limits": None}
+        return CreditBudget(limit_credits, store=store, name=name, **_arguments(self._terms), **manners)
 
     def _of_whoever_came_first(self) -> CreditBudget:
         self._purse.terms = replace(self._terms, joined=True)
@@ -554,14 +577,15 @@ def _until(when: datetime | timedelta) -> tuple[float | None, float | None]:
 
 
 def _rebuilt(store: BudgetStore, terms: Terms, name: str, manners: dict[str, Any]) -> CreditBudget:
-    budget = CreditBudget(
-        Decimal(terms.limit_micro).scaleb(-6),
-        window=terms.calendar if terms.window_s is None else timedelta(seconds=terms.window_s),
-        soft=terms.soft,
-        store=store,
-        name=name,
-        lease_s=terms.lease_s,
-        when_owner_dies=terms.when_owner_dies,
-        **manners,
-    )
+    limit = Decimal(terms.limit_micro).scaleb(-6)
+    budget = CreditBudget(limit, store=store, name=name, **_arguments(terms), **manners)
     return budget._of_whoever_came_first() if terms.joined else budget
+
+
+def _arguments(terms: Terms) -> dict[str, Any]:
+    return {
+        "window": terms.calendar if terms.window_s is None else timedelta(seconds=terms.window_s),
+        "soft": terms.soft,
+        "lease_s": terms.lease_s,
+        "when_owner_dies": terms.when_owner_dies,
+    }

@@ -40,6 +40,7 @@ class RedisStore:
 
     def __init__(self, target: Any, *, name: str = "default", clock: Clock | None = None) -> None:
         self.name = name
+        self._target = target
         self._link = _link_to(target)
         self.place = ("redis", self._link.url or id(target))
         """Equal for all budgets of one server."""
@@ -87,6 +88,10 @@ class RedisStore:
     ) -> Standing:
         """See ``BudgetStore``."""
         return self._run("raise", terms, micro=limit_micro, for_s=for_s, at_s=at_s)
+
+    def named(self, name: str) -> RedisStore:
+        """The store of another budget in the same place."""
+        return RedisStore(self._target, name=name, clock=self._clock)
 
     def close(self) -> None:
         """Close the connections that are our own."""

@@ -389,6 +389,10 @@ class MemoryStore:
                 terms, read(self._clock), limit_micro=limit_micro, for_s=for_s, at_s=at_s
             )
 
+    def named(self, name: str) -> MemoryStore:
+        """The store of another budget in the same place."""
+        return MemoryStore(clock=self._clock)
+
     def close(self) -> None:
         """Nothing to let go of."""
 

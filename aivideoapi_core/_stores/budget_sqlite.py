@@ -105,6 +105,10 @@ class SqliteStore:
         """Names of the budgets in the file, in no order."""
         return [name for (name,) in _database_at(path).run(lambda db: db.execute(_NAMES).fetchall())]
 
+    def named(self, name: str) -> SqliteStore:
+        """The store of another budget in the same place."""
+        return SqliteStore(self.path, name=name, clock=self._clock)
+
     def close(self) -> None:
         """Close the file; a later call opens it again."""
         self._database.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import operator
 import random
 import time
 from collections.abc import Sequence
@@ -49,6 +50,11 @@ class JointBudget:
     def joined(self, others: Sequence[CreditBudget | JointBudget]) -> JointBudget:
         """These and ``others``, each once."""
         return JointBudget((self, *others))
+
+    def for_agent(self, agent: str) -> JointBudget:
+        """What a call of ``agent`` has to fit: these, and what limits of its own they have for it."""
+        budgets = [budget.for_agent(agent) for budget in self.budgets]
+        return self if all(map(operator.is_, budgets, self.budgets)) else JointBudget(budgets)
 
     def standing(self) -> Standing:
         """How that one stands which has the least left. Raises as ``CreditBudget.standing`` does."""
