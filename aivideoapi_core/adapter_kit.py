@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._inbound.recovered_calls import ForcedCall, forced_call, recover_call
     from aivideoapi_core._metering.attribution import ATTRIBUTION_KEYS, NOBODY, attribution_facts
     from aivideoapi_core._metering.budgets import Budgets, joined
+    from aivideoapi_core._metering.landing import Landing, Runway, cut_texts
     from aivideoapi_core._metering.record import may_be_billed
     from aivideoapi_core._metering.summary import count_cache_hit
     from aivideoapi_core._metering.tags import clean_tags
@@ -72,6 +73,7 @@ _LATER: Final = {
         "_inbound.recovered_calls": "ForcedCall forced_call recover_call",
         "_metering.attribution": "ATTRIBUTION_KEYS NOBODY attribution_facts",
         "_metering.budgets": "Budgets joined",
+        "_metering.landing": "Landing Runway cut_texts",
         "_metering.record": "may_be_billed",
         "_metering.summary": "count_cache_hit",
         "_metering.tags": "clean_tags",
@@ -124,10 +126,12 @@ __all__ = [
     "Conversation",
     "ForcedCall",
     "HTTPClientField",
+    "Landing",
     "LedgerField",
     "ModelClients",
     "PartialJSON",
     "Prepared",
+    "Runway",
     "TimeoutField",
     "ToolNames",
     "Turns",
@@ -143,6 +147,7 @@ __all__ = [
     "choice_for",
     "clean_tags",
     "count_cache_hit",
+    "cut_texts",
     "document_block",
     "enforceable",
     "excludes_forced_tools",

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from aivideoapi_core import __version__
     from langchain_aivideoapi._retrying import is_worth_retrying
     from langchain_aivideoapi.credits import CreditsCallbackHandler, get_credits_callback
+    from langchain_aivideoapi.landing import BudgetLandingMiddleware
     from langchain_aivideoapi.middleware import AIVideoAPIPromptCachingMiddleware
 
 _LATER: Final = {
     "AIVideoAPIPromptCachingMiddleware": "langchain_aivideoapi.middleware",
+    "BudgetLandingMiddleware": "langchain_aivideoapi.landing",
     "CreditsCallbackHandler": "langchain_aivideoapi.credits",
     "get_credits_callback": "langchain_aivideoapi.credits",
     "__version__": "aivideoapi_core",
@@ -46,6 +48,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "AIVideoAPIPromptCachingMiddleware",
+    "BudgetLandingMiddleware",
     "ChatAIVideoAPI",
     "CreditsCallbackHandler",
     "__version__",

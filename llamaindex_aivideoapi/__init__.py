@@ -19,8 +19,10 @@ from llamaindex_aivideoapi.base import AIVideoAPI
 if TYPE_CHECKING:
     from llamaindex_aivideoapi.citing import Citation, CitationSynthesizer
     from llamaindex_aivideoapi.credits import CreditsEventHandler, track_credits
+    from llamaindex_aivideoapi.landing import BudgetLandingLLM
 
 _LATER: Final = {
+    "BudgetLandingLLM": "landing",
     "Citation": "citing",
     "CitationSynthesizer": "citing",
     "CreditsEventHandler": "credits",
@@ -45,6 +47,7 @@ register()
 
 __all__ = [
     "AIVideoAPI",
+    "BudgetLandingLLM",
     "Citation",
     "CitationSynthesizer",
     "CreditsEventHandler",

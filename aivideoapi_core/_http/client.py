@@ -38,6 +38,7 @@ from aivideoapi_core._inbound.reply import Reply
 from aivideoapi_core._metering.attribution import NOBODY, Attribution
 from aivideoapi_core._metering.budgets import Budgets
 from aivideoapi_core._metering.dropped import DROPPED
+from aivideoapi_core._metering.landing import Runway
 from aivideoapi_core._metering.meter import CallMeter
 from aivideoapi_core._received import Message, StreamEvent
 from aivideoapi_core._secrets import hide_keys
@@ -179,6 +180,10 @@ class MessagesClient:
             request,
             self._exchange.meter(payload, request, tags, budget, attribution, max_tokens_is_default),
         )
+
+    def runway(self, budget: Budgets = None) -> Runway | None:
+        """What the client's budgets, those of ``use_budget`` blocks and ``budget`` leave for an agent's calls."""
+        return self._exchange.runway(budget)
 
     def credits(self) -> Balance:
         """The account's balance."""

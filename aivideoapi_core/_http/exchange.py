@@ -44,7 +44,8 @@ from aivideoapi_core._inbound.reply import Reply
 from aivideoapi_core._metering.attribution import Attribution
 from aivideoapi_core._metering.budgets import Budget, Budgets, joined
 from aivideoapi_core._metering.dropped import DROPPED
-from aivideoapi_core._metering.meter import CallMeter, Ledger, Metering, Tags
+from aivideoapi_core._metering.landing import Runway
+from aivideoapi_core._metering.meter import CallMeter, Ledger, Metering, Tags, budget_of
 from aivideoapi_core._metering.record import CallRecord
 from aivideoapi_core._outbound.headers import build_headers
 from aivideoapi_core._outbound.text import sendable_json
@@ -146,8 +147,6 @@ class Exchange:
         max_tokens_is_default: bool,
     ) -> CallMeter:
         """The owner of the bookkeeping of a call that is made by ``request``."""
-        # Only what timed out is ever made again although it may have been billed.
-        again = self.retry.retry_read_timeouts
         return CallMeter(
             self._metering,
             payload,
@@ -156,9 +155,21 @@ class Exchange:
             attribution=attribution,
             max_tokens_is_default=max_tokens_is_default,
             base_url=self.base_url,
-            max_requests=1 + self.retry.max_retries if again else 1,
+            max_requests=self._max_requests,
             handover=request.handover,
         )
+
+    def runway(self, budget: Budgets = None) -> Runway | None:
+        """What is left for the calls of an agent, by all the budgets that they are held to; ``None`` without one."""
+        held_to = budget_of(self._metering.budget, budget)
+        if held_to is None:
+            return None
+        return Runway(held_to, self._metering.prices_of, requests=self._max_requests)
+
+    @property
+    def _max_requests(self) -> int:
+        # Only what timed out is ever made again although it may have been billed.
+        return 1 + self.retry.max_retries if self.retry.retry_read_timeouts else 1
 
     def as_granted(self, request: Request, call: CallMeter) -> Request:
         """``request`` with the ``max_tokens`` that the budget of ``call`` had room for."""

@@ -133,7 +133,7 @@ class CallMeter:
         """
         self.pid = os.getpid()
         self._metering = metering = metering or _UNMETERED
-        self._budget = _budget_of(metering.budget, budget)
+        self._budget = budget_of(metering.budget, budget)
         self._payload = payload
         self._model: str = payload["model"]
         self._base_url = base_url
@@ -460,7 +460,7 @@ _STEPS: Final[tuple[tuple[Callable[[CallMeter, CallRecord, bool], bool], bool], 
 """What is done at the end of a call, in this order; whether it may be done again after an interruption in it."""
 
 
-def _budget_of(own: Budget | None, given: Budgets) -> Budget | None:
+def budget_of(own: Budget | None, given: Budgets) -> Budget | None:
     """All that a call is booked on. Those named last and nearest first: they are the narrowest."""
     around = current_budgets()
     return joined((given, around, own)) if around or given is not None else own

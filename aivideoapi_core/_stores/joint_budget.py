@@ -58,10 +58,18 @@ class JointBudget:
 
     def standing(self) -> Standing:
         """How that one stands which has the least left. Raises as ``CreditBudget.standing`` does."""
-        return _tightest([budget.standing() for budget in self.budgets])
+        return self.tightest()
 
     async def astanding(self) -> Standing:
         """The asynchronous twin of ``standing``."""
+        return await self.atightest()
+
+    def tightest(self) -> Standing:
+        """How that one of all stands which has the least left."""
+        return _tightest([budget.standing() for budget in self.budgets])
+
+    async def atightest(self) -> Standing:
+        """The asynchronous twin of ``tightest``."""
         return _tightest([await budget.astanding() for budget in self.budgets])
 
     def hold(self, model: str, worst: WorstCase) -> Held:

@@ -1,0 +1,193 @@
+"""A run that ends with an answer when its budget does: ``create_agent(model, middleware=[BudgetLandingMiddleware()])``.
+
+Needs the ``langchain`` package; nothing else of ours imports it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from langchain.agents.middleware.types import AgentMiddleware, ModelCallResult, ModelRequest, ModelResponse
+from langchain.agents.structured_output import ToolStrategy
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, ToolMessage
+
+from aivideoapi_core import BudgetExceededError, Route, route_of
+from aivideoapi_core.adapter_kit import Landing, Runway, cut_texts
+from langchain_aivideoapi._errors import langchain_errors
+from langchain_aivideoapi.chat_models import ChatAIVideoAPI
+
+_TRIES: Final = 3
+NO_ANSWER: Final = "The budget of this run was used up before the model gave an answer."
+
+
+class BudgetLandingMiddleware(AgentMiddleware[Any, Any, Any]):
+    """Ends a run with an answer instead of ``BudgetExceededError`` when its budget is nearly used up.
+
+    Before each call of the model: if what is left has no room for this call at its worst and for one
+    last call without tools after it, this one is the last. No tool may be called in it, and one line with
+    the figures, for the model alone, tells it to finish; ``max_tokens`` is lowered to what has room, and
+    tool results that are too long for that are cut. What a model calls all the same is dropped.
+
+    The budgets are those that the call is held to: the model's own, those of ``use_budget`` blocks and runs around the
+    agent, and ``budget=`` of the model's settings; the one with the least left decides. Every
+    agent that has the middleware lands by itself, sub-agents first. Models of other providers, and models
+    without a budget, are left alone. Set ``max_tokens``: the worst case of a call rests on it.
+
+    On the wire the definitions of tools stay where the conversation has calls of them, which the format
+    wants, with ``tool_choice: none``; without any calls they go.
+
+    Args:
+        tool_result_tokens: Bytes that tool results between two calls have at most, as a rule: kept free for the landing.
+    """
+
+    def __init__(self, *, tool_result_tokens: int = 2_000) -> None:
+        super().__init__()
+        if tool_result_tokens < 0:
+            raise ValueError(f"tool_result_tokens must be 0 or more, not {tool_result_tokens!r}")
+        self.tool_result_tokens = tool_result_tokens
+
+    def wrap_model_call(
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
+    ) -> ModelCallResult[Any]:
+        """Make the call, as the last one if it has to be."""
+        approach = _Approach.of(request)
+        if approach is None:
+            return handler(request)
+        with langchain_errors():
+            landing = approach.landing(approach.runway.standing(), self.tool_result_tokens)
+        while landing is not None:
+            try:
+                return approach.landed(handler(approach.request(landing)))
+            except BudgetExceededError as error:
+                landing = approach.tighter(landing, error)
+                if landing is None:
+                    raise
+        return handler(request)
+
+    async def awrap_model_call(
+        self,
+        request: ModelRequest[Any],
+        handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]],
+    ) -> ModelCallResult[Any]:
+        """Make the call, as the last one if it has to be."""
+        approach = _Approach.of(request)
+        if approach is None:
+            return await handler(request)
+        with langchain_errors():
+            landing = approach.landing(await approach.runway.astanding(), self.tool_result_tokens)
+        while landing is not None:
+            try:
+                return approach.landed(await handler(approach.request(landing)))
+            except BudgetExceededError as error:
+                landing = approach.tighter(landing, error)
+                if landing is None:
+                    raise
+        return await handler(request)
+
+
+@dataclass(slots=True)
+class _Approach:
+    """One call of an agent that may have to be its last."""
+
+    asked: ModelRequest[Any]
+    model: ChatAIVideoAPI
+    runway: Runway
+    tries: int = _TRIES
+
+    @classmethod
+    def of(cls, request: ModelRequest[Any]) -> _Approach | None:
+        """``None`` for a model that is not ours, and for one without a budget."""
+        if not isinstance(request.model, ChatAIVideoAPI):
+            return None
+        with langchain_errors():
+            runway = request.model._sync_client().runway(request.model_settings.get("budget"))
+        return None if runway is None else cls(request, request.model, runway)
+
+    def landing(self, standing: Any, tool_result_tokens: int) -> Landing | None:
+        """How to land now; ``None`` if the run may go on."""
+        if not self.runway.must_land(
+            self._payload(self.asked), standing, tool_result_tokens=tool_result_tokens
+        ):
+            return None
+        return self.runway.landing(self._payload(self._without_tools()), standing)
+
+    def tighter(self, landing: Landing, error: BudgetExceededError) -> Landing | None:
+        """The next try after a refusal, which cost nothing; ``None``: there is none."""
+        self.tries -= 1
+        return landing.tighter(error) if self.tries > 0 else None
+
+    def request(self, landing: Landing) -> ModelRequest[Any]:
+        """The last request."""
+        settings = {**self.asked.model_settings, "max_tokens": landing.max_tokens}
+        if not landing.thinks:
+            settings["thinking"] = {"type": "disabled"}
+        messages = _with_cut_results(self.asked.messages, landing.cut_bytes)
+        return self._without_tools().override(
+            messages=[*messages, HumanMessage(landing.line)], model_settings=settings
+        )
+
+    def landed(self, response: ModelResponse[Any]) -> ModelResponse[Any]:
+        """The response without calls that nobody may make any more."""
+        if isinstance(self.asked.response_format, ToolStrategy) or not isinstance(response, ModelResponse):
+            return response
+        return replace(response, result=[_without_calls(message) for message in response.result])
+
+    def _without_tools(self) -> ModelRequest[Any]:
+        asked = self.asked
+        if not asked.tools:
+            return asked
+        calls = any(isinstance(message, ToolMessage) for message in asked.messages)
+        answers_by_tool = isinstance(asked.response_format, ToolStrategy) or (
+            asked.response_format is not None and route_of(self.model.model) is Route.NATIVE
+        )
+        if calls and not answers_by_tool:
+            return asked.override(tool_choice="none")
+        return asked.override(tools=[], tool_choice=None)
+
+    def _payload(self, request: ModelRequest[Any]) -> dict[str, Any]:
+        """What ``request`` would send, but for what its response format adds."""
+        messages: list[BaseMessage] = [*request.messages]
+        if request.system_message is not None:
+            messages.insert(0, request.system_message)
+        arguments: dict[str, Any] = {**request.model_settings}
+        if request.tools:
+            arguments["tools"] = request.tools
+            if request.tool_choice is not None:
+                arguments["tool_choice"] = request.tool_choice
+        with langchain_errors():
+            return self.model._call(messages, None, arguments, stream=False).request.payload
+
+
+def _with_cut_results(messages: list[AnyMessage], cut_bytes: int) -> list[AnyMessage]:
+    """``messages`` with shorter results in the end, where they are text."""
+    if cut_bytes <= 0:
+        return messages
+    first = len(messages)
+    while first and isinstance(messages[first - 1], ToolMessage):
+        first -= 1
+    results = [message for message in messages[first:] if isinstance(message.content, str)]
+    texts = cut_texts([str(message.content) for message in results], cut_bytes)
+    cut = {id(message): text for message, text in zip(results, texts, strict=True)}
+    return [
+        message.model_copy(update={"content": cut[id(message)]}) if id(message) in cut else message
+        for message in messages
+    ]
+
+
+def _without_calls(message: BaseMessage) -> BaseMessage:
+    if not isinstance(message, AIMessage) or not (message.tool_calls or message.invalid_tool_calls):
+        return message
+    content: Any = message.content
+    if isinstance(content, list):
+        content = [
+            block
+            for block in content
+            if not (isinstance(block, dict) and block.get("type") in ("tool_use", "tool_call"))
+        ]
+    changed = message.model_copy(update={"content": content, "tool_calls": [], "invalid_tool_calls": []})
+    return changed if changed.text else changed.model_copy(update={"content": NO_ANSWER})
+
+
+__all__ = ["BudgetLandingMiddleware"]

@@ -1,0 +1,221 @@
+"""A run that ends with an answer when its budget does: ``FunctionAgent(tools=..., llm=BudgetLandingLLM(...))``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    ChatResponseAsyncGen,
+    ChatResponseGen,
+    MessageRole,
+    TextBlock,
+    ToolCallBlock,
+)
+from llama_index.core.bridge.pydantic import Field
+
+from aivideoapi_core import BudgetExceededError
+from aivideoapi_core.adapter_kit import Landing, Runway, cut_texts
+from llamaindex_aivideoapi._inbound.message import WIRE_CONTENT
+from llamaindex_aivideoapi.base import AIVideoAPI
+
+_TRIES: Final = 3
+NO_ANSWER: Final = "The budget of this run was used up before the model gave an answer."
+_IN_THE_FORM: Final = (
+    " If you were asked for a form with 'Thought:' and 'Answer:', use it, without an 'Action:'."
+)
+
+
+class BudgetLandingLLM(AIVideoAPI):
+    """An ``AIVideoAPI`` for agents whose runs end with an answer when their budget is nearly used up.
+
+    For ``FunctionAgent``, ``ReActAgent`` and the agents of an ``AgentWorkflow``, each of which lands by itself. Before each
+    call: if what is left has no room for this call at its worst and for one last call without tools after
+    it, this one is the last. No tool may be called in it, and one line with the figures, for the model
+    alone, tells it to finish; ``max_tokens`` is lowered to what has room, and tool results that are too long
+    for that are cut. What a model calls all the same is dropped. Calls that force a tool are left alone.
+
+    The budgets are those that the call is held to: ``budget``, those of ``use_budget`` blocks and runs around the agent;
+    the one with the least left decides. Set ``max_tokens``: the worst case of a call rests on it.
+
+    On the wire the definitions of tools stay where the conversation has calls of them, which the format
+    wants, with ``tool_choice: none``; without any calls they go.
+    """
+
+    tool_result_tokens: int = Field(
+        default=2_000,
+        ge=0,
+        exclude=True,
+        description="Bytes that tool results between two calls have at most, as a rule: kept free for the landing.",
+    )
+
+    def _chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        approach = _Approach.of(self, messages, kwargs)
+        landing = None if approach is None else approach.landing(approach.runway.standing())
+        while approach is not None and landing is not None:
+            try:
+                return _landed(super()._chat(approach.messages_of(landing), **approach.arguments_of(landing)))
+            except BudgetExceededError as error:
+                landing = approach.tighter(landing, error)
+                if landing is None:
+                    raise
+        return super()._chat(messages, **kwargs)
+
+    async def _achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        approach = _Approach.of(self, messages, kwargs)
+        landing = None if approach is None else approach.landing(await approach.runway.astanding())
+        while approach is not None and landing is not None:
+            try:
+                return _landed(
+                    await super()._achat(approach.messages_of(landing), **approach.arguments_of(landing))
+                )
+            except BudgetExceededError as error:
+                landing = approach.tighter(landing, error)
+                if landing is None:
+                    raise
+        return await super()._achat(messages, **kwargs)
+
+    def _stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        approach = _Approach.of(self, messages, kwargs)
+        landing = None if approach is None else approach.landing(approach.runway.standing())
+        if approach is None or landing is None:
+            return super()._stream_chat(messages, **kwargs)
+        return self._landing_stream(approach, landing)
+
+    async def _astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+        approach = _Approach.of(self, messages, kwargs)
+        landing = None if approach is None else approach.landing(await approach.runway.astanding())
+        if approach is None or landing is None:
+            return await super()._astream_chat(messages, **kwargs)
+        return self._alanding_stream(approach, landing)
+
+    def _landing_stream(self, approach: _Approach, landing: Landing | None) -> ChatResponseGen:
+        while landing is not None:
+            try:
+                for response in super()._stream_chat(
+                    approach.messages_of(landing), **approach.arguments_of(landing)
+                ):
+                    yield _landed(response)
+                return
+            except BudgetExceededError as error:  # before the first response
+                landing = approach.tighter(landing, error)
+                if landing is None:
+                    raise
+
+    async def _alanding_stream(self, approach: _Approach, landing: Landing | None) -> ChatResponseAsyncGen:
+        while landing is not None:
+            try:
+                stream = await super()._astream_chat(
+                    approach.messages_of(landing), **approach.arguments_of(landing)
+                )
+                async for response in stream:
+                    yield _landed(response)
+                return
+            except BudgetExceededError as error:  # before the first response
+                landing = approach.tighter(landing, error)
+                if landing is None:
+                    raise
+
+
+@dataclass(slots=True)
+class _Approach:
+    """One call of an agent that may have to be its last."""
+
+    llm: BudgetLandingLLM
+    messages: Sequence[ChatMessage]
+    arguments: Mapping[str, Any]
+    runway: Runway
+    tries: int = _TRIES
+
+    @classmethod
+    def of(
+        cls, llm: BudgetLandingLLM, messages: Sequence[ChatMessage], arguments: Mapping[str, Any]
+    ) -> _Approach | None:
+        """``None`` for a call that forces a tool, and without a budget."""
+        if arguments.get("tool_required") or arguments.get("tool_choice") not in (None, "auto", "none"):
+            return None
+        runway = llm._client.runway(arguments.get("budget"))
+        return None if runway is None else cls(llm, messages, arguments, runway)
+
+    def landing(self, standing: Any) -> Landing | None:
+        """How to land now; ``None`` if the run may go on."""
+        payload = self.llm._call(self.messages, self.arguments, stream=False).request.payload
+        if not self.runway.must_land(payload, standing, tool_result_tokens=self.llm.tool_result_tokens):
+            return None
+        payload = self.llm._call(self.messages, self._without_tools(), stream=False).request.payload
+        return self.runway.landing(payload, standing)
+
+    def tighter(self, landing: Landing, error: BudgetExceededError) -> Landing | None:
+        """The next try after a refusal, which cost nothing; ``None``: there is none."""
+        self.tries -= 1
+        return landing.tighter(error) if self.tries > 0 else None
+
+    def messages_of(self, landing: Landing) -> list[ChatMessage]:
+        """The last conversation."""
+        line = landing.line if self.arguments.get("tools") else landing.line + _IN_THE_FORM
+        messages = _with_cut_results(list(self.messages), landing.cut_bytes)
+        return [*messages, ChatMessage(role=MessageRole.USER, content=line)]
+
+    def arguments_of(self, landing: Landing) -> dict[str, Any]:
+        """The arguments of the last call."""
+        arguments = {**self._without_tools(), "max_tokens": landing.max_tokens}
+        return arguments if landing.thinks else {**arguments, "thinking": {"type": "disabled"}}
+
+    def _without_tools(self) -> dict[str, Any]:
+        if any(message.role in (MessageRole.TOOL, MessageRole.FUNCTION) for message in self.messages):
+            return (
+                {**self.arguments, "tool_choice": "none"}
+                if self.arguments.get("tools")
+                else {**self.arguments}
+            )
+        without = ("tools", "tool_choice", "allow_parallel_tool_calls")
+        return {name: value for name, value in self.arguments.items() if name not in without}
+
+
+def _with_cut_results(messages: list[ChatMessage], cut_bytes: int) -> list[ChatMessage]:
+    """``messages`` with shorter results in the end, where they are text."""
+    if cut_bytes <= 0:
+        return messages
+    first = len(messages)
+    while first and messages[first - 1].role in (MessageRole.TOOL, MessageRole.FUNCTION):
+        first -= 1
+    results = [
+        number
+        for number in range(first, len(messages))
+        if all(isinstance(block, TextBlock) for block in messages[number].blocks)
+    ]
+    texts = cut_texts([messages[number].content or "" for number in results], cut_bytes)
+    for number, text in zip(results, texts, strict=True):
+        messages[number] = messages[number].model_copy(update={"blocks": [TextBlock(text=text)]})
+    return messages
+
+
+def _landed(response: ChatResponse) -> ChatResponse:
+    """The response without calls that nobody may make any more."""
+    message = response.message
+    blocks = [block for block in message.blocks if not isinstance(block, ToolCallBlock)]
+    called = len(blocks) < len(message.blocks)
+    if called and not any(isinstance(block, TextBlock) and block.text for block in blocks):
+        blocks = [*blocks, TextBlock(text=NO_ANSWER)]
+    answers = [_as_answer(block) if isinstance(block, TextBlock) else block for block in blocks]
+    if not called and answers == blocks:
+        return response
+    left_out = ("tool_calls", WIRE_CONTENT)
+    extra = {name: value for name, value in message.additional_kwargs.items() if name not in left_out}
+    landed = message.model_copy(update={"blocks": answers, "additional_kwargs": extra})
+    return response.model_copy(update={"message": landed})
+
+
+def _as_answer(block: TextBlock) -> TextBlock:
+    """A ReAct step that would act, as one that answers with its thought."""
+    thought, action, _ = block.text.partition("\nAction:")
+    if not action or not block.text.lstrip().startswith("Thought:") or "Answer:" in block.text:
+        return block
+    said = thought.partition("Thought:")[2].strip() or NO_ANSWER
+    return TextBlock(text=f"{thought}\nAnswer: {said}")
+
+
+__all__ = ["BudgetLandingLLM"]
