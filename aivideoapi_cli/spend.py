@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from aivideoapi_cli._spend_tables import NOBODY, facts, headline, table, write_csv
-from aivideoapi_cli._terminal import WRONG_USE, CommandError, output, print_json
+from aivideoapi_cli._spend_tables import NOBODY, amount, facts, headline, table, write_csv
+from aivideoapi_cli._terminal import WRONG_USE, CommandError, output, print_json, printable
 
 if TYPE_CHECKING:
-    from aivideoapi_core import CreditsTotals, SpendLedger
+    from aivideoapi_core import CreditsSummary, CreditsTotals, SpendLedger
 
 _SHOWN: Final = ("model", "day", "tag", "agent", "customer")
 """The tables that are shown where nobody asks for one; those of the last two if some call has a name there."""
@@ -61,6 +62,18 @@ def spend(
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write one self-contained page with plots.")
     ] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            "--export", metavar="FILE", help="Write the rows: .csv, .parquet, or .focus.csv (FOCUS)."
+        ),
+    ] = None,
+    route: Annotated[
+        str | None,
+        typer.Option(
+            "--what-if", metavar="ROUTE", help="What the same calls cost on the route native or direct."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print one table (--by, else model) as CSV.")] = False,
 ) -> None:
@@ -86,10 +99,16 @@ def spend(
             from aivideoapi_cli._spend_page import page
 
             _write(html, page(book, asked, title=f"Spend: {_name_of(ledger, name)}"))
+        if export is not None:
+            _export(book, export, asked)
+        if route is not None:
+            _what_if(book, route, asked)
+            return
         if as_csv:
             write_csv(by or "model", _groups(book, by or "model", asked))
             return
         total, tables = _sums(book, by, asked)
+        rate = None if as_json or by is not None else book.rate()
     if as_json:
         print_json(
             {
@@ -101,11 +120,17 @@ def spend(
             }
         )
         return
-    _show(total, tables, tz=tz, html=html)
+    _show(total, tables, tz=tz, rate=rate)
+    if html is not None:
+        output(piped_width=160).print(f"Page with plots: {html}", style="dim")
 
 
 def _show(
-    total: CreditsTotals, tables: Mapping[str, Mapping[str, CreditsTotals]], *, tz: str, html: Path | None
+    total: CreditsSummary,
+    tables: Mapping[str, Mapping[str, CreditsTotals]],
+    *,
+    tz: str,
+    rate: Decimal | None,
 ) -> None:
     console = output(piped_width=160)
     if not any((total.calls, total.failed, total.refused, total.cache_hits)):
@@ -118,13 +143,49 @@ def _show(
             if groups:
                 console.print()
                 console.print(table(title, groups, width=console.width, plain=not console.is_terminal))
-    if html is not None:
-        console.print(f"Page with plots: {html}", style="dim")
+    if rate:
+        console.print()
+        console.print(
+            f"At the rate of the last 7 days: {amount(rate, places=2)} credits a day. "
+            "How long the balance lasts: aivideoapi credits --ledger ...",
+            style="dim",
+        )
+    if total.advice is not None:
+        console.print(f"Advice: {total.advice}", markup=False)
+
+
+def _export(book: SpendLedger, path: Path, asked: Mapping[str, Any]) -> None:
+    try:
+        count = book.export(path, format="focus" if path.name.endswith(".focus.csv") else None, **asked)
+    except OSError as error:
+        raise CommandError(f"cannot write {path}: {error.strerror or error}") from error
+    typer.echo(f"{count:,} rows: {printable(str(path))}", err=True)
+
+
+def _what_if(book: SpendLedger, route: str, asked: Mapping[str, Any]) -> None:
+    from aivideoapi_core import Credits, what_if
+
+    other = what_if(book.records(**asked), route)
+    now, least, most = (
+        f"{Credits(micro).as_decimal():,.2f}"
+        for micro in (other.now_micro, other.least_micro, other.most_micro)
+    )
+    output().print(
+        f"{other.calls:,} calls: {now} credits by the published prices, on the {route} route "
+        + (f"{least} (exact)" if other.least_micro == other.most_micro else f"{least} to {most}"),
+        markup=False,
+    )
+    if other.least_micro != other.most_micro:
+        output().print(
+            "From a 5-minute cache that holds each conversation's last call, to no cache at all.", style="dim"
+        )
+    if other.left_out:
+        output().print(f"{other.left_out:,} calls without tokens or a price are left out.", style="dim")
 
 
 def _sums(
     book: SpendLedger, by: str | None, asked: Mapping[str, Any]
-) -> tuple[CreditsTotals, dict[str, dict[str, CreditsTotals]]]:
+) -> tuple[CreditsSummary, dict[str, dict[str, CreditsTotals]]]:
     """All that was asked for as one sum, and the tables."""
     summary = book.spent(**asked)
     if by is not None:

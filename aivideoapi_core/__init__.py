@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._metering.budgets import use_budget
     from aivideoapi_core._metering.estimate import CreditsEstimate, estimate_credits
     from aivideoapi_core._metering.record import CallRecord, Outcome
-    from aivideoapi_core._metering.route_comparison import RouteCost, compare_routes
+    from aivideoapi_core._metering.route_comparison import OtherRoute, RouteCost, compare_routes, what_if
     from aivideoapi_core._metering.summary import CreditsSummary, SpendTracker, track_spend
     from aivideoapi_core._metering.tags import spend_tags
     from aivideoapi_core._metering.token_estimate import estimate_input_tokens, estimate_text_tokens
@@ -126,7 +126,7 @@ _LATER: Final = {
         "_stores.ledger": "LedgerStore SpendLedger",
         "_inbound.reader": "ReplyHead StreamReader events_of parse_body",
         "_metering.record": "CallRecord Outcome",
-        "_metering.route_comparison": "RouteCost compare_routes",
+        "_metering.route_comparison": "OtherRoute RouteCost compare_routes what_if",
         "_metering.attribution": "Attribution spend_for",
         "_metering.tags": "spend_tags",
         "_metering.totals": "CreditsTotals",
@@ -231,6 +231,7 @@ __all__ = [
     "ModelNotFoundError",
     "ModelPrices",
     "NotFoundError",
+    "OtherRoute",
     "Outcome",
     "OutputConfigParam",
     "OverloadedError",
@@ -296,5 +297,6 @@ __all__ = [
     "spend_tags",
     "track_spend",
     "use_budget",
+    "what_if",
     "worst_case",
 ]

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
 
 from aivideoapi_core._catalogue.prices import ModelPrices, prices_of
 from aivideoapi_core._catalogue.routes import DIRECT_SUFFIX, base_model
 from aivideoapi_core._errors import InvalidInputError
+from aivideoapi_core._metering.record import CallRecord
+from aivideoapi_core._metering.totals import CreditsTotals
+
+_LIFE_S: Final = 300.0
+"""How long what was written to the 5-minute cache can be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,3 +104,85 @@ def _break_even(writing: int, reading: int, native_call: int | None) -> int | No
     if native_call is None or native_call <= reading:
         return None
     return writing // (native_call - reading) + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherRoute:
+    """What the calls of a ledger would have cost on one route, in microcredits at published prices.
+
+    ``now_micro``: what the same calls cost by the published prices as they were made. ``least_micro`` and
+    ``most_micro`` are equal where it is exact. ``left_out``: calls without tokens or without a price.
+    """
+
+    calls: int
+    left_out: int
+    now_micro: int
+    least_micro: int
+    most_micro: int
+
+
+def what_if(records: Iterable[CallRecord], route: str) -> OtherRoute:
+    """What ``records``, in the order of time, would have cost on ``route``: ``native`` or ``direct``.
+
+    Native is exact: there is no cache, so every input token has one price. Direct is a range: at most without
+    a cache, at least with a 5-minute cache that holds, in each thread, all of the call before. A direct call
+    is taken as it was. Raises ``InvalidInputError`` for another route.
+    """
+    if route not in ("native", "direct"):
+        raise InvalidInputError(f"route must be 'native' or 'direct', not {route!r}.")
+    calls = left_out = now = least = most = 0
+    last: dict[tuple[str, str], tuple[float, int]] = {}
+    for record in records:
+        tokens, was = record.tokens, record.credits_micro
+        model = base_model(record.model)
+        prices = prices_of(model if route == "native" else model + DIRECT_SUFFIX)
+        if tokens is None or was is None or prices is None:
+            left_out += record.charged != 0
+            continue
+        calls += 1
+        now += was
+        if route == "direct" and record.model.endswith(DIRECT_SUFFIX):
+            least, most = least + was, most + was
+            continue
+        plain = _plain(prices, tokens.total_input, tokens.output) or 0
+        most += plain
+        read = 0
+        if route == "direct" and record.thread is not None:
+            before_s, before = last.get((model, record.thread), (float("-inf"), 0))
+            if record.started_at - before_s <= _LIFE_S:
+                read = min(before, tokens.total_input)
+            last[model, record.thread] = record.started_at, tokens.total_input
+        least += min(plain, _cached(prices, read, tokens.total_input, tokens.output)) if read else plain
+    return OtherRoute(calls=calls, left_out=left_out, now_micro=now, least_micro=least, most_micro=most)
+
+
+def advice(by_model: Mapping[str, CreditsTotals]) -> str | None:
+    """One line where money was plainly wasted: direct-forward calls whose tokens cost less on the native route."""
+    wasted = 0
+    names: list[str] = []
+    for model, totals in by_model.items():
+        native, tokens = prices_of(base_model(model)), totals.tokens
+        if (
+            not model.endswith(DIRECT_SUFFIX)
+            or native is None
+            or totals.counted_calls != totals.computed_calls
+        ):
+            continue
+        saved = totals.computed_sum - (_plain(native, tokens.total_input, tokens.output) or 0)
+        if saved * 10 > totals.computed_sum:  # less than a tenth is no plain waste
+            wasted, names = wasted + saved, [*names, model]
+    if not names:
+        return None
+    amount = Decimal(wasted).scaleb(-6)
+    return (
+        f"{amount:,.2f} credits could have been saved: the tokens of {', '.join(names)} cost that much less "
+        f"without {DIRECT_SUFFIX}, because too few of them were read from the cache"
+    )
+
+
+def _cached(prices: ModelPrices, read: int, prompt_tokens: int, output_tokens: int) -> int:
+    """With ``read`` tokens from the cache and the others written to it, for the next call."""
+    if prices.cache_read is None or prices.cache_write_5m is None:
+        return prompt_tokens * prices.input + output_tokens * prices.output
+    fresh = prompt_tokens - read
+    return read * prices.cache_read + fresh * prices.cache_write_5m + output_tokens * prices.output

@@ -36,6 +36,13 @@ class CreditsSummary(CreditsTotals):
     by_model: Mapping[str, CreditsTotals] = field(default_factory=dict)
     by_tag: Mapping[str, CreditsTotals] = field(default_factory=dict)
 
+    @property
+    def advice(self) -> str | None:
+        """One line where money was plainly wasted by the choice of the route, else ``None``; at published prices."""
+        from aivideoapi_core._metering.route_comparison import advice
+
+        return advice(self.by_model)
+
     @classmethod
     def of(cls, records: Iterable[CallRecord]) -> Self:
         """The summary of ``records``."""

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import time
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
-from typing import Any, Protocol
+from decimal import Decimal
+from typing import IO, Any, Protocol
 
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.record import CallRecord
@@ -122,6 +125,39 @@ class SpendLedger:
         Raises ``InvalidInputError`` for a name, time or zone that there is not.
         """
         return self._summary(select(since=since, until=until, tz=tz, where=where))
+
+    def export(
+        self,
+        target: str | os.PathLike[str] | IO[str],
+        *,
+        format: str | None = None,  # noqa: A002 - the word that people look for
+        since: When = None,
+        until: When = None,
+        tz: str | tzinfo = "UTC",
+        **where: str | None,
+    ) -> int:
+        """Write rows to a file, or what a text file was opened as; how many there were.
+
+        ``format``: ``csv``, ``parquet`` (needs pyarrow), or ``focus``, a CSV with the columns of FOCUS and costs in
+        US dollars; else by the ending. The rest as in ``spent``. A figure that nobody knows is left empty.
+        Raises ``InvalidInputError`` for another format, or without pyarrow.
+        """
+        from aivideoapi_core._stores.ledger_export import export
+
+        return export(self.records(since=since, until=until, tz=tz, **where), target, form=format)
+
+    def rate(self, *, days: int = 7) -> Decimal | None:
+        """Credits a day, over the last ``days`` times 24 hours, or since the first row if that is less long ago.
+
+        ``None`` if nothing is known: no rows, or none with a figure. Calls of unknown cost are not in it.
+        """
+        now = time.time()
+        oldest = next(self.records(), None)
+        spent = self.spent(since=now - days * 86_400.0)
+        if oldest is None or spent.credits is None:
+            return None
+        span_days = min(float(days), max(1.0, (now - oldest.started_at) / 86_400.0))
+        return spent.credits / Decimal(str(span_days))
 
     @property
     def summary(self) -> CreditsSummary:
