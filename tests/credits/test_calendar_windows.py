@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import redis
 from budget_kit import Clock, Stores
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from aivideoapi_core import BudgetExceededError, CalendarWindow, CreditBudget, InvalidInputError, WorstCase
 from aivideoapi_core._stores import budget_json
 from aivideoapi_core._stores.budget_redis import RedisStore
+from aivideoapi_core._stores.budget_sqlite import SqliteStore
 
 H = 3_600.0
 
@@ -256,3 +258,53 @@ def test_stores_are_asked_once_more_when_a_window_begins(redis_url: str) -> None
     budget.standing()
     assert len(asked) == 6
     store.close()
+
+
+SECOND = (  # as the release before windows of the calendar wrote it: 40 spent, 5 reserved
+    '{"version":2,"terms":{"limit_micro":100000000,"window_s":86400.0,"soft":false},"time":{"now":1750000000.0,'
+    '"awake":1750000000.0,"wall":1750000000.0,"boots":{"one":[1749995000.0,1749995000.0]}},'
+    '"pieces":{"1215277":[40,1,40,0,0]},"held":{"r2":["host:1:a",5]},"leases":{"host:1:a":1750000060.0},'
+    '"expired":{},"settled":["r1"],"waiting":{}}'
+)
+SECOND_FACTS = (
+    "version 2 limit 100000000 window 86400.0 soft 0 now 1750000000.000000 awake 1750000000.000000 "
+    "wall 1750000000.000000 reserved 5 oldest 1215277 turns 0 spent 40 unknown_calls 1 unknown 40 expired_calls 0 expired 0"
+)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+def test_what_the_release_before_kept_goes_on(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    clock = Clock()
+    store: Any
+    if kind == "sqlite":
+        with sqlite3.connect(tmp_path / "b.sqlite") as db:
+            db.execute("CREATE TABLE budgets (name TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID")
+            db.execute("INSERT INTO budgets VALUES ('default', ?)", (SECOND,))
+        db.close()
+        store = SqliteStore(tmp_path / "b.sqlite", clock=clock)
+    else:
+        client = redis.Redis.from_url(request.getfixturevalue("redis_url"))
+        words = SECOND_FACTS.split()
+        prefix = "aivideoapi:budget:{default}:v2:"
+        client.hset(prefix + "facts", mapping=dict(zip(words[::2], words[1::2], strict=True)))
+        client.hset(prefix + "boots", "one", "1749995000.000000 1749995000.000000")
+        client.hset(prefix + "pieces", "1215277", "40 1 40 0 0")
+        client.hset(prefix + "held", "r2", "5 host:1:a")
+        for part, value in (("owners", "5"), ("calls", "1")):
+            client.hset(prefix + part, "host:1:a", value)
+        client.zadd(prefix + "leases", {"host:1:a": 1_750_000_060.0})
+        client.zadd(prefix + "settled", {"r1": 1_750_000_000.0})
+        store = RedisStore(client, clock=clock)
+    budget = CreditBudget(100, window="day", store=store, wait_s=0, on_threshold=(0.5,))
+    standing = budget.standing()
+    assert (standing.spent_micro, standing.unknown_micro, standing.reserved_micro) == (40, 40, 5)
+    assert (standing.limit_micro, standing.raised_micro, standing.window_end) == (LIMIT, 0, None)
+    budget._store.settle(budget._terms, id="r1", micro=99, unknown=False)  # was settled then
+    budget._store.settle(budget._terms, id="r2", micro=3, unknown=False)
+    assert budget.raise_until(120, timedelta(hours=1)).limit_micro == 120_000_000
+    assert (budget.standing().spent_micro, budget.standing().reserved_micro) == (43, 0)
+    clock.pass_s(2 * 86_400)
+    assert (budget.standing().spent_micro, budget.standing().limit_micro) == (0, LIMIT)
+    budget.close()
