@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     HTTPClientField: TypeAlias = httpx.Client
     AsyncHTTPClientField: TypeAlias = httpx.AsyncClient
     TimeoutField: TypeAlias = float | httpx.Timeout
+    ThinkingField: TypeAlias = bool | dict[str, Any]
 else:
 
     def _instance_of(module: str, name: str, value: Any) -> Any:
@@ -58,4 +59,20 @@ else:
     LedgerField = _field("aivideoapi_core._stores.ledger", "SpendLedger")
     HTTPClientField = _field("httpx", "Client")
     AsyncHTTPClientField = _field("httpx", "AsyncClient")
-    TimeoutField = float | _field("httpx", "Timeout")
+
+    def _timeout_from_json(value: Any) -> Any:
+        return import_module("httpx").Timeout(**value) if isinstance(value, dict) else value
+
+    def _timeout_as_json(timeout: Any) -> Any:
+        """The four numbers of an ``httpx.Timeout``."""
+        return timeout if timeout is None or isinstance(timeout, (int, float)) else timeout.as_dict()
+
+    def _checked_thinking(value: Any) -> Any:
+        return import_module("aivideoapi_core._outbound.thinking").check_thinking_shape(value)
+
+    TimeoutField = Annotated[
+        float | _field("httpx", "Timeout"),
+        BeforeValidator(_timeout_from_json),
+        PlainSerializer(_timeout_as_json),
+    ]
+    ThinkingField = Annotated[bool | dict[str, Any], BeforeValidator(_checked_thinking)]

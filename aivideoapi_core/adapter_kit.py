@@ -14,15 +14,16 @@ if TYPE_CHECKING:
         BudgetField,
         HTTPClientField,
         LedgerField,
+        ThinkingField,
         TimeoutField,
     )
     from aivideoapi_core._http.injected import refuse_to_pickle
-    from aivideoapi_core._http.model_clients import ModelClients
+    from aivideoapi_core._http.model_clients import ModelClients, client_settings
     from aivideoapi_core._http.target import check_key_shape
     from aivideoapi_core._inbound.call_readings import read_call
-    from aivideoapi_core._inbound.changed import Changed, ChangedStream, changed_by
+    from aivideoapi_core._inbound.changed import Changed, changed_by
     from aivideoapi_core._inbound.partial_json import PartialJSON
-    from aivideoapi_core._inbound.recovered_calls import ForcedCall, forced_call, recover_call
+    from aivideoapi_core._inbound.recovered_calls import recover_call
     from aivideoapi_core._metering.attribution import ATTRIBUTION_KEYS, NOBODY, attribution_facts
     from aivideoapi_core._metering.budgets import Budgets, joined
     from aivideoapi_core._metering.landing import Landing, Runway, cut_texts
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._metering.summary import count_cache_hit
     from aivideoapi_core._metering.tags import clean_tags
     from aivideoapi_core._outbound.cache_marks import MAX_CACHE_BREAKPOINTS, mark_on, marked_in
-    from aivideoapi_core._outbound.conversation import CONTINUE, Content, Conversation, Turns, may_prefill
+    from aivideoapi_core._outbound.conversation import Content, Conversation, Turns, may_prefill
     from aivideoapi_core._outbound.media import as_text, block_at, document_block, image_block, text_document
     from aivideoapi_core._outbound.names import ArgumentNames, merged_options
     from aivideoapi_core._outbound.output import (
@@ -45,9 +46,9 @@ if TYPE_CHECKING:
     )
     from aivideoapi_core._outbound.output_schema import enforceable, has_references, is_recursive
     from aivideoapi_core._outbound.refusals import check_settings
-    from aivideoapi_core._outbound.request import Prepared, choice_for, prepare_request
+    from aivideoapi_core._outbound.request import choice_for, prepare_request
     from aivideoapi_core._outbound.text import as_json, thought_as_text, told, told_file
-    from aivideoapi_core._outbound.thinking import check_thinking_shape, excludes_forced_tools, thinking_is_on
+    from aivideoapi_core._outbound.thinking import excludes_forced_tools, thinking_is_on
     from aivideoapi_core._outbound.tool_calls import parse_arguments, read_tool_calls, to_call_input
     from aivideoapi_core._outbound.tools import (
         is_custom,
@@ -63,14 +64,14 @@ _LATER: Final = {
     name: module
     for module, names in {
         "_errors": "own_error",
-        "_fields": "AsyncHTTPClientField BudgetField HTTPClientField LedgerField TimeoutField",
+        "_fields": "AsyncHTTPClientField BudgetField HTTPClientField LedgerField ThinkingField TimeoutField",
         "_http.injected": "refuse_to_pickle",
-        "_http.model_clients": "ModelClients",
+        "_http.model_clients": "ModelClients client_settings",
         "_http.target": "check_key_shape",
         "_inbound.call_readings": "read_call",
-        "_inbound.changed": "Changed ChangedStream changed_by",
+        "_inbound.changed": "Changed changed_by",
         "_inbound.partial_json": "PartialJSON",
-        "_inbound.recovered_calls": "ForcedCall forced_call recover_call",
+        "_inbound.recovered_calls": "recover_call",
         "_metering.attribution": "ATTRIBUTION_KEYS NOBODY attribution_facts",
         "_metering.budgets": "Budgets joined",
         "_metering.landing": "Landing Runway cut_texts",
@@ -78,15 +79,15 @@ _LATER: Final = {
         "_metering.summary": "count_cache_hit",
         "_metering.tags": "clean_tags",
         "_outbound.cache_marks": "MAX_CACHE_BREAKPOINTS mark_on marked_in",
-        "_outbound.conversation": "CONTINUE Content Conversation Turns may_prefill",
+        "_outbound.conversation": "Content Conversation Turns may_prefill",
         "_outbound.media": "as_text block_at document_block image_block text_document",
         "_outbound.names": "ArgumentNames merged_options",
         "_outbound.output": "VALUE add_output_format is_object output_format rooted wrapped_schema wrapper_for wrapper_of",
         "_outbound.output_schema": "enforceable has_references is_recursive",
         "_outbound.refusals": "check_settings",
-        "_outbound.request": "Prepared choice_for prepare_request",
+        "_outbound.request": "choice_for prepare_request",
         "_outbound.text": "as_json thought_as_text told told_file",
-        "_outbound.thinking": "check_thinking_shape excludes_forced_tools thinking_is_on",
+        "_outbound.thinking": "excludes_forced_tools thinking_is_on",
         "_outbound.tool_calls": "parse_arguments read_tool_calls to_call_input",
         "_outbound.tools": "is_custom read_tool_choice wire_choice wire_tool_name wire_tools",
         "_received": "ToolNames",
@@ -112,7 +113,6 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "ATTRIBUTION_KEYS",
-    "CONTINUE",
     "MAX_CACHE_BREAKPOINTS",
     "NOBODY",
     "VALUE",
@@ -121,17 +121,15 @@ __all__ = [
     "BudgetField",
     "Budgets",
     "Changed",
-    "ChangedStream",
     "Content",
     "Conversation",
-    "ForcedCall",
     "HTTPClientField",
     "Landing",
     "LedgerField",
     "ModelClients",
     "PartialJSON",
-    "Prepared",
     "Runway",
+    "ThinkingField",
     "TimeoutField",
     "ToolNames",
     "Turns",
@@ -143,15 +141,14 @@ __all__ = [
     "changed_by",
     "check_key_shape",
     "check_settings",
-    "check_thinking_shape",
     "choice_for",
     "clean_tags",
+    "client_settings",
     "count_cache_hit",
     "cut_texts",
     "document_block",
     "enforceable",
     "excludes_forced_tools",
-    "forced_call",
     "has_references",
     "hide_keys",
     "image_block",

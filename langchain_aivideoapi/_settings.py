@@ -17,7 +17,6 @@ from pydantic import (
     PrivateAttr,
     SecretStr,
     ValidationError,
-    field_serializer,
     field_validator,
     model_validator,
 )
@@ -27,7 +26,6 @@ from aivideoapi_core import (
     BASE_URL_ENV,
     InvalidInputError,
     ModelPrices,
-    RetryPolicy,
     adapter_kit,
 )
 from aivideoapi_core.adapter_kit import (
@@ -35,6 +33,7 @@ from aivideoapi_core.adapter_kit import (
     BudgetField,
     HTTPClientField,
     LedgerField,
+    ThinkingField,
     TimeoutField,
 )
 from langchain_aivideoapi._errors import as_langchain
@@ -129,7 +128,7 @@ class Settings(BaseChatModel):
     """Tries after the first, for what costs nothing to try again."""
     max_retry_wait_s: float = 60.0
     """The longest wait that a server may ask for, in seconds; if it asks for more, the error is raised."""
-    thinking: bool | dict[str, Any] | None = None
+    thinking: ThinkingField | None = None
     """``True`` on the native route; the official object on the direct-forward one."""
     effort: str | None = Field(default=None, validation_alias=AliasChoices("effort", "reasoning_effort"))
     """Shorthand for ``output_config["effort"]``."""
@@ -219,29 +218,10 @@ class Settings(BaseChatModel):
             raise InvalidInputError(f"there is no argument {'; '.join(advice).rstrip('.')}")
         return values
 
-    @field_validator("thinking", mode="before")
-    @classmethod
-    def _check_thinking(cls, value: Any) -> Any:
-        return adapter_kit.check_thinking_shape(value)
-
     @field_validator("stop", mode="before")
     @classmethod
     def _listed_stop(cls, value: Any) -> Any:
         return [value] if isinstance(value, str) else value
-
-    @field_serializer("timeout", when_used="json-unless-none")
-    def _timeout_as_json(self, timeout: TimeoutField) -> Any:
-        """The four numbers of an ``httpx.Timeout``."""
-        return timeout if isinstance(timeout, (int, float)) else timeout.as_dict()
-
-    @field_validator("timeout", mode="before")
-    @classmethod
-    def _timeout_from_json(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        import httpx
-
-        return httpx.Timeout(**value)
 
     @field_validator("mcp_servers", "default_headers", mode="before")
     @classmethod
@@ -349,19 +329,7 @@ class Settings(BaseChatModel):
 
     def _client_settings(self) -> dict[str, Any]:
         """What both of the core's clients are made with."""
-        return {
-            "api_key": self.api_key,
-            "base_url": self.base_url,
-            **({} if self.timeout is None else {"timeout": self.timeout}),
-            "retry": RetryPolicy(max_retries=self.max_retries, longest_wait_s=self.max_retry_wait_s),
-            "default_headers": self.default_headers,
-            "allow_http": self.allow_http,
-            "budget": self.budget,
-            "ledger": self.ledger,
-            "prices": self.prices,
-            "tags": tuple(self.spend_tags or ()),
-            "framework": FRAMEWORK,
-        }
+        return adapter_kit.client_settings(self, tags=tuple(self.spend_tags or ()), framework=FRAMEWORK)
 
     def _sync_client(self) -> MessagesClient:
         return self._runtime.clients.blocking(self.http_client, self._client_settings)

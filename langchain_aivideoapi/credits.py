@@ -160,29 +160,24 @@ def _record_of(run: _Run, message: AIMessage | None, error: BaseException | None
     metadata: Mapping[str, Any] = message.response_metadata if message is not None else {}
     usage: Mapping[str, Any] = (message.usage_metadata or {}) if message is not None else {}
     tokens = read_usage(metadata.get("usage")) or _counts(usage)
-    facts = CallRecord(
+    outcome = _outcome(usage, metadata, error)
+    found: dict[str, Any] = {}
+    if outcome in (Outcome.OK, Outcome.CACHED):
+        found = {
+            "tokens": tokens,
+            "credits_reported": parse_reported(metadata.get("credits_consumed")),
+            "credits_micro": _computed(run.model, usage, tokens),
+            "request_id": metadata.get("request_id"),
+        }
+    return CallRecord(
         model=run.model,
-        outcome=_outcome(usage, metadata, error),
+        outcome=outcome,
         framework=FRAMEWORK,
         started_at=run.started_at,
         latency_s=time.perf_counter() - run.began_s,
         tags=run.tags,
-        tokens=tokens,
-        credits_reported=parse_reported(metadata.get("credits_consumed")),
-        credits_micro=_computed(run.model, usage, tokens),
-        request_id=metadata.get("request_id"),
         error=None if error is None else type(error).__name__,
-    )
-    if facts.outcome in (Outcome.OK, Outcome.CACHED):
-        return facts
-    return CallRecord(
-        model=facts.model,
-        outcome=facts.outcome,
-        framework=FRAMEWORK,
-        started_at=facts.started_at,
-        latency_s=facts.latency_s,
-        tags=facts.tags,
-        error=facts.error,
+        **found,
     )
 
 

@@ -14,16 +14,16 @@ from llama_index.core.bridge.pydantic import (
     PrivateAttr,
     SecretStr,
     field_serializer,
-    field_validator,
 )
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 
-from aivideoapi_core import ModelPrices, RetryPolicy, Route, adapter_kit, model_info
+from aivideoapi_core import ModelPrices, Route, adapter_kit, model_info
 from aivideoapi_core.adapter_kit import (
     AsyncHTTPClientField,
     BudgetField,
     HTTPClientField,
     LedgerField,
+    ThinkingField,
     TimeoutField,
 )
 from llamaindex_aivideoapi._tags import FRAMEWORK, current_attribution, current_tags
@@ -85,7 +85,7 @@ class ModelSettings(FunctionCallingLLM):
     stop_sequences: list[str] | None = Field(
         default=None, description="Texts that end the answer; also stop=."
     )
-    thinking: bool | dict[str, Any] | None = Field(
+    thinking: ThinkingField | None = Field(
         default=None, description="True on the native route; {'type': 'adaptive'} and the like on the other."
     )
     effort: str | None = Field(default=None, description="low, medium, high, xhigh or max.")
@@ -206,25 +206,6 @@ class ModelSettings(FunctionCallingLLM):
             for server in servers
         ]
 
-    @field_serializer("timeout")
-    def _timeout_as_json(self, timeout: TimeoutField | None) -> float | dict[str, float | None] | None:
-        """The four numbers of an ``httpx.Timeout``."""
-        return timeout if timeout is None or isinstance(timeout, (int, float)) else timeout.as_dict()
-
-    @field_validator("thinking", mode="before")
-    @classmethod
-    def _check_thinking(cls, value: Any) -> Any:
-        return adapter_kit.check_thinking_shape(value)
-
-    @field_validator("timeout", mode="before")
-    @classmethod
-    def _timeout_from_json(cls, timeout: Any) -> Any:
-        if not isinstance(timeout, dict):
-            return timeout
-        import httpx
-
-        return httpx.Timeout(**timeout)
-
     def _excludes_forced_tools(self, call: Mapping[str, Any]) -> bool:
         """Whether the thinking of a call with these arguments leaves no room for a forced tool."""
         thinking = call.get("thinking")
@@ -251,21 +232,13 @@ class ModelSettings(FunctionCallingLLM):
         """The one place where a client's settings come together, for both kinds of client."""
         from llamaindex_aivideoapi.credits import report_call
 
-        return {
-            "api_key": self.api_key,
-            "base_url": self.base_url,
-            **({} if self.timeout is None else {"timeout": self.timeout}),
-            "retry": RetryPolicy(max_retries=self.max_retries, longest_wait_s=self.max_retry_wait_s),
-            "default_headers": self.default_headers,
-            "allow_http": self.allow_http,
-            "budget": self.budget,
-            "ledger": self.ledger,
-            "prices": self.prices,
-            "tags": functools.partial(current_tags, tuple(self.spend_tags)),
-            "attribution": current_attribution,
-            "framework": FRAMEWORK,
-            "on_call": report_call,
-        }
+        return adapter_kit.client_settings(
+            self,
+            tags=functools.partial(current_tags, tuple(self.spend_tags)),
+            attribution=current_attribution,
+            framework=FRAMEWORK,
+            on_call=report_call,
+        )
 
     # Copies. Clients never travel: a copy makes its own. A key that came from the environment is not
     # a field, so it does not travel either; one that was passed does.

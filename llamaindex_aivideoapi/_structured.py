@@ -83,6 +83,12 @@ class Plan(Generic[Model]):
                 f"It says: {text[:2000]!r}"
             ) from error
 
+    def finish(self, response: ChatResponse) -> Model:
+        """``read``, told to the dispatcher."""
+        result = self.read(response)
+        dispatcher.event(LLMStructuredPredictEndEvent(output=result))
+        return result
+
     def _arguments(self, response: ChatResponse) -> str:
         selections = tool_selections(response.message)
         if selections:
@@ -200,30 +206,6 @@ def _tool_for(output_cls: type[BaseModel], schema: Mapping[str, Any]) -> dict[st
     }
 
 
-def predict(
-    llm: AIVideoAPI,
-    output_cls: type[Model],
-    prompt: BasePromptTemplate,
-    llm_kwargs: Mapping[str, Any] | None,
-    prompt_args: Mapping[str, Any],
-) -> Model:
-    """One object, from one call."""
-    plan = _begin(llm, output_cls, prompt, llm_kwargs, prompt_args)
-    return _finish(plan.read(llm.chat(plan.messages, **plan.call)))
-
-
-async def apredict(
-    llm: AIVideoAPI,
-    output_cls: type[Model],
-    prompt: BasePromptTemplate,
-    llm_kwargs: Mapping[str, Any] | None,
-    prompt_args: Mapping[str, Any],
-) -> Model:
-    """The asynchronous twin of ``predict``."""
-    plan = _begin(llm, output_cls, prompt, llm_kwargs, prompt_args)
-    return _finish(plan.read(await llm.achat(plan.messages, **plan.call)))
-
-
 def stream(
     llm: AIVideoAPI,
     output_cls: type[Model],
@@ -262,21 +244,17 @@ async def astream(
         yield plan.read(response)
 
 
-def _begin(
+def begin(
     llm: AIVideoAPI,
     output_cls: type[Model],
     prompt: BasePromptTemplate,
     llm_kwargs: Mapping[str, Any] | None,
     prompt_args: Mapping[str, Any],
 ) -> Plan[Model]:
+    """``make_plan`` for one object from one call, told to the dispatcher; ``Plan.finish`` tells the end."""
     dispatcher.event(
         LLMStructuredPredictStartEvent(
             output_cls=output_cls, template=prompt, template_args=dict(prompt_args)
         )
     )
     return make_plan(llm, output_cls, prompt, llm_kwargs, prompt_args)
-
-
-def _finish(result: Model) -> Model:
-    dispatcher.event(LLMStructuredPredictEndEvent(output=result))
-    return result

@@ -264,7 +264,8 @@ class AIVideoAPI(ModelSettings):
         if not _structured.is_ours(self):
             theirs: Model = super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
             return theirs
-        return _structured.predict(self, output_cls, prompt, llm_kwargs, prompt_args)
+        plan = _structured.begin(self, output_cls, prompt, llm_kwargs, prompt_args)
+        return plan.finish(self.chat(plan.messages, **plan.call))
 
     async def astructured_predict(
         self,
@@ -279,7 +280,8 @@ class AIVideoAPI(ModelSettings):
         if not _structured.is_ours(self):
             theirs: Model = await super().astructured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
             return theirs
-        return await _structured.apredict(self, output_cls, prompt, llm_kwargs, prompt_args)
+        plan = _structured.begin(self, output_cls, prompt, llm_kwargs, prompt_args)
+        return plan.finish(await self.achat(plan.messages, **plan.call))
 
     def _structured_stream_call(
         self,

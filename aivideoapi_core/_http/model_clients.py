@@ -59,3 +59,16 @@ class ModelClients:
 
     def __reduce__(self) -> tuple[type[ModelClients], tuple[()]]:
         return ModelClients, ()  # for copy, deepcopy and pickle
+
+
+def client_settings(model: Any, **own: Any) -> dict[str, Any]:
+    """What both clients of a framework's model are made with: its fields, and what is the framework's ``own``."""
+    from aivideoapi_core._http.retry import RetryPolicy
+
+    names = ("api_key", "base_url", "default_headers", "allow_http", "budget", "ledger", "prices")
+    return {
+        **{name: getattr(model, name) for name in names},
+        **({} if model.timeout is None else {"timeout": model.timeout}),
+        "retry": RetryPolicy(max_retries=model.max_retries, longest_wait_s=model.max_retry_wait_s),
+        **own,
+    }

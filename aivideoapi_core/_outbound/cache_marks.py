@@ -44,8 +44,8 @@ def marked_in(blocks: Any, mark_of: Callable[[Mapping[str, Any]], Any] = mark_on
     for block in blocks:
         if not isinstance(block, Mapping):
             continue
-        if "content" in block:
-            yield from marked_in(block["content"], mark_of)
+        if type(inner := block.get("content")) is list or type(inner) is tuple:
+            yield from marked_in(inner, mark_of)
         if mark_of(block) is not None:
             yield block
 

@@ -1,7 +1,7 @@
-"""Chunk objects without validation: the one place that makes pydantic objects by hand.
+"""Chunk objects without validation, a clever corner of its own: the one place that makes pydantic objects by hand.
 
-A stream makes two objects for each piece of text. Validating them costs 6 µs for text and 48 µs for
-a piece of tool arguments (core tries to parse every piece as JSON); filling them in costs 1.5 µs.
+A stream makes two objects for each piece of text. Validating them costs 7.0 µs for text and 23.5 µs for
+a piece of tool arguments (core tries to parse every piece as JSON); filling them in costs 1.5 and 1.7 µs.
 So the fields come from templates that were validated once, at import, and only what differs from
 chunk to chunk is put in. Every mutable value is fresh: frameworks assign to chunks and merge them.
 ``tests/langchain/test_streaming_fast.py`` compares each with its validated twin, field by field, so

@@ -8,17 +8,13 @@ another model made is told in words. ``{"type": "non_standard", "value": {...}}`
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 from aivideoapi_core import InvalidInputError
 from aivideoapi_core.adapter_kit import (
     Content,
     as_json,
     as_text,
-    block_at,
-    document_block,
-    image_block,
-    text_document,
     thought_as_text,
     to_call_input,
     told,
@@ -26,16 +22,27 @@ from aivideoapi_core.adapter_kit import (
 )
 from langchain_aivideoapi._outbound.citations import from_annotation
 from langchain_aivideoapi._outbound.foreign import BY_KEY, FOREIGN
-
-Block: TypeAlias = dict[str, Any]
+from langchain_aivideoapi._outbound.media import (
+    LEFTOVERS,
+    MEDIA,
+    Block,
+    extra,
+    in_wire_form,
+    refuse_media,
+    to_file,
+    to_google_media,
+    to_image,
+    to_image_url,
+    to_input_file,
+    to_resource,
+    to_text_document,
+    told_media,
+    with_cache_control,
+)
 
 TRUSTED: Final = frozenset({None, "aivideoapi", "anthropic", "bedrock", "bedrock_converse"})
 """Providers (``model_provider``) whose thinking signatures the wire can verify; ``None``: not said."""
 
-_LEFTOVERS: Final = frozenset({"index", "partial_json"})
-"""What streaming leaves on blocks."""
-_CARRIED: Final = ("cache_control", "citations", "title", "context")
-"""Fields of documents that LangChain's own blocks may carry, in ``extras`` or ``metadata`` too."""
 _SERVER_IDS: Final = ("srvtoolu_", "mcptoolu_")
 """How the ids of the platform's own server tools' calls begin."""
 
@@ -140,25 +147,7 @@ def _told(item: Any) -> Block | None:
     kind = item.get("type") if isinstance(item, Mapping) else None
     if not isinstance(kind, str):
         return None if item is None else {"type": "text", "text": as_json(item)}
-    if kind not in _MEDIA:
-        return told(item)
-    inner: Any = next((item[key] for key in _INNER if item.get(key)), {})
-    inner = inner if isinstance(inner, Mapping) else {"url": inner}
-    both = {**inner, **item}
-    data = _base64_of(both) or inner.get("blob")
-    words = told_file(
-        kind,
-        name=next((name for key in _NAMES if (name := _extra(both, key))), None),
-        media_type=both.get("mime_type") or both.get("mimeType") or both.get("format"),
-        size=len(data) * 3 // 4 if isinstance(data, (str, bytes)) else None,
-        link=next((link for key in _LINKS if (link := both.get(key))), None) or _file_id_of(both),
-    )
-    return _with_cache_control(words, item)
-
-
-_INNER: Final = ("file", "input_audio", "image_url", "video_url", "resource")
-_NAMES: Final = ("filename", "name", "title")
-_LINKS: Final = ("url", "file_uri", "file_url", "uri")
+    return told_media(item) if kind in MEDIA else told(item)
 
 
 def _is_server_kind(kind: str) -> bool:
@@ -166,22 +155,7 @@ def _is_server_kind(kind: str) -> bool:
 
 
 def _as_it_is(item: Mapping[str, Any], place: Place) -> Block:
-    return {name: value for name, value in item.items() if name not in _LEFTOVERS}
-
-
-def _extra(item: Mapping[str, Any], name: str) -> Any:
-    """A field that may stand on the block, in its ``extras`` or (older) in its ``metadata``."""
-    value = item.get(name)
-    for holder in ("extras", "metadata"):
-        if value is None and isinstance(item.get(holder), Mapping):
-            value = item[holder].get(name)
-    return value
-
-
-def _with_cache_control(block: Block, item: Mapping[str, Any]) -> Block:
-    if (cache_control := _extra(item, "cache_control")) is not None:
-        block["cache_control"] = cache_control
-    return block
+    return {name: value for name, value in item.items() if name not in LEFTOVERS}
 
 
 def _text(item: Mapping[str, Any], place: Place) -> Block | None:
@@ -198,7 +172,7 @@ def _text(item: Mapping[str, Any], place: Place) -> Block | None:
     )
     if citations:
         block["citations"] = citations
-    return _with_cache_control(block, item)
+    return with_cache_control(block, item)
 
 
 def _refusal(item: Mapping[str, Any], place: Place) -> Block:
@@ -212,7 +186,7 @@ def _thinking(item: Mapping[str, Any], place: Place) -> Block:
         "thinking": _joined(item.get("thinking")),
         "signature": item.get("signature"),
     }
-    return _with_cache_control(block, item)
+    return with_cache_control(block, item)
 
 
 def _joined(thought: Any) -> str:
@@ -227,7 +201,7 @@ def _reasoning(item: Mapping[str, Any], place: Place) -> Block:
     text = item.get("reasoning")
     if text is None:
         text = _joined(item.get("summary") or item.get("content"))
-    return {"type": "thinking", "thinking": str(text), "signature": _extra(item, "signature")}
+    return {"type": "thinking", "thinking": str(text), "signature": extra(item, "signature")}
 
 
 def _reasoning_content(item: Mapping[str, Any], place: Place) -> Block:
@@ -237,120 +211,8 @@ def _reasoning_content(item: Mapping[str, Any], place: Place) -> Block:
     return {"type": "thinking", "thinking": str(inner.get("text") or ""), "signature": inner.get("signature")}
 
 
-def _resource(item: Mapping[str, Any], place: Place) -> Block:
-    """What an MCP server embeds: text, or the bytes of a file."""
-    inner = item["resource"]
-    if isinstance(text := inner.get("text"), str):
-        return _with_cache_control({"type": "text", "text": text}, item)
-    kind = inner.get("mimeType") or inner.get("mime_type")
-    file = {"type": "file", "base64": inner.get("blob"), "mime_type": kind, "name": inner.get("uri")}
-    return _with_cache_control(_file(file, place), item)
-
-
 def _redacted(item: Mapping[str, Any], place: Place) -> Block:
     return {"type": "redacted_thinking", "data": item.get("data")}
-
-
-def _image(item: Mapping[str, Any], place: Place) -> Block:
-    if "source" in item and "source_type" not in item:
-        return _in_wire_form(item)
-    kind = item.get("mime_type")
-    if isinstance(url := item.get("url"), str) and url:
-        return _with_cache_control(block_at(url, "image", kind), item)
-    if (data := _base64_of(item)) is not None:
-        return _with_cache_control(image_block(data, kind), item)
-    if (file_id := _file_id_of(item)) is not None:
-        return _with_cache_control({"type": "image", "source": {"type": "file", "file_id": file_id}}, item)
-    raise InvalidInputError("is an image without url, base64 data or file id")
-
-
-def _in_wire_form(item: Mapping[str, Any], place: Place | None = None) -> Block:
-    """An image or document in the wire's form; ``id`` is LangChain's own and unknown to the wire."""
-    return {name: value for name, value in item.items() if name not in _LEFTOVERS and name != "id"}
-
-
-def _image_url(item: Mapping[str, Any], place: Place) -> Block:
-    """``image_url`` as a string or as ``{"url": ...}``; ``detail`` is another provider's setting."""
-    value = item.get("image_url", item.get("url"))
-    url = value.get("url") if isinstance(value, Mapping) else value
-    if not isinstance(url, str) or not url:
-        raise InvalidInputError("is an image_url block without a URL")
-    return _with_cache_control(block_at(url, "image"), item)
-
-
-def _base64_of(item: Mapping[str, Any]) -> str | bytes | None:
-    data = item.get("base64") or (item.get("data") if item.get("source_type") in (None, "base64") else None)
-    return data if isinstance(data, (str, bytes)) and data else None
-
-
-def _file_id_of(item: Mapping[str, Any]) -> str | None:
-    file_id = item.get("file_id") or (item.get("id") if item.get("source_type") == "id" else None)
-    if file_id is None and isinstance(own := item.get("id"), str) and not own.startswith("lc_"):
-        file_id = own  # LangChain's own view of a received file block keeps the file id there
-    return file_id if isinstance(file_id, str) and file_id else None
-
-
-def _file(item: Mapping[str, Any], place: Place) -> Block:
-    if isinstance(inner := item.get("file"), Mapping):
-        return _openai_file(inner, item)
-    mime_type = item.get("mime_type") or ""
-    if mime_type.startswith("image/"):
-        return _image(item, place)
-    if isinstance(url := item.get("url"), str) and url:
-        return _carried(block_at(url, "document", mime_type or None), item)
-    if item.get("source_type") == "text" or (mime_type.startswith("text/") and "text" in item):
-        return _text_document(item, place)
-    if (data := _base64_of(item)) is not None:
-        return _carried(document_block(data, mime_type), item)
-    if (file_id := _file_id_of(item)) is not None:
-        return _carried({"type": "document", "source": {"type": "file", "file_id": file_id}}, item)
-    raise InvalidInputError("is a file without url, base64 data, text or file id")
-
-
-def _google_media(item: Mapping[str, Any], place: Place) -> Block:
-    """An image or a file as Google's models have it: base64 data, or where it is."""
-    kind = str(item.get("mime_type") or "").partition("/")[0]
-    if kind in ("audio", "video"):
-        return _refuse_media({**item, "type": kind}, place)
-    return _file({**item, "type": "file", "url": item.get("file_uri")}, place)
-
-
-def _input_file(item: Mapping[str, Any], place: Place) -> Block:
-    """A file as OpenAI's responses format has it."""
-    if isinstance(url := item.get("file_url"), str) and url:
-        return _carried(block_at(url, "document"), item)
-    return _openai_file(item, item)
-
-
-def _openai_file(inner: Mapping[str, Any], item: Mapping[str, Any]) -> Block:
-    """A file as OpenAI's chat format has it: a data URI, or an id."""
-    item = {**item, "filename": inner.get("filename")}
-    if isinstance(data := inner.get("file_data"), str) and data:
-        found = block_at(data, "document") if data.startswith("data:") else document_block(data)
-        return _carried(found, item)
-    if inner.get("file_id"):
-        return _carried({"type": "document", "source": {"type": "file", "file_id": inner["file_id"]}}, item)
-    raise InvalidInputError("is a file without file_data or file_id")
-
-
-def _text_document(item: Mapping[str, Any], place: Place) -> Block:
-    text = item.get("text") or item.get("data")
-    if text is None and (data := item.get("base64")):
-        return _carried(document_block(data, item.get("mime_type")), item)
-    if text is None and isinstance(url := item.get("url"), str) and url:
-        return _carried(block_at(url, "document"), item)
-    return _carried(text_document(text if isinstance(text, str) else ""), item)
-
-
-def _carried(block: Block, item: Mapping[str, Any]) -> Block:
-    if block["type"] != "document":
-        return _with_cache_control(block, item)
-    for name in _CARRIED:
-        if (value := _extra(item, name)) is not None:
-            block[name] = value
-    if "title" not in block and isinstance(name := _extra(item, "filename") or _extra(item, "name"), str):
-        block["title"] = name
-    return block
 
 
 def _tool_use(item: Mapping[str, Any], place: Place) -> Block:
@@ -368,9 +230,9 @@ def _standard_tool_call(item: Mapping[str, Any], place: Place) -> Block:
         "input": to_call_input(item.get("args", item.get("arguments"))),
     }
     for name in ("caller", "toolset_name") if place.provider in TRUSTED else ():
-        if (value := _extra(item, name)) is not None:
+        if (value := extra(item, name)) is not None:
             block[name] = value
-    return _with_cache_control(block, item)
+    return with_cache_control(block, item)
 
 
 def _tool_result(item: Mapping[str, Any], place: Place) -> Block:
@@ -426,12 +288,6 @@ def _nothing(item: Mapping[str, Any], place: Place) -> None:
     """A piece of a stream that nobody put together."""
 
 
-def _refuse_media(item: Mapping[str, Any], place: Place) -> Block:
-    raise InvalidInputError(
-        f"has type {item['type']!r}; these models take text, images and documents. Send a transcript or images"
-    )
-
-
 _PASSED: Final = frozenset(
     {
         *("server_tool_use", "mcp_tool_use", "mcp_tool_listing", "container_upload", "compaction"),
@@ -439,14 +295,6 @@ _PASSED: Final = frozenset(
     }
 )
 """Blocks of the wire's own that need no change."""
-_MEDIA: Final = frozenset(
-    {
-        *("image", "image_url", "input_image", "file", "input_file", "media", "document", "text-plain"),
-        *("audio", "input_audio", "video", "video_url", "resource", "resource_link", "computer_screenshot"),
-    }
-)
-"""Blocks that hold a file, or say where one is."""
-
 _CONVERTERS: Final[Mapping[str, Callable[[Mapping[str, Any], Place], Block | None]]] = {
     "text": _text,
     "input_text": _text,
@@ -456,16 +304,16 @@ _CONVERTERS: Final[Mapping[str, Callable[[Mapping[str, Any], Place], Block | Non
     "redacted_thinking": _redacted,
     "reasoning": _reasoning,
     "reasoning_content": _reasoning_content,
-    "image": _image,
-    "image_url": _image_url,
-    "input_image": _image_url,
-    "document": _in_wire_form,
-    "file": _file,
-    "input_file": _input_file,
-    "resource": _resource,
-    "computer_screenshot": _image_url,
-    "media": _google_media,
-    "text-plain": _text_document,
+    "image": to_image,
+    "image_url": to_image_url,
+    "input_image": to_image_url,
+    "document": in_wire_form,
+    "file": to_file,
+    "input_file": to_input_file,
+    "resource": to_resource,
+    "computer_screenshot": to_image_url,
+    "media": to_google_media,
+    "text-plain": to_text_document,
     "tool_use": _tool_use,
     "input_json_delta": _nothing,
     "tool_call": _standard_tool_call,
@@ -477,10 +325,10 @@ _CONVERTERS: Final[Mapping[str, Callable[[Mapping[str, Any], Place], Block | Non
     "server_tool_call_chunk": _server_tool_call,
     "server_tool_result": _server_tool_result,
     "non_standard": _non_standard,
-    "audio": _refuse_media,
-    "input_audio": _refuse_media,
-    "video": _refuse_media,
-    "video_url": _refuse_media,
+    "audio": refuse_media,
+    "input_audio": refuse_media,
+    "video": refuse_media,
+    "video_url": refuse_media,
 }
 
 

@@ -24,7 +24,8 @@ from aivideoapi_core.adapter_kit import (
     thought_as_text,
     to_call_input,
 )
-from langchain_aivideoapi._outbound.content import TRUSTED, Block, to_blocks, to_result
+from langchain_aivideoapi._outbound.content import TRUSTED, to_blocks, to_result
+from langchain_aivideoapi._outbound.media import Block
 
 _CHAT_ROLES: Final = {
     "user": HumanMessage,

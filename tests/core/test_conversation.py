@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from official import TURNS, assert_accepted
 
 from aivideoapi_core import InvalidInputError
-from aivideoapi_core.adapter_kit import CONTINUE, Conversation, Turns
+from aivideoapi_core._outbound.conversation import CONTINUE
+from aivideoapi_core.adapter_kit import Conversation, Turns
 from aivideoapi_core.sandbox._judge.messages import check_messages, check_system
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
