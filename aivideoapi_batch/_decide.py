@@ -30,6 +30,10 @@ EVERY_ROWS: Final = (*NO_CREDITS, AuthenticationError, PermissionDeniedError, Mo
 """Errors that every row will meet, or nearly every one."""
 
 
+LOOK_AGAIN_S: Final = 1.0
+"""While others hold reservations, and nobody can say for how long; or the budget's clock is behind ours."""
+
+
 class Next(Enum):
     """What to do after an error."""
 
@@ -74,6 +78,19 @@ def decide(
         if wait_s is not None:
             return Decision(Status.FAILED, Next.AGAIN, wait_s)
     return Decision(Status.FAILED, every_rows=isinstance(error, EVERY_ROWS))
+
+
+def room_in_s(error: BaseException | None, *, now: float) -> float | None:
+    """In how many seconds the budget that raised ``error`` may have room; ``None``: not unless its limit is raised.
+
+    ``now``: seconds since the epoch. Room comes when what was spent leaves a window, or when calls of other
+    processes end, or the lease of one that died.
+    """
+    if not isinstance(error, BudgetExceededError) or not error.may_fit_later:
+        return None
+    if error.room_at is None:
+        return LOOK_AGAIN_S
+    return max(error.room_at - now, LOOK_AGAIN_S)
 
 
 def _is_lost(error: BaseException, records: Sequence[CallRecord]) -> bool:

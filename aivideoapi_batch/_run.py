@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import to_jsonable_python
 
-from aivideoapi_batch._decide import Decision, Next, decide, label
+from aivideoapi_batch._decide import Decision, Next, decide, label, room_in_s
 from aivideoapi_batch._journal import Seen
 from aivideoapi_batch._report import RunCounts
 from aivideoapi_batch._results import RowResult, Status, costs_of
@@ -25,8 +26,6 @@ _STOP_AFTER: Final = 20
 """So many results in a row of the kind that every row will have (a wrong key, an empty account) end the run."""
 _BREATH: Final = 256
 """After so many rows that need no call, the calls in flight get their turn."""
-_LOOK_AGAIN_S: Final = 1.0
-"""While only other processes hold reservations."""
 
 
 class Run:
@@ -160,7 +159,7 @@ class Run:
             await job.journal.back(id)
             failed += decision.next is Next.AGAIN
             with self._waits():
-                await self._pause(decision)
+                await self._pause(decision, error)
         result = RowResult(
             id=id,
             status=decision.status,
@@ -221,28 +220,26 @@ class Run:
             return False
         return estimate.high is None or estimate.high.micro > budget.limit_micro
 
-    async def _pause(self, decision: Decision) -> None:
+    async def _pause(self, decision: Decision, error: Exception | None) -> None:
         """Wait for what ``decision`` says; the pace itself makes a row wait that was too fast."""
         match decision.next:
             case Next.AGAIN:
                 await self._job.pace.clock.sleep(decision.wait_s)
             case Next.ROOM:
-                await self._room()
+                await self._room(error)
 
-    async def _room(self) -> None:
+    async def _room(self, error: Exception | None) -> None:
         """Wait until the budget may have room; without hope, stop the run."""
         if self._calling:
             turn = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
             await turn
             return
-        budget = self._job.call.budget
-        standing = None if budget is None else await budget.astanding()
-        if standing is not None and standing.reserved_micro > 0:
-            # Other processes' calls, or those of a process that died: its lease will end.
-            await self._job.pace.clock.sleep(_LOOK_AGAIN_S)
-        else:
+        wait_s = room_in_s(error, now=time.time())
+        if wait_s is None:
             self.stop("the budget has no room for another call")
+        else:
+            await self._job.pace.clock.sleep(wait_s)
 
 
 class _Records(SpendTracker):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import pickle
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from pydantic import BaseModel
 
 from aivideoapi_batch import BatchJob, Pace, RowResult, Status, prompt_call, transform_call
 from aivideoapi_core import CreditBudget, InvalidInputError, SpendLedger
+from aivideoapi_core._stores.budget_rules import MemoryStore
 from aivideoapi_core.sandbox import Fault, Reply, Sandbox
 
 Make = Callable[..., BatchJob]
@@ -163,6 +165,25 @@ def test_waiting_for_room_and_going_on_with_a_higher_limit(job: Make, sandbox: S
     assert batch.report().totals.unfinished_calls == 0
     results = job("out", budget=CreditBudget(100)).run(rows)
     assert len(by_id(results)) == 60 == len(sandbox.requests)
+
+
+@pytest.mark.parametrize("window", ["hour", "calendar day UTC"])
+def test_waiting_for_what_leaves_the_window(
+    job: Make, sandbox: Sandbox, clock: FakeClock, window: Any
+) -> None:
+    """The job goes on when the window has room, as often as it takes, and does not end before."""
+    worst = job(budget=CreditBudget(1)).estimate(rows_of(1)).high
+    assert worst is not None
+    clock.time_s = time.time()  # by which refusals say when there is room
+    store = MemoryStore(clock=lambda: clock.time_s)
+    budget = CreditBudget(worst.as_decimal() * 2, window=window, store=store)
+    batch = job(budget=budget)
+    results = by_id(batch.run(rows_of(60)))
+    assert {result.status for result in results.values()} == {Status.OK}
+    assert len(results) == 60 == len(sandbox.requests)
+    assert batch.counts.stopped is None
+    assert sandbox.charged_micro > budget.limit_micro
+    assert max(clock.slept) > 60
 
 
 def test_marking_what_does_not_fit(job: Make, sandbox: Sandbox) -> None:
