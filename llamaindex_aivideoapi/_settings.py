@@ -122,9 +122,9 @@ class ModelSettings(FunctionCallingLLM):
         default=None,
         description="Seconds between two pieces of a reply, or httpx.Timeout. Default: 600 (5 to connect).",
     )
-    max_retries: int = Field(default=2, ge=0, description="Tries after the first one.")
+    max_retries: int = Field(default=2, description="Tries after the first one.")
     max_retry_wait_s: float = Field(
-        default=60.0, ge=0, description="If the server asks for a longer wait than this, the error is raised."
+        default=60.0, description="If the server asks for a longer wait than this, the error is raised."
     )
     default_headers: dict[str, str] | None = Field(
         default=None,

@@ -76,6 +76,22 @@ def test_per_call(sandbox: Sandbox, cls: Any, call: dict[str, Any], words: str) 
 
 
 @pytest.mark.parametrize("cls", MODELS)
+@pytest.mark.parametrize(("thinking", "words"), [("high", "effort='high'"), (2000, "'budget_tokens': 2000"), ({"budget_tokens": 2000}, "lacks its 'type'")])  # fmt: skip
+def test_thinking_of_a_call(sandbox: Sandbox, cls: Any, thinking: Any, words: str) -> None:
+    model = cls(model=DIRECT, api_key=sandbox.api_key, base_url=sandbox.url)
+    with pytest.raises(InvalidInputError, match=words):
+        ASK[cls](model, thinking=thinking)
+    assert sandbox.requests == []
+
+
+@pytest.mark.parametrize("cls", MODELS)
+@pytest.mark.parametrize("wrong", [{"max_retries": -1}, {"max_retry_wait_s": -1}, {"timeout": -1}, {"model": " "}, {"max_tokens": 0}])  # fmt: skip
+def test_what_is_checked_when_a_model_is_made(cls: Any, wrong: dict[str, Any]) -> None:
+    with pytest.raises(AIVideoAPIError):
+        cls(**{"model": NATIVE, "api_key": "sk-test", **wrong})
+
+
+@pytest.mark.parametrize("cls", MODELS)
 def test_reasoning_effort_is_effort(sandbox: Sandbox, cls: Any) -> None:
     settings = {"model": DIRECT, "api_key": sandbox.api_key, "base_url": sandbox.url}
     ASK[cls](cls(**settings, reasoning_effort="low"))

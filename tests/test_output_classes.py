@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import enum
 import json
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from langchain.agents.structured_output import ProviderStrategy
 from llama_index.core.prompts import PromptTemplate
 from pydantic import BaseModel, RootModel
 from strict import complaints
+from typing_extensions import TypedDict
 
 from aivideoapi_core.adapter_kit import is_object, output_format, wrapper_of
 from aivideoapi_core.sandbox import Reply, Sandbox
@@ -212,6 +214,47 @@ def test_an_agent_with_a_provider_strategy(sandbox: Sandbox, model: str, stream:
     sandbox.enqueue(Reply("no"))
     with contextlib.suppress(Exception):
         agent.invoke({"messages": [*result["messages"], ("user", "again")]})
+    assert complaints(sandbox.requests[-1].body) == []
+
+
+@dataclasses.dataclass
+class Point:
+    """A point."""
+
+    x: int
+
+
+class Spot(TypedDict):
+    """A spot."""
+
+    x: int
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("model", [NATIVE, DIRECT])
+@pytest.mark.parametrize(
+    ("output_cls", "value", "expected"),
+    [
+        (Point, {"x": 1}, Point(1)),
+        (Spot, {"x": 1}, {"x": 1}),
+        (tuple[int, ...], [1], (1,)),  # a stream of lists is refused by LlamaIndex itself
+        (dict[str, int], {"a": 1}, {"a": 1}),
+        (int, 3, 3),
+        (Literal["a", "b"], "a", "a"),
+    ],
+)
+def test_llamaindex_takes_types(
+    sandbox: Sandbox, output_cls: Any, value: Any, expected: Any, model: str, stream: bool
+) -> None:
+    """What ``structured_predict`` lets through besides pydantic's classes."""
+    llm = AIVideoAPI(model=model, base_url=sandbox.url, api_key=sandbox.api_key)
+
+    def ask() -> Any:
+        if stream:
+            return list(llm.stream_structured_predict(output_cls, PromptTemplate("x")))[-1]
+        return llm.structured_predict(output_cls, PromptTemplate("x"))
+
+    assert probe(sandbox, ask, value) == expected
     assert complaints(sandbox.requests[-1].body) == []
 
 

@@ -26,6 +26,17 @@ _ROLES: Final = frozenset({"user", "assistant", "system"})
 
 def check_settings(settings: Mapping[str, Any]) -> None:
     """Raise ``InvalidInputError`` for a setting of a model that no call could send, whatever its route."""
+    model = settings.get("model")
+    if isinstance(model, str) and not model.strip():
+        raise InvalidInputError("model must be a model id such as 'claude-sonnet-4-6'")
+    for name, wanted in (
+        ("timeout", "a positive number of seconds, an httpx.Timeout or None"),
+        ("max_retries", "a whole number of at least 0"),
+        ("max_retry_wait_s", "a number of seconds of at least 0"),
+    ):
+        value = settings.get(name)
+        if isinstance(value, (int, float)) and (value < 0 or (name == "timeout" and value == 0)):
+            raise InvalidInputError(f"{name} must be {wanted}, not {value!r}")
     _check_numbers(settings)
     check_thinking_shape(settings.get("thinking"))
 

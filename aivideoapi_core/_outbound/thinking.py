@@ -71,6 +71,11 @@ def thinking_fields(
         case Route.DIRECT, {"type": str()}:
             return {"thinking": dict(thinking)}  # type: ignore[arg-type]  # the pattern proved a mapping
         case _:
+            if isinstance(thinking, (str, int, Mapping)) and thinking not in (True, 1, {}):
+                try:
+                    check_thinking_shape(thinking)
+                except InvalidInputError as error:
+                    raise UnsupportedOptionError(error.message) from None
             spelled = {"adaptive": "{'type': 'adaptive'}", "enabled": _budget(4096)}
             wanted = " or ".join(words for kind, words in spelled.items() if kind in accepted)
             missing = ""

@@ -29,6 +29,8 @@ OTHER_NAMES: Final = {
     "max_retries": "use max_retries on the model",
     "output_format": "use response_format per call, or output_config with a format",
     "response_format": "use response_format per call, or with_structured_output",
+    "parallel_tool_calls": "use bind_tools(..., parallel_tool_calls=)",
+    "stream": "use streaming on the model, or its stream method",
     "streaming": "use streaming on the model",
     "system": "use a system message",
     "system_prompt": "use a system message",
