@@ -21,15 +21,16 @@ class Body(httpx.ByteStream):
 
     def __init__(self, content: bytes, handover: Handover) -> None:
         super().__init__(content)
+        self._content = content
         self._handover = handover
 
     def __iter__(self) -> Iterator[bytes]:
-        self._handover.began = True
-        return super().__iter__()
+        self._handover.began = True  # no interruption comes between this and the bytes
+        yield self._content
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
+    async def __aiter__(self) -> AsyncIterator[bytes]:
         self._handover.began = True
-        return super().__aiter__()
+        yield self._content
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

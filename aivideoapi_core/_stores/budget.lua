@@ -282,7 +282,8 @@ end
 local status, passed, extra = 'ok', '', {}
 if op == 'reserve' then
   redis.call('ZADD', lease_key, 'GT', seconds(awake + lease), owner)
-  if redis.call('HEXISTS', held_key, id) == 0 then
+  -- Given back before it was made: two threads, or two connections.
+  if redis.call('HEXISTS', held_key, id) == 0 and not redis.call('ZSCORE', settled_key, id) then
     local could, fits
     if soft then
       could = sum[1] < limit

@@ -296,42 +296,52 @@ class CreditBudget:
         ``InvalidInputError`` for other terms than the store keeps.
         """
         asked = self._asked(model, worst)
-        with self._purse.asking(asked.id, self._patience(patience)) as asking:
-            while not asking.is_over:
-                turn = asking.turn()
-                if turn is not None:
-                    try:
-                        standing = self._purse.reserve(asked.id, asked.micro, turn)
-                    except Exception as error:
-                        raise self._told(error) from error
-                    less = self._less(asked, worst, standing, asking)
-                    if less is not None:
-                        asked = less
-                        continue
-                    asking.hear(standing, turn)
-                if not asking.is_over:
-                    asking.bell.wait(asking.pause_s())
-            return self._granted(asked, worst, asking)
+        try:
+            with self._purse.asking(asked.id, self._patience(patience)) as asking:
+                while not asking.is_over:
+                    turn = asking.turn()
+                    if turn is not None:
+                        try:
+                            standing = self._purse.reserve(asked.id, asked.micro, turn)
+                        except Exception as error:
+                            raise self._told(error) from error
+                        less = self._less(asked, worst, standing, asking)
+                        if less is not None:
+                            asked = less
+                            continue
+                        asking.hear(standing, turn)
+                    if not asking.is_over:
+                        asking.bell.wait(asking.pause_s())
+                return self._granted(asked, worst, asking)
+        except Exception:
+            raise
+        except BaseException as error:  # an interruption, wherever it came: nobody owns what was reserved
+            self._purse.abandon(asked.id, error)
+            raise
 
     async def ahold(self, model: str, worst: WorstCase, *, patience: Patience | None = None) -> Reservation:
         """The asynchronous twin of ``hold``; a cancelled one leaves nothing reserved."""
         asked = self._asked(model, worst)
-        with self._purse.asking(asked.id, self._patience(patience)) as asking:
-            while not asking.is_over:
-                turn = asking.turn()
-                if turn is not None:
-                    try:
-                        standing = await self._purse.areserve(asked.id, asked.micro, turn)
-                    except Exception as error:
-                        raise self._told(error) from error
-                    less = self._less(asked, worst, standing, asking)
-                    if less is not None:
-                        asked = less
-                        continue
-                    asking.hear(standing, turn)
-                if not asking.is_over:
-                    await asking.bell.awaited(asking.pause_s())
-            return self._granted(asked, worst, asking)
+        try:
+            with self._purse.asking(asked.id, self._patience(patience)) as asking:
+                while not asking.is_over:
+                    turn = asking.turn()
+                    if turn is not None:
+                        try:
+                            standing = await self._purse.areserve(asked.id, asked.micro, turn)
+                        except Exception as error:
+                            raise self._told(error) from error
+                        less = self._less(asked, worst, standing, asking)
+                        if less is not None:
+                            asked = less
+                            continue
+                        asking.hear(standing, turn)
+                    if not asking.is_over:
+                        await asking.bell.awaited(asking.pause_s())
+                return self._granted(asked, worst, asking)
+        except (KeyboardInterrupt, SystemExit) as error:  # a cancelled one has seen to it already
+            self._purse.abandon(asked.id, error)
+            raise
 
     def settle(self, reservation: Reservation, micro: int, *, unknown: bool = False) -> None:
         """Book ``micro`` in place of ``reservation``; 0 gives it back. ``unknown``: it is only a bound.

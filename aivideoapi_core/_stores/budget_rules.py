@@ -88,7 +88,9 @@ class BudgetState:
         kept = self._agreed(terms)
         self._move_on(kept, terms, reading)
         self.leases[owner] = max(self.leases.get(owner, 0.0), self.time.awake + terms.lease_s)
-        if id in self.held:
+        if (
+            id in self.held or id in self.settled
+        ):  # given back before it was made: two threads, or two connections
             return self._standing(kept)
         spent, limit = self.sums[SPENT], self._limit(kept)
         held = 0 if kept.soft else micro
@@ -99,8 +101,10 @@ class BudgetState:
             fits = spent + self.reserved_micro + micro <= limit
         if fits and (turn == "at once" or self._is_first(id)):
             self.waiting.pop(id, None)
+            of_owner = self.owners.get(owner, 0) + held
+            # Up to the next call of a function nothing is interrupted.
             self.held[id] = (owner, held)
-            self.owners[owner] = self.owners.get(owner, 0) + held
+            self.owners[owner] = of_owner
             self.reserved_micro += held
             return self._standing(kept)
         if could and turn == "in line":
@@ -130,16 +134,27 @@ class BudgetState:
         if id in self.settled:
             return self._standing(kept)
         self.waiting.pop(id, None)
-        counted = False
+        # An owner that was slow, not dead: the money was spent all the same. With "count" it was booked then.
+        spent = 0 if self.expired.get(id, False) else micro
+        unknown_micro = micro if unknown else 0
+        counts, sums = self._counts(kept, anything=bool(spent or unknown)), self.sums
+        # Up to the next call of a function nothing is interrupted: booked, let go and known as settled, or none of it.
         if id in self.held:
-            self._let_go(id)
+            owner, held = self.held[id]
+            del self.held[id]
+            self.reserved_micro -= held
+            self.owners[owner] -= held
         elif id in self.expired:
-            # Its owner was slow, not dead: the money was spent all the same. With "count" it was booked then.
-            counted = self.expired.pop(id)
+            del self.expired[id]
+        counts[SPENT] += spent
+        sums[SPENT] += spent
+        counts[UNKNOWN_CALLS] += unknown
+        sums[UNKNOWN_CALLS] += unknown
+        counts[UNKNOWN] += unknown_micro
+        sums[UNKNOWN] += unknown_micro
         self.settled[id] = None
         if len(self.settled) > _SETTLED:
             del self.settled[next(iter(self.settled))]
-        self._book(kept, 0 if counted else micro, int(unknown), micro if unknown else 0)
         standing = self._standing(kept)
         if terms.thresholds and (passed := self._newly_passed(kept, terms.thresholds)):
             return replace(standing, passed=passed)
@@ -268,12 +283,14 @@ class BudgetState:
 
     def _book(self, kept: Terms, *amounts: int) -> None:
         """Add ``amounts`` to the counts of this moment, in their order."""
-        if not any(amounts):
-            return
-        counts = self.pieces.setdefault(kept.bucket(self.time.now), [0] * 5)
+        counts = self._counts(kept, anything=any(amounts))
         for place, amount in enumerate(amounts):
             counts[place] += amount
             self.sums[place] += amount
+
+    def _counts(self, kept: Terms, *, anything: bool) -> list[int]:
+        """The counts of this moment, to be added to; of no moment if there is not ``anything`` to be added."""
+        return self.pieces.setdefault(kept.bucket(self.time.now), [0] * 5) if anything else [0] * 5
 
     def _let_go(self, id: str) -> tuple[str, int]:  # noqa: A002 - the same word everywhere
         owner, micro = self.held.pop(id)
@@ -297,8 +314,9 @@ class BudgetState:
         if kept.calendar is not None:
             self._turn_page(kept.calendar)
         while self.pieces and kept.leaves_at(bucket := next(iter(self.pieces))) <= now:
-            for place, amount in enumerate(self.pieces.pop(bucket)):
-                self.sums[place] -= amount
+            sums = [total - amount for total, amount in zip(self.sums, self.pieces[bucket], strict=True)]
+            del self.pieces[bucket]
+            self.sums = sums
 
     def _sweep_dead(self, kept: Terms, terms: Terms) -> None:
         dead = {owner for owner, until in self.leases.items() if until <= self.time.awake}
@@ -321,8 +339,9 @@ class BudgetState:
         if opened is None:
             self.opened = OpenWindow.at(calendar, self.time.wall, now=now)
         elif opened.until <= now:
-            self.opened = opened.after(calendar, now=now, wall_s=self.time.wall)
-            if self.opened.end_s != opened.end_s:
+            after = opened.after(calendar, now=now, wall_s=self.time.wall)
+            self.opened = after
+            if after.end_s != opened.end_s:
                 self.pieces, self.sums, self.fired = {}, [0] * 5, {}
 
 

@@ -79,7 +79,9 @@ class JointBudget:
             held = Held(worst)
             try:
                 for budget, patience in rounds.questions():
-                    held.add(budget, budget.hold(model, held.worst, patience=patience))
+                    part = held.part(budget)
+                    part.reservation = budget.hold(model, held.worst, patience=patience)
+                    held.lower_to(part.reservation.max_tokens)
             except BaseException as error:
                 held.give_back(error)
                 pause_s = rounds.pause_s(error)
@@ -96,7 +98,9 @@ class JointBudget:
             held = Held(worst)
             try:
                 for budget, patience in rounds.questions():
-                    held.add(budget, await budget.ahold(model, held.worst, patience=patience))
+                    part = held.part(budget)
+                    part.reservation = await budget.ahold(model, held.worst, patience=patience)
+                    held.lower_to(part.reservation.max_tokens)
             except BaseException as error:
                 held.give_back(error)
                 pause_s = rounds.pause_s(error)
@@ -108,18 +112,18 @@ class JointBudget:
 
     def settle(self, reservation: Held, micro: int, *, unknown: bool = False) -> None:
         """Book ``micro`` on each. What one of them raises is logged, and the next gets its figure."""
-        for part in reservation.open_parts():
+        for part, own in reservation.open_parts():
             try:
-                part.budget.settle(part.reservation, micro, unknown=unknown)
+                part.budget.settle(own, micro, unknown=unknown)
             except Exception as error:  # noqa: BLE001 - of one of them; the others' books count as much
                 logger.error("settling on budget %r failed (%s)", part.budget.name, type(error).__name__)
             part.is_settled = True
 
     def settle_at_once(self, reservation: Held, micro: int, *, unknown: bool = False) -> bool:
         """``settle`` without waiting; ``False`` if one of them has to wait, which ``settle`` then does."""
-        for part in reservation.open_parts():
+        for part, own in reservation.open_parts():
             try:
-                part.is_settled = part.budget.settle_at_once(part.reservation, micro, unknown=unknown)
+                part.is_settled = part.budget.settle_at_once(own, micro, unknown=unknown)
             except Exception as error:  # noqa: BLE001 - ``settle`` tries again, and says what is wrong
                 logger.debug(
                     "budget %r could not settle at once (%s)", part.budget.name, type(error).__name__
@@ -150,9 +154,9 @@ class JointBudget:
 class _Part:
     __slots__ = ("budget", "is_settled", "reservation")
 
-    def __init__(self, budget: CreditBudget, reservation: Reservation) -> None:
+    def __init__(self, budget: CreditBudget) -> None:
         self.budget = budget
-        self.reservation = reservation
+        self.reservation: Reservation | None = None
         self.is_settled = False
 
 
@@ -168,21 +172,29 @@ class Held:
         self.max_tokens: int | None = None
         """The least that one of them lowered ``max_tokens`` to."""
 
-    def add(self, budget: CreditBudget, reservation: Reservation) -> None:
-        """One more was made."""
-        self.parts.append(_Part(budget, reservation))
-        if reservation.max_tokens is not None:
-            self.max_tokens = reservation.max_tokens
-            self.worst = self.worst.lowered_to(reservation.max_tokens)
+    def part(self, budget: CreditBudget) -> _Part:
+        """A place for one more, there before it is made: an interruption between the two would lose it."""
+        self.parts.append(_Part(budget))
+        return self.parts[-1]
 
-    def open_parts(self) -> list[_Part]:
+    def lower_to(self, max_tokens: int | None) -> None:
+        """One of them lowered ``max_tokens``."""
+        if max_tokens is not None:
+            self.max_tokens = max_tokens
+            self.worst = self.worst.lowered_to(max_tokens)
+
+    def open_parts(self) -> list[tuple[_Part, Reservation]]:
         """Those that are not settled."""
-        return [part for part in self.parts if not part.is_settled]
+        return [
+            (part, part.reservation)
+            for part in self.parts
+            if not (part.reservation is None or part.is_settled)
+        ]
 
     def give_back(self, error: BaseException) -> None:
         """Another budget refused, or the call is over before it began. ``error``: with what."""
-        for part in self.parts:
-            part.budget.give_back(part.reservation, error)
+        for part, own in self.open_parts():
+            part.budget.give_back(own, error)
 
 
 class _Rounds:

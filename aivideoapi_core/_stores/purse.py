@@ -92,13 +92,13 @@ class Purse:
             self.book_all()
         try:
             standing = self.store.reserve(self.terms, id=id, owner=self._owner, micro=micro, turn=turn)
+            return self._noted(id, standing)
         except (TermsDifferError, NewerFormatError):
             raise
         except BaseException:
             # Nobody knows whether it was made: the answer may have been lost, not the question.
             self.give_back(id)
             raise
-        return self._noted(id, standing)
 
     async def areserve(self, id: str, micro: int, turn: Turn) -> Standing:  # noqa: A002
         """The asynchronous twin of ``reserve``. Cancelled, it leaves nothing reserved."""
@@ -124,7 +124,11 @@ class Purse:
             standing = store.reserve(self.terms, id=id, owner=self._owner, micro=micro, turn=turn)
         except Exception:  # noqa: BLE001 - busy or broken: the thread finds out which
             return None
-        return self._noted(id, standing)
+        try:
+            return self._noted(id, standing)
+        except BaseException:
+            self.give_back(id)
+            raise
 
     def give_back(self, id: str) -> None:  # noqa: A002 - the same word everywhere
         """Book 0 with the next chance, and leave the store's line. Takes no lock."""
@@ -232,9 +236,11 @@ class Purse:
         """Renew the lease and book what waits; whether there is a reason to go on."""
         DROPPED.do()
         with self._lock:
+            # In this order: a call that begins meanwhile is seen here, or sees that nobody keeps its lease.
+            keeper, self._keeper = self._keeper, None
             running = bool(self._running or self._waiting)
-            if not running:
-                self._keeper = None
+            if running:
+                self._keeper = keeper
         if running:
             self.book_all()
             try:
