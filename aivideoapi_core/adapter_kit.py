@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     )
     from aivideoapi_core._outbound.output_schema import enforceable, has_references, is_recursive
     from aivideoapi_core._outbound.refusals import check_settings
-    from aivideoapi_core._outbound.request import choice_for, prepare_request
+    from aivideoapi_core._outbound.request import choice_for, prepare_request, wire_tools_in
     from aivideoapi_core._outbound.text import as_json, thought_as_text, told, told_file
     from aivideoapi_core._outbound.thinking import excludes_forced_tools, thinking_is_on
     from aivideoapi_core._outbound.tool_calls import parse_arguments, read_tool_calls, to_call_input
@@ -85,7 +85,7 @@ _LATER: Final = {
         "_outbound.output": "VALUE add_output_format is_object output_format rooted wrapped_schema wrapper_for wrapper_of",
         "_outbound.output_schema": "enforceable has_references is_recursive",
         "_outbound.refusals": "check_settings",
-        "_outbound.request": "choice_for prepare_request",
+        "_outbound.request": "choice_for prepare_request wire_tools_in",
         "_outbound.text": "as_json thought_as_text told told_file",
         "_outbound.thinking": "excludes_forced_tools thinking_is_on",
         "_outbound.tool_calls": "parse_arguments read_tool_calls to_call_input",
@@ -180,6 +180,7 @@ __all__ = [
     "wire_choice",
     "wire_tool_name",
     "wire_tools",
+    "wire_tools_in",
     "wrapped_schema",
     "wrapper_for",
     "wrapper_of",

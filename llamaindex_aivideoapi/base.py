@@ -64,9 +64,9 @@ class AIVideoAPI(ModelSettings):
         if "stop" in settings:
             stop = settings.pop("stop")
             settings.setdefault("stop_sequences", [stop] if isinstance(stop, str) else stop)
-        from llamaindex_aivideoapi._outbound.names import model_names
+        from llamaindex_aivideoapi._outbound.names import names_of
 
-        names = model_names(frozenset(type(self).model_fields))
+        names = names_of(type(self))
         for name in [*settings]:
             known = names.canonical(name)
             if known is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from aivideoapi_core._outbound.cache_marks import limit_marks
@@ -21,56 +21,57 @@ _HEADERS: Final = ("default_headers", "extra_headers", "betas")
 class Prepared(NamedTuple):
     """A request as it is sent, and what its reply is read by.
 
-    ``headers``: those besides the client's own. ``names``: those of tools that went out under others.
-    ``choice``: the tool choice that was meant, which thinking or a route may have kept from the body.
+    ``headers``: those besides the client's own. ``choice``: the tool choice that was meant, which thinking or a route may have kept from the body.
     ``max_tokens_is_default``: neither the model's settings nor the call's say how many.
     """
 
     payload: dict[str, Any]
     headers: dict[str, str] | None
-    names: ToolNames | None
     choice: Any
     max_tokens_is_default: bool
 
 
+def wire_tools_in(options: dict[str, Any]) -> ToolNames | None:
+    """Put the ``tools`` and the ``tool_choice`` of ``options`` into the wire's form; the names that were replaced."""
+    if not options.get("tools"):
+        return None
+    options["tools"], names = wire_tools(options["tools"])
+    if names is not None and options.get("tool_choice") is not None:
+        options["tool_choice"] = wire_choice(options["tool_choice"], names)
+    return names
+
+
 def prepare_request(
-    converse: Callable[[ToolNames | None], Turns],
+    conversation: Turns,
     options: dict[str, Any],
     *,
     stream: bool,
     replies: Iterable[Mapping[str, Any] | None] = (),
 ) -> Prepared:
-    """The request with these options and the turns of ``converse``, which is told the names that tools go out under.
+    """The request with this conversation and these options, whose tools are the wire's (``wire_tools_in``).
 
     ``options`` are taken apart. They are those of ``build_payload``, and besides ``model``, ``betas``,
-    ``default_headers``, ``extra_headers``, ``honours_tool_choice`` and ``reuse_last_container``; the tools are in
-    any form of ``wire_tools``, and ``system`` is an instruction that stands after the conversation's own. ``replies``: what is noted of each message, newest first, and ``None`` for what is
-    no reply. Raises ``InvalidInputError`` and ``UnsupportedOptionError`` for what cannot be sent.
+    ``default_headers``, ``extra_headers``, ``honours_tool_choice`` and ``reuse_last_container``; ``system`` is an
+    instruction that stands after the conversation's own. ``replies``: what is noted of each message, newest first,
+    and ``None`` for what is no reply. Raises ``InvalidInputError`` and ``UnsupportedOptionError`` for what cannot
+    be sent.
     """
     header_settings = {name: options.pop(name, None) for name in _HEADERS}
     honours_tool_choice = options.pop("honours_tool_choice", None)
     if options.pop("reuse_last_container", None):
         earlier = (reply.get("container") for reply in replies if reply is not None)
         options["container"] = reused_container(options.get("container"), earlier)
-    names: ToolNames | None = None
     tools: Sequence[Mapping[str, Any]] = options.pop("tools", None) or ()
-    if tools:
-        tools, names = wire_tools(tools)
     choice = options.get("tool_choice")
-    if names is not None and choice is not None:
-        choice = options["tool_choice"] = wire_choice(choice, names)
-    instruction = options.pop("system", None)
-    system, turns = converse(names)
-    if instruction is not None:
+    system, turns = conversation
+    if (instruction := options.pop("system", None)) is not None:
         system = with_instruction(system, instruction)
-    if system is not None:
-        options["system"] = system
     if honours_tool_choice is False and (words := forced_in_words(choice, tools)):
-        options["system"] = with_instruction(options.get("system"), words[0])
-        options["tool_choice"] = words[1]
+        system, options["tool_choice"] = with_instruction(system, words[0]), words[1]
+    options["system"] = system
     options["tools"] = limit_marks(
         tools=tools,
-        system=options.get("system"),
+        system=system,
         messages=turns,
         reserved=1 if options.get("cache_control") is not None else 0,
     )
@@ -79,7 +80,6 @@ def prepare_request(
     return Prepared(
         payload,
         call_headers(payload, **header_settings),
-        names,
         choice or payload.get("tool_choice"),
         is_default,
     )

@@ -15,6 +15,7 @@ from aivideoapi_core.adapter_kit import (
     merged_options,
     prepare_request,
     thinking_is_on,
+    wire_tools_in,
 )
 from langchain_aivideoapi._outbound.content import has_citing_content
 from langchain_aivideoapi._outbound.conversation import to_conversation
@@ -76,11 +77,10 @@ def build_request(
     if response_format is not None:
         output_tool, is_wrapped = add_output_format(model, options, schema_of(response_format))
     prefill = may_prefill(model, options.get("thinking"))
-    payload, headers, names, choice, max_tokens_is_default = prepare_request(
-        lambda names: to_conversation(messages, prefill=prefill, names=names),
-        options,
-        stream=stream,
-        replies=_newest_first(messages),
+    names = wire_tools_in(options)
+    turns = to_conversation(messages, prefill=prefill, names=names)
+    payload, headers, choice, max_tokens_is_default = prepare_request(
+        turns, options, stream=stream, replies=_newest_first(messages)
     )
     return Request(
         payload=payload,

@@ -6,6 +6,8 @@ import functools
 from collections.abc import Mapping
 from typing import Any, Final
 
+from pydantic import BaseModel
+
 from aivideoapi_core import RequestOptions
 from aivideoapi_core.adapter_kit import ArgumentNames
 
@@ -48,6 +50,6 @@ def named(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 @functools.cache
-def model_names(fields: frozenset[str]) -> ArgumentNames:
-    """The names of the arguments of a model with these fields."""
-    return ArgumentNames(fields, aliases=_ALIASES, advice=_OTHER_NAMES)
+def names_of(model: type[BaseModel]) -> ArgumentNames:
+    """The names of a model's arguments, their other names among them."""
+    return ArgumentNames(model.model_fields, aliases=_ALIASES, advice=_OTHER_NAMES)

@@ -13,6 +13,7 @@ from aivideoapi_core.adapter_kit import (
     may_prefill,
     merged_options,
     prepare_request,
+    wire_tools_in,
 )
 from llamaindex_aivideoapi._outbound.conversation import ASSISTANT, to_conversation
 from llamaindex_aivideoapi._outbound.names import NAMES, named
@@ -54,11 +55,10 @@ def build_request(
     in_words = options.get("tool_required") == IN_WORDS
     _add_tools(options)
     prefill = may_prefill(options["model"], options.get("thinking"))
-    payload, headers, names, choice, max_tokens_is_default = prepare_request(
-        lambda names: to_conversation(messages, prefill=prefill, names=names),
-        options,
-        stream=stream,
-        replies=_newest_first(messages),
+    names = wire_tools_in(options)
+    turns = to_conversation(messages, prefill=prefill, names=names)
+    payload, headers, choice, max_tokens_is_default = prepare_request(
+        turns, options, stream=stream, replies=_newest_first(messages)
     )
     return Request(
         payload=payload,
