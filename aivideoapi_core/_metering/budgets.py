@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Protocol, TypeAlias
 
+from pydantic_core import SchemaSerializer, core_schema
+
 from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._metering.blocks import Blocks
 from aivideoapi_core._metering.worst_case import WorstCase
@@ -39,6 +41,10 @@ class JoinableBudget(Budget, Protocol):
 
 Budgets: TypeAlias = Budget | Sequence[Any] | None
 """One budget, several (a call has to fit them all), or none."""
+
+AS_TEXT: Final = SchemaSerializer(core_schema.any_schema(serialization=core_schema.to_string_ser_schema()))
+"""How pydantic writes a budget down, as ``__pydantic_serializer__`` of its class: a budget of one call stands among the
+arguments in the events of frameworks, and whoever writes those as JSON would fail."""
 
 _BLOCKS: Final[Blocks[Budget]] = Blocks("aivideoapi_budgets")
 

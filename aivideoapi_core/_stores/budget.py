@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, runtime_checkab
 
 from aivideoapi_core._errors import AIVideoAPIError, InvalidInputError
 from aivideoapi_core._inbound.balance import Balance
+from aivideoapi_core._metering.budgets import AS_TEXT
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.worst_case import WorstCase
 from aivideoapi_core._stores.budget_agents import agent_limits_of, budget_of_agent
@@ -128,6 +129,8 @@ class CreditBudget:
     Models that need a price which is not published are refused, as are tools that run on the
     server: nothing bounds what they cost. ``soft`` takes both.
     """
+
+    __pydantic_serializer__ = AS_TEXT
 
     def __init__(
         self,

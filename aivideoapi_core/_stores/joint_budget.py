@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from aivideoapi_core._errors import BudgetExceededError
+from aivideoapi_core._metering.budgets import AS_TEXT
 from aivideoapi_core._metering.worst_case import WorstCase
 from aivideoapi_core._stores.budget_terms import Standing
 from aivideoapi_core._stores.wait_line import FIRST_PAUSE_S, LONGEST_PAUSE_S, Patience
@@ -33,6 +34,8 @@ class JointBudget:
     room of the others for the asking, whoever waits there; if one of them has none, it waits for that
     one. No call waits longer than ``wait_s`` of the budget that refuses it, from its beginning on.
     """
+
+    __pydantic_serializer__ = AS_TEXT
 
     def __init__(self, budgets: Sequence[CreditBudget | JointBudget]) -> None:
         """``budgets``: narrow ones first, as those refuse most often. Joint ones count as their members."""

@@ -19,6 +19,9 @@ from typing import Any
 
 import pytest
 from langchain_core.runnables import RunnableLambda, RunnableParallel
+from llama_index.core.instrumentation import get_dispatcher
+from llama_index.core.instrumentation.event_handlers import BaseEventHandler
+from llama_index.core.instrumentation.events import BaseEvent
 
 from aivideoapi_core import (
     AsyncMessagesClient,
@@ -480,3 +483,19 @@ def test_a_run_is_a_budget_of_a_call(where: dict[str, Any]) -> None:
     ChatAIVideoAPI(**where, budget=team).invoke("Hi", budget=run)
     AIVideoAPI(**where, budget=run).complete("Hi")
     assert run.standing().spent_micro == spent(team)[0] > 0
+
+
+def test_events_with_a_budget_among_the_arguments_are_written_as_json(where: dict[str, Any]) -> None:
+    written: list[str] = []
+
+    class Writer(BaseEventHandler):
+        def handle(self, event: BaseEvent, **kwargs: Any) -> Any:
+            written.append(event.model_dump_json())
+
+    team, handler = CreditBudget(1, name="team"), Writer()
+    get_dispatcher().add_event_handler(handler)
+    try:
+        AIVideoAPI(**where).complete("Hi", budget=[team, team.run(1)])
+    finally:
+        get_dispatcher().event_handlers.remove(handler)
+    assert "CreditBudget(1, name='team')" in written[0]
