@@ -62,8 +62,10 @@ def media_type_of(head: bytes) -> str | None:
 def clean_base64(data: str) -> str:
     """Base64 text as the wire wants it: no line breaks, the standard alphabet, padded.
 
-    Raises ``InvalidInputError`` if it is no base64.
+    A data URI is taken for the data in it. Raises ``InvalidInputError`` if it is no base64.
     """
+    if data[:5].lower() == "data:":
+        return split_data_uri(data)[1]
     if not data.isascii():
         raise InvalidInputError("holds data that is not base64")
     if any(blank in data for blank in "\n\r\t "):
@@ -179,6 +181,8 @@ def block_at(url: str, kind: str, declared: str | None = None) -> dict[str, Any]
     url = "%20".join(url.split())
     if not _WEB.match(url):
         raise InvalidInputError(f"has the URL {url[:80]!r}; use an https URL or a data URI")
+    scheme, _, rest = url.partition(":")
+    url = f"{scheme.lower()}:{rest}"
     named = _plain_type(declared)
     if named in IMAGE_TYPES:
         kind = "image"
