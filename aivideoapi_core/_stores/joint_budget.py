@@ -7,7 +7,7 @@ import logging
 import operator
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aivideoapi_core._errors import BudgetExceededError
@@ -211,7 +211,7 @@ class _Rounds:
         self._number = 0
         self._asked = budgets[0]
 
-    def questions(self) -> Any:
+    def questions(self) -> Iterator[tuple[CreditBudget, Patience]]:
         """The budgets of this round, each with how to ask it."""
         self._number += 1
         awaited = self._awaited
