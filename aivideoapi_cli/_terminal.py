@@ -157,6 +157,16 @@ def complain(failure: CommandError) -> int:
     return failure.exit_code
 
 
+def shown_place(store: str) -> str:
+    """A file's path; of a URL the host and what follows, without what may hold a password: its user and its options."""
+    scheme, is_url, rest = store.partition("://")
+    if not is_url:
+        return store
+    user, _, place = rest.rpartition("@")
+    # A password may hold any of these signs unescaped, so which part is the host is not sure here.
+    return f"{scheme}://…" if "?" in user else place.partition("?")[0]
+
+
 def print_json(value: Any) -> None:
     """``value`` as JSON on stdout, without colours or wrapping."""
     text = json.dumps(value, ensure_ascii=False, indent=2)  # escapes C0 itself, but neither DEL nor C1

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from aivideoapi_cli._terminal import UNKNOWN, WRONG_USE, CommandError, output, print_json
+from aivideoapi_cli._terminal import UNKNOWN, WRONG_USE, CommandError, output, print_json, shown_place
 
 if TYPE_CHECKING:
     from aivideoapi_core import CreditBudget, KeptBudget, Standing
@@ -83,7 +83,7 @@ def show(store: _Store, name: _Name = "default", as_json: _Json = False) -> None
         kept = {budget.name: budget for budget in _budgets(store)}
     if name not in kept:
         raise CommandError(
-            f"{_place(store)} keeps no budget {name!r}; it has {', '.join(map(repr, list(kept)[:10])) or 'none'}"
+            f"{shown_place(store)} keeps no budget {name!r}; it has {', '.join(map(repr, list(kept)[:10])) or 'none'}"
         )
     budget = kept[name]
     if as_json:
@@ -205,12 +205,7 @@ def _told(store: str) -> Iterator[None]:
         raise
     except Exception as error:
         # SQLite's and Redis' own errors; the user needs one line whichever it was.
-        raise CommandError(f"the budgets at {_place(store)} cannot be read: {error}") from error
-
-
-def _place(store: str) -> str:
-    """The file, or the URL without what it may carry of a password."""
-    return store.rpartition("@")[2]
+        raise CommandError(f"the budgets at {shown_place(store)} cannot be read: {error}") from error
 
 
 def _when(until: str | None, length: str | None) -> datetime | timedelta | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from aivideoapi_cli._spend_tables import NOBODY, amount, facts, headline, table, write_csv
-from aivideoapi_cli._terminal import WRONG_USE, CommandError, output, print_json, printable
+from aivideoapi_cli._terminal import WRONG_USE, CommandError, output, print_json, printable, shown_place
 
 if TYPE_CHECKING:
     from aivideoapi_core import CreditsSummary, CreditsTotals, SpendLedger
@@ -214,10 +214,9 @@ def _write(path: Path, text: str) -> None:
 
 
 def _name_of(ledger: str, name: str) -> str:
-    """The file's name, or the URL without what it may carry of a password."""
     if "://" not in ledger:
         return Path(ledger).name
-    return ledger.rpartition("@")[2].rpartition("://")[2] + (f" {name}" if name != "default" else "")
+    return shown_place(ledger) + (f" {name}" if name != "default" else "")
 
 
 @contextmanager

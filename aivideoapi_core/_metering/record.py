@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, Self
@@ -25,6 +24,7 @@ from aivideoapi_core._errors import (
     StreamError,
 )
 from aivideoapi_core._inbound.reply import new_call_id
+from aivideoapi_core._metering.datetimes import datetime_at
 
 _GATEWAY_TIMEOUTS: Final = frozenset({504, 522, 524})
 """A proxy gave up waiting; what it waited for may have been done, and billed."""
@@ -91,7 +91,7 @@ class CallRecord:
     @property
     def day(self) -> str:
         """The UTC day it began on, ``YYYY-MM-DD``."""
-        return datetime.fromtimestamp(self.started_at, UTC).date().isoformat()
+        return datetime_at(self.started_at).date().isoformat()
 
     @property
     def charged(self) -> Decimal | None:

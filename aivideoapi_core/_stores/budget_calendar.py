@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Final, Literal, NamedTuple, Self, cast, get_args
 
 from aivideoapi_core._errors import InvalidInputError
+from aivideoapi_core._metering.datetimes import datetime_at
 
 CalendarUnit = Literal["day", "week", "month"]
 
@@ -51,7 +52,7 @@ class CalendarWindow:
     def bounds(self, at_s: float) -> tuple[float, float]:
         """Start and end of the window that ``at_s`` is in; all are seconds since 1970."""
         zone = self.zone
-        first = self._first_day(datetime.fromtimestamp(at_s, zone).date())
+        first = self._first_day(datetime_at(at_s, zone).date())
         start_s, end_s = _midnight_s(first, zone), _midnight_s(self._next(first), zone)
         # A zone that set its clocks back over midnight has a moment of the new day before the old one's last hour.
         while at_s >= end_s:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
 from aivideoapi_core._errors import BudgetExceededError, InvalidInputError
+from aivideoapi_core._metering.datetimes import datetime_at
 from aivideoapi_core._metering.worst_case import WorstCase
 from aivideoapi_core._stores.budget_terms import Standing, Terms
 
@@ -103,8 +103,8 @@ def other_terms(terms: Terms, kept: Terms, *, name: str) -> InvalidInputError:
 
 def _room_text(room_at: float, terms: Terms) -> str:
     if terms.calendar is None:
-        return f"room comes at {datetime.fromtimestamp(room_at, UTC):%Y-%m-%d %H:%M:%S} UTC at the latest"
-    begins = datetime.fromtimestamp(room_at, terms.calendar.zone)
+        return f"room comes at {datetime_at(room_at):%Y-%m-%d %H:%M:%S} UTC at the latest"
+    begins = datetime_at(room_at, terms.calendar.zone)
     return f"room comes with the next {terms.calendar.unit}, at {begins:%Y-%m-%d %H:%M:%S%z} ({terms.calendar.tz})"
 
 

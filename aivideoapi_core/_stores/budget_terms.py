@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Final, Literal, Protocol
 
+from aivideoapi_core._metering.datetimes import datetime_at
 from aivideoapi_core._stores.budget_calendar import CalendarWindow
 
 GRAINS_PER_WINDOW: Final = 60
@@ -110,12 +111,12 @@ class Standing:
     @property
     def raised_until(self) -> datetime | None:
         """When a raise of the limit ends, in UTC; ``None`` if the limit is not raised."""
-        return None if self.raised_until_s is None else datetime.fromtimestamp(self.raised_until_s, UTC)
+        return None if self.raised_until_s is None else datetime_at(self.raised_until_s)
 
     @property
     def window_end(self) -> datetime | None:
         """When the window of the calendar is over, in UTC; ``None`` for other windows."""
-        return None if self.window_end_s is None else datetime.fromtimestamp(self.window_end_s, UTC)
+        return None if self.window_end_s is None else datetime_at(self.window_end_s)
 
     @property
     def available_micro(self) -> int:

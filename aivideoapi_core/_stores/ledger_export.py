@@ -11,12 +11,13 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, Final
 
 from aivideoapi_core._errors import InvalidInputError
+from aivideoapi_core._metering.datetimes import datetime_at
 from aivideoapi_core._metering.record import CallRecord
 
 FORMATS: Final = ("csv", "focus", "parquet")
@@ -47,7 +48,7 @@ def _flat(record: CallRecord) -> dict[str, Any]:
     tokens = row.pop("tokens") or {}
     charged = record.charged
     return {
-        "started_at": datetime.fromtimestamp(row.pop("started_at"), UTC).isoformat(),
+        "started_at": datetime_at(row.pop("started_at")).isoformat(),
         **row,
         "tags": json.dumps(row["tags"], ensure_ascii=False),
         **{f"{kind}_tokens": tokens.get(kind) for kind in _KINDS},
@@ -59,7 +60,7 @@ def _flat(record: CallRecord) -> dict[str, Any]:
 def _focus(record: CallRecord) -> dict[str, Any]:
     charged = record.charged
     usd = _text(None if charged is None else charged * _USD_PER_CREDIT)
-    begin = datetime.fromtimestamp(record.started_at, UTC)
+    begin = datetime_at(record.started_at)
     month = begin.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     tokens = record.tokens
     quantity = None if tokens is None else tokens.total_input + tokens.output

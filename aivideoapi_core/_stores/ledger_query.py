@@ -6,7 +6,6 @@ Pure: a store that knows a faster way (sums in SQL) has to give the same answers
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Final, TypeAlias
 
 from aivideoapi_core._errors import InvalidInputError
+from aivideoapi_core._metering.datetimes import datetime_at
 from aivideoapi_core._metering.record import CallRecord
 from aivideoapi_core._metering.totals import Sums
 
@@ -123,10 +123,7 @@ def moment(
 
 def span_name(unit: str, at_s: float, zone: tzinfo | None) -> str:
     """The name of the hour, day or month that ``at_s`` is in."""
-    at = datetime.fromtimestamp(
-        math.floor(at_s), zone
-    )  # whole: a fraction would be rounded, up to the next day
-    return (at if zone is not None else at.astimezone()).strftime(TIMES[unit])
+    return datetime_at(at_s, zone).strftime(TIMES[unit])
 
 
 def keys_of(record: CallRecord, by: Sequence[str], zone: tzinfo | None) -> list[tuple[Key, ...]]:

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from aivideoapi_cli._app import app
+from aivideoapi_cli._terminal import shown_place
 from aivideoapi_core import CreditBudget, WorstCase
 
 
@@ -98,6 +99,23 @@ def test_to_look_on_does_not_decide_what_becomes_of_the_dead(tmp_path: Path) -> 
 )
 def test_failures_are_told_in_words(store: Path, arguments: tuple[str, ...], said: str) -> None:
     assert said in run(arguments[0], "--store", str(store), *arguments[1:], code=1)
+
+
+@pytest.mark.parametrize(
+    ("store", "shown"),
+    [
+        ("books/me@home.sqlite", "books/me@home.sqlite"),
+        ("redis://host:1/0", "host:1/0"),
+        ("redis://me:secret@host:1/0", "host:1/0"),
+        ("redis://me:sec/ret@host:1/0", "host:1/0"),
+        ("redis://host:1/0?password=secret", "host:1/0"),
+        ("redis://host:1/0?password=se@cret", "redis://…"),
+        ("rediss://me:se?cret@host:1/0", "rediss://…"),
+        ("unix://me:secret@/run/redis.sock?db=1", "/run/redis.sock"),
+    ],
+)
+def test_a_place_is_shown_without_its_password(store: str, shown: str) -> None:
+    assert shown_place(store) == shown
 
 
 def test_a_server_that_is_away_is_told_without_its_password(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 import sqlite3
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import redis
 from budget_kit import Clock, Stores
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aivideoapi_core import BudgetExceededError, CalendarWindow, CreditBudget, InvalidInputError, WorstCase
@@ -22,6 +23,8 @@ from aivideoapi_core._stores.budget_redis import RedisStore
 from aivideoapi_core._stores.budget_sqlite import SqliteStore
 
 H = 3_600.0
+JUST_BEFORE_2035 = 2051222399.9999998
+"""To the nearest microsecond it is the next day, month and year."""
 
 
 def at(text: str, tz: str = "UTC") -> float:
@@ -62,6 +65,9 @@ def test_bounds(unit: Any, tz: str, moment: str, first: str, hours: float) -> No
     ),
     moment=st.floats(at("1985-01-01"), at("2035-01-01")),
 )
+@example(unit="day", tz="UTC", moment=JUST_BEFORE_2035)
+@example(unit="week", tz="Europe/Berlin", moment=math.nextafter(at("2026-11-30", "Europe/Berlin"), 0))
+@example(unit="month", tz="Asia/Gaza", moment=math.nextafter(at("2026-12-01", "Asia/Gaza"), 0))
 def test_windows_leave_no_gap_and_do_not_overlap(unit: Any, tz: str, moment: float) -> None:
     window = CalendarWindow(unit, tz=tz)
     start_s, end_s = window.bounds(moment)

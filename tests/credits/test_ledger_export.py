@@ -90,6 +90,19 @@ def test_focus(book: SpendLedger) -> None:
     book.close()
 
 
+def test_the_last_moment_of_a_year_is_billed_in_that_year() -> None:
+    ledger, focus, plain = SpendLedger(), io.StringIO(), io.StringIO()
+    ledger.append(CallRecord(model=NATIVE, started_at=2051222399.9999998))
+    ledger.export(focus, format="focus")
+    ledger.export(plain, format="csv")
+    (row,) = csv.DictReader(focus.getvalue().splitlines())
+    assert (row["BillingPeriodEnd"], row["ChargePeriodStart"]) == (
+        "2035-01-01T00:00:00Z",
+        "2034-12-31T23:59:59Z",
+    )
+    assert "2034-12-31T23:59:59.999999+00:00" in plain.getvalue()
+
+
 def test_parquet(book: SpendLedger, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet", reason="the extra parquet")
     assert book.export(tmp_path / "rows.parquet") == 2

@@ -134,8 +134,9 @@ def test_days_are_those_of_the_zone(book: SpendLedger) -> None:
 
 
 def test_the_last_moment_of_a_day_is_of_that_day(book: SpendLedger) -> None:
-    book.append(CallRecord(model="m", started_at=2051222399.9999998))
-    assert list(book.sums("day")) == list(book.sums("day", tz="GMT")) == ["2034-12-31"]
+    record = CallRecord(model="m", started_at=2051222399.9999998)
+    book.append(record)
+    assert [record.day] == list(book.sums("day")) == list(book.sums("day", tz="GMT")) == ["2034-12-31"]
 
 
 def test_in_autumn_an_hour_comes_twice() -> None:
