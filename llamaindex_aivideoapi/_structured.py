@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, cast, get_args, get_origin
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.instrumentation import (  # type: ignore[attr-defined]  # its documented place
@@ -17,7 +17,8 @@ from llama_index.core.instrumentation.events.llm import (
 from llama_index.core.program.utils import FlexibleModel, create_flexible_model
 from llama_index.core.prompts import BasePromptTemplate
 from llama_index.core.types import Model, PydanticProgramMode
-from pydantic import BaseModel, ValidationError
+from pydantic import AliasChoices, BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import to_json
 
 from aivideoapi_core import ToolChoiceIgnoredError
@@ -146,12 +147,38 @@ class PartialReader(Generic[Model]):
                 return None  # a value that is not whole has no class of its own
             if self._flexible is None:  # making a class costs a millisecond: once in a stream
                 self._flexible = create_flexible_model(self._plan.output_cls)
-            names = self._plan.output_cls.model_fields
-            by_alias = {field.alias: name for name, field in names.items() if field.alias}
             try:
-                return self._flexible.model_validate({by_alias.get(key, key): value[key] for key in value})
+                return self._flexible.model_validate(by_python_names(value, self._plan.output_cls))
             except ValidationError:
                 return None
+
+
+def by_python_names(value: Any, annotation: Any) -> Any:
+    """Part of a JSON value with the fields of the classes in ``annotation`` under their names instead of aliases."""
+    kinds = get_args(annotation)
+    if isinstance(value, list):
+        inner = next((get_args(kind) for kind in (annotation, *kinds) if get_origin(kind) is list), ())
+        return [by_python_names(item, *inner) for item in value] if inner else value
+    if not isinstance(value, dict):
+        return value
+    classes = [
+        kind for kind in (annotation, *kinds) if isinstance(kind, type) and issubclass(kind, BaseModel)
+    ]
+    if len(classes) != 1:
+        return value
+    fields = classes[0].model_fields
+    names = {alias: name for name, field in fields.items() for alias in _aliases(field)}
+    found = {names.get(key, key): item for key, item in value.items()}
+    return {
+        name: by_python_names(item, fields[name].annotation) if name in fields else item
+        for name, item in found.items()
+    }
+
+
+def _aliases(field: FieldInfo) -> list[str]:
+    given = field.validation_alias
+    choices = given.choices if isinstance(given, AliasChoices) else (given, field.alias)
+    return [alias for alias in choices if isinstance(alias, str)]
 
 
 def make_plan(

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from aivideoapi_core._inbound.output_tool import OutputTextRewriter, OutputTool
+from aivideoapi_core._inbound.output_text import OutputTextRewriter
+from aivideoapi_core._inbound.output_tool import OutputTool, OutputToolRewriter
 from aivideoapi_core._inbound.recovered_calls import IGNORED, ForcedCall, forced_call, settle_text
 from aivideoapi_core._inbound.reply import Reply
 from aivideoapi_core._inbound.tool_names import OwnNamesStream, with_own_names
@@ -116,19 +117,14 @@ class ChangedStream:
 
     def __init__(self, changed: Changed, tool: OutputTool | None) -> None:
         self._names = None if changed.names is None else OwnNamesStream(changed.names)
-        self._text = None if tool is None or changed.text_format is None else OutputTextRewriter(tool)
-        self._by_tool = self._text or (None if tool is None else tool.rewriter())
+        self._by_tool: OutputToolRewriter | None = None if tool is None else tool.rewriter()
+        if tool is not None and changed.text_format is not None:
+            (schema,) = changed.text_format.values()
+            self._by_tool = OutputTextRewriter(tool, (schema.get("properties") or {}).keys())
         self._value = BareValueStream() if changed.is_wrapped else None
         last = self._value or self._by_tool or self._names
         assert last is not None  # noqa: S101 - for the type checker; ``Changed.stream`` makes none without
         self.accumulator = last.accumulator
-
-    @property
-    def passing(self) -> bool:
-        """Whether what comes from here on needs no rewriting: the original events and accumulator say the same."""
-        if self._names is not None or self._value is not None:
-            return False
-        return self._text is not None and self._text.passing
 
     def push(self, event: StreamEvent) -> Iterable[StreamEvent]:
         """The events to be translated in place of ``event``, to be taken one by one."""
@@ -144,6 +140,4 @@ class ChangedStream:
 
     def held(self, settled: Reply) -> Iterable[StreamEvent]:
         """The events that were held back to the end of the stream; ``settled`` is its reply (``Changed.settled``)."""
-        if self._by_tool is None or self.passing:
-            return ()
-        return self._bare(self._by_tool.finish(settled.message))
+        return () if self._by_tool is None else self._bare(self._by_tool.finish(settled.message))

@@ -32,14 +32,14 @@ class OutputTool:
         for block in _without_bare_answer(message):
             if self.is_mine(block):
                 for place in before:
-                    content[place] = _remark(content[place])
+                    content[place] = as_remark(content[place])
                 block, before = self._text_of(block), []
-                content.append(_remark(block) if answered else block)
+                content.append(as_remark(block) if answered else block)
                 answered = True
                 continue
             if block.get("type") == "text":
                 if answered:
-                    block = _remark(block)
+                    block = as_remark(block)
                 else:
                     before.append(len(content))
             elif block.get("type") == "tool_use":
@@ -88,7 +88,7 @@ def _is_json_alone(text: str) -> bool:
 _FENCED: Final = re.compile(r"(?:```|~~~)\w*\s*+(\{.*\})\s*(?:```|~~~)", re.DOTALL)
 
 
-def _remark(block: Mapping[str, Any]) -> dict[str, Any]:
+def as_remark(block: Mapping[str, Any]) -> dict[str, Any]:
     """A block of text as one that is no part of the message's text; blanks cannot spoil JSON."""
     if block["text"].strip():
         return {"type": "non_standard", "value": dict(block)}
@@ -186,36 +186,6 @@ class OutputToolRewriter:
         return held
 
 
-class OutputTextRewriter(OutputToolRewriter):
-    """The same where the text itself is to be the JSON: it is held back only if it does not begin as JSON does.
-
-    ``passing``: from here on nothing is held back, and what the server sends is what goes out.
-    """
-
-    def __init__(self, tool: OutputTool) -> None:
-        super().__init__(tool)
-        self.passing = False
-        self._is_words = False
-
-    def _rewrite(self, event: StreamEvent) -> list[StreamEvent]:
-        if self.passing:
-            return [event]
-        events = super()._rewrite(event)
-        if not self._held:
-            self._is_words = False
-        elif not self._is_words and (begin := _text_in(event).lstrip()):
-            self.passing = begin.startswith("{")
-            self._is_words = not self.passing
-            if self.passing:
-                return [*events, *self._release()]
-        return events
-
-
-def _text_in(event: StreamEvent) -> str:
-    part = event.get("content_block") or event.get("delta") or {}
-    return part.get("text") or "" if part.get("type") in ("text", "text_delta") else ""
-
-
 def _as_text_delta(event: StreamEvent) -> StreamEvent:
     if "partial_json" in event.get("delta", ()):
         return {**event, "delta": {"type": "text_delta", "text": event["delta"]["partial_json"]}}
@@ -257,5 +227,5 @@ def _add(event: StreamEvent, remark: dict[str, Any]) -> None:
 
 def _whole(remark: dict[str, Any], stop: StreamEvent) -> list[StreamEvent]:
     """The events of a remark that came to its end."""
-    start = {"type": "content_block_start", "index": stop["index"], "content_block": _remark(remark)}
+    start = {"type": "content_block_start", "index": stop["index"], "content_block": as_remark(remark)}
     return [start, stop]

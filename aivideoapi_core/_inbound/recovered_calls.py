@@ -17,6 +17,7 @@ from typing import Any, Final, cast
 
 from aivideoapi_core._errors import ToolChoiceIgnoredError
 from aivideoapi_core._inbound.call_readings import Tools, read_call
+from aivideoapi_core._inbound.schema_check import fits
 from aivideoapi_core._received import ContentBlock, Message
 
 RECOVERED: Final = "recovered_tool_call"
@@ -58,17 +59,18 @@ class ForcedCall:
 
 
 def settle_text(message: Message, tools: Tools) -> Message:
-    """``message`` whose text was asked for as JSON: as it is if it is JSON, a call or not to be read, else with
-    the object that stands in its text as a call of the one of ``tools``, which stands for the format.
+    """``message`` whose text was asked for as JSON: as it is if it follows the format, a call or not to be read,
+    else with the object that stands in its text as a call of the one of ``tools``, which stands for the format.
     """
     text = text_of(message["content"]).strip()
     if text.startswith("{"):
         try:
-            json.loads(text)
+            value = json.loads(text)
         except (ValueError, RecursionError):
             pass
         else:
-            return message
+            if any(fits(value, schema) for schema in tools.values()):
+                return message
     return recover_call(message, tools) or message
 
 

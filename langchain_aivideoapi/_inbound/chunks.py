@@ -61,10 +61,6 @@ class ChunkTranslator:
         self._next_index = 0
         """After all indices of the wire so far."""
 
-    def follow(self, accumulator: MessageAccumulator) -> None:
-        """Go on with an ``accumulator`` that has taken all events so far."""
-        self._accumulator = accumulator
-
     def feed(self, event: StreamEvent) -> ChatGenerationChunk | None:
         """The chunk that ``event`` is worth, if any. The accumulator has taken the event already."""
         kind = event["type"]

@@ -49,10 +49,6 @@ class EventTranslator:
         metadata: Any = {"provider": PROVIDER, "model": self._model}
         return {"event": "message-start", "role": "ai", "id": self._message_id, "metadata": metadata}
 
-    def follow(self, accumulator: MessageAccumulator) -> None:
-        """Go on with an ``accumulator`` that has taken all events so far."""
-        self._accumulator = accumulator
-
     def feed(self, event: StreamEvent) -> list[Any]:
         """The protocol events that ``event`` is worth. The accumulator has taken the event already."""
         match event["type"]:

@@ -29,7 +29,6 @@ class ChunkStream:
             with_usage=with_usage,
         )
         self._feed = self._translator.feed if self._rewritten is None else self._feed_rewritten
-        self._original = accumulator
         self._begun = False
         self.feed = self._feed_first
 
@@ -42,13 +41,7 @@ class ChunkStream:
 
     def _feed_rewritten(self, event: dict[str, Any]) -> ChatGenerationChunk | None:
         assert self._rewritten is not None  # noqa: S101 - for the type checker; feed is only this one then
-        chunk = self._merged(self._rewritten.push(event))
-        if self._rewritten.passing:
-            self._translator.follow(self._original)
-            self._feed = self._translator.feed
-            if self._begun:
-                self.feed = self._feed
-        return chunk
+        return self._merged(self._rewritten.push(event))
 
     def _merged(self, events: Iterable[StreamEvent]) -> ChatGenerationChunk | None:
         fed = [self._translator.feed(event) for event in events]
@@ -79,7 +72,6 @@ class EventStream:
         changed: Changed,
     ) -> None:
         self._with_usage = with_usage
-        self._original = accumulator
         self._changed = changed
         self._rewritten = changed.stream()
         self._translator = EventTranslator(
@@ -92,11 +84,7 @@ class EventStream:
 
     def _feed_rewritten(self, event: dict[str, Any]) -> list[Any]:
         assert self._rewritten is not None  # noqa: S101 - for the type checker; feed is only this one then
-        translated = self._all(self._rewritten.push(event))
-        if self._rewritten.passing:
-            self._translator.follow(self._original)
-            self.feed = self._translator.feed
-        return translated
+        return self._all(self._rewritten.push(event))
 
     def _all(self, events: Iterable[StreamEvent]) -> list[Any]:
         return [translated for event in events for translated in self._translator.feed(event)]

@@ -15,7 +15,7 @@ from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.prompts import ChatPromptTemplate, PromptTemplate
 from llama_index.core.types import PydanticProgramMode
-from pydantic import BaseModel, Field
+from pydantic import AliasChoices, BaseModel, Field, field_validator
 
 from aivideoapi_core.sandbox import Reply, Sandbox
 from llamaindex_aivideoapi import AIVideoAPI
@@ -259,3 +259,68 @@ def test_events(llm: AIVideoAPI) -> None:
         assert (
             names.count("LLMStructuredPredictStartEvent") == names.count("LLMStructuredPredictEndEvent") == 1
         )
+
+
+class Leaf(BaseModel):
+    """A leaf."""
+
+    size_mm: int = Field(alias="sizeMm")
+    kind: str = Field(default="", validation_alias=AliasChoices("leafKind", "kind"))
+
+
+class Tree(BaseModel):
+    """A tree."""
+
+    first: Leaf | None = Field(default=None, alias="firstLeaf")
+    others: list[Leaf] = Field(alias="otherLeaves")
+
+
+TREE = {"firstLeaf": {"sizeMm": 1, "leafKind": "oak"}, "otherLeaves": [{"sizeMm": 2}, {"sizeMm": 3}]}
+
+
+@pytest.mark.parametrize("model", ["claude-sonnet-4-6", "claude-sonnet-4-6/anthropic"])
+def test_partials_of_classes_in_classes_have_python_names(sandbox: Sandbox, model: str) -> None:
+    llm = AIVideoAPI(model=model, api_key=sandbox.api_key, base_url=sandbox.url)
+    call = Reply(tool_uses=[{"name": "Tree", "input": TREE}], pieces=3)
+    sandbox.enqueue(Reply(json.dumps(TREE), pieces=3) if model.endswith("/anthropic") else call)
+    partials: list[Any] = list(llm.stream_structured_predict(Tree, PromptTemplate("x")))
+    assert partials[-1] == Tree.model_validate(TREE)
+    dicts = [partial.model_dump() for partial in partials[:-1] if not isinstance(partial, Tree)]
+    assert dicts
+    assert not any("Mm" in json.dumps(found) or "Leaf" in json.dumps(found) for found in dicts)
+    assert any((found["first"] or {}).get("size_mm") == 1 for found in dicts)
+
+
+class Picky(BaseModel):
+    """Raises whatever it likes on half an object."""
+
+    name: str
+    number: int
+    made: int = Field(default_factory=lambda given: 6 // given["number"])
+
+    @field_validator("name")
+    @classmethod
+    def check(cls, name: str) -> str:
+        return {"Ada": name}[name]  # a KeyError, which pydantic lets through
+
+    def model_post_init(self, context: object, /) -> None:
+        if self.number != 3:
+            raise RuntimeError("not yet")
+
+
+@pytest.mark.parametrize("model", ["claude-sonnet-4-6", "claude-sonnet-4-6/anthropic"])
+def test_what_a_class_raises_on_half_an_object_ends_no_stream(sandbox: Sandbox, model: str) -> None:
+    llm = AIVideoAPI(model=model, api_key=sandbox.api_key, base_url=sandbox.url)
+    call = Reply(tool_uses=[{"name": "Picky", "input": {"name": "Ada", "number": 3}}], pieces=1)
+    answer = Reply('{"name": "Ada", "number": 3}', pieces=1)
+
+    async def last() -> Any:
+        return [found async for found in await llm.astream_structured_predict(Picky, PromptTemplate("x"))][-1]
+
+    for ask in (
+        lambda: list(llm.stream_structured_predict(Picky, PromptTemplate("x")))[-1],
+        lambda: asyncio.run(last()),
+    ):
+        sandbox.enqueue(answer if model.endswith("/anthropic") else call)
+        found: Any = ask()
+        assert (found.name, found.number, found.made) == ("Ada", 3, 2)
