@@ -226,12 +226,10 @@ class MessageAccumulator:
                 if piece or not text:
                     taken.append({"type": kind, source: piece})
         fields = block.set_fields(said)
-        is_common = kind in _COMMON_DELTAS
-        if fields:  # whoever reads common deltas reads their own field
-            own = taken[0] if taken else ({source: ""} if is_common else {})
-            taken = [{"type": kind, **own, **fields}]
+        if fields:
+            taken = [{"type": kind, **(taken[0] if taken else {}), **fields}]
         taken += self._beside(block, said)
-        if (taken == [delta] or (fields and not is_common)) and block.place == event.get("index") and HALVES not in event:
+        if (taken == [delta] or fields) and block.place == event.get("index") and HALVES not in event:
             return (event,)
         return [{"type": "content_block_delta", "index": block.place, "delta": one} for one in taken]
 

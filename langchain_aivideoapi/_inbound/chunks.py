@@ -77,6 +77,8 @@ class ChunkTranslator:
             case "text_delta":
                 if not self._structured:
                     return text_chunk(delta["text"])
+                if self._open[index].kind != "text":
+                    return None  # a block of a type that we do not know goes out whole, at its stop
                 self._open[index].sent.add("text")
                 return block_chunk({"type": "text", "text": delta["text"], "index": index})
             case "input_json_delta":
@@ -84,7 +86,7 @@ class ChunkTranslator:
                 block.fragments += 1
                 # Server tools have no tool_call_chunks; their input goes out whole, at the stop.
                 return arguments_chunk(delta["partial_json"], index) if block.kind == "tool_use" else None
-            case "thinking_delta":
+            case "thinking_delta" if self._open[index].kind == "thinking":
                 self._open[index].sent.add("thinking")
                 return block_chunk({"type": "thinking", "thinking": delta["thinking"], "index": index})
             case "citations_delta":

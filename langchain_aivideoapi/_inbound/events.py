@@ -64,6 +64,8 @@ class EventTranslator:
                 return []
 
     def _feed_delta(self, index: int, delta: dict[str, Any]) -> list[Any]:
+        if self._kinds[index] not in ("text", "thinking", *STARTED_EARLY):
+            return []  # comes whole, at its stop
         data: dict[str, str]
         match delta["type"]:
             case "text_delta":

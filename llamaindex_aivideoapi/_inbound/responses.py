@@ -22,6 +22,8 @@ from llamaindex_aivideoapi._inbound.message import from_blocks, tool_call_dicts
 
 _SOURCES: Final = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
 """Delta type: the field that holds its piece of text."""
+_SHOWN: Final = frozenset({"text", "thinking", "tool_use"})
+"""Blocks that are shown while they stream; a server tool's arguments are its business alone."""
 
 
 class _Part:
@@ -121,10 +123,10 @@ class ResponseTranslator:
         if source is None:
             return None
         part = self._open[event["index"]]
+        if part.kind not in _SHOWN:
+            return None  # a block of another type is shown whole
         piece: str = delta[source]
         if source == "partial_json":
-            if part.kind != "tool_use":
-                return None  # a server tool's arguments: its business alone
             part.arguments.append(piece)
             return late_response(event, self, len(self._parts), part.arguments.mark)
         part.pieces.append(piece)
