@@ -21,6 +21,9 @@ from weakref import WeakKeyDictionary, finalize, ref
 from aivideoapi_core._http.lanes import Lane, Lanes
 from aivideoapi_core._http.pools import AsyncPool
 
+_KEPT: Final[dict[int, AsyncGenerator[None, None]]] = {}
+"""Closers whose clients are gone, by the id of their lanes. A generator that is collected is closed in a task of its
+own, for which a loop that is about to end does not wait."""
 _LANE_ROOM: Final = 16
 """Requests at a time in each pool; see ``lanes``."""
 
@@ -71,7 +74,7 @@ class LoopPools:
             self._forget_closed_loops()
             lanes = Lanes(self._make, room=_LANE_ROOM)
             closer = _close_with_loop(lanes, ref(self._own))
-            dropped = finalize(self, _close_soon, ref(loop), closer, self._pid)
+            dropped = finalize(self, _close_soon, ref(loop), closer, self._pid, id(lanes))
             dropped.atexit = False
             self._own[loop] = _OwnPools(lanes, closer, dropped)
         await anext(closer)
@@ -95,20 +98,32 @@ class LoopPools:
                     own.dropped.detach()
 
 
-def _close_soon(loop: ref[asyncio.AbstractEventLoop], closer: AsyncGenerator[None, None], pid: int) -> None:
+def _close_soon(
+    loop: ref[asyncio.AbstractEventLoop], closer: AsyncGenerator[None, None], pid: int, lanes: int
+) -> None:
     """Have ``loop`` run ``closer`` to its end, from whichever thread; a fork must not touch its parent's.
 
     Called by finalizers: it takes no lock.
     """
     running = loop()
     if running is not None and not running.is_closed() and os.getpid() == pid:
-        with contextlib.suppress(RuntimeError):  # it has ended in the meantime
+        _KEPT[lanes] = closer
+        try:
             running.call_soon_threadsafe(_close_now, running, closer)
+        except RuntimeError:  # it has ended in the meantime
+            _KEPT.pop(lanes, None)
 
 
 def _close_now(loop: asyncio.AbstractEventLoop, closer: AsyncGenerator[None, None]) -> None:
-    task = loop.create_task(closer.aclose())
+    task = loop.create_task(_closed(closer))
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+
+async def _closed(closer: AsyncGenerator[None, None]) -> None:
+    # A loop that is about to end cancels this task, then closes its generators and waits for them: it goes first.
+    await asyncio.sleep(0)
+    with contextlib.suppress(RuntimeError):  # it is at it
+        await closer.aclose()
 
 
 async def _close_with_loop(
@@ -123,5 +138,6 @@ async def _close_with_loop(
         own = None if known is None else known.pop(asyncio.get_running_loop(), None)
         if own is not None:
             own.dropped.detach()
+        _KEPT.pop(id(lanes), None)
         for pool in lanes:
             await pool.aclose()

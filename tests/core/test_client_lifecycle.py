@@ -27,6 +27,7 @@ from aivideoapi_core import (
     RetryPolicy,
     StreamTimeoutError,
 )
+from aivideoapi_core._http import loop_pools
 from aivideoapi_core.sandbox import Fault, Reply, Sandbox
 
 LONG = Reply("word " * 200, pieces=5)
@@ -260,6 +261,24 @@ def test_one_client_in_many_loops(sandbox: Sandbox) -> None:
         assert settles(lambda: open_sockets() == before)
     assert [loop() for loop in loops] == [None] * 20, "a closed loop is kept alive"
     assert len(client._pools) == 0
+
+
+def test_a_client_that_is_dropped_as_its_loop_ends(
+    sandbox: Sandbox, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """``asyncio.run`` of a function that makes a model and closes nothing: the usual script."""
+    pytest.importorskip("aiohttp")
+
+    async def main() -> None:
+        client = AsyncMessagesClient(api_key=sandbox.api_key, base_url=sandbox.url, http_engine="aiohttp")
+        await client.create(payload(stream=False))
+
+    for _ in range(3):
+        asyncio.run(main())
+        gc.collect()
+    assert "nclosed" not in (said := capfd.readouterr().err)
+    assert "destroyed" not in said
+    assert not loop_pools._KEPT
 
 
 def test_loops_in_many_threads(sandbox: Sandbox) -> None:
