@@ -68,7 +68,7 @@ def in_words(value: Any) -> str:
 
 
 def _is_ascii(value: Any) -> bool:
-    """Whether all texts of plain JSON are ASCII: the answer for most blocks, at a third of the price."""
+    """Whether a value is plain JSON, and all its texts are ASCII: the answer for most blocks, at a third of the price."""
     kind = type(value)
     if kind is dict:
         for name, item in value.items():
@@ -79,10 +79,9 @@ def _is_ascii(value: Any) -> bool:
         return True
     if kind is list:
         return all(map(_is_ascii, value))
-    return value.isascii() if kind is str else value is None or kind in _NUMBERS
-
-
-_NUMBERS: Final = (bool, int, float)
+    if kind is float:
+        return math.isfinite(value)
+    return value.isascii() if kind is str else value is None or kind in _LEAVES
 
 
 def sendable_json(value: Any) -> bytes:
