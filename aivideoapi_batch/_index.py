@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
@@ -43,6 +43,10 @@ class Known:
     unfinished: int
     paid: bool
     run: int
+
+    def is_done(self, retry: Container[str]) -> bool:
+        """Whether it has a result that is none of ``retry``."""
+        return self.status is not None and self.status not in retry
 
 
 class Index:

@@ -19,12 +19,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol, runtime_checkable
 
+from aivideoapi_batch._claims import Claims
 from aivideoapi_batch._index import Index, Known
 from aivideoapi_batch._manifest import Manifest
 from aivideoapi_batch._results import RowResult, Status
 from aivideoapi_core import AIVideoAPIError
 
 MANIFEST: Final = "manifest.json"
+_TICK_NS: Final = 2_000_000_000
+"""The coarsest clock of a file system in use (FAT), in nanoseconds."""
 
 
 class JournalError(AIVideoAPIError):
@@ -118,7 +121,7 @@ class Journal:
     ``fsync=True`` makes it safe from a power cut too, at the price of a wait for the disk in each row.
 
     With retries, a row's last result counts, but nothing replaces an ``ok``. Two processes that are given the same
-    rows at the same time may call both: divide the rows between them, or use a journal in Redis.
+    rows at the same time share them: each row is claimed by one, and left by the other (``elsewhere``).
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, fsync: bool = False) -> None:
@@ -132,16 +135,20 @@ class Journal:
         self._totals = Totals()
         self._segments: list[Path] = []
         self._read: dict[Path, int] = {}
+        self._sizes: dict[Path, int] = {}
         self._own: int | None = None
         self._file: int | None = None
         self._written = 0
         self._broken = False
         self._runs = 0
+        self._claims = Claims(self.folder)
+        self._changed = 0
 
     async def open(self, manifest: Manifest) -> int:
         """See ``JournalStore``. Raises ``InvalidInputError`` for the journal of another job."""
         self.folder.mkdir(parents=True, exist_ok=True)
         _keep(self.folder / MANIFEST, manifest)
+        self._claims.close()  # of rows that an earlier run left
         self.refresh()
         self._runs += 1
         return self._runs
@@ -155,12 +162,24 @@ class Journal:
     def refresh(self) -> None:
         """Read what other processes have written since."""
         index = self._indexed()
+        self._changed = _changed_at(self.folder)
         for path in sorted(self.folder.glob("journal-*.jsonl")):
             if path not in self._read:
                 self._read[path] = 0
                 self._segments.append(path)
             if self._own is None or path != self._segments[self._own]:
+                self._sizes[path] = path.stat().st_size
                 self._read[path] += self._load(index, self._segments.index(path), self._read[path])
+
+    def _catch_up(self) -> bool:
+        """Read what others have written since, if they have; whether they have. A few system calls where not."""
+        own = None if self._own is None else self._segments[self._own]
+        if _changed_at(self.folder) == self._changed and all(
+            path == own or path.stat().st_size == self._sizes[path] for path in self._segments
+        ):
+            return False
+        self.refresh()
+        return True
 
     async def meet(self, id: str, *, run: int, retry: frozenset[Status]) -> tuple[Seen, bool]:  # noqa: A002
         """See ``JournalStore``."""
@@ -169,11 +188,17 @@ class Journal:
         if known is not None and known.run == run:
             return Seen.TWICE, False
         index.seen(id, run=run)
-        if known is None:
-            return Seen.NEW, False
-        if known.status is not None and known.status not in retry:
+        if known is not None and known.is_done(retry):
             return Seen.DONE, False
-        return Seen.NEW, known.paid or known.unfinished > 0
+        if not self._claims.take(id):
+            return Seen.ELSEWHERE, False
+        # Another process may have finished it a moment ago, and let go of it.
+        if self._catch_up():
+            known = index.look(id)
+            if known is not None and known.is_done(retry):
+                self._claims.give_back(id)
+                return Seen.DONE, False
+        return Seen.NEW, known is not None and (known.paid or known.unfinished > 0)
 
     async def began(self, id: str) -> None:  # noqa: A002 - the word everywhere
         """See ``JournalStore``."""
@@ -192,6 +217,7 @@ class Journal:
         assert self._own is not None  # noqa: S101 - written above
         self._indexed().ended_one(result.id, result.status.value, self._own, place, paid=result.may_have_cost)
         self._totals.add(result)
+        self._claims.give_back(result.id)
 
     async def get(self, id: str) -> RowResult | None:  # noqa: A002 - the word everywhere
         """See ``JournalStore``."""
@@ -237,6 +263,7 @@ class Journal:
                 os.close(self._file)
             if self._index is not None:
                 self._index.close()
+            self._claims.close()
         self._forget()
 
     def __repr__(self) -> str:
@@ -354,6 +381,14 @@ def _keep(path: Path, manifest: Manifest) -> None:
             os.link(whole, path)
         whole.unlink()
     manifest.check(path.read_bytes(), place=str(path))
+
+
+def _changed_at(folder: Path) -> int:
+    """When files were last made in ``folder``, in nanoseconds; unlike any other answer while that is too fresh to tell."""
+    now_ns = time.time_ns()
+    changed_ns = folder.stat().st_mtime_ns if folder.is_dir() else 0
+    # Two files of one tick of the system's clock leave the same time behind.
+    return changed_ns if now_ns - changed_ns > _TICK_NS else -now_ns
 
 
 def _rebuilt(folder: Path, fsync: bool) -> Journal:

@@ -66,5 +66,20 @@ def test_killed_and_resumed(sandbox: Sandbox, tmp_path: Path, seed: int) -> None
     assert sandbox.charged_micro <= standing.spent_micro + standing.reserved_micro <= standing.limit_micro
 
 
+def test_two_processes_with_the_same_rows_share_them(sandbox: Sandbox, tmp_path: Path) -> None:
+    """No row is called by both, whichever gets there first; what one left is done by the other."""
+    order = {"folder": str(tmp_path), "rows": ROWS, "concurrency": CONCURRENCY, "lease_s": 60, "limit": 100}
+    both = [start(sandbox, order) for _ in range(2)]
+    for process in both:
+        process.communicate(timeout=120)
+        assert process.returncode == 0
+    asked = Counter(json.dumps(entry.body["messages"]) for entry in sandbox.requests)
+    assert (len(asked), set(asked.values())) == (ROWS, {1})
+    journal = Journal(tmp_path / "out")
+    totals = journal.totals()
+    assert (totals.rows, totals.unfinished_calls) == ({"ok": ROWS}, 0)
+    assert len(list((tmp_path / "out").glob("journal-*.jsonl"))) == 2, "both had their part"
+
+
 def asked_of(asked: Counter[str], answer: str) -> int:
     return sum(count for text, count in asked.items() if f'{answer}"' in text)
