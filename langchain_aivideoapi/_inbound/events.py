@@ -64,8 +64,8 @@ class EventTranslator:
                 return []
 
     def _feed_delta(self, index: int, delta: dict[str, Any]) -> list[Any]:
-        if self._kinds[index] not in ("text", "thinking", *STARTED_EARLY):
-            return []  # comes whole, at its stop
+        if self._kinds.get(index) not in ("text", "thinking", *STARTED_EARLY):
+            return []  # of no open block, or of one that comes whole, at its stop
         data: dict[str, str]
         match delta["type"]:
             case "text_delta":
@@ -106,7 +106,7 @@ class EventTranslator:
             case _ if kind in STARTED_EARLY:
                 content = standard_server_start(block)
             case _:
-                return []  # comes whole, at its stop
+                return []  # of no open block, or of one that comes whole, at its stop
         return [{"event": "content-block-start", "index": place, "content": content}, *deltas]
 
     def _stop(self, index: int) -> list[Any]:

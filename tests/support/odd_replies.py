@@ -133,5 +133,6 @@ ANSWERS: list[tuple[str, bytes, list[Any], str]] = [
     ("a start again without its id", wire([START, {"type": "message_start", "message": {"usage": USAGE}}, *HI, END, STOP]), [TEXT], "end_turn"),
     ("blocks in the second start", wire([START, whole_in_start(TEXT, ROLL), ENDED_IN_A_CALL, STOP]), [TEXT, ROLL], "tool_use"),
     ("other fields of common deltas", wire([START, {**CALL, "content_block": {"type": "compaction", "content": None}}, delta(encrypted_content="E"), delta(kind="input_json_delta", content="sum"), closed(), *({**event, "index": 1} for event in HI), END, STOP]), [{"type": "compaction", "content": "sum", "encrypted_content": "E"}, TEXT], "end_turn"),
+    ("an unknown delta of no block", wire([START, delta(kind="sparkle"), *HI, delta(kind="sparkle"), END, STOP]), [TEXT], "end_turn"),
     ("halves in a whole body", br'{"id": "m", "content": [{"type": "text", "text": "a\ud83d\ude00\ud83d"}]}', [{"type": "text", "text": "a😀\ufffd"}], ""),
 ]  # fmt: skip
