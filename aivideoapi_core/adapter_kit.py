@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._metering.record import may_be_billed
     from aivideoapi_core._metering.summary import count_cache_hit
     from aivideoapi_core._metering.tags import clean_tags
+    from aivideoapi_core._metering.telemetry_spans import otel_span_in
     from aivideoapi_core._outbound.cache_marks import MAX_CACHE_BREAKPOINTS, mark_on, marked_in
     from aivideoapi_core._outbound.conversation import Content, Conversation, Turns, may_prefill
     from aivideoapi_core._outbound.media import as_text, block_at, document_block, image_block, text_document
@@ -78,6 +79,7 @@ _LATER: Final = {
         "_metering.record": "may_be_billed",
         "_metering.summary": "count_cache_hit",
         "_metering.tags": "clean_tags",
+        "_metering.telemetry_spans": "otel_span_in",
         "_outbound.cache_marks": "MAX_CACHE_BREAKPOINTS mark_on marked_in",
         "_outbound.conversation": "Content Conversation Turns may_prefill",
         "_outbound.media": "as_text block_at document_block image_block text_document",
@@ -161,6 +163,7 @@ __all__ = [
     "may_be_billed",
     "may_prefill",
     "merged_options",
+    "otel_span_in",
     "output_format",
     "own_error",
     "parse_arguments",

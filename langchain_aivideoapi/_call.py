@@ -16,10 +16,15 @@ from langchain_aivideoapi._outbound.request import Request, build_request
 
 
 def make_call(
-    messages: Sequence[BaseMessage], *, tags: tuple[str, ...], attribution: Attribution, **asked: Any
+    messages: Sequence[BaseMessage],
+    *,
+    tags: tuple[str, ...],
+    attribution: Attribution,
+    span: Any = None,
+    **asked: Any,
 ) -> Call:
     """The call with these messages; ``asked`` is what ``build_request`` takes besides."""
-    return Call(build_request(messages, **asked), tags, attribution)
+    return Call(build_request(messages, **asked), tags, attribution, span)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,8 @@ class Call:
     tags: tuple[str, ...] = ()
     attribution: Attribution = NOBODY
     """As the tags: for the ledger and the trackers, never sent."""
+    span: Any = None
+    """OpenTelemetry's, that an instrumentation has begun for this call."""
 
     @property
     def sent(self) -> dict[str, Any]:
@@ -41,6 +48,7 @@ class Call:
             "timeout": request.timeout,
             "tags": self.tags,
             "attribution": self.attribution,
+            "span": self.span,
             "budget": request.budget,
             "max_tokens_is_default": request.max_tokens_is_default,
         }

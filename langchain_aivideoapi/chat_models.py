@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.callbacks.manager import BaseRunManager
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, Generation
@@ -70,11 +71,14 @@ class ChatAIVideoAPI(Settings):
         arguments: dict[str, Any],
         *,
         stream: bool,
-        run: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None = None,
+        run: BaseRunManager | None = None,
     ) -> Call:
         # What translates is loaded by the first call: it is most of what importing this package would take.
         from langchain_aivideoapi._call import make_call
+        from langchain_aivideoapi._tracing import run_of_caller, show_cost_in_langsmith, span_of
 
+        run = run or run_of_caller()
+        show_cost_in_langsmith(run)
         tags = run_tags(run, [*(self.tags or ()), *arguments.pop("spend_tags", ())])
         attribution = run_attribution(run, arguments.pop("spend_for", None))
         return make_call(
@@ -85,6 +89,7 @@ class ChatAIVideoAPI(Settings):
             stream=stream,
             tags=tags,
             attribution=attribution,
+            span=span_of(run),
         )
 
     def _generate(

@@ -209,7 +209,7 @@ def _counts(usage: Mapping[str, Any]) -> TokenCounts | None:
     details = usage.get("input_token_details") or {}
     read = details.get("cache_read") or 0
     write_1h = details.get("ephemeral_1h_input_tokens") or 0
-    write_5m = details.get("ephemeral_5m_input_tokens") or details.get("cache_creation") or 0
+    write_5m = details.get("ephemeral_5m_input_tokens", details.get("cache_creation")) or 0
     return TokenCounts(
         input=max(0, usage["input_tokens"] - read - write_5m - write_1h),
         output=usage["output_tokens"],

@@ -13,11 +13,12 @@ from llamaindex_aivideoapi._inbound.message import to_chat_response
 from llamaindex_aivideoapi._inbound.streams import ResponseStream
 from llamaindex_aivideoapi._inbound.tool_calls import keep_first_call
 from llamaindex_aivideoapi._outbound.request import Request, build_request
+from llamaindex_aivideoapi._tracing import span_of_call
 
 
 def make_call(messages: Sequence[ChatMessage], **asked: Any) -> Call:
     """The call with these messages; ``asked`` is what ``build_request`` takes besides."""
-    return Call(build_request(messages, **asked))
+    return Call(build_request(messages, **asked), span_of_call())
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class Call:
     """A request that is ready to be sent, and how to read what comes back."""
 
     request: Request
+    span: Any = None
+    """OpenTelemetry's, that an instrumentation has begun for this call."""
 
     @property
     def sent(self) -> dict[str, Any]:
@@ -36,6 +39,7 @@ class Call:
             "timeout": request.timeout,
             "budget": request.budget,
             "max_tokens_is_default": request.max_tokens_is_default,
+            "span": self.span,
         }
 
     def response(self, reply: Reply, *, delta: str | None = None) -> ChatResponse:

@@ -115,7 +115,10 @@ def _question(query: str, texts: Sequence[str], nodes: Sequence[NodeWithScore]) 
         )
         for found in nodes
         if _passage_of(found).strip()
-    ] or [CitableBlock(title="", source=str(n), content=[TextBlock(text=t)]) for n, t in enumerate(texts, 1)]
+    ] or [
+        CitableBlock(title=f"Passage {n}", source=str(n), content=[TextBlock(text=t)])
+        for n, t in enumerate(texts, 1)
+    ]
     return ChatMessage(role="user", blocks=[*blocks, TextBlock(text=query)])
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+USD_PER_CREDIT: Final = Decimal("0.005")
+
 
 @dataclass(frozen=True, order=True, slots=True)
 class Credits:
@@ -22,7 +24,7 @@ class Credits:
 
     def as_usd(self) -> Decimal:
         """US dollars, at $0.005 per credit (platform documentation, "Pricing")."""
-        return Decimal(self.micro * 5).scaleb(-9)
+        return self.as_decimal() * USD_PER_CREDIT
 
     def __str__(self) -> str:
         return f"{self.as_decimal()} credits"

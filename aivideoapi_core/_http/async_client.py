@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
 from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self, Unpack, cast
 
 import httpx
 from pydantic import SecretStr
@@ -36,8 +36,7 @@ from aivideoapi_core._inbound.accumulator import MessageAccumulator
 from aivideoapi_core._inbound.balance import Balance
 from aivideoapi_core._inbound.reader import StreamReader, is_whole
 from aivideoapi_core._inbound.reply import Reply
-from aivideoapi_core._metering.attribution import NOBODY, Attribution
-from aivideoapi_core._metering.budgets import Budgets
+from aivideoapi_core._metering.call_facts import CallFacts
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.meter import CallMeter
 from aivideoapi_core._metering.undisturbed import in_own_task
@@ -132,21 +131,16 @@ class AsyncMessagesClient:
         *,
         headers: Mapping[str, str] | None = None,
         timeout: Timeout | None = None,  # noqa: ASYNC109 - handed to httpx, per read
-        tags: Sequence[str] = (),
-        budget: Budgets = None,
-        attribution: Attribution = NOBODY,
-        max_tokens_is_default: bool = False,
+        **facts: Unpack[CallFacts],
     ) -> Reply:
         """Make one call and return the whole reply. ``payload`` is from ``build_payload``.
 
-        ``tags`` go on its record, and for whom it is by ``attribution``. ``budget``: one, or a list, that
-        this call has to fit beside those of the client and of ``use_budget`` blocks.
-        ``max_tokens_is_default``: nobody chose it, so that a budget with ``when_tight="shrink"`` may lower it.
+        ``facts``: see ``CallFacts``.
         """
         _check_loop()
         exchange = self._exchange
         request = exchange.messages_request(payload, headers, timeout)
-        async with exchange.meter(payload, request, tags, budget, attribution, max_tokens_is_default) as call:
+        async with exchange.meter(payload, request, facts) as call:
             request = exchange.as_granted(request, call)
             attempts = Attempts(exchange.retry, call)
             while True:
@@ -161,17 +155,14 @@ class AsyncMessagesClient:
         *,
         headers: Mapping[str, str] | None = None,
         timeout: Timeout | None = None,
-        tags: Sequence[str] = (),
-        budget: Budgets = None,
-        attribution: Attribution = NOBODY,
-        max_tokens_is_default: bool = False,
+        **facts: Unpack[CallFacts],
     ) -> AsyncMessageStream:
         """One streamed call, as an async context manager that iterates over the events."""
         request = self._exchange.messages_request(payload, headers, timeout)
         return AsyncMessageStream(
             self,
             request,
-            self._exchange.meter(payload, request, tags, budget, attribution, max_tokens_is_default),
+            self._exchange.meter(payload, request, facts),
         )
 
     async def credits(self) -> Balance:
@@ -402,6 +393,7 @@ class AsyncMessageStream:
         async for event in self._rest:
             self._first.append(event)
             if self._reader.begun:
+                self._call.answers()
                 return
 
     async def _events(

@@ -6,9 +6,9 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Self, cast
+from typing import Any, Final, NamedTuple, Self, Unpack, cast
 from weakref import finalize
 
 import httpx
@@ -35,8 +35,8 @@ from aivideoapi_core._inbound.accumulator import MessageAccumulator
 from aivideoapi_core._inbound.balance import Balance
 from aivideoapi_core._inbound.reader import StreamReader, is_whole
 from aivideoapi_core._inbound.reply import Reply
-from aivideoapi_core._metering.attribution import NOBODY, Attribution
 from aivideoapi_core._metering.budgets import Budgets
+from aivideoapi_core._metering.call_facts import CallFacts
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.landing import Runway
 from aivideoapi_core._metering.meter import CallMeter
@@ -140,20 +140,15 @@ class MessagesClient:
         *,
         headers: Mapping[str, str] | None = None,
         timeout: Timeout | None = None,
-        tags: Sequence[str] = (),
-        budget: Budgets = None,
-        attribution: Attribution = NOBODY,
-        max_tokens_is_default: bool = False,
+        **facts: Unpack[CallFacts],
     ) -> Reply:
         """Make one call and return the whole reply. ``payload`` is from ``build_payload``.
 
-        ``tags`` go on its record, and for whom it is by ``attribution``. ``budget``: one, or a list, that
-        this call has to fit beside those of the client and of ``use_budget`` blocks.
-        ``max_tokens_is_default``: nobody chose it, so that a budget with ``when_tight="shrink"`` may lower it.
+        ``facts``: see ``CallFacts``.
         """
         exchange = self._exchange
         request = exchange.messages_request(payload, headers, timeout)
-        with exchange.meter(payload, request, tags, budget, attribution, max_tokens_is_default) as call:
+        with exchange.meter(payload, request, facts) as call:
             request = exchange.as_granted(request, call)
             attempts = Attempts(exchange.retry, call)
             while True:
@@ -168,17 +163,14 @@ class MessagesClient:
         *,
         headers: Mapping[str, str] | None = None,
         timeout: Timeout | None = None,
-        tags: Sequence[str] = (),
-        budget: Budgets = None,
-        attribution: Attribution = NOBODY,
-        max_tokens_is_default: bool = False,
+        **facts: Unpack[CallFacts],
     ) -> MessageStream:
         """One streamed call, as a context manager that iterates over the events."""
         request = self._exchange.messages_request(payload, headers, timeout)
         return MessageStream(
             self,
             request,
-            self._exchange.meter(payload, request, tags, budget, attribution, max_tokens_is_default),
+            self._exchange.meter(payload, request, facts),
         )
 
     def runway(self, budget: Budgets = None) -> Runway | None:
@@ -365,6 +357,7 @@ class MessageStream:
         for event in self._rest:
             self._first.append(event)
             if self._reader.begun:
+                self._call.answers()
                 return
 
     def _events(

@@ -12,7 +12,6 @@ import os
 from collections.abc import (
     Callable,
     Mapping,
-    Sequence,
 )
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -43,6 +42,7 @@ from aivideoapi_core._inbound.reader import MAX_BODY_BYTES, ReplyHead, StreamRea
 from aivideoapi_core._inbound.reply import Reply
 from aivideoapi_core._metering.attribution import Attribution
 from aivideoapi_core._metering.budgets import Budget, Budgets, joined
+from aivideoapi_core._metering.call_facts import CallFacts
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.landing import Runway
 from aivideoapi_core._metering.meter import CallMeter, Ledger, Metering, Tags, budget_of
@@ -137,26 +137,15 @@ class Exchange:
             stream=bool(payload["stream"]),
         )
 
-    def meter(
-        self,
-        payload: Mapping[str, Any],
-        request: Request,
-        tags: Sequence[str],
-        budget: Budgets,
-        attribution: Attribution,
-        max_tokens_is_default: bool,
-    ) -> CallMeter:
+    def meter(self, payload: Mapping[str, Any], request: Request, facts: CallFacts) -> CallMeter:
         """The owner of the bookkeeping of a call that is made by ``request``."""
         return CallMeter(
             self._metering,
             payload,
-            tags=tags,
-            budget=budget,
-            attribution=attribution,
-            max_tokens_is_default=max_tokens_is_default,
             base_url=self.base_url,
             max_requests=self._max_requests,
             handover=request.handover,
+            **facts,
         )
 
     def runway(self, budget: Budgets = None) -> Runway | None:

@@ -27,7 +27,7 @@ from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.record import CallRecord, Outcome, label_of, may_be_billed
 from aivideoapi_core._metering.summary import SpendTracker, current_trackers
 from aivideoapi_core._metering.tags import clean_tags, current_spend_tags
-from aivideoapi_core._metering.telemetry import CallTelemetry, start_telemetry
+from aivideoapi_core._metering.telemetry import CallTelemetry, may_be_traced, start_telemetry
 from aivideoapi_core._metering.undisturbed import in_thread
 from aivideoapi_core._metering.worst_case import WorstCase, bills_beside, lowering_of, worst_case
 from aivideoapi_core._received import Message
@@ -121,15 +121,14 @@ class CallMeter:
         budget: Budgets = None,
         attribution: Attribution = NOBODY,
         max_tokens_is_default: bool = False,
+        span: Any = None,
         base_url: str = "",
         max_requests: int = 1,
         handover: Handover | None = None,
     ) -> None:
-        """``budget``: of this call, beside the client's and those of the ``use_budget`` blocks around it.
-        ``max_tokens_is_default``: the caller did not set it.
-        ``max_requests``: how many times this call may be billed at most (more than once only if
-        the client makes requests again that may have been worked on). ``handover``: of its requests;
-        without it a call that breaks off counts as sent.
+        """``tags`` to ``span``: see ``CallFacts``. ``max_requests``: how many times this call may be billed at
+        most (more than once only if the client makes requests again that may have been worked on).
+        ``handover``: of its requests; without it a call that breaks off counts as sent.
         """
         self.pid = os.getpid()
         self._metering = metering = metering or _UNMETERED
@@ -148,6 +147,7 @@ class CallMeter:
         self._hold: Any = None
         self._lost_requests = 0
         self._failed_requests = 0
+        self._span = span
         self._telemetry: CallTelemetry | None = None
         self._worst: WorstCase | None = None
         self._next = 0
@@ -155,7 +155,9 @@ class CallMeter:
         self._trackers: tuple[SpendTracker, ...] = current_trackers()
         self._is_heard = bool(self._trackers) or metering.is_heard or self._budget is not None
         self._tags = clean_tags((*metering.current_tags(), *tags)) if self._is_heard else ()
-        self._attribution = metering.current_attribution(attribution) if self._is_heard else NOBODY
+        self._attribution = (
+            metering.current_attribution(attribution) if self._is_heard or may_be_traced() else NOBODY
+        )
         agent = self._attribution.agent
         if agent is not None and self._budget is not None and hasattr(self._budget, "for_agent"):
             self._budget = self._budget.for_agent(agent)
@@ -208,6 +210,11 @@ class CallMeter:
         self._reply = reply
         return reply
 
+    def answers(self) -> None:
+        """The first event of the stream has come."""
+        if self._telemetry is not None:
+            self._telemetry.first_chunk()
+
     def retrying(self, error: AIVideoAPIError) -> None:
         """One request failed and another will be made."""
         self._failed_requests += 1
@@ -244,7 +251,9 @@ class CallMeter:
 
     def _trace(self) -> None:
         try:
-            self._telemetry = start_telemetry(self._model, self._payload, base_url=self._base_url)
+            self._telemetry = start_telemetry(
+                self._model, self._payload, base_url=self._base_url, span=self._span
+            )
         except Exception as error:  # noqa: BLE001 - a processor of spans is anybody's code, and the call matters more
             logger.error("telemetry of a call could not begin (%s)", type(error).__name__)
 

@@ -139,8 +139,9 @@ def to_response_metadata(reply: Reply) -> dict[str, Any]:
 def to_usage(reply: Reply) -> UsageMetadata | None:
     """Token counts in LangChain's terms, or ``None`` if the reply states none.
 
-    ``input_tokens`` includes cache writes and reads, which the wire counts apart. As
-    langchain-anthropic has it, ``cache_creation`` is 0 where the split by lifetime is known.
+    ``input_tokens`` includes cache writes and reads, which the wire counts apart. ``cache_creation`` is all
+    writes, which is where the tools that trace runs look for them; their split by lifetime is in
+    ``response_metadata["usage"]``, because details must not add up to more than the input.
     ``credits_consumed_micro`` is the exact cost by the published prices, in microcredits: an
     ``int`` at top level, because LangChain adds those up right wherever it adds usage, and left
     out when it cannot be known.
@@ -149,12 +150,6 @@ def to_usage(reply: Reply) -> UsageMetadata | None:
     if tokens is None:
         return None
     details = InputTokenDetails(cache_read=tokens.cache_read, cache_creation=tokens.cache_write)
-    if isinstance(reply.message["usage"].get("cache_creation"), Mapping):
-        split = {
-            "ephemeral_5m_input_tokens": tokens.cache_write_5m,
-            "ephemeral_1h_input_tokens": tokens.cache_write_1h,
-        }
-        details = InputTokenDetails(cache_read=tokens.cache_read, cache_creation=0, **split)  # type: ignore[typeddict-item]  # names that langchain-anthropic added
     usage = UsageMetadata(
         input_tokens=tokens.total_input,
         output_tokens=tokens.output,

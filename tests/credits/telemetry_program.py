@@ -8,7 +8,14 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from aivideoapi_core import AIVideoAPIError, AsyncMessagesClient, MessagesClient, RetryPolicy, build_payload
+from aivideoapi_core import (
+    AIVideoAPIError,
+    AsyncMessagesClient,
+    Attribution,
+    MessagesClient,
+    RetryPolicy,
+    build_payload,
+)
 from aivideoapi_core.sandbox import Fault, Reply, Sandbox
 
 ANSWER = Reply("Hello", usage={"input_tokens": 18, "output_tokens": 42})
@@ -34,7 +41,11 @@ def make_calls() -> None:
 
             async def stream() -> None:
                 request = body("claude-haiku-4-5/anthropic", stream=True)
-                async with AsyncMessagesClient(**options) as other, other.stream(request) as events:
+                who = Attribution(agent="clerk", thread="thread-7")
+                async with (
+                    AsyncMessagesClient(**options) as other,
+                    other.stream(request, attribution=who) as events,
+                ):
                     async for _ in events:
                         pass
 

@@ -15,6 +15,8 @@ from typing import IO, Any, NoReturn
 
 import pytest
 
+from aivideoapi_core._metering.telemetry_spans import request_attributes
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -74,6 +76,27 @@ def test_spans_follow_the_conventions(exported: Any) -> None:
         True,
     )
     assert streamed["attributes"]["aivideoapi.credits.computed_micro"] == 18 * 295 + 42 * 1471
+    assert (
+        facts["gen_ai.usage.cost"] == 0.06 * 0.005
+    )  # what was charged: the reported figure, where there is one
+    assert streamed["attributes"]["gen_ai.usage.cost"] == (18 * 295 + 42 * 1471) * 5e-9
+    assert "gen_ai.response.time_to_first_chunk" not in facts
+    assert streamed["attributes"]["gen_ai.response.time_to_first_chunk"] > 0
+    assert streamed["attributes"]["gen_ai.conversation.id"] == "thread-7"
+    assert streamed["attributes"]["gen_ai.agent.name"] == "clerk"
+
+
+def test_what_is_asked_for_is_told_without_content() -> None:
+    payload = {
+        "stream": False,
+        "top_k": 5,
+        "output_config": {"effort": "low", "format": {"type": "json_schema"}},
+    }
+    assert request_attributes(payload) == {
+        "gen_ai.request.top_k": 5,
+        "gen_ai.request.reasoning.level": "low",
+        "gen_ai.output.type": "json",
+    }
 
 
 def test_a_failure_is_an_error_without_figures(exported: Any) -> None:
@@ -105,6 +128,8 @@ def test_metrics_follow_the_conventions(exported: Any) -> None:
     durations = points_of(exported, "gen_ai.client.operation.duration")
     assert sum(point["count"] for point in durations) == 3
     assert sum("error.type" in point["attributes"] for point in durations) == 1
+    (first,) = points_of(exported, "gen_ai.client.operation.time_to_first_chunk")
+    assert (first["count"], first["attributes"]["gen_ai.request.model"]) == (1, "claude-haiku-4-5/anthropic")
     spent = points_of(exported, "aivideoapi.client.credits")
     assert sorted(point["value"] for point in spent) == [18 * 295 + 42 * 1471, 68_400]
 

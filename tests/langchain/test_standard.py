@@ -214,8 +214,7 @@ class _Direct(_Integration):
     def invoke_with_cache_creation_input(self, *, stream: bool = False) -> AIMessage:
         message = self._ask(self._cached(f"new {stream}"), stream=stream)
         assert message.usage_metadata is not None
-        # A write is counted under the life that it was written for, as ChatAnthropic does too.
-        assert message.usage_metadata["input_token_details"]["ephemeral_5m_input_tokens"] > 0  # type: ignore[typeddict-item]
+        assert message.usage_metadata["input_token_details"]["cache_creation"] > 0
         return message
 
     def invoke_with_cache_read_input(self, *, stream: bool = False) -> AIMessage:

@@ -145,7 +145,7 @@ def test_a_cached_agent_run_adds_up_to_the_ledger(model: Model, sandbox: Sandbox
     )
     result = agent.invoke({"messages": [("user", "What is the weather in Paris?")]})
     usages: list[Any] = [m.usage_metadata for m in result["messages"] if isinstance(m, AIMessage)]
-    assert usages[0]["input_token_details"]["ephemeral_1h_input_tokens"] > 0
+    assert usages[0]["input_token_details"]["cache_creation"] > 0
     assert usages[1]["input_token_details"]["cache_read"] > 0
     assert sum(usage["credits_consumed_micro"] for usage in usages) == sandbox.charged_micro
 
