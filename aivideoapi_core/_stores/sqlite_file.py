@@ -81,7 +81,8 @@ class Database:
         """What ``work`` makes of the connection; waits up to ``BUSY_S`` for others."""
         # Threads of one process queue here rather than in SQLite, whose waiting is by polling.
         with self._lock:
-            if self._patient is not None and self._inode != _inode_of(self.path):
+            # The end of the process closes them all, before the last bookings are made.
+            if self._patient is not None and (not self._all or self._inode != _inode_of(self.path)):
                 # Removed or replaced: what others see is the file of this name.
                 with self._quick_lock:
                     self._let_go()
