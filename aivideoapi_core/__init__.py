@@ -90,9 +90,10 @@ if TYPE_CHECKING:
         ToolParam,
     )
     from aivideoapi_core._outbound.payload import build_payload
-    from aivideoapi_core._stores.budget import BudgetStoreError, CreditBudget
+    from aivideoapi_core._stores.budget import CreditBudget
     from aivideoapi_core._stores.budget_calendar import CalendarWindow
     from aivideoapi_core._stores.budget_names import KeptBudget, budgets_in
+    from aivideoapi_core._stores.budget_refusals import BudgetStoreError
     from aivideoapi_core._stores.budget_run import BudgetRun
     from aivideoapi_core._stores.budget_terms import BudgetStore, Standing
     from aivideoapi_core._stores.budget_thresholds import ThresholdPassed
@@ -112,7 +113,8 @@ _LATER: Final = {
         "_inbound.accumulator": "MessageAccumulator",
         "_http.async_client": "AsyncMessagesClient AsyncMessageStream",
         "_metering.worst_case": "WorstCase max_input_tokens worst_case",
-        "_stores.budget": "BudgetStoreError CreditBudget",
+        "_stores.budget": "CreditBudget",
+        "_stores.budget_refusals": "BudgetStoreError",
         "_stores.budget_calendar": "CalendarWindow",
         "_stores.budget_run": "BudgetRun",
         "_stores.joint_budget": "JointBudget",

@@ -7,12 +7,16 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from aivideoapi_core._errors import BudgetExceededError, InvalidInputError
+from aivideoapi_core._errors import AIVideoAPIError, BudgetExceededError, InvalidInputError
 from aivideoapi_core._metering.datetimes import datetime_at
 from aivideoapi_core._metering.worst_case import WorstCase
-from aivideoapi_core._stores.budget_terms import Standing, Terms
+from aivideoapi_core._stores.budget_terms import NewerFormatError, Standing, Terms, TermsDifferError
 
 _MOST_NAMED: Final = 3
+
+
+class BudgetStoreError(AIVideoAPIError):
+    """A budget's store cannot be reached, so nobody can say whether the call fits. Raised before any I/O."""
 
 
 def cannot_be_bounded(model: str, worst: WorstCase, terms: Terms, *, name: str) -> BudgetExceededError:
@@ -98,6 +102,20 @@ def other_terms(terms: Terms, kept: Terms, *, name: str) -> InvalidInputError:
     return InvalidInputError(
         f"the store keeps budget {name!r} with {_listed(theirs, changed)}, not {_listed(ours, changed)}: "
         "give the same terms everywhere, or another name; an existing limit is moved by set_limit()"
+    )
+
+
+def store_failed(error: Exception, terms: Terms, *, name: str) -> AIVideoAPIError:
+    """What a caller is told of what a store raised; stores raise their libraries' own classes."""
+    if isinstance(error, TermsDifferError):
+        return other_terms(terms, error.kept, name=name)
+    if isinstance(error, NewerFormatError):
+        return BudgetStoreError(
+            f"budget {name!r} was written by a newer release ({error}); the call was not made"
+        )
+    return BudgetStoreError(
+        f"the store of budget {name!r} cannot be reached ({type(error).__name__}: {error}); "
+        "the call was not made, because its budget could not be checked"
     )
 
 

@@ -14,7 +14,8 @@ from typing import Final, cast
 
 from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._metering.forks import renew_in_child
-from aivideoapi_core._stores.budget import CreditBudget, Window
+from aivideoapi_core._stores.budget import CreditBudget
+from aivideoapi_core._stores.budget_arguments import Window
 from aivideoapi_core._stores.ledger import SpendLedger
 
 LEDGER_ENV: Final = "AIVIDEOAPI_LEDGER"

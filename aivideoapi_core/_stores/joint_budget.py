@@ -17,7 +17,8 @@ from aivideoapi_core._stores.budget_terms import Standing
 from aivideoapi_core._stores.wait_line import FIRST_PAUSE_S, LONGEST_PAUSE_S, Patience
 
 if TYPE_CHECKING:
-    from aivideoapi_core._stores.budget import CreditBudget, Reservation
+    from aivideoapi_core._stores.budget import CreditBudget
+    from aivideoapi_core._stores.call_needs import Reservation
 
 logger = logging.getLogger("aivideoapi")
 

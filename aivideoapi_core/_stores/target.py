@@ -22,7 +22,7 @@ _REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://")
 def budget_store_of(target: Any, *, name: str) -> BudgetStore:
     """The store of budget ``name``. Raises ``InvalidInputError`` for a folder that is not there."""
     if target is None:
-        from aivideoapi_core._stores.budget_rules import MemoryStore
+        from aivideoapi_core._stores.budget_memory import MemoryStore
 
         return MemoryStore()
     if all(hasattr(target, method) for method in ("reserve", "settle", "renew", "standing")):

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from aivideoapi_batch import BatchJob, Pace, RowResult, Status, prompt_call, transform_call
 from aivideoapi_core import CreditBudget, InvalidInputError, SpendLedger
-from aivideoapi_core._stores.budget_rules import MemoryStore
+from aivideoapi_core._stores.budget_memory import MemoryStore
 from aivideoapi_core.sandbox import Fault, Reply, Sandbox
 
 Make = Callable[..., BatchJob]

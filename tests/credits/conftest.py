@@ -16,8 +16,8 @@ from budget_kit import Stores
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
+from aivideoapi_core._stores.budget_memory import MemoryStore
 from aivideoapi_core._stores.budget_redis import RedisStore
-from aivideoapi_core._stores.budget_rules import MemoryStore
 from aivideoapi_core._stores.budget_sqlite import SqliteStore
 from aivideoapi_core._stores.budget_terms import BudgetStore
 

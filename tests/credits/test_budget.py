@@ -26,7 +26,7 @@ from aivideoapi_core import (
     WorstCase,
     build_payload,
 )
-from aivideoapi_core._stores.budget_rules import MemoryStore
+from aivideoapi_core._stores.budget_memory import MemoryStore
 from aivideoapi_core.sandbox import Sandbox
 
 

@@ -23,10 +23,10 @@ from hypothesis.stateful import (
 )
 
 from aivideoapi_core._stores.budget_calendar import CalendarWindow
+from aivideoapi_core._stores.budget_memory import MemoryStore
 from aivideoapi_core._stores.budget_redis import RedisStore
-from aivideoapi_core._stores.budget_rules import BudgetStore, MemoryStore, Terms
 from aivideoapi_core._stores.budget_sqlite import SqliteStore
-from aivideoapi_core._stores.budget_terms import Standing, TermsDifferError
+from aivideoapi_core._stores.budget_terms import BudgetStore, Standing, Terms, TermsDifferError
 
 OWNERS = ("a", "b", "c")
 LEASE_S = 10.0

@@ -20,7 +20,7 @@ from aivideoapi_core import (
     build_payload,
     track_spend,
 )
-from aivideoapi_core._stores.budget_rules import MemoryStore
+from aivideoapi_core._stores.budget_memory import MemoryStore
 from aivideoapi_core.sandbox import Reply, Sandbox
 
 LONG = Reply("word " * 200, pieces=50)

@@ -24,7 +24,7 @@ from aivideoapi_core import (
     SpendLedger,
     build_payload,
 )
-from aivideoapi_core._stores.budget_rules import MemoryStore
+from aivideoapi_core._stores.budget_memory import MemoryStore
 
 START = (
     b'event: message_start\ndata: {"type": "message_start", "message": {"id": "msg_1", "type": "message", '

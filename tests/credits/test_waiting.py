@@ -23,7 +23,7 @@ from aivideoapi_core import (
 )
 from aivideoapi_core._catalogue.prices import prices_of
 from aivideoapi_core._stores.budget_clock import Reading
-from aivideoapi_core._stores.budget_rules import MemoryStore
+from aivideoapi_core._stores.budget_memory import MemoryStore
 from aivideoapi_core.sandbox import Reply, Sandbox
 
 Make = Callable[..., CreditBudget]

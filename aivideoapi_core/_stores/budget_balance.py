@@ -1,0 +1,57 @@
+"""What an account holds now, for ``CreditBudget.from_balance``: told by a client, a model, or a client made for it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Protocol, runtime_checkable
+
+from aivideoapi_core._errors import InvalidInputError
+from aivideoapi_core._inbound.balance import Balance
+
+
+class HasBalance(Protocol):
+    """A client or model."""
+
+    def credits(self) -> Balance: ...
+
+
+class HasAsyncBalance(Protocol):
+    """An ``AsyncMessagesClient``."""
+
+    async def credits(self) -> Balance: ...
+
+
+@runtime_checkable
+class HasModelBalance(Protocol):
+    """A model, whose ``credits`` waits."""
+
+    async def acredits(self) -> Balance: ...
+
+
+def balance_of(source: HasBalance | Balance | None) -> Balance:
+    """The balance that ``source`` tells, or a client made from the environment."""
+    if source is None:
+        from aivideoapi_core._http.client import MessagesClient  # not before it is needed
+
+        with MessagesClient() as client:
+            return client.credits()
+    return source if isinstance(source, Balance) else source.credits()
+
+
+async def abalance_of(source: HasAsyncBalance | HasModelBalance | None) -> Balance:
+    """The asynchronous twin of ``balance_of``."""
+    if source is None:
+        from aivideoapi_core._http.async_client import AsyncMessagesClient
+
+        async with AsyncMessagesClient() as client:
+            return await client.credits()
+    ask = source.acredits if isinstance(source, HasModelBalance) else source.credits
+    return await ask()
+
+
+def share_of(balance: Balance, share: float | str | Decimal) -> Decimal:
+    """``share`` of it in credits. Raises ``InvalidInputError`` for none between 0 and 1."""
+    part = Decimal(str(share))
+    if not 0 < part <= 1:
+        raise InvalidInputError(f"share must be more than 0 and at most 1, not {share!r}")
+    return max(balance.balance, 0) * part
