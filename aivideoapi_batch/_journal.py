@@ -26,8 +26,8 @@ from aivideoapi_batch._results import RowResult, Status
 from aivideoapi_core import AIVideoAPIError
 
 MANIFEST: Final = "manifest.json"
-_TICK_NS: Final = 2_000_000_000
-"""The coarsest clock of a file system in use (FAT), in nanoseconds."""
+_TICK_NS: Final = 100_000_000
+"""More than a tick of the clock by which file systems note changes (4 to 20 ms), in nanoseconds."""
 
 
 class JournalError(AIVideoAPIError):
