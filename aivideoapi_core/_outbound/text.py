@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from operator import is_
 from typing import Any, Final
@@ -24,23 +24,24 @@ _NOT_SAID: Final = ("encrypted", "signature", "obfuscat")
 """Parts of the names of fields that only a machine reads."""
 
 
-def mended(value: Any) -> Any:
+def mended(value: Any, *, leaf: Callable[[Any], Any] | None = None) -> Any:
     """``value``, with U+FFFD for every lone surrogate of its texts; the same object if there are none.
 
     A scraper that cut a text in the middle of an emoji leaves half of a pair, which UTF-8 cannot say.
+    ``leaf`` says what becomes of that which is no JSON at all; by default it becomes text.
     """
     if isinstance(value, str):
         return value if value.isascii() else _mended_text(value)
     if _is_ascii(value):
         return value
     if isinstance(value, Mapping):
-        pairs = [(mended(name), mended(item)) for name, item in value.items()]
+        pairs = [(mended(name, leaf=leaf), mended(item, leaf=leaf)) for name, item in value.items()]
         is_same = all(map(is_, chain.from_iterable(pairs), chain.from_iterable(value.items())))
         return value if is_same else dict(pairs)
     if isinstance(value, (list, tuple)):
-        items = [mended(item) for item in value]
+        items = [mended(item, leaf=leaf) for item in value]
         return value if all(map(is_, items, value)) else items
-    return value if value is None or type(value) in _LEAVES else _mended_leaf(value)
+    return value if value is None or type(value) in _LEAVES else (leaf or _mended_leaf)(value)
 
 
 _LEAVES: Final = (int, bool)
@@ -87,18 +88,23 @@ def _is_ascii(value: Any) -> bool:
 def sendable_json(value: Any) -> bytes:
     """``value`` as JSON, its texts ``mended`` where they could not be sent, with a warning.
 
-    Messages are mended one by one, where the place is known; here come tools, metadata and body fields.
+    Messages are mended one by one, where the place is known; here come tools, metadata and body fields,
+    which the caller wrote: an object of theirs is an error, not text.
     Raises ``PydanticSerializationError`` or ``ValueError`` for what is no JSON.
     """
     try:
         return to_json(value)
     except (PydanticSerializationError, ValueError):
-        whole = mended(value)
+        whole = mended(value, leaf=_as_it_is)
         if whole is value:
             raise
     body = to_json(whole)
     logger.warning("the request held half of a surrogate pair outside its messages; it goes out as U+FFFD")
     return body
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _mended_text(text: str) -> str:

@@ -497,6 +497,8 @@ def test_nothing_is_sent_that_is_too_large(sandbox: Sandbox, call: Caller) -> No
         call(payload() | {"temperature": float("nan")})
     with pytest.raises(InvalidInputError, match="JSON"):
         call(payload() | {"metadata": {"user": object()}})
+    with pytest.raises(InvalidInputError, match="JSON"):
+        call(payload() | {"metadata": {"user_id": "half \ud83d"}, "stop_sequences": [object()]})
     assert sandbox.requests == []
 
 

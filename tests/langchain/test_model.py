@@ -229,6 +229,7 @@ def test_empty_conversations(sandbox: Sandbox) -> None:
 
 CONSTRUCTIONS: list[Any] = [
     pytest.param({"temprature": 0.1}, "temprature", id="mistyped"),
+    pytest.param({"model": " "}, "must be a model id", id="blank model"),
     pytest.param({"temperature": "hot"}, "temperature", id="wrong type"),
     pytest.param({"max_retries": -1}, "max_retries", id="bad number"),
     pytest.param({"base_url": "http://example.com"}, "allow_http", id="key in the clear"),

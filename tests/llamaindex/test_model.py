@@ -255,6 +255,11 @@ class TestMetadata:
         assert all(len(llm.tokenizer.encode(piece)) <= 20 for piece in pieces)
         assert sandbox.requests == []
 
+    @pytest.mark.parametrize("model", ["", " "])
+    def test_a_blank_model_is_refused_when_the_model_is_made(self, model: str) -> None:
+        with pytest.raises(InvalidInputError, match="must be a model id"):
+            AIVideoAPI(model=model, api_key=KEY)
+
     @pytest.mark.parametrize(
         ("model", "window", "output"),
         [
@@ -262,7 +267,6 @@ class TestMetadata:
             ("claude-sonnet-4-6/anthropic", 1_000_000, 32_000),
             ("claude-haiku-4-5/anthropic", 200_000, 32_000),
             ("no-such-model", 200_000, 8_192),
-            ("", 200_000, 8_192),
         ],
     )
     def test_limits_by_model(self, model: str, window: int, output: int) -> None:
