@@ -45,7 +45,8 @@ from aivideoapi_core._metering.budgets import Budget, Budgets, joined
 from aivideoapi_core._metering.call_facts import CallFacts
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.landing import Runway
-from aivideoapi_core._metering.meter import CallMeter, Ledger, Metering, Tags, budget_of
+from aivideoapi_core._metering.meter import CallMeter
+from aivideoapi_core._metering.metering import Ledger, Metering, Tags, budget_of
 from aivideoapi_core._metering.record import CallRecord
 from aivideoapi_core._outbound.headers import build_headers
 from aivideoapi_core._outbound.text import sendable_json

@@ -9,7 +9,7 @@ import httpx
 
 from aivideoapi_core._http.decoding import ACCEPTED
 from aivideoapi_core._http.pools import Timeout
-from aivideoapi_core._metering.meter import Handover
+from aivideoapi_core._metering.metering import Handover
 
 
 class Body(httpx.ByteStream):

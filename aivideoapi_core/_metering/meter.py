@@ -12,90 +12,26 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import TracebackType
-from typing import Any, Final, Protocol, Self, TypeAlias
+from typing import Any, Final, Self
 
-from aivideoapi_core._catalogue.amounts import charged_at_most_micro
-from aivideoapi_core._catalogue.prices import ModelPrices, cost_of, prices_of
-from aivideoapi_core._catalogue.tokens import read_usage
 from aivideoapi_core._errors import AIVideoAPIError, BudgetExceededError
 from aivideoapi_core._inbound.reply import Reply
-from aivideoapi_core._metering.attribution import NOBODY, Attribution, current_attribution
-from aivideoapi_core._metering.budgets import Budget, Budgets, current_budgets, joined
+from aivideoapi_core._metering.attribution import NOBODY, Attribution
+from aivideoapi_core._metering.budgets import Budgets
 from aivideoapi_core._metering.dropped import DROPPED
+from aivideoapi_core._metering.metering import UNMETERED, Handover, Metering, budget_of
+from aivideoapi_core._metering.outcome import answered, at_most_micro, booked_micro
 from aivideoapi_core._metering.record import CallRecord, Outcome, label_of, may_be_billed
 from aivideoapi_core._metering.summary import SpendTracker, current_trackers
-from aivideoapi_core._metering.tags import clean_tags, current_spend_tags
+from aivideoapi_core._metering.tags import clean_tags
 from aivideoapi_core._metering.telemetry import CallTelemetry, may_be_traced, start_telemetry
 from aivideoapi_core._metering.undisturbed import in_thread
-from aivideoapi_core._metering.worst_case import WorstCase, bills_beside, lowering_of, worst_case
+from aivideoapi_core._metering.worst_case import WorstCase, lowering_of, worst_case
 from aivideoapi_core._received import Message
 
 logger = logging.getLogger("aivideoapi")
-
-Tags: TypeAlias = Sequence[str] | Callable[[], Sequence[str]]
-
-
-class Ledger(Protocol):
-    """What the meter needs of a ledger. ``SpendLedger`` is one."""
-
-    def append(self, record: CallRecord) -> None:
-        """Write one row. Does not raise for a broken store.
-
-        After an interruption it is called again with the same record (the same object).
-        """
-
-    def append_at_once(self, record: CallRecord) -> bool:
-        """``append`` without waiting, for event loops; ``False`` if that cannot be, then nothing was done."""
-
-
-class Handover:
-    """Whether the request that is being made was handed to a socket: before that, nothing can be billed."""
-
-    __slots__ = ("began",)
-
-    def __init__(self) -> None:
-        self.began = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metering:
-    """What hangs on every call of one client.
-
-    ``prices`` replace the published ones by model id. ``tags`` are put on every record, or asked
-    for at the start of each call, and so is ``attribution``. ``on_call`` gets the record of each call once it is over.
-    """
-
-    budget: Budget | None = None
-    ledger: Ledger | None = None
-    prices: Mapping[str, ModelPrices] = field(default_factory=dict)
-    tags: Tags = ()
-    attribution: Callable[[], Attribution] | None = None
-    framework: str | None = None
-    on_call: Callable[[CallRecord], None] | None = None
-
-    @property
-    def is_heard(self) -> bool:
-        """Whether anything waits for records."""
-        return self.budget is not None or self.ledger is not None or self.on_call is not None
-
-    def prices_of(self, model: str) -> ModelPrices | None:
-        """The caller's prices for ``model``, else the published ones."""
-        return self.prices.get(model) or prices_of(model)
-
-    def current_tags(self) -> tuple[str, ...]:
-        """The client's tags and those of the enclosing ``spend_tags``."""
-        own = self.tags() if callable(self.tags) else self.tags
-        return (*own, *current_spend_tags())
-
-    def current_attribution(self, told: Attribution) -> Attribution:
-        """What the enclosing ``spend_for`` says, then what the call is ``told``, then what the client knows."""
-        own = NOBODY if self.attribution is None else self.attribution()
-        return current_attribution().over(told).over(own)
-
-
-_UNMETERED: Final = Metering()
 
 
 class CallMeter:
@@ -131,7 +67,7 @@ class CallMeter:
         ``handover``: of its requests; without it a call that breaks off counts as sent.
         """
         self.pid = os.getpid()
-        self._metering = metering = metering or _UNMETERED
+        self._metering = metering = metering or UNMETERED
         self._budget = budget_of(metering.budget, budget)
         self._payload = payload
         self._model: str = payload["model"]
@@ -352,7 +288,9 @@ class CallMeter:
             return True
         if record.tokens is not None and self._worst is not None and hasattr(budget, "observe"):
             budget.observe(self._model, self._worst, record.tokens.total_input)
-        micro, unknown = self._booked(record)
+        micro, unknown = booked_micro(
+            record, self._worst, lost_requests=self._lost_requests, max_requests=self._max_requests
+        )
         if waits:
             budget.settle(self._hold, micro, unknown=unknown)
             return True
@@ -388,7 +326,7 @@ class CallMeter:
     def _outcome(self, error: BaseException | None, partial: Message | None) -> CallRecord:
         facts = {**self._facts(), "latency_s": time.perf_counter() - self._began_s}
         if self._reply is not None:
-            return _answered(facts, self._reply)
+            return answered(facts, self._reply)
         if partial is None and isinstance(error, AIVideoAPIError):
             partial = error.partial
         lost = self._lost_requests > 0 or self._is_lost(error)
@@ -399,7 +337,9 @@ class CallMeter:
             error="abandoned" if error is None or isinstance(error, GeneratorExit) else label_of(error),
             request_id=getattr(error, "request_id", None),
             message_id=partial["id"] if partial is not None and partial.get("id") else None,
-            at_most_micro=self._at_most(partial) if lost else None,
+            at_most_micro=at_most_micro(partial, self._worst, self._payload, self._metering)
+            if lost
+            else None,
         )
 
     def _facts(self) -> dict[str, Any]:
@@ -419,45 +359,6 @@ class CallMeter:
             return may_be_billed(error)
         return self._handover is None or self._handover.began
 
-    def _at_most(self, partial: Message | None) -> int | None:
-        """The most a lost call can have cost: with the real input tokens, if the stream stated them."""
-        prices = self._metering.prices_of(self._model)
-        if prices is None:
-            return None
-        worst = self._worst or worst_case(self._payload, prices)
-        if partial is None or worst.output is None:
-            return worst.micro
-        stated = partial["usage"]
-        known = read_usage({**stated, "output_tokens": stated.get("output_tokens") or 0})
-        if known is None:
-            return worst.micro
-        # The counts are final once the stream has said why it stopped, if it has said them.
-        ended = bool(partial.get("stop_reason"))
-        if not ended and bills_beside(self._payload):
-            return None
-        final = ended and stated.get("output_tokens") is not None
-        output = known.output if final else max(known.output, worst.output)
-        micro = cost_of(
-            replace(known, output=output), prices, requested=self._model, given=self._metering.prices
-        )
-        return worst.micro if micro is None else micro.micro
-
-    def _booked(self, record: CallRecord) -> tuple[int, bool]:
-        """Microcredits to book on the budget, and whether they are a bound in place of a figure."""
-        worst = (self._worst.micro if self._worst is not None else None) or 0
-        lost = worst * min(self._lost_requests, self._max_requests)
-        match record.outcome:
-            case Outcome.FAILED:
-                return 0, False
-            case Outcome.OK if not record.is_unknown:
-                micro = charged_at_most_micro(record.credits_reported, record.credits_micro)
-                return (micro or 0) + lost, lost > 0
-            case Outcome.OK:
-                return worst + lost, True
-            case _:
-                at_most = record.at_most_micro
-                return (worst if at_most is None else at_most) + max(0, lost - worst), True
-
 
 _STEPS: Final[tuple[tuple[Callable[[CallMeter, CallRecord, bool], bool], bool], ...]] = (
     (CallMeter._settling, True),
@@ -467,26 +368,3 @@ _STEPS: Final[tuple[tuple[Callable[[CallMeter, CallRecord, bool], bool], bool], 
     (CallMeter._tracing, False),
 )
 """What is done at the end of a call, in this order; whether it may be done again after an interruption in it."""
-
-
-def budget_of(own: Budget | None, given: Budgets) -> Budget | None:
-    """All that a call is booked on. Those named last and nearest first: they are the narrowest."""
-    around = current_budgets()
-    return joined((given, around, own)) if around or given is not None else own
-
-
-def _answered(facts: Mapping[str, Any], reply: Reply) -> CallRecord:
-    """The record of an answered call: ``facts`` and what the reply says."""
-    computed, message = reply.credits_computed, reply.message
-    return CallRecord(
-        **facts,
-        tokens=reply.tokens,
-        credits_reported=reply.credits_reported,
-        credits_micro=None if computed is None else computed.micro,
-        request_id=reply.request_id,
-        message_id=message["id"] or None,
-        call_id=reply.call_id,
-        response_model=message["model"] or None,
-        stop_reason=message["stop_reason"],
-        attempts=reply.attempts,
-    )

@@ -7,17 +7,16 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any, Final, Self
 
 from aivideoapi_core._metering.blocks import Blocks
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.forks import renew_in_child
 from aivideoapi_core._metering.record import CallRecord, Outcome
+from aivideoapi_core._metering.summary_table import table
 from aivideoapi_core._metering.tags import clean_tags
 from aivideoapi_core._metering.totals import CreditsTotals, Sums
 
-_UNKNOWN: Final = "unknown"
 MAX_ROWS: Final = 10_000
 """Tags, and models, that a tracker keeps apart. Further ones share the row ``OTHER``: it must not grow without end."""
 OTHER: Final = "(other)"
@@ -64,7 +63,7 @@ class CreditsSummary(CreditsTotals):
         rows = [(name, totals) for name, totals in self.by_model.items()]
         rows += [(f"#{name}", totals) for name, totals in self.by_tag.items()]
         rows.append(("total", self))
-        return _table(rows)
+        return table(rows)
 
 
 class SpendTracker:
@@ -171,53 +170,3 @@ def current_trackers() -> tuple[SpendTracker, ...]:
     """The trackers of the enclosing ``track_spend`` blocks, each once."""
     trackers = _BLOCKS.values()
     return trackers if len(trackers) < 2 else tuple(dict.fromkeys(trackers))
-
-
-def _shown(amount: Decimal | None, known: int, calls: int, *, places: int) -> str:
-    """An amount for people: its coverage is said when some calls are missing from it."""
-    if amount is None:
-        return _UNKNOWN
-    text = f"{amount:,.{places}f}"
-    return text if known == calls else f"{text} ({known} of {calls})"
-
-
-def _cells(name: str, totals: CreditsTotals) -> tuple[str, ...]:
-    computed = None if totals.credits_micro is None else Decimal(totals.credits_micro).scaleb(-6)
-    tokens = totals.tokens
-    counts = (tokens.input, tokens.output, tokens.cache_read, tokens.cache_write)
-    return (
-        name,
-        f"{totals.calls:,}",
-        *(f"{count:,}" if totals.has_counts else _UNKNOWN for count in counts),
-        _shown(totals.credits_reported, totals.reported_calls, totals.calls, places=2),
-        _shown(computed, totals.computed_calls, totals.calls, places=6),
-        f"{totals.unknown:,}",
-        _shown(totals.usd, totals.calls - totals.unknown, totals.calls, places=6),
-    )
-
-
-def _table(rows: Iterable[tuple[str, CreditsTotals]]) -> str:
-    header = (
-        "",
-        "calls",
-        "input",
-        "output",
-        "cache read",
-        "cache write",
-        "reported",
-        "computed",
-        "unknown",
-        "USD",
-    )
-    lines = [header, *(_cells(name, totals) for name, totals in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    text = []
-    for number, line in enumerate(lines):
-        cells = [
-            line[0].ljust(widths[0]),
-            *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)),
-        ]
-        text.append("  ".join(cells).rstrip())
-        if number in (0, len(lines) - 2):
-            text.append("─" * (sum(widths) + 2 * (len(widths) - 1)))
-    return "\n".join(text)
