@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from aivideoapi_core import AIVideoAPIError, OverloadedError, RateLimitError
+from aivideoapi_core.adapter_kit import renew_in_child
 
 _FIRST_WAIT_S: Final = 1.0
 _LONGEST_OWN_WAIT_S: Final = 60.0
@@ -131,7 +132,12 @@ class Pace:
         self.clock = clock or SystemClock()
         self.chance = chance
         self._most = most
-        self._state: PaceState | None = None if most is None else PaceState(most)
+        self._begin()
+        renew_in_child(self, Pace._begin)
+
+    def _begin(self) -> None:
+        """At full speed, nobody running, nobody waiting; in a forked child again, for none of its parent's calls end there."""
+        self._state: PaceState | None = None if self._most is None else PaceState(self._most)
         self._lock = threading.Lock()
         self._waiting: deque[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = deque()
 

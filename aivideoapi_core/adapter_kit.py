@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._inbound.recovered_calls import recover_call
     from aivideoapi_core._metering.attribution import ATTRIBUTION_KEYS, NOBODY, attribution_facts
     from aivideoapi_core._metering.budgets import Budgets, joined
+    from aivideoapi_core._metering.forks import renew_in_child
     from aivideoapi_core._metering.landing import Landing, Runway, cut_texts
     from aivideoapi_core._metering.record import may_be_billed
     from aivideoapi_core._metering.summary import count_cache_hit
@@ -75,6 +76,7 @@ _LATER: Final = {
         "_inbound.recovered_calls": "recover_call",
         "_metering.attribution": "ATTRIBUTION_KEYS NOBODY attribution_facts",
         "_metering.budgets": "Budgets joined",
+        "_metering.forks": "renew_in_child",
         "_metering.landing": "Landing Runway cut_texts",
         "_metering.record": "may_be_billed",
         "_metering.summary": "count_cache_hit",
@@ -173,6 +175,7 @@ __all__ = [
     "read_tool_choice",
     "recover_call",
     "refuse_to_pickle",
+    "renew_in_child",
     "rooted",
     "text_document",
     "thinking_is_on",

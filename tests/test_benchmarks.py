@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import contextlib
 import importlib
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -141,3 +143,55 @@ def test_the_worker_needs_no_framework_to_start() -> None:
     top = source[: source.index("def ")]
     assert "aivideoapi" not in top
     assert "langchain" not in top.lower()
+
+
+def test_the_books_of_a_soak_run() -> None:
+    """Each kind of disagreement is named, and an answer that was read from a stream out of order is an answer."""
+    from aivideoapi_core import CallRecord, Outcome, Standing
+
+    books = module("soak_books")
+    row = CallRecord(model="m", message_id="known", credits_micro=94_500)
+    lost = CallRecord(model="m", message_id="cut", outcome=Outcome.LOST, at_most_micro=100)
+    tally = books.Tally(calls=2, seen={"known": 94_500})
+    charges = [books.Charge("known", False, 94_500), books.Charge("cut", False, 90)]
+    good = {
+        "tally": tally,
+        "rows": [row, lost],
+        "standing": Standing(limit_micro=1, spent_micro=94_600),
+        "charges": charges,
+    }
+    assert books.differences(**good) == []
+    other: list[tuple[dict[str, Any], str]] = [
+        ({"tally": books.Tally(calls=2, seen={"unseen": 1})}, "not booked with their figure"),
+        ({"tally": books.Tally(calls=1)}, "1 calls have 2 rows"),
+        ({"rows": [row, lost, lost]}, "a call was written twice"),
+        (
+            {"charges": [books.Charge("known", True, 94_499)]},
+            "we booked 94500 microcredits, 94499 were charged",
+        ),
+        ({"charges": [*charges, books.Charge("nobody", True, 1)]}, "2 answers that nobody got were charged"),
+        ({"charges": [charges[0], books.Charge("cut", False, 101)]}, "more than their bound of 100"),
+        ({"standing": Standing(limit_micro=1, spent_micro=94_599)}, "the budget has 94599 microcredits"),
+        (
+            {"standing": Standing(limit_micro=1, spent_micro=94_600, reserved_micro=7)},
+            "7 microcredits are still",
+        ),
+    ]
+    for change, says in other:
+        assert any(says in fault for fault in books.differences(**{**good, **change})), says
+
+
+def test_a_short_soak(tmp_path: Path) -> None:
+    """In a process of its own, for it forks and sets a tracer for all of it."""
+    done = subprocess.run(  # noqa: S603 - our own program
+        [
+            sys.executable, "-c",
+            "import sys, pathlib; from benchmarks import soak;"
+            "print(soak.run(soak.options_of(sys.argv[2:]), pathlib.Path(sys.argv[1])))",
+            str(tmp_path), "--calls", "200", "--concurrency", "40", "--faults", "0.3", "--forks", "2",
+        ],
+        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    faults = [fault for fault in ast.literal_eval(done.stdout.splitlines()[-1]) if "memory" not in fault]
+    assert faults == [], done.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import pytest
 from batch_kit import FakeClock
@@ -99,3 +100,19 @@ async def test_calls_of_two_jobs_share_one_gate(clock: FakeClock) -> None:
     assert (most, done) == (3, 58)
     assert pace.state.running == 0
     assert any(delay_s > 2 for delay_s in clock.slept), "released with jitter"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+async def test_a_forked_child_has_a_pace_of_its_own(clock: FakeClock) -> None:
+    """Forked while another thread holds the lock: the child neither waits for it nor for its parent's calls."""
+    pace = Pace(most=1, clock=clock)
+    await pace.enter()
+    with pace._lock:
+        child = os.fork()
+        if not child:
+            free = pace._lock.acquire(blocking=False)
+            os._exit(0 if free and pace.state.running == 0 else 1)
+    _, status = await asyncio.to_thread(os.waitpid, child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert pace.state.running == 1
