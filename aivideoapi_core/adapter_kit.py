@@ -32,9 +32,12 @@ if TYPE_CHECKING:
     from aivideoapi_core._metering.summary import count_cache_hit
     from aivideoapi_core._metering.tags import clean_tags
     from aivideoapi_core._metering.telemetry_spans import otel_span_in
+    from aivideoapi_core._outbound.blocks import Block
     from aivideoapi_core._outbound.cache_marks import MAX_CACHE_BREAKPOINTS, mark_on, marked_in
     from aivideoapi_core._outbound.conversation import Content, Conversation, Turns, may_prefill
+    from aivideoapi_core._outbound.foreign import BY_KEY, FOREIGN
     from aivideoapi_core._outbound.media import as_text, block_at, document_block, image_block, text_document
+    from aivideoapi_core._outbound.media_forms import LEFTOVERS, MEDIA_FORMS, told_media
     from aivideoapi_core._outbound.names import ArgumentNames, merged_options
     from aivideoapi_core._outbound.output import (
         VALUE,
@@ -82,9 +85,12 @@ _LATER: Final = {
         "_metering.summary": "count_cache_hit",
         "_metering.tags": "clean_tags",
         "_metering.telemetry_spans": "otel_span_in",
+        "_outbound.blocks": "Block",
         "_outbound.cache_marks": "MAX_CACHE_BREAKPOINTS mark_on marked_in",
         "_outbound.conversation": "Content Conversation Turns may_prefill",
+        "_outbound.foreign": "BY_KEY FOREIGN",
         "_outbound.media": "as_text block_at document_block image_block text_document",
+        "_outbound.media_forms": "LEFTOVERS MEDIA_FORMS told_media",
         "_outbound.names": "ArgumentNames merged_options",
         "_outbound.output": "VALUE add_output_format is_object output_format rooted wrapped_schema wrapper_for wrapper_of",
         "_outbound.output_schema": "enforceable has_references is_recursive",
@@ -117,11 +123,16 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "ATTRIBUTION_KEYS",
+    "BY_KEY",
+    "FOREIGN",
+    "LEFTOVERS",
     "MAX_CACHE_BREAKPOINTS",
+    "MEDIA_FORMS",
     "NOBODY",
     "VALUE",
     "ArgumentNames",
     "AsyncHTTPClientField",
+    "Block",
     "BudgetField",
     "Budgets",
     "Changed",
@@ -183,6 +194,7 @@ __all__ = [
     "to_call_input",
     "told",
     "told_file",
+    "told_media",
     "wire_choice",
     "wire_tool_name",
     "wire_tools",

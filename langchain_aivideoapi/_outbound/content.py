@@ -12,6 +12,11 @@ from typing import Any, Final, NamedTuple
 
 from aivideoapi_core import InvalidInputError
 from aivideoapi_core.adapter_kit import (
+    BY_KEY,
+    FOREIGN,
+    LEFTOVERS,
+    MEDIA_FORMS,
+    Block,
     Content,
     as_json,
     as_text,
@@ -19,26 +24,10 @@ from aivideoapi_core.adapter_kit import (
     to_call_input,
     told,
     told_file,
+    told_media,
 )
 from langchain_aivideoapi._outbound.citations import from_annotation
-from langchain_aivideoapi._outbound.foreign import BY_KEY, FOREIGN
-from langchain_aivideoapi._outbound.media import (
-    LEFTOVERS,
-    MEDIA,
-    Block,
-    extra,
-    in_wire_form,
-    refuse_media,
-    to_file,
-    to_google_media,
-    to_image,
-    to_image_url,
-    to_input_file,
-    to_resource,
-    to_text_document,
-    told_media,
-    with_cache_control,
-)
+from langchain_aivideoapi._outbound.media import extra, plain_file, with_cache_control
 
 TRUSTED: Final = frozenset({None, "aivideoapi", "anthropic", "bedrock", "bedrock_converse"})
 """Providers (``model_provider``) whose thinking signatures the wire can verify; ``None``: not said."""
@@ -125,6 +114,8 @@ def _to_block(item: Any, place: Place) -> Block | None:
     convert = _CONVERTERS.get(kind) if isinstance(kind, str) else None
     if convert is not None:
         return convert(item, place)
+    if isinstance(kind, str) and kind in MEDIA_FORMS:
+        return MEDIA_FORMS[kind](plain_file({**item, "type": kind}))
     if isinstance(kind, str) and kind in FOREIGN:
         return FOREIGN[kind](item)
     is_ours = place.provider in TRUSTED
@@ -147,7 +138,7 @@ def _told(item: Any) -> Block | None:
     kind = item.get("type") if isinstance(item, Mapping) else None
     if not isinstance(kind, str):
         return None if item is None else {"type": "text", "text": as_json(item)}
-    return told_media(item) if kind in MEDIA else told(item)
+    return told_media(plain_file(item)) if kind in MEDIA_FORMS or kind == "resource_link" else told(item)
 
 
 def _is_server_kind(kind: str) -> bool:
@@ -175,11 +166,6 @@ def _text(item: Mapping[str, Any], place: Place) -> Block | None:
     return with_cache_control(block, item)
 
 
-def _refusal(item: Mapping[str, Any], place: Place) -> Block:
-    """OpenAI's: the words with which a model refused."""
-    return {"type": "text", "text": str(item.get("refusal") or "")}
-
-
 def _thinking(item: Mapping[str, Any], place: Place) -> Block:
     block = {
         "type": "thinking",
@@ -202,17 +188,6 @@ def _reasoning(item: Mapping[str, Any], place: Place) -> Block:
     if text is None:
         text = _joined(item.get("summary") or item.get("content"))
     return {"type": "thinking", "thinking": str(text), "signature": extra(item, "signature")}
-
-
-def _reasoning_content(item: Mapping[str, Any], place: Place) -> Block:
-    """As Bedrock's Converse has it."""
-    inner = item.get("reasoning_content")
-    inner = inner if isinstance(inner, Mapping) else {"text": inner}
-    return {"type": "thinking", "thinking": str(inner.get("text") or ""), "signature": inner.get("signature")}
-
-
-def _redacted(item: Mapping[str, Any], place: Place) -> Block:
-    return {"type": "redacted_thinking", "data": item.get("data")}
 
 
 def _tool_use(item: Mapping[str, Any], place: Place) -> Block:
@@ -277,7 +252,7 @@ def _non_standard(item: Mapping[str, Any], place: Place) -> Block | None:
     value = item.get("value")
     if not isinstance(value, Mapping):
         raise InvalidInputError("is a non_standard block whose value is no block with a type")
-    if place.provider not in TRUSTED or value.get("type") in _CONVERTERS or value.keys() & BY_KEY.keys():
+    if place.provider not in TRUSTED or value.get("type") in _KNOWN or value.keys() & BY_KEY.keys():
         return _to_block(value, place)
     if not isinstance(value.get("type"), str):
         raise InvalidInputError("is a non_standard block whose value is no block with a type")
@@ -299,21 +274,8 @@ _CONVERTERS: Final[Mapping[str, Callable[[Mapping[str, Any], Place], Block | Non
     "text": _text,
     "input_text": _text,
     "output_text": _text,
-    "refusal": _refusal,
     "thinking": _thinking,
-    "redacted_thinking": _redacted,
     "reasoning": _reasoning,
-    "reasoning_content": _reasoning_content,
-    "image": to_image,
-    "image_url": to_image_url,
-    "input_image": to_image_url,
-    "document": in_wire_form,
-    "file": to_file,
-    "input_file": to_input_file,
-    "resource": to_resource,
-    "computer_screenshot": to_image_url,
-    "media": to_google_media,
-    "text-plain": to_text_document,
     "tool_use": _tool_use,
     "input_json_delta": _nothing,
     "tool_call": _standard_tool_call,
@@ -325,11 +287,8 @@ _CONVERTERS: Final[Mapping[str, Callable[[Mapping[str, Any], Place], Block | Non
     "server_tool_call_chunk": _server_tool_call,
     "server_tool_result": _server_tool_result,
     "non_standard": _non_standard,
-    "audio": refuse_media,
-    "input_audio": refuse_media,
-    "video": refuse_media,
-    "video_url": refuse_media,
 }
+_KNOWN: Final = _CONVERTERS.keys() | MEDIA_FORMS.keys() | FOREIGN.keys()
 
 
 def has_citing_content(turns: Sequence[Mapping[str, Any]]) -> bool:

@@ -17,6 +17,7 @@ from langchain_core.messages import (
 
 from aivideoapi_core import InvalidInputError
 from aivideoapi_core.adapter_kit import (
+    Block,
     Content,
     Conversation,
     ToolNames,
@@ -25,7 +26,6 @@ from aivideoapi_core.adapter_kit import (
     to_call_input,
 )
 from langchain_aivideoapi._outbound.content import TRUSTED, to_blocks, to_result
-from langchain_aivideoapi._outbound.media import Block
 
 _CHAT_ROLES: Final = {
     "user": HumanMessage,

@@ -1,11 +1,11 @@
-"""Blocks that only other providers' histories have, as blocks that we know: Bedrock's by key, Google's by type."""
+"""Blocks that only other providers' histories have, as blocks that we know: Bedrock's by key, others by type."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-Block = dict[str, Any]
+from aivideoapi_core._outbound.blocks import Block
 
 
 def _cache_point(value: Any) -> Block:
@@ -15,7 +15,14 @@ def _cache_point(value: Any) -> Block:
 
 def _reasoning(value: Any) -> Block | None:
     inner = value.get("reasoningText", value) if isinstance(value, Mapping) else {"text": value}
-    return {"type": "reasoning_content", "reasoning_content": inner}
+    return _reasoning_content({"reasoning_content": inner})
+
+
+def _reasoning_content(item: Mapping[str, Any]) -> Block:
+    """As Bedrock's Converse has it."""
+    inner = item.get("reasoning_content")
+    inner = inner if isinstance(inner, Mapping) else {"text": inner}
+    return {"type": "thinking", "thinking": str(inner.get("text") or ""), "signature": inner.get("signature")}
 
 
 def _guarded(value: Any) -> Block:
@@ -84,6 +91,11 @@ def _google_code(item: Mapping[str, Any]) -> Block | None:
     return {"type": "text", "text": f"```\n{text}\n```"} if isinstance(text, str) and text.strip() else None
 
 
+def _refusal(item: Mapping[str, Any]) -> Block:
+    """OpenAI's: the words with which a model refused."""
+    return {"type": "text", "text": str(item.get("refusal") or "")}
+
+
 FOREIGN: Final[Mapping[str, Callable[[Mapping[str, Any]], Block | None]]] = {
     "cachePoint": _by("cachePoint", _cache_point),
     "cache_point": _by("cache_point", _cache_point),
@@ -91,7 +103,10 @@ FOREIGN: Final[Mapping[str, Callable[[Mapping[str, Any]], Block | None]]] = {
     "guardContent": _by("guardContent", _guarded),
     "citations_content": _by("citations_content", _cited),
     "citationsContent": _by("citationsContent", _cited),
+    "refusal": _refusal,
+    "reasoning_content": _reasoning_content,
+    "redacted_thinking": lambda item: {"type": "redacted_thinking", "data": item.get("data")},
     "executable_code": _google_code,
     "code_execution_result": _google_code,
 }
-"""What langchain-aws and langchain-google make of theirs."""
+"""What OpenAI's models say, and what integrations of Bedrock and Google make of theirs."""
