@@ -7,6 +7,7 @@ number of requests made and the number of answers charged. No row charges twice 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ from aivideoapi_core import (
     TaskNotFoundError,
     UpstreamError,
 )
+from aivideoapi_core._http.engines import ENGINE_ENV
 from aivideoapi_core.sandbox import Fault, Reply, Sandbox
 from aivideoapi_core.sandbox._platform.errors import OFFICIAL_ERRORS, PLATFORM_ERRORS
 from aivideoapi_core.sandbox._script.replies import FAULT_KINDS
@@ -288,6 +290,12 @@ METHODS: Final[dict[str, tuple[Callable[[Any], Any], bool]]] = {
     "stream_chat": (stream_chat, True),
     "astream_chat": (astream_chat, True),
 }
+ENGINES: Final = ("aiohttp", "httpx")
+COLUMNS: Final = [
+    *itertools.product(("aiohttp",), METHODS, PRICE_MICRO),
+    *(("httpx", method, "claude-sonnet-4-6") for method, (call, _) in METHODS.items() if inspect.iscoroutinefunction(call)),
+]  # fmt: skip
+"""Every method on both routes; the asynchronous ones on the other engine too, where the route does not matter."""
 LANGCHAIN: Final = frozenset({"invoke", "ainvoke", "stream", "astream", "events v3", "async events v3"})
 
 
@@ -297,7 +305,8 @@ class Bench:
 
     sandbox: Sandbox
     runner: asyncio.Runner
-    models: dict[tuple[bool, str, bool], Any]
+    models: dict[tuple[str, bool, str, bool], Any]
+    """By engine, whether LangChain's, the model's id, and whether impatient."""
 
 
 def _at_once(delay_s: Callable[..., float | None]) -> Callable[..., float | None]:
@@ -318,28 +327,30 @@ def bench() -> Iterator[Bench]:
         patch.setattr("aivideoapi_core._inbound.reader.MAX_BODY_BYTES", MEGABYTE)
         patch.setattr("aivideoapi_core._http.exchange.MAX_BODY_BYTES", MEGABYTE)
         models = {}
-        for model, impatient in itertools.product(PRICE_MICRO, (False, True)):
+        for engine, model, impatient in itertools.product(ENGINES, PRICE_MICRO, (False, True)):
             timeout = httpx.Timeout(10.0, read=READ_TIMEOUT_S if impatient else 10.0)
             settings: dict[str, Any] = {
                 "api_key": sandbox.api_key,
                 "base_url": sandbox.url,
                 "timeout": timeout,
             }
-            models[True, model, impatient] = ChatAIVideoAPI(model=model, **settings)
-            models[False, model, impatient] = AIVideoAPI(model=model, **settings)
+            models[engine, True, model, impatient] = ChatAIVideoAPI(model=model, **settings)
+            models[engine, False, model, impatient] = AIVideoAPI(model=model, **settings)
         yield Bench(sandbox, runner, models)
 
 
 @pytest.mark.filterwarnings("ignore:.*is in beta")
-@pytest.mark.parametrize("model", PRICE_MICRO, ids=["native", "direct"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("engine", "method", "model"), COLUMNS)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
-def test_cell(bench: Bench, row: Row, method: str, model: str) -> None:
+def test_cell(
+    bench: Bench, row: Row, engine: str, method: str, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ENGINE_ENV, engine)  # read at a model's first asynchronous call
     call, streams = METHODS[method]
     expected = row.stream if streams else row.whole
     bench.sandbox.reset()
     bench.sandbox.enqueue(*row.script, ANSWER)
-    error, text = outcome_of(bench, call, bench.models[method in LANGCHAIN, model, row.impatient])
+    error, text = outcome_of(bench, call, bench.models[engine, method in LANGCHAIN, model, row.impatient])
     sandbox = bench.sandbox
     charged = [entry.credits_micro for entry in sandbox.ledger if entry.charged]
     assert (type_of(error), len(sandbox.requests), len(charged)) == (

@@ -15,7 +15,8 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from typing import Final
+from typing import Any, Final
+from weakref import finalize
 
 import aiohttp
 import httpx
@@ -23,6 +24,17 @@ from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
 _AT_ONCE: Final = 65_536
+_TURNS: Final = 3
+"""Turns of the event loop after which it has noticed which idle connections the server has closed: one for the end
+of the bytes, three more where TLS says good-bye. httpx asks the kernel about each instead.
+"""
+_KNOWN_OPTIONS: Final = aiohttp.ClientSession.__init__.__kwdefaults__ or {}
+_HEAD_LIMITS: Final[dict[str, Any]] = {
+    name: limit
+    for name, limit in (("max_line_size", 102_400), ("max_field_size", 102_400), ("max_headers", 4_096))
+    if name in _KNOWN_OPTIONS  # the last one came with aiohttp 3.14
+}
+"""Those of httpx, roughly: it takes 100 KiB for a whole head. aiohttp's own are 8 KiB a line and 128 lines."""
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
@@ -38,16 +50,20 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         session = self._session
         if session is None or session.closed:
             session = self._session = self._new_session()
+        else:
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
         timeout = request.extensions.get("timeout", {})
         with _as_httpx():
             response = await session.request(
                 request.method,
                 URL(str(request.url), encoded=True),
                 headers=request.headers.multi_items(),
-                data=_Body(request) if "content-length" in request.headers else None,
+                data=_Body(request, timeout.get("write")) if "content-length" in request.headers else None,
                 allow_redirects=False,
+                # Not sock_connect: that leaves out the look-up of the name.
                 timeout=aiohttp.ClientTimeout(
-                    total=None, sock_connect=timeout.get("connect"), sock_read=timeout.get("read")
+                    total=None, connect=timeout.get("connect"), sock_read=timeout.get("read")
                 ),
             )
         body = _ResponseBody(response)
@@ -65,34 +81,51 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     def _new_session(self) -> aiohttp.ClientSession:
         keeps = self._limits.max_keepalive_connections != 0
-        connector = aiohttp.TCPConnector(
+        connector = _Connector(
             ssl=self._verify,
             limit=self._limits.max_connections or 0,
+            resolver=aiohttp.ThreadedResolver(),  # the system's, as httpx; never aiodns' own idea of names
             **({"keepalive_timeout": self._limits.keepalive_expiry} if keeps else {"force_close": True}),
         )
-        return aiohttp.ClientSession(
+        session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+            **_HEAD_LIMITS,
         )
+        # Whoever drops us, or ends the program, without closing us: no report of it. Does no I/O, so a fork may.
+        finalize(self, session.detach)
+        return session
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Connections that may be left behind with their loop: ``loop_pools`` closes them where a loop still runs."""
+
+    def __del__(self, *_: object) -> None:
+        """Nothing: aiohttp reports "Unclosed connector" here, to users who have never seen one."""
 
 
 class _Body(aiohttp.Payload):
     """A request's body. It is asked for once the connection stands and the head is out, as httpx's own does."""
 
-    def __init__(self, request: httpx.Request) -> None:
+    def __init__(self, request: httpx.Request, timeout_s: float | None) -> None:
         super().__init__(request.stream, content_type=request.headers.get("content-type"))
         self._size = int(request.headers["content-length"])
+        self._timeout_s = timeout_s
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """For aiohttp's debugging only."""
         return ""
 
     async def write(self, writer: AbstractStreamWriter) -> None:
-        """Write the whole body."""
-        async for part in self._value:
-            await writer.write(part)
+        """Write the whole body. aiohttp itself has no patience that could end here."""
+        try:
+            async for part in self._value:
+                async with asyncio.timeout(self._timeout_s):
+                    await writer.write(part)
+        except TimeoutError as error:
+            raise httpx.WriteTimeout("the server does not take the request") from error
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         """Write the body, whose length is that of the header."""
@@ -138,6 +171,10 @@ def _as_httpx() -> Iterator[None]:
 
 def _httpx_error(error: Exception) -> httpx.HTTPError:
     """The exception that httpx's own transport raises where aiohttp raises ``error``."""
+    if isinstance(
+        error.__cause__, httpx.WriteTimeout
+    ):  # from ``_Body``; another one, or it would be its own cause
+        return httpx.WriteTimeout(str(error.__cause__))
     text = str(error)
     match error:
         case aiohttp.ConnectionTimeoutError():

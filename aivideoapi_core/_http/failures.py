@@ -119,8 +119,10 @@ def _broken_stream(text: str, *, timed_out: bool) -> IncompleteStreamError:
 
 def _is_distrust(error: BaseException | None) -> bool:
     """Whether a certificate was refused: that does not pass by waiting."""
-    while error is not None:
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:  # libraries can make a ring of causes
         if isinstance(error, ssl.SSLCertVerificationError):
             return True
+        seen.append(error)
         error = error.__cause__ or error.__context__
     return False

@@ -15,6 +15,7 @@ import functools
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import httpx
@@ -145,8 +146,11 @@ def _own_auth(client: httpx.Client | httpx.AsyncClient) -> dict[str, Any]:
 
 
 def _is_watched(client: type[httpx.Client | httpx.AsyncClient]) -> bool:
-    """Whether somebody has replaced ``send`` of httpx's clients in order to see what is sent."""
-    return is_replaced(client.send, file=_CLIENT_FILE)
+    """Whether somebody has replaced ``send`` of httpx's clients in order to see what is sent, or, as respx may, the
+    choice of a transport, which is a private method.
+    """
+    choice = getattr(client, "_transport_for_url", client.send)
+    return is_replaced(client.send, file=_CLIENT_FILE) or is_replaced(choice, file=_CLIENT_FILE)
 
 
 _CLIENT_FILE: Final = httpx.Client.build_request.__code__.co_filename
@@ -168,7 +172,9 @@ def check_open(http_client: httpx.Client | httpx.AsyncClient) -> None:
 
 def _may_be_proxied(base_url: str) -> bool:
     # A proxy from the environment would be sent the key of a plain-http request in the clear.
-    return not is_loopback_url(base_url) and bool(getproxies())
+    # NO_PROXY is read by the client, which then goes straight there.
+    named = getproxies()
+    return not is_loopback_url(base_url) and any(named.get(key) for key in (urlsplit(base_url).scheme, "all"))
 
 
 def _context(base_url: str) -> ssl.SSLContext:

@@ -40,6 +40,7 @@ from aivideoapi_core import (
     UpstreamError,
 )
 from aivideoapi_core import Reply as CoreReply
+from aivideoapi_core._http.engines import ENGINE_ENV
 from aivideoapi_core.sandbox import Fault, Reply, Sandbox
 
 AT_ONCE = RetryPolicy(first_wait_s=0.0)
@@ -78,10 +79,15 @@ def call_async(sandbox: Sandbox, body: dict[str, Any], **settings: Any) -> CoreR
     return asyncio.run(call())
 
 
-@pytest.fixture(params=[call_sync, call_async], ids=["sync", "async"])
-def call(request: pytest.FixtureRequest, sandbox: Sandbox) -> Caller:
-    """Calls the sandbox in one colour."""
-    return lambda body, **settings: request.param(sandbox, body, **settings)  # type: ignore[no-any-return]
+@pytest.fixture(
+    params=[(call_sync, "auto"), (call_async, "httpx"), (call_async, "aiohttp")],
+    ids=["sync", "async", "async, aiohttp"],
+)
+def call(request: pytest.FixtureRequest, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Caller:
+    """Calls the sandbox in one colour, on one engine."""
+    call, engine = request.param
+    monkeypatch.setenv(ENGINE_ENV, engine)
+    return lambda body, **settings: call(sandbox, body, **settings)  # type: ignore[no-any-return]
 
 
 both_ways = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])

@@ -28,6 +28,7 @@ from aivideoapi_core import (
     StreamTimeoutError,
 )
 from aivideoapi_core._http import loop_pools
+from aivideoapi_core._http.engines import ENGINE_ENV
 from aivideoapi_core.sandbox import Fault, Reply, Sandbox
 
 LONG = Reply("word " * 200, pieces=5)
@@ -59,6 +60,16 @@ async def settles_async(condition: Callable[[], bool]) -> bool:
             return True
         await asyncio.sleep(0.01)
     return False
+
+
+@pytest.fixture(params=IDLE)
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What carries the asynchronous calls of this test."""
+    monkeypatch.setenv(ENGINE_ENV, request.param)
+    return str(request.param)
+
+
+on_each_engine = pytest.mark.usefixtures("engine")
 
 
 @pytest.fixture
@@ -98,6 +109,7 @@ def test_one_connection_serves_calls_one_after_another(sandbox: Sandbox, client:
     assert {request.connection_id for request in sandbox.requests} == {1}
 
 
+@on_each_engine
 async def test_one_connection_serves_async_calls_one_after_another(sandbox: Sandbox) -> None:
     async with async_client(sandbox) as client:
         for _ in range(3):
@@ -150,6 +162,7 @@ def test_leaving_releases_the_connection(sandbox: Sandbox, leave: Callable[[Mess
             assert settles(lambda: open_sockets() == before)
 
 
+@on_each_engine
 async def test_cancelling_releases_the_connection(sandbox: Sandbox) -> None:
     async with async_client(sandbox) as client:
         before = open_sockets()
@@ -164,6 +177,7 @@ async def test_cancelling_releases_the_connection(sandbox: Sandbox) -> None:
             assert await settles_async(lambda: open_sockets() == before)
 
 
+@on_each_engine
 async def test_cancelling_a_whole_call_releases_the_connection(sandbox: Sandbox) -> None:
     async with async_client(sandbox) as client:
         before = open_sockets()
@@ -176,6 +190,7 @@ async def test_cancelling_a_whole_call_releases_the_connection(sandbox: Sandbox)
         assert await settles_async(lambda: open_sockets() == before)
 
 
+@on_each_engine
 async def test_aclose_from_another_task_ends_a_stream(sandbox: Sandbox) -> None:
     async with async_client(sandbox) as client:
         before = open_sockets()
@@ -205,9 +220,8 @@ def test_hundreds_of_abandoned_streams(sandbox: Sandbox, client: MessagesClient)
     assert settles(lambda: open_sockets() <= before + 2)
 
 
-@pytest.mark.parametrize("engine", IDLE)
 async def test_hundreds_of_abandoned_async_streams(sandbox: Sandbox, engine: str) -> None:
-    async with async_client(sandbox, http_engine=engine) as client:
+    async with async_client(sandbox) as client:
         before, tasks = open_sockets() + IDLE[engine], len(asyncio.all_tasks())
 
         async def abandon() -> None:
@@ -221,10 +235,9 @@ async def test_hundreds_of_abandoned_async_streams(sandbox: Sandbox, engine: str
         assert await settles_async(lambda: open_sockets() <= before and len(asyncio.all_tasks()) == tasks)
 
 
-@pytest.mark.parametrize("engine", IDLE)
 async def test_streams_that_nobody_closes(sandbox: Sandbox, engine: str) -> None:
     """A generator that is dropped, not closed: the garbage collector ends it."""
-    async with async_client(sandbox, http_engine=engine) as client:
+    async with async_client(sandbox) as client:
         before, tasks = open_sockets() + IDLE[engine], len(asyncio.all_tasks())
 
         async def events() -> Any:
@@ -244,6 +257,7 @@ async def test_streams_that_nobody_closes(sandbox: Sandbox, engine: str) -> None
 # --- loops
 
 
+@on_each_engine
 def test_one_client_in_many_loops(sandbox: Sandbox) -> None:
     client = async_client(sandbox)
     loops: list[weakref.ref[asyncio.AbstractEventLoop]] = []
@@ -281,6 +295,7 @@ def test_a_client_that_is_dropped_as_its_loop_ends(
     assert not loop_pools._KEPT
 
 
+@on_each_engine
 def test_loops_in_many_threads(sandbox: Sandbox) -> None:
     client = async_client(sandbox)
     with ThreadPoolExecutor(16) as pool:
@@ -289,6 +304,7 @@ def test_loops_in_many_threads(sandbox: Sandbox) -> None:
     assert len(client._pools) == 0
 
 
+@on_each_engine
 def test_a_loop_that_ends_without_closing_its_generators(sandbox: Sandbox) -> None:
     client = async_client(sandbox)
     loop = asyncio.new_event_loop()
@@ -301,6 +317,7 @@ def test_a_loop_that_ends_without_closing_its_generators(sandbox: Sandbox) -> No
     assert len(client._pools) == 0
 
 
+@on_each_engine
 async def test_after_aclose_it_opens_again(sandbox: Sandbox) -> None:
     client = async_client(sandbox)
     before = open_sockets()

@@ -113,8 +113,9 @@ def test_an_unknown_authority_is_not_trusted_and_not_asked_again(server: TlsServ
     assert server.keys == [], "the key must not leave before the server is known"
 
 
-async def test_an_unknown_authority_is_not_trusted_asynchronously(server: TlsServer) -> None:
-    async with AsyncMessagesClient(api_key="sk-test", base_url=server.url) as client:
+@pytest.mark.parametrize("engine", ["httpx", "aiohttp"])
+async def test_an_unknown_authority_is_not_trusted_asynchronously(server: TlsServer, engine: str) -> None:
+    async with AsyncMessagesClient(api_key="sk-test", base_url=server.url, http_engine=engine) as client:
         with pytest.raises(APIConnectionError, match="certificate"):
             await client.create(payload())
     assert server.keys == []

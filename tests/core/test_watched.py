@@ -9,7 +9,7 @@ import httpx
 import pytest
 from core_kit import payload
 
-from aivideoapi_core import AsyncMessagesClient, MessagesClient
+from aivideoapi_core import AsyncMessagesClient, AuthenticationError, MessagesClient
 from aivideoapi_core.sandbox import Sandbox
 
 
@@ -70,3 +70,20 @@ async def test_watched_late(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -
     assert seen == ["Client", "HTTPTransport"] * 2 + ["AsyncClient", "AsyncHTTPTransport"]
     # Asynchronous calls may have another engine while nobody watches.
     assert len({request.connection_id for request in sandbox.requests}) <= 3
+
+
+async def test_a_mock_that_chooses_the_transport(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """respx with ``using="httpx"``: synchronous and asynchronous calls alike."""
+    mock = httpx.MockTransport(lambda request: httpx.Response(401, json={"error": {"message": "mocked"}}))
+    settings: dict[str, Any] = {"api_key": sandbox.api_key, "base_url": sandbox.url}
+    with MessagesClient(**settings) as client:
+        async with AsyncMessagesClient(**settings, http_engine="aiohttp") as async_client:
+            client.create(payload())
+            await async_client.create(payload())
+            for owner in (httpx.Client, httpx.AsyncClient):
+                monkeypatch.setattr(owner, "_transport_for_url", lambda self, url: mock)
+            with pytest.raises(AuthenticationError, match="mocked"):
+                client.create(payload())
+            with pytest.raises(AuthenticationError, match="mocked"):
+                await async_client.create(payload())
+    assert len(sandbox.requests) == 2
