@@ -6,10 +6,9 @@ import re
 from typing import Final
 
 from aivideoapi_core._catalogue.models import known_models
-from aivideoapi_core._catalogue.routes import DIRECT_SUFFIX, base_model
+from aivideoapi_core._catalogue.routes import DIRECT_SUFFIX, base_model, plain_name
 
 _FAMILY: Final = re.compile(r"haiku|sonnet|opus")
-_DATE: Final = re.compile(r"[-@]?20\d{6}|[-@]20\d\d-\d\d-\d\d")
 _VERSION: Final = re.compile(r"(?<![0-9v])(\d)(?:[-._ ]?(\d))?(?!\d)")
 
 
@@ -24,7 +23,7 @@ def nearest_models(model: str) -> list[str]:
         return []
     typed = model.strip().lower()
     is_direct = typed.endswith(DIRECT_SUFFIX)
-    typed = _DATE.sub("", typed.removesuffix(DIRECT_SUFFIX))
+    typed = plain_name(typed)
     family = _FAMILY.search(typed)
     if family is None:
         return _alike(typed, listed)

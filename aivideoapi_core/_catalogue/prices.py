@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
 
 from aivideoapi_core._catalogue.amounts import Credits
-from aivideoapi_core._catalogue.routes import DIRECT_SUFFIX, Route, base_model, route_of
+from aivideoapi_core._catalogue.routes import DIRECT_SUFFIX, Route, plain_name, route_of
 from aivideoapi_core._catalogue.tokens import TokenCounts
 
 
@@ -102,10 +101,6 @@ def _given(given: Mapping[str, ModelPrices] | None, *names: str) -> ModelPrices 
     return next((given[name] for name in names if name in given), None) if given else None
 
 
-_DATED: Final = re.compile(r"(-20\d{6}|@.*|-latest|:.*)$")
-"""What upstream puts behind a model's name."""
-
-
 def on_route_of(requested: str | None, upstream: str) -> str:
     """The id under which ``requested``'s route would serve the model that upstream calls ``upstream``.
 
@@ -113,7 +108,7 @@ def on_route_of(requested: str | None, upstream: str) -> str:
     """
     if requested is None or not upstream:
         return ""
-    name = _DATED.sub("", base_model(upstream.strip().removeprefix("anthropic/").removeprefix("anthropic.")))
+    name = plain_name(upstream)
     return name + DIRECT_SUFFIX if route_of(requested) is Route.DIRECT else name
 
 

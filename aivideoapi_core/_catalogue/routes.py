@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import Final
 
@@ -25,3 +26,20 @@ def route_of(model: str) -> Route:
 def base_model(model: str) -> str:
     """The model's own name, without the route: what other catalogues know it by."""
     return model.removesuffix(DIRECT_SUFFIX)
+
+
+_IN_FRONT: Final = re.compile(r"^.*[/.:](?=claude)")
+"""A provider, a region, the resource that a cloud calls the model by."""
+_BEHIND: Final = re.compile(r"(?:-latest|-v\d+|-?20\d{6}|-20\d\d-\d\d-\d\d)*(?:[@:].*)?$")
+_VERSION_FIRST: Final = re.compile(r"^claude-(\d+(?:-\d+)?)-([a-z]+)$")
+
+
+def plain_name(typed: str) -> str:
+    """The model's own name in this platform's spelling, however upstream or another platform writes it.
+
+    ``us.anthropic.claude-opus-4-6-v1:0``, ``anthropic/claude-opus-4.6``, ``claude-4.6-opus-20260205`` and
+    ``claude-opus-4-6@default`` are ``claude-opus-4-6``. A word that says more (``claude-opus-4-6-fast``) stays.
+    """
+    name = _IN_FRONT.sub("", base_model(typed.strip().lower()))
+    name = re.sub(r"[._ ]", "-", _BEHIND.sub("", name))
+    return _VERSION_FIRST.sub(r"claude-\2-\1", name)

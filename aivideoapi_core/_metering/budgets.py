@@ -25,10 +25,13 @@ class Budget(Protocol):
     async def ahold(self, model: str, worst: WorstCase) -> Any:
         """The asynchronous twin: nothing stays reserved if it is cancelled, or if its event loop ends."""
 
-    def settle(self, reservation: Any, micro: int, *, unknown: bool = False) -> None:
-        """Book ``micro`` in place of the reservation; a second time does nothing. Does not raise for a broken store."""
+    def settle(self, reservation: Any, micro: int | None, *, unknown: bool = False) -> None:
+        """Book ``micro`` in place of the reservation; a second time does nothing. Does not raise for a broken store.
 
-    def settle_at_once(self, reservation: Any, micro: int, *, unknown: bool = False) -> bool:
+        ``unknown``: it is only a bound. ``None``: the cost is unknown and has no bound either.
+        """
+
+    def settle_at_once(self, reservation: Any, micro: int | None, *, unknown: bool = False) -> bool:
         """``settle`` without waiting, for event loops; ``False`` if that cannot be: ``settle`` does what is left."""
 
 

@@ -62,18 +62,22 @@ def at_most_micro(
 
 def booked_micro(
     record: CallRecord, worst: WorstCase | None, *, lost_requests: int, max_requests: int
-) -> tuple[int, bool]:
-    """Microcredits to book on the budget, and whether they are a bound in place of a figure."""
-    reserved = (None if worst is None else worst.micro) or 0
-    lost = reserved * min(lost_requests, max_requests)
+) -> tuple[int | None, bool]:
+    """Microcredits to book on the budget, and whether they are a bound in place of a figure.
+
+    ``None``: there is neither, which only a soft budget lets happen.
+    """
+    reserved = None if worst is None else worst.micro
+    lost_requests = min(lost_requests, max_requests)
+    lost = (reserved or 0) * lost_requests
     match record.outcome:
         case Outcome.FAILED:
             return 0, False
         case Outcome.OK if not record.is_unknown:
             micro = charged_at_most_micro(record.credits_reported, record.credits_micro)
-            return (micro or 0) + lost, lost > 0
+            return (micro or 0) + lost, lost_requests > 0
         case Outcome.OK:
-            return reserved + lost, True
+            return None if reserved is None else reserved + lost, True
         case _:
-            at_most = record.at_most_micro
-            return (reserved if at_most is None else at_most) + max(0, lost - reserved), True
+            at_most = reserved if record.at_most_micro is None else record.at_most_micro
+            return None if at_most is None else at_most + max(0, lost - (reserved or 0)), True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Hashable
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,6 +18,8 @@ from aivideoapi_core._stores.call_needs import CallNeeds, Reservation
 from aivideoapi_core._stores.lease import LeaseKeeper
 from aivideoapi_core._stores.purse import Purse
 from aivideoapi_core._stores.wait_line import Asking, Patience
+
+logger = logging.getLogger("aivideoapi")
 
 
 class StoredBudget:
@@ -133,19 +136,22 @@ class StoredBudget:
             self._purse.abandon(asked.id, error)
             raise
 
-    def settle(self, reservation: Reservation, micro: int, *, unknown: bool = False) -> None:
+    def settle(self, reservation: Reservation, micro: int | None, *, unknown: bool = False) -> None:
         """Book ``micro`` in place of ``reservation``; 0 gives it back. ``unknown``: it is only a bound.
+
+        ``None``: the cost is unknown and nothing bounds it. It is counted in the standing's ``unknown_calls``, adds
+        nothing to what is spent, and a warning says so.
 
         From any thread, but not from a finalizer, as it takes locks. Never raises for a broken store,
         because an answer that was paid for must not be lost: the booking is logged and made up for with
         the next one.
         """
         self._learn(reservation, micro, unknown=unknown)
-        self._purse.book(reservation.id, micro, unknown=unknown)
+        self._purse.book(reservation.id, micro or 0, unknown=unknown or micro is None)
 
-    def settle_at_once(self, reservation: Reservation, micro: int, *, unknown: bool = False) -> bool:
+    def settle_at_once(self, reservation: Reservation, micro: int | None, *, unknown: bool = False) -> bool:
         """``settle`` without waiting, for an event loop; ``False`` if that cannot be, then nothing was done."""
-        done = self._purse.book_at_once(reservation.id, micro, unknown=unknown)
+        done = self._purse.book_at_once(reservation.id, micro or 0, unknown=unknown or micro is None)
         if done:
             self._learn(reservation, micro, unknown=unknown)
         return done
@@ -191,8 +197,15 @@ class StoredBudget:
             asked, worst, standing, self._terms, owner=self._purse.owner, waited_s=self.wait_s
         )
 
-    def _learn(self, reservation: Reservation, micro: int, *, unknown: bool) -> None:
-        if not self._terms.soft:
+    def _learn(self, reservation: Reservation, micro: int | None, *, unknown: bool) -> None:
+        if micro is None:
+            logger.warning(
+                "budget %r: nobody knows what a call of %r cost, and nothing bounds it; it is counted among the calls of "
+                "unknown cost, and is missing from the credits spent",
+                self.name,
+                reservation.model,
+            )
+        elif not self._terms.soft:
             self._needs.learn(reservation, micro, unknown=unknown)
 
     def _joined(self, ask: Callable[[], Standing]) -> Standing:

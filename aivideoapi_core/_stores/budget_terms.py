@@ -81,7 +81,7 @@ class Standing:
     """How a budget stands. ``granted``: whether the reservation asked for was made.
 
     ``unknown_calls`` were booked at the most they can have cost, ``unknown_micro``, because nobody
-    said the figure. ``expired_calls`` lost their owner; ``expired_micro`` was reserved for them. With a
+    said the figure; those that nothing bounds add nothing to it. ``expired_calls`` lost their owner; ``expired_micro`` was reserved for them. With a
     window, all of them are those of the window. ``limit_micro`` is the limit that holds now: ``raised_micro`` of
     it until ``raised_until_s``. A window of the calendar is over at ``window_end_s``; both in seconds since 1970.
 
@@ -135,7 +135,11 @@ class Standing:
         if self.raised_until is not None:
             parts.append(f"{raised} of the limit until {self.raised_until:%Y-%m-%d %H:%M:%S} UTC")
         if self.unknown_calls:
-            parts.append(f"{unknown} of that is a bound, for calls of unknown cost ({self.unknown_calls})")
+            parts.append(
+                f"{unknown} of that is a bound, for calls of unknown cost ({self.unknown_calls})"
+                if self.unknown_micro
+                else f"the cost of some calls is unknown, has no bound and is missing from that ({self.unknown_calls})"
+            )
         if self.expired_calls:
             parts.append(f"{expired} had been reserved for calls whose process died ({self.expired_calls})")
         return "; ".join(parts)

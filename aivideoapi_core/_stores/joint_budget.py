@@ -114,7 +114,7 @@ class JointBudget:
                 return held
             await asyncio.sleep(pause_s)
 
-    def settle(self, reservation: Held, micro: int, *, unknown: bool = False) -> None:
+    def settle(self, reservation: Held, micro: int | None, *, unknown: bool = False) -> None:
         """Book ``micro`` on each. What one of them raises is logged, and the next gets its figure."""
         for part, own in reservation.open_parts():
             try:
@@ -123,7 +123,7 @@ class JointBudget:
                 logger.error("settling on budget %r failed (%s)", part.budget.name, type(error).__name__)
             part.is_settled = True
 
-    def settle_at_once(self, reservation: Held, micro: int, *, unknown: bool = False) -> bool:
+    def settle_at_once(self, reservation: Held, micro: int | None, *, unknown: bool = False) -> bool:
         """``settle`` without waiting; ``False`` if one of them has to wait, which ``settle`` then does."""
         for part, own in reservation.open_parts():
             try:

@@ -99,10 +99,11 @@ def total(summed: AIMessageChunk) -> AIMessageChunk:
 
 def _rejoined(items: list[Any]) -> list[ContentBlock]:
     """The blocks of a sum. Plain strings are the beginning of block 0, which goes on as parts once something came
-    that no string can say: a citation that nothing had announced.
+    that no string can say: a citation that nothing had announced. Blocks stand by their index, as in a whole reply,
+    in whatever order they came.
     """
     plain = "".join(item for item in items if isinstance(item, str))
-    parts = [item for item in items if not isinstance(item, str)]
+    parts = sorted((item for item in items if not isinstance(item, str)), key=_index_of)
     if not plain:
         return list(map(_whole_block, parts))
     first: ContentBlock = {"type": "text", "text": plain}
@@ -112,6 +113,11 @@ def _rejoined(items: list[Any]) -> list[ContentBlock]:
             parts.remove(part)
             break
     return [first, *map(_whole_block, parts)]
+
+
+def _index_of(item: Any) -> int:
+    index = item.get("index")
+    return index if isinstance(index, int) else 0
 
 
 def _whole_block(item: Any) -> ContentBlock:

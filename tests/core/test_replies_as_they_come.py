@@ -176,6 +176,16 @@ def test_the_output_of_the_start_is_no_figure() -> None:
 
 
 COMPACTION = {"type": "compaction", "input_tokens": 55196, "output_tokens": 125}
+SPELLINGS = [
+    "us.anthropic.claude-opus-4-7-v1:0",
+    "us.anthropic.claude-opus-4-7-20261001-v1:0",
+    "arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-opus-4-7-v1:0",
+    "anthropic/claude-opus-4.7",
+    "openrouter/anthropic/claude-4.7-opus-20261001",
+    "claude-opus-4-7@20261001",
+    "claude-opus-4-7@default",
+    "Claude-Opus-4-7-latest",
+]
 ADVISOR = {"type": "advisor_message", "model": "claude-opus-4-7", "input_tokens": 1000, "output_tokens": 10}
 TOP = {"type": "message", "input_tokens": 220, "output_tokens": 8}
 
@@ -187,6 +197,11 @@ TOP = {"type": "message", "input_tokens": 220, "output_tokens": 8}
         pytest.param([TOP], 220 * 883 + 8 * 4412, (220, 8), id="messages only"),
         pytest.param([TOP, ADVISOR], 220 * 883 + 8 * 4412 + 1000 * 1471 + 10 * 7353, (1220, 18), id="advisor"),
         pytest.param([TOP, {**ADVISOR, "model": "claude-opus-4-7-20261001"}], 220 * 883 + 8 * 4412 + 1000 * 1471 + 10 * 7353, (1220, 18), id="a dated advisor"),
+        *(
+            pytest.param([TOP, {**ADVISOR, "model": spelling}], 220 * 883 + 8 * 4412 + 1000 * 1471 + 10 * 7353, (1220, 18), id=spelling)
+            for spelling in SPELLINGS
+        ),
+        pytest.param([TOP, {**ADVISOR, "model": "claude-opus-4-7-fast"}], None, (1220, 18), id="a dearer kind of a known one"),
         pytest.param([TOP, {**ADVISOR, "model": "claude-next"}], None, (1220, 18), id="an advisor without a price"),
         pytest.param([TOP, {**ADVISOR, "model": None}], None, (1220, 18), id="an advisor without a name"),
         pytest.param([TOP, {"type": "compaction"}], None, None, id="an entry that does not say"),

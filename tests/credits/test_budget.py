@@ -292,3 +292,7 @@ def test_a_standing_reads_as_a_sentence() -> None:
         "0.9 of 1.5 credits spent, 0.5 reserved; 0.3 of that is a bound, for calls of unknown cost (2); "
         "0.1 had been reserved for calls whose process died (1)"
     )
+    boundless = Standing(limit_micro=1_000_000, unknown_calls=3)
+    assert str(boundless) == (
+        "0 of 1 credits spent, 0 reserved; the cost of some calls is unknown, has no bound and is missing from that (3)"
+    )

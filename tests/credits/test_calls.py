@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,6 +33,7 @@ from aivideoapi_core.sandbox import Fault, Reply, Sandbox
 
 NATIVE = "claude-sonnet-4-6"
 DIRECT = "claude-haiku-4-5/anthropic"
+NEXT = "claude-next-9/anthropic"
 QUICK = RetryPolicy(first_wait_s=0.0)
 
 
@@ -218,6 +220,24 @@ def test_soft_stops_the_call_after_the_limit(sandbox: Sandbox) -> None:
     with pytest.raises(BudgetExceededError, match="used up"):
         sync_call(payload(stream=True), **options)
     assert len(sandbox.requests) == 1
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite", "redis"])
+def test_soft_says_that_a_call_without_a_bound_is_missing_from_the_spent(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> None:
+    store: Any = None
+    if kind != "memory":
+        store = tmp_path / "b.sqlite" if kind == "sqlite" else request.getfixturevalue("redis_url")
+    budget = CreditBudget(1, soft=True, store=store, name="soft")
+    with Sandbox(extra_models={NEXT: None}) as sandbox:
+        for stream in (False, True):
+            sync_call(payload(NEXT, stream=stream), **settings(sandbox, budget=budget))
+    standing = budget.standing()
+    budget.close()
+    assert (standing.spent_micro, standing.unknown_calls, standing.unknown_micro) == (0, 2, 0)
+    assert "is unknown, has no bound and is missing from that (2)" in str(standing)
+    assert caplog.text.count(f"nobody knows what a call of {NEXT!r} cost") == 2
 
 
 @pytest.mark.parametrize("read", [1, 3])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 from collections.abc import Iterator
 from functools import reduce
@@ -17,8 +18,13 @@ from langchain_core.messages.utils import message_chunk_to_message
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.graph.message import add_messages
 
+from aivideoapi_core import Reply as CoreReply
+from aivideoapi_core import StreamReader
+from aivideoapi_core.adapter_kit import Changed
 from aivideoapi_core.sandbox import Reply, Sandbox
 from langchain_aivideoapi import ChatAIVideoAPI
+from langchain_aivideoapi._inbound.message import to_message
+from langchain_aivideoapi._inbound.streams import ChunkStream
 
 NATIVE = "claude-sonnet-4-6"
 
@@ -141,3 +147,28 @@ def _without_ids(content: Any) -> Any:
     if isinstance(content, str):
         return content
     return [{key: value for key, value in block.items() if key != "id"} for block in content]
+
+
+def test_blocks_that_came_out_of_order_stand_by_their_index() -> None:
+    reader = StreamReader()
+    chunks = ChunkStream(reader.accumulator, structured=True, with_usage=True, changed=Changed())
+    events: list[dict[str, Any]] = [
+        {"type": "message_start", "message": {"id": "msg_1", "type": "message", "role": "assistant", "model": NATIVE, "content": []}},
+        *(
+            event
+            for index in (1, 0)
+            for event in (
+                {"type": "content_block_start", "index": index, "content_block": {"type": "tool_use", "id": f"toolu_{index}", "name": "look", "input": {"at": "sky"}}},
+                {"type": "content_block_stop", "index": index},
+            )
+        ),
+        {"type": "message_delta", "delta": {"stop_reason": "tool_use"}},
+        {"type": "message_stop"},
+    ]  # fmt: skip
+    body = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
+    fed = [chunks.feed(event) for event in [*reader.feed(body.encode()), *reader.finish()]]
+    reply = CoreReply(reader.accumulator.message(), NATIVE)
+    parts: list[Any] = [chunk for chunk in (*fed, chunks.last(reply)) if chunk is not None]
+    summed: Any = reduce(add, parts).message
+    assert [call["id"] for call in summed.tool_calls] == ["toolu_0", "toolu_1"]
+    assert summed.tool_calls == to_message(reply).tool_calls
