@@ -6,6 +6,7 @@ httpx's types appear here, but nothing waits: sockets, clocks and sleeping are i
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
@@ -96,9 +97,8 @@ class Exchange:
         """
         DROPPED.watch()
         api_key = as_secret(api_key)  # before anything can fail: a traceback may show local variables
-        self.base_url = _checked_url(resolve_base_url(base_url, allow_http=allow_http))
-        self._messages_url = httpx.URL(f"{self.base_url}/v1/messages")
-        self._credits_url = httpx.URL(f"{self.base_url}/v1/credits")
+        self.base_url = resolve_base_url(base_url, allow_http=allow_http)
+        self._messages_url, self._credits_url = _endpoints(self.base_url)
         self.api_key = resolve_api_key(api_key)
         check_key_shape(self.api_key, self.base_url)
         self.retry = retry or RetryPolicy()
@@ -295,15 +295,19 @@ class Exchange:
         )
 
 
-def _checked_url(base_url: str) -> str:
-    """``base_url``, if httpx reads the same host from it as the checks of its origin did."""
+@functools.lru_cache(maxsize=16)
+def _endpoints(base_url: str) -> tuple[httpx.URL, httpx.URL]:
+    """Where messages and credits are, if httpx reads the same host from ``base_url`` as the checks of its origin did.
+
+    Kept, for httpx takes longer to read the three URLs than everything else that makes a client.
+    """
     try:
         host = httpx.URL(base_url).host
     except httpx.InvalidURL:
         host = ""
     if host.lower() != urlsplit(base_url).hostname:
         raise InvalidInputError("base_url is not a URL that can be reached; check its host")
-    return base_url
+    return httpx.URL(f"{base_url}/v1/messages"), httpx.URL(f"{base_url}/v1/credits")
 
 
 def _checked_timeout(timeout: Timeout) -> Timeout:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import os
 import re
@@ -68,7 +69,11 @@ def resolve_base_url(base_url: str | None, *, allow_http: bool = False) -> str:
     end is taken off, since both forms are copied from documentation. Plain http is for the loopback
     address only, unless ``allow_http``: the key would travel in the clear.
     """
-    url = (base_url or os.environ.get(BASE_URL_ENV) or DEFAULT_BASE_URL).strip()
+    return _origin((base_url or os.environ.get(BASE_URL_ENV) or DEFAULT_BASE_URL).strip(), bool(allow_http))
+
+
+@functools.lru_cache(maxsize=16)
+def _origin(url: str, allow_http: bool) -> str:
     parts = _split(url)
     if parts.username or parts.password or parts.query or parts.fragment:
         raise InvalidInputError("base_url must not carry credentials, a query or a fragment")
