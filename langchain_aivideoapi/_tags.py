@@ -10,7 +10,7 @@ from langchain_core.runnables import RunnableConfig, ensure_config
 from langchain_core.runnables.config import var_child_runnable_config
 
 from aivideoapi_core import Attribution, adapter_kit
-from aivideoapi_core.adapter_kit import NOBODY
+from aivideoapi_core.adapter_kit import ATTRIBUTION_KEYS, NOBODY
 
 FRAMEWORK: Final = "langchain"
 _STEP_TAGS: Final = ("seq:step:", "map:key:", "graph:step:", "condition:", "branch:", "langsmith:")
@@ -18,6 +18,7 @@ _STEP_TAGS: Final = ("seq:step:", "map:key:", "graph:step:", "condition:", "bran
 _AGENT_KEYS: Final = ("lc_agent_name", "agent_name")
 """LangChain's and deepagents' own key, and what programs write by hand."""
 _PATH_KEYS: Final = ("langgraph_checkpoint_ns", "checkpoint_ns")
+_SAYING: Final = ATTRIBUTION_KEYS.union(_AGENT_KEYS, _PATH_KEYS)
 _NODES_OF_AGENTS: Final = frozenset(
     {"model", "model_request", "agent", "call_model", "tools", "generate_structured_response"}
 )
@@ -64,7 +65,7 @@ def without_steps(tags: Sequence[str]) -> tuple[str, ...]:
 
 def _facts(configurable: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the allow-list; a run's metadata are closer to the call than what is configured around it."""
-    if not (configurable or metadata):
+    if _SAYING.isdisjoint(configurable) and _SAYING.isdisjoint(metadata):
         return {}
     facts = adapter_kit.attribution_facts(configurable) | adapter_kit.attribution_facts(metadata)
     agent = next((metadata[key] for key in _AGENT_KEYS if metadata.get(key)), None) or _agent_of_path(

@@ -67,6 +67,8 @@ _BLOCKS: Final[Blocks[Attribution]] = Blocks("aivideoapi_spend_for")
 
 def attribution_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     """What of a framework's ``facts`` says for whom a call is, by the names of ``Attribution``; an allow-list."""
+    if ATTRIBUTION_KEYS.isdisjoint(facts):
+        return {}
     return {
         name: facts[key]
         for name, keys in _KEYS.items()

@@ -78,6 +78,8 @@ def start_telemetry(
         trace = None
     if metrics is not None and type(metrics.get_meter_provider()).__name__ in _STAND_INS:
         metrics = None
+    if trace is None and metrics is None and span is None:
+        return None
     context = sys.modules.get("opentelemetry.context")
     if context is not None and context.get_value(_ALL_SILENT):
         return None
