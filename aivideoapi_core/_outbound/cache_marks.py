@@ -34,19 +34,22 @@ def mark_on(block: Mapping[str, Any]) -> Any:
     return block.get("cache_control")
 
 
-def marked_in(blocks: Any, mark_of: Callable[[Mapping[str, Any]], Any] = mark_on) -> Iterator[Any]:
+def marked_in(blocks: Any, mark_of: Callable[[Mapping[str, Any]], Any] | None = None) -> Iterator[Any]:
     """The blocks that carry a breakpoint, in their order; one that holds blocks comes after those.
 
-    ``mark_of`` says where a framework's own blocks keep theirs.
+    ``mark_of`` says where a framework's own blocks keep theirs, if that is not where the wire's do.
     """
     if not isinstance(blocks, (list, tuple)):
         return
     for block in blocks:
-        if not isinstance(block, Mapping):
+        if type(block) is not dict and not isinstance(block, Mapping):  # a dict at once: histories are long
             continue
-        if type(inner := block.get("content")) is list or type(inner) is tuple:
+        if "content" in block and type(inner := block["content"]) is not str:
             yield from marked_in(inner, mark_of)
-        if mark_of(block) is not None:
+        if mark_of is None:
+            if "cache_control" in block and block["cache_control"] is not None:
+                yield block
+        elif mark_of(block) is not None:
             yield block
 
 
@@ -54,10 +57,15 @@ def marked(
     *, tools: Any = None, system: Any = None, messages: Iterable[Mapping[str, Any]] = ()
 ) -> Iterator[Any]:
     """Every tool and block of a request that carries a breakpoint, in the order of the prompt."""
-    yield from marked_in(tools)
-    yield from marked_in(system)
-    for content in [content for message in messages if type(content := message.get("content")) is not str]:
-        yield from marked_in(content)
+    said = [
+        block
+        for message in messages
+        if type(content := message.get("content")) is not str and isinstance(content, (list, tuple))
+        for block in content
+    ]
+    for blocks in (tools, system, said):
+        if blocks and type(blocks) is not str:
+            yield from marked_in(blocks)
 
 
 def marked_in_request(body: Mapping[str, Any]) -> Iterator[Any]:
@@ -69,20 +77,21 @@ def marked_in_request(body: Mapping[str, Any]) -> Iterator[Any]:
 
 def limit_marks(
     *, tools: Sequence[Mapping[str, Any]], system: Any, messages: Sequence[Mapping[str, Any]], reserved: int
-) -> list[dict[str, Any]]:
+) -> Sequence[Mapping[str, Any]]:
     """Keep the last breakpoints of a request (``reserved`` more are set elsewhere) and say so; the tools.
 
     The last ones cover the longest prefixes, so a long conversation stays cached. ``system`` and
     ``messages`` are ours (from ``Conversation``) and changed in place; of the tools, a copy is.
     """
-    own = [dict(tool) for tool in tools]
-    found = list(marked(tools=own, system=system, messages=messages))
+    found = list(marked(tools=tools, system=system, messages=messages))
     excess = len(found) + reserved - MAX_CACHE_BREAKPOINTS
     if excess > 0:
+        tools = [dict(tool) for tool in tools]
+        found = list(marked(tools=tools, system=system, messages=messages))
         logger.warning(
             "the request has %d cache breakpoints, the wire takes %d: the first %d are left out",
             len(found) + reserved, MAX_CACHE_BREAKPOINTS, excess,
         )  # fmt: skip
         for block in found[:excess]:
             del block["cache_control"]
-    return own
+    return tools

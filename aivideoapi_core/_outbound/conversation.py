@@ -46,7 +46,7 @@ _IN_TURNS: Final = frozenset({"text", "image", "document", "search_result"})
 
 def may_prefill(model: Any, thinking: Any) -> bool:
     """Whether a conversation with ``model`` may end with an assistant turn; while it thinks it may not."""
-    is_on = thinking is True or thinking_is_on({"thinking": thinking})
+    is_on = thinking is True or (thinking is not None and thinking_is_on({"thinking": thinking}))
     return isinstance(model, str) and model_info(model).prefill and not is_on
 
 
@@ -129,9 +129,7 @@ class Conversation:
                 self._open_assistant(paused=paused)
                 self._said.append(text)
             return
-        said: list[Block] = []
-        unmade: set[int] = set()
-        for place, block in enumerate(self._listed(content)):
+        for place, block in enumerate(content):
             kind = block["type"]
             if kind in UNMARKABLE:
                 taken = self._blocks.take_thinking(block, at, ours=ours)
@@ -139,20 +137,13 @@ class Conversation:
                 taken = self._blocks.take_told(block, at)
             else:
                 taken = self._blocks.take(block, at)
-            if taken is not None:
-                said.append(taken)
-                if place in not_made:
-                    unmade.add(id(taken))
-        if not said:
-            return
-        first_thought = len(said)
-        while first_thought and said[first_thought - 1]["type"] in UNMARKABLE:
-            first_thought -= 1
-        if first_thought:
-            self._open_assistant(paused=paused)
-            for block in said[:first_thought]:
-                self._say(block, is_made=id(block) not in unmade)
-        self._thoughts += said[first_thought:]
+            if taken is None:
+                continue
+            if taken["type"] in UNMARKABLE:
+                self._thoughts.append(taken)
+            else:
+                self._open_assistant(paused=paused)
+                self._say(taken, is_made=place not in not_made)
 
     def result(
         self,
@@ -177,7 +168,8 @@ class Conversation:
         ``prefill`` says whether the model can go on with an assistant turn. System messages alone are
         the user's turn, since the wire wants one.
         """
-        self._settle_thoughts()
+        if self._thoughts:
+            self._settle_thoughts()
         if self._role == "assistant" and self._calls:
             self._open("user")
         self._close()
@@ -215,7 +207,8 @@ class Conversation:
 
     def _say(self, block: Block, *, is_made: bool) -> None:
         """Put a block into the assistant's open turn."""
-        if block["type"] == "tool_use":
+        kind = block["type"]
+        if kind == "tool_use":
             name = block["name"]
             block["id"] = wire_id = self._calls.open(block.get("id") or None, name)
             block["name"] = self._names.wire(name)
@@ -225,7 +218,7 @@ class Conversation:
                 self._not_made.add(wire_id)
             if (toolset := block.get("toolset_name")) is not None:
                 self._toolsets[wire_id] = toolset
-        elif is_server_block(block):
+        elif kind != "text" and is_server_block(block):
             said = self._server.take(block, self._said)
             if self._blocks.last is block:
                 self._blocks.last = said
@@ -233,14 +226,22 @@ class Conversation:
         self._said.append(block)
 
     def _take_result(self, result: Block, call: Any, name: str | None, at: int) -> None:
-        blocks = self._listed(result.pop("content", None) or "")
-        content = [taken for block in blocks if (taken := self._blocks.take_in_result(block, at)) is not None]
-        self._open("user")
+        given = result.pop("content", None) or ""
+        if isinstance(given, str):
+            text = self._blocks.take_text(given, at)
+            content = [] if text is None else [text]
+        else:
+            content = [
+                taken for block in given if (taken := self._blocks.take_in_result(block, at)) is not None
+            ]
+        if self._role != "user" or self._thoughts:
+            self._open("user")
         wire_id = self._calls.answer(call or None, name)
         if wire_id is None:
             self._tell_result(result, content, call)
             return
-        result = self._with_toolset({**result, "tool_use_id": wire_id})
+        result["tool_use_id"] = wire_id
+        result = self._with_toolset(result)
         if content:
             result["content"] = _plain(content)
         self._results.append(result)

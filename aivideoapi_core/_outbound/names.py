@@ -149,12 +149,13 @@ def merged_options(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dic
     options = {**defaults, **given}
     if not given:
         return options
-    for name in _LISTS & given.keys():
-        if defaults.get(name) and given[name]:
-            options[name] = merged_lists(name, defaults[name], given[name])
-    for name in _FIELDS & given.keys():
-        if defaults.get(name) and given[name]:
-            options[name] = {**defaults[name], **given[name]}
+    for name, value in given.items():
+        if not value or not (default := defaults.get(name)):
+            continue
+        if name in _LISTS:
+            options[name] = merged_lists(name, default, value)
+        elif name in _FIELDS:
+            options[name] = {**default, **value}
     if given.get("effort") is not None and options.get("output_config"):
         options["output_config"] = {
             name: value for name, value in options["output_config"].items() if name != "effort"

@@ -37,20 +37,17 @@ def build_payload(
     """
     if not isinstance(model, str) or not model.strip():
         raise InvalidInputError("model must be a model id such as 'claude-sonnet-4-6'")
-    if unknown := options.keys() - _OPTIONS:
+    if not options.keys() <= _OPTIONS:
         raise InvalidInputError(
-            f"unknown options {sorted(unknown)}; a field without a name goes in extra_body"
+            f"unknown options {sorted(options.keys() - _OPTIONS)}; a field without a name goes in extra_body"
         )
-    if isinstance(messages, (str, bytes, Mapping)):
+    if type(messages) is not list and isinstance(messages, (str, bytes, Mapping)):
         raise InvalidInputError("messages must be a list of turns such as {'role': 'user', 'content': '...'}")
     info = model_info(model)
     body: dict[str, Any] = {"model": model, "messages": list(messages), "stream": stream}
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-    extra = given.pop("extra_body", {})
-    if not isinstance(extra, Mapping):
-        raise InvalidInputError(f"extra_body must be a mapping, not {extra!r}")
-    if clash := _OWN_FIELDS & extra.keys():
-        raise InvalidInputError(f"extra_body must not set {sorted(clash)}; use the arguments of that name")
+    if (extra := given.pop("extra_body", None)) is not None:
+        _check_extra(extra)
     thinking = given.pop("thinking", None)
     if thinking is not None:
         body |= thinking_fields(info.route, thinking, accepted=info.thinking)
@@ -62,12 +59,20 @@ def build_payload(
     if "tools" in given and not given["tools"]:
         del given["tools"]
     body |= given
-    body |= extra
-    if info.route is Route.DIRECT and "max_tokens" not in body:
+    if extra:
+        body |= extra
+    if "max_tokens" not in body and info.route is Route.DIRECT:
         body["max_tokens"] = _default_max_tokens(info, body.get("thinking"))
     refuse(body, info)
     soften_forced_tools(body)
     return body
+
+
+def _check_extra(extra: Any) -> None:
+    if not isinstance(extra, Mapping):
+        raise InvalidInputError(f"extra_body must be a mapping, not {extra!r}")
+    if clash := _OWN_FIELDS & extra.keys():
+        raise InvalidInputError(f"extra_body must not set {sorted(clash)}; use the arguments of that name")
 
 
 def _with_effort(output_config: Mapping[str, Any], effort: str) -> dict[str, Any]:

@@ -49,8 +49,8 @@ def refuse(body: Mapping[str, Any], info: ModelInfo) -> None:
     _check_cache_breakpoints(body)
     if info.route is Route.DIRECT:
         _check_thinking(body)
-    if info.known and info.route is Route.DIRECT:
-        _check_model_rules(body, info)
+        if info.known:
+            _check_model_rules(body, info)
 
 
 def _check_numbers(body: Mapping[str, Any]) -> None:
@@ -75,7 +75,7 @@ def _check_numbers(body: Mapping[str, Any]) -> None:
 
 def _check_tools(body: Mapping[str, Any]) -> None:
     tools = body.get("tools") or ()
-    if not isinstance(tools, (list, tuple)) or not all(isinstance(tool, Mapping) for tool in tools):
+    if not isinstance(tools, (list, tuple)) or not all(map(_is_mapping, tools)):
         raise InvalidInputError("tools must be a list of mappings with name and input_schema")
     for tool in tools:
         if tool.get("type", "custom") != "custom":
@@ -126,13 +126,14 @@ def _is_mapping(value: Any) -> bool:
 
 def _check_blocks(blocks: Iterable[Any], position: int) -> None:
     for block in blocks:
-        if not _is_mapping(block) or not isinstance(block.get("type"), str):
+        is_mapping = type(block) is dict or isinstance(block, Mapping)
+        if not is_mapping or not isinstance(kind := block.get("type"), str):
             raise InvalidInputError(
                 f"messages[{position}] holds {block!r}, which is not a content block with a type"
             )
-        if block["type"] == "image":
+        if kind == "image":
             _check_image(block, position)
-        elif block["type"] == "tool_result":
+        elif kind == "tool_result" and type(block.get("content")) is not str:
             _check_blocks(_blocks(block.get("content")), position)
 
 
@@ -154,7 +155,7 @@ def _check_image(block: Mapping[str, Any], position: int) -> None:
 
 
 def _check_cache_breakpoints(body: Mapping[str, Any]) -> None:
-    count = sum(1 for _ in marked_in_request(body))
+    count = len(list(marked_in_request(body)))
     if count > MAX_CACHE_BREAKPOINTS:
         raise InvalidInputError(
             f"the request has {count} cache_control breakpoints; at most {MAX_CACHE_BREAKPOINTS} are allowed"

@@ -106,7 +106,7 @@ def excludes_forced_tools(thinking: Any) -> bool:
 def soften_forced_tools(body: dict[str, Any]) -> None:
     """Let the model choose, with a warning, where the body of a request forces a tool and thinking excludes that."""
     choice = body.get("tool_choice")
-    if not isinstance(choice, Mapping) or choice.get("type") not in FORCED:
+    if choice is None or not isinstance(choice, Mapping) or choice.get("type") not in FORCED:
         return
     if not excludes_forced_tools(body.get("thinkingFlag") or body.get("thinking")):
         return

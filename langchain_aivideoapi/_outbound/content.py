@@ -99,7 +99,7 @@ def to_result(content: Any, *, message: int) -> Content:
 
 def _to_block(item: Any, place: Place) -> Block | None:
     """One block for the wire, a new object; ``None`` if there is nothing in it to send."""
-    if not isinstance(item, Mapping):
+    if type(item) is not dict and not isinstance(item, Mapping):
         raise InvalidInputError(f"is a {type(item).__name__}; content must be text or blocks with a type")
     kind = item.get("type")
     if kind is None:
@@ -191,9 +191,10 @@ def _reasoning(item: Mapping[str, Any], place: Place) -> Block:
 
 
 def _tool_use(item: Mapping[str, Any], place: Place) -> Block:
-    block = {name: value for name, value in _as_it_is(item, place).items() if value is not None}
+    block = {name: value for name, value in item.items() if value is not None and name not in LEFTOVERS}
     block["input"] = to_call_input(item.get("input"), raw=item.get("partial_json"))
-    return {**block, "id": item.get("id"), "name": str(item.get("name") or "")}
+    block["id"], block["name"] = item.get("id"), str(item.get("name") or "")
+    return block
 
 
 def _standard_tool_call(item: Mapping[str, Any], place: Place) -> Block:
@@ -294,7 +295,7 @@ _KNOWN: Final = _CONVERTERS.keys() | MEDIA_FORMS.keys() | FOREIGN.keys()
 def has_citing_content(turns: Sequence[Mapping[str, Any]]) -> bool:
     """Whether any document or search result of the conversation may be cited in the reply."""
     contents = [content for turn in turns if type(content := turn["content"]) is not str]
-    return any(_may_be_cited(block) for content in contents for block in _listed(content))
+    return bool(contents) and any(_may_be_cited(block) for content in contents for block in _listed(content))
 
 
 def _may_be_cited(block: Mapping[str, Any]) -> bool:

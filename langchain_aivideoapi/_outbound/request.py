@@ -67,7 +67,8 @@ def build_request(
     model = options.setdefault("model", defaults["model"])  # a call cannot be made without one
     budget = options.pop("budget", None)
     timeout, with_usage = options.pop("timeout", None), bool(options.pop("stream_usage", True))
-    if own := BODY_ONLY & options.keys():
+    if not BODY_ONLY.isdisjoint(options):
+        own = BODY_ONLY & options.keys()
         options["extra_body"] = {**options.get("extra_body", {}), **{name: options.pop(name) for name in own}}
     if (stops := options.get("stop_sequences")) is not None:
         options["stop_sequences"] = [stops] if isinstance(stops, str) else list(stops) or None
