@@ -8,6 +8,7 @@ from aivideoapi_batch._engine import map_rows
 from aivideoapi_batch._job import BatchJob
 from aivideoapi_batch._journal import Journal, JournalError, JournalStore, Totals
 from aivideoapi_batch._pace import Pace
+from aivideoapi_batch._pace_redis import PaceError
 from aivideoapi_batch._prompt import prompt_call, transform_call
 from aivideoapi_batch._report import BatchEstimate, BatchReport
 from aivideoapi_batch._results import RowResult, Status
@@ -22,6 +23,7 @@ __all__ = [
     "JournalError",
     "JournalStore",
     "Pace",
+    "PaceError",
     "RowCall",
     "RowResult",
     "Status",

@@ -141,6 +141,18 @@ class Pace:
         self._lock = threading.Lock()
         self._waiting: deque[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = deque()
 
+    @classmethod
+    def shared(cls, url: str, *, name: str = "default", most: int | None = None) -> Pace:
+        """A gate for all workers that give the same Redis (6.2 or later) and ``name``, on any machine.
+
+        ``most``: calls at once of all workers together, at best; ``None``: as many as their jobs' ``concurrency``
+        come to. The server's clock decides. A worker that dies is given up after 30 seconds. Needs the extra
+        ``redis``; pickles as its URL. Raises ``InvalidInputError``.
+        """
+        from aivideoapi_batch._pace_redis import SharedPace
+
+        return SharedPace(url, name=name, most=most)
+
     def begin(self, concurrency: int) -> None:
         """A job with so many calls at once begins; without a ``most`` of its own the pace follows the largest."""
         with self._lock:
@@ -149,6 +161,9 @@ class Pace:
             elif self._most is None and concurrency > self._state.most:
                 self._state.limit += concurrency - self._state.most
                 self._state.most = concurrency
+
+    async def end(self) -> None:
+        """A job that began has ended."""
 
     @property
     def state(self) -> PaceState:

@@ -62,9 +62,9 @@ class Run:
         """See ``BatchJob.arun``."""
         job = self._job
         self._number = await job.journal.open(job.manifest)
-        job.pace.begin(job.concurrency)
         rows = self._rows
         self._source = rows.__aiter__() if isinstance(rows, AsyncIterable) else iter(rows)
+        job.pace.begin(job.concurrency)
         workers = [asyncio.create_task(self._work()) for _ in range(job.concurrency)]
         try:
             ended = 0
@@ -82,6 +82,7 @@ class Run:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
+            await job.pace.end()
 
     async def _work(self) -> None:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from aivideoapi_batch import BatchJob, prompt_call
+from aivideoapi_batch import BatchJob, Pace, prompt_call
 from aivideoapi_core import CreditBudget, SpendLedger
 from langchain_aivideoapi import ChatAIVideoAPI
 
@@ -27,7 +27,7 @@ job = BatchJob(
     name="rows",
     journal=order["folder"] + "/out",
     concurrency=order["concurrency"],
+    pace=Pace.shared(order["pace"], name="rows") if "pace" in order else None,
 )
-print(
-    len(job.run([{"id": number, "text": f"Row {number}"} for number in range(order["rows"])], replay=False))
-)
+rows = [{"id": number, "text": f"Row {number}"} for number in range(order.get("first", 0), order["rows"])]
+print(len(job.run(rows, replay=False)))
