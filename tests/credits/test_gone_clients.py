@@ -240,6 +240,55 @@ def test_an_agent_that_is_cancelled(upstream: Upstream, how: Any) -> None:
     assert [row.outcome for row in ledger.records()] == [Outcome.LOST] * 20
 
 
+async def apart(stream: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """What docs/howto/serving.md advises: a task that is cancelled once, whatever becomes of its reader."""
+    items: asyncio.Queue[tuple[Any, ...]] = asyncio.Queue(1)
+
+    async def read() -> None:
+        try:
+            async for item in stream:
+                await items.put((item,))
+        finally:
+            await items.put(())
+
+    task = asyncio.create_task(read())
+    try:
+        while item := await items.get():
+            yield item[0]
+        await task
+    finally:
+        task.cancel()
+
+
+@pytest.mark.parametrize("how", [cancelled_twice, cancelled_by_anyio])
+def test_an_agent_that_streams_in_a_task_of_its_own(upstream: Upstream, how: Any) -> None:
+    """LangGraph's ``astream`` leaves its tasks running when its cleaning up is cancelled, with any model."""
+    agents = pytest.importorskip("langchain.agents")
+    from langchain_aivideoapi import ChatAIVideoAPI
+
+    ledger = SpendLedger(SlowBook())
+
+    async def run() -> None:
+        model = ChatAIVideoAPI(
+            model="claude-sonnet-4-6", api_key="sk-test", base_url=upstream.url, ledger=ledger, streaming=True
+        )
+        agent = agents.create_agent(model)
+
+        async def ask() -> None:
+            async for _ in apart(agent.astream({"messages": [("user", "hi")]}, stream_mode="messages")):
+                pass
+
+        async def ready() -> None:
+            assert await until(lambda: upstream.served == 20)
+
+        await asyncio.gather(*(how(ask, ready) for _ in range(20)))
+        assert await until(lambda: upstream.open == 0), f"{upstream.open} upstreams are open"
+
+    asyncio.run(run())
+    assert upstream.served == 20
+    assert [row.outcome for row in ledger.records()] == [Outcome.LOST] * 20
+
+
 @contextlib.asynccontextmanager
 async def silent() -> AsyncIterator[str]:
     """A server that accepts and says nothing: a proxy that never answers CONNECT."""
@@ -283,9 +332,15 @@ async def test_a_proxy_that_never_answers_costs_nothing() -> None:
         pytest.param({"HTTPS_PROXY": "http://127.0.0.1:9"}, id="no proxy there"),
         pytest.param({"HTTPS_PROXY": "gopher://127.0.0.1:9"}, id="no such proxy"),
         pytest.param({"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "fd00::/8,[::1]:x"}, id="NO_PROXY"),
+        pytest.param(
+            {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "::1/128, ,%zz"}, id="NO_PROXY, a range"
+        ),
+        pytest.param({"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "*"}, id="NO_PROXY, all"),
+        pytest.param({"SSL_CERT_FILE": __file__}, id="no certificate in the CA file"),
+        pytest.param({"HTTPS_PROXY": "http://127.0.0.1:99999"}, id="no such port"),
     ],
 )
-@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize("colour", ["sync", "httpx", "aiohttp"])
 @pytest.mark.parametrize("stream", [False, True])
 def test_an_environment_that_lets_nothing_out(
     environment: dict[str, str], colour: str, stream: bool, monkeypatch: pytest.MonkeyPatch
@@ -305,7 +360,7 @@ def test_an_environment_that_lets_nothing_out(
     }
 
     async def call() -> None:
-        async with AsyncMessagesClient(**settings) as client:
+        async with AsyncMessagesClient(http_engine=colour, **settings) as client:
             if stream:
                 async with client.stream(payload()):
                     pass
@@ -322,7 +377,7 @@ def test_an_environment_that_lets_nothing_out(
 
     try:
         with pytest.raises(APIConnectionError) as caught:
-            asyncio.run(call()) if colour == "async" else call_sync()
+            call_sync() if colour == "sync" else asyncio.run(call())
     finally:
         pools._authorities.cache_clear()
     assert caught.value.never_sent
