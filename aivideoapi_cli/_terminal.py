@@ -178,9 +178,11 @@ def credits_text(amount: Credits | None) -> str:
     return UNKNOWN if amount is None else f"{amount.as_decimal():,.6f}"
 
 
-def usd_text(amount: Credits | None) -> str:
-    """The same in US dollars to a millionth, e.g. ``$0.000342``."""
-    return UNKNOWN if amount is None else f"${amount.as_usd():,.6f}"
+def usd_text(charged: Decimal | None) -> str:
+    """Credits that were charged, in US dollars to a millionth, e.g. ``$0.000342``."""
+    from aivideoapi_core import Credits  # with the first amount: most commands show none
+
+    return UNKNOWN if charged is None else f"${Credits(int(charged.scaleb(6))).as_usd():,.6f}"
 
 
 def reported_text(amount: Decimal | None) -> str:

@@ -76,6 +76,11 @@ def total_computed(calls: Sequence[Call]) -> Credits | None:
     return Credits(sum(amount.micro for amount in amounts if amount is not None))
 
 
+def total_charged(calls: Sequence[Call]) -> Decimal | None:
+    """The credits of all calls, or ``None`` if a single one is unknown."""
+    return None if any(call.charged is None for call in calls) else lowest_charge(calls)
+
+
 def lowest_charge(calls: Sequence[Call]) -> Decimal:
     """The least that was charged: the reported number where there is one, else the computed one."""
     return sum((call.charged or Decimal(0) for call in calls), Decimal(0))
@@ -108,7 +113,7 @@ def show_table(console: Console, calls: Sequence[Call]) -> None:
         "out": f"{sum(call.output_tokens or 0 for call in calls):,}",
         "reported": reported_text(sum(reported, Decimal(0))) if reported else UNKNOWN,
         "computed": credits_text(computed),
-        "USD": usd_text(computed),
+        "USD": usd_text(total_charged(calls)),
     }
     for name in ("", "model"):
         table.add_column(name, footer="total" if name == "model" else "", no_wrap=True)
@@ -122,7 +127,7 @@ def show_table(console: Console, calls: Sequence[Call]) -> None:
             UNKNOWN if call.output_tokens is None else f"{call.output_tokens:,}",
             reported_text(call.reported),
             credits_text(call.computed),
-            usd_text(call.computed),
+            usd_text(call.charged),
         )
     console.print(table)
 
@@ -152,6 +157,6 @@ def show_balance(
 
 NOTES = (
     "reported: the platform's own credits_consumed, cut to two decimals; native route only. "
-    "computed: tokens times the published prices, exact. USD: computed credits x 0.005. "
+    "computed: tokens times the published prices, exact. USD: what was charged, the reported credits or else the computed ones, x 0.005. "
     "The balance is published in whole credits, so a small cost moves it by one credit or by none."
 )

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
+from aivideoapi_core._catalogue.amounts import USD_PER_CREDIT
 from aivideoapi_core._catalogue.tokens import TokenCounts
 from aivideoapi_core._metering.record import NOT_BILLED, CallRecord, Outcome
 
 _TOKEN_KINDS: Final = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "thinking")
-_USD_PER_CREDIT: Final = Decimal("0.005")
 _ZERO: Final = Decimal(0)
 _CENT: Final = Decimal("0.01")
 
@@ -65,7 +65,7 @@ class CreditsTotals:
     @property
     def usd(self) -> Decimal | None:
         """``credits`` in US dollars, at $0.005 per credit (platform documentation, "Pricing")."""
-        return None if self.credits is None else self.credits * _USD_PER_CREDIT
+        return None if self.credits is None else self.credits * USD_PER_CREDIT
 
     @property
     def usd_computed(self) -> Decimal | None:

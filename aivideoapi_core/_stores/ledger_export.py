@@ -16,12 +16,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, Final
 
+from aivideoapi_core._catalogue.amounts import USD_PER_CREDIT
 from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._metering.datetimes import datetime_at
 from aivideoapi_core._metering.record import CallRecord
 
 FORMATS: Final = ("csv", "focus", "parquet")
-_USD_PER_CREDIT: Final = Decimal("0.005")
 _BATCH: Final = 10_000
 """Rows of one Parquet row group."""
 _KINDS: Final = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "thinking")
@@ -53,13 +53,13 @@ def _flat(record: CallRecord) -> dict[str, Any]:
         "tags": json.dumps(row["tags"], ensure_ascii=False),
         **{f"{kind}_tokens": tokens.get(kind) for kind in _KINDS},
         "credits": _text(charged),
-        "usd": _text(None if charged is None else charged * _USD_PER_CREDIT),
+        "usd": _text(None if charged is None else charged * USD_PER_CREDIT),
     }
 
 
 def _focus(record: CallRecord) -> dict[str, Any]:
     charged = record.charged
-    usd = _text(None if charged is None else charged * _USD_PER_CREDIT)
+    usd = _text(None if charged is None else charged * USD_PER_CREDIT)
     begin = datetime_at(record.started_at)
     month = begin.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     tokens = record.tokens
