@@ -6,7 +6,8 @@ On top of the core and of either adapter; importing this imports neither framewo
 from aivideoapi_batch._calls import RowCall
 from aivideoapi_batch._engine import map_rows
 from aivideoapi_batch._job import BatchJob
-from aivideoapi_batch._journal import Journal, JournalError, JournalStore, Totals
+from aivideoapi_batch._journal import Journal
+from aivideoapi_batch._journal_store import JournalError, JournalStore, Totals
 from aivideoapi_batch._pace import Pace
 from aivideoapi_batch._pace_redis import PaceError
 from aivideoapi_batch._prompt import prompt_call, transform_call

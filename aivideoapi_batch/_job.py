@@ -13,7 +13,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from aivideoapi_batch._calls import Row, RowCall, as_call
-from aivideoapi_batch._journal import Journal, JournalStore
+from aivideoapi_batch._journal import Journal
+from aivideoapi_batch._journal_store import JournalStore
 from aivideoapi_batch._manifest import Manifest
 from aivideoapi_batch._pace import Pace
 from aivideoapi_batch._report import BatchEstimate, BatchReport, RunCounts, estimated

@@ -13,104 +13,18 @@ import json
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Protocol, runtime_checkable
+from typing import Any, BinaryIO, Final
 
 from aivideoapi_batch._claims import Claims
 from aivideoapi_batch._index import Index, Known
+from aivideoapi_batch._journal_store import JournalError, Seen, Totals
 from aivideoapi_batch._manifest import Manifest
 from aivideoapi_batch._results import RowResult, Status
-from aivideoapi_core import AIVideoAPIError
 
 MANIFEST: Final = "manifest.json"
 _TICK_NS: Final = 100_000_000
 """More than a tick of the clock by which file systems note changes (4 to 20 ms), in nanoseconds."""
-
-
-class JournalError(AIVideoAPIError):
-    """The journal cannot be written or read. The job stops: what is not written down would be paid twice."""
-
-
-class Seen(StrEnum):
-    """What the journal says when a run meets a row."""
-
-    NEW = "new"
-    """To be called."""
-    DONE = "done"
-    """Has its result."""
-    TWICE = "twice"
-    """This run has met the id before."""
-    ELSEWHERE = "elsewhere"
-    """Another worker holds the row's claim."""
-
-
-@dataclass(slots=True)
-class Totals:
-    """Sums over a journal. ``rows``: ids by status. Costs are of every result line, repeated rows too.
-
-    ``credits_micro`` sums the computed figures that are known, ``reported`` the platform's, ``unknown``
-    counts results of which neither is known, and ``at_most_micro`` bounds those where a bound is known.
-    ``unfinished_calls`` began and have no result: they run now, or died with their process.
-    ``repeated_calls`` are those among them whose row was called again: paid twice at worst.
-    """
-
-    rows: dict[str, int] = field(default_factory=dict)
-    credits_micro: int = 0
-    reported: Decimal = Decimal(0)
-    unknown: int = 0
-    at_most_micro: int = 0
-    attempts: int = 0
-    paid_before: int = 0
-    unfinished_calls: int = 0
-    repeated_calls: int = 0
-
-    def add(self, result: RowResult) -> None:
-        """One more result line."""
-        self.attempts += result.attempts
-        self.paid_before += result.paid_before
-        self.credits_micro += result.credits_micro or 0
-        self.reported += result.credits_reported or 0
-        if result.credits_micro is None:
-            self.unknown += result.credits_reported is None
-            self.at_most_micro += result.at_most_micro or 0
-
-
-@runtime_checkable
-class JournalStore(Protocol):
-    """Where results are kept. ``meet`` and ``began``, ``back``, ``ended`` are called by the job, in this order."""
-
-    async def open(self, manifest: Manifest) -> int:
-        """Check that the journal is of this job, read what others wrote, and begin a run; its number."""
-
-    async def meet(self, id: str, *, run: int, retry: frozenset[Status]) -> tuple[Seen, bool]:  # noqa: A002
-        """What to do with a row; and, of a new one, whether an earlier call of it may have been billed."""
-
-    async def began(self, id: str) -> None:  # noqa: A002 - the word everywhere
-        """A call is about to be made."""
-
-    async def back(self, id: str) -> None:  # noqa: A002 - the word everywhere
-        """It was not made after all."""
-
-    async def ended(self, result: RowResult) -> None:
-        """The result, which is safe once this returns."""
-
-    async def get(self, id: str) -> RowResult | None:  # noqa: A002 - the word everywhere
-        """The result of a row."""
-
-    def statuses(self, ids: Sequence[str]) -> list[str | None]:
-        """The status of each of ``ids``, ``None`` where it has no result; reads what others wrote first."""
-
-    def results(self) -> Iterator[RowResult]:
-        """One result of every row that has one."""
-
-    def totals(self) -> Totals:
-        """The sums so far."""
-
-    def close(self) -> None:
-        """Let go of files and connections; a later call opens them again."""
 
 
 class Journal:

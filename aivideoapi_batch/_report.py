@@ -11,7 +11,7 @@ from aivideoapi_core import Credits
 
 if TYPE_CHECKING:
     from aivideoapi_batch._calls import Row, RowCall
-    from aivideoapi_batch._journal import Totals
+    from aivideoapi_batch._journal_store import Totals
     from aivideoapi_core import CreditsSummary, Standing
 
 

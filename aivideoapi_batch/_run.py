@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic_core import to_jsonable_python
 
 from aivideoapi_batch._decide import Decision, Next, decide, label, room_in_s
-from aivideoapi_batch._journal import Seen
+from aivideoapi_batch._journal_store import Seen
 from aivideoapi_batch._report import RunCounts
 from aivideoapi_batch._results import RowResult, Status, costs_of
 from aivideoapi_batch._rows import TWICE, id_of

@@ -178,10 +178,8 @@ class CallMeter:
             DROPPED.put(self._go_on)
 
     def _begin(self) -> None:
-        self._began_s, self._began_at = (
-            time.perf_counter(),
-            time.time(),
-        )  # waiting for the budget is none of the call
+        # Once more: waiting for the budget is none of the call.
+        self._began_s, self._began_at = time.perf_counter(), time.time()
         self._trace()
         self._open = self._is_heard or self._telemetry is not None
 

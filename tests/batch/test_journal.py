@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from aivideoapi_batch import Journal, JournalError, RowResult, Status
-from aivideoapi_batch._journal import Seen
+from aivideoapi_batch._journal_store import Seen
 from aivideoapi_batch._manifest import Manifest
 from aivideoapi_core import InvalidInputError
 
