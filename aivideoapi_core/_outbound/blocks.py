@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
@@ -10,6 +11,8 @@ from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._outbound.cache_marks import read_mark
 from aivideoapi_core._outbound.text import mended, told
 from aivideoapi_core._outbound.well_formed import is_mark, pruned, settled
+
+logger = logging.getLogger("aivideoapi")
 
 Block: TypeAlias = dict[str, Any]
 
@@ -28,15 +31,35 @@ class SendableBlocks:
         """The last block that can carry a breakpoint."""
         self.mended: list[int] = []
         """The messages in which text could not be sent as it was."""
+        self._last_at = -1
+        self._marks_of_nothing: list[int] = []
+        """The messages whose breakpoint had nothing before it."""
 
     def mark(self, mark: Any, *, at: int) -> None:
-        """Put a breakpoint on the last block that can carry one; ``InvalidInputError`` if there is none."""
+        """Put a breakpoint on the last block that can carry one; if there is none, see ``settle_marks``.
+
+        Raises ``InvalidInputError`` for a mark that the wire would refuse.
+        """
+        known = read_mark(mark)
         if self.last is None:
+            self._marks_of_nothing.append(at)
+        else:
+            self.last["cache_control"] = known
+
+    def settle_marks(self) -> None:
+        """Leave out, with a warning, breakpoints whose messages before them were trimmed from the history.
+
+        Raises ``InvalidInputError`` if it is in the last message, which somebody has just written.
+        """
+        if not self._marks_of_nothing:
+            return
+        at = self._marks_of_nothing[-1]
+        if at >= self._last_at:
             raise InvalidInputError(
                 f"messages[{at}] asks for cache_control, but a cache point needs something before it "
                 "that can be cached; put it on a block that has content"
             )
-        self.last["cache_control"] = read_mark(mark)
+        logger.warning("the cache point of messages[%d] has nothing before it any more and is left out", at)
 
     def take_text(self, text: str, at: int) -> Block | None:
         """A text as a block, or ``None`` for a blank one: the short way of what most messages are."""
@@ -45,7 +68,8 @@ class SendableBlocks:
         if not text.isascii() and (whole := mended(text)) is not text:
             self.mended.append(at)
             text = whole
-        self.last = taken = {"type": "text", "text": text}
+        taken = {"type": "text", "text": text}
+        self.last, self._last_at = taken, at
         return taken
 
     def take(self, block: Mapping[str, Any], at: int, *, made: bool = False) -> Block | None:
@@ -57,7 +81,8 @@ class SendableBlocks:
                     self.mark(block["cache_control"], at=at)
                 return None
             if text.isascii() and len(block) == 2:
-                self.last = taken = dict(block)
+                taken = dict(block)
+                self.last, self._last_at = taken, at
                 return taken
             taken = _without_blanks(block)
             if "citations" in block:
@@ -75,7 +100,7 @@ class SendableBlocks:
         if whole is not taken:
             self.mended.append(at)
             taken = whole
-        self.last = taken
+        self.last, self._last_at = taken, at
         return taken
 
     def take_told(self, block: Mapping[str, Any], at: int) -> Block | None:

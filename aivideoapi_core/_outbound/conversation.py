@@ -174,6 +174,7 @@ class Conversation:
             self._open("user")
         self._close()
         turns, system = self._turns, self._system
+        self._blocks.settle_marks()
         self._server.settle(turns, paused=self._paused)
         if turns and turns[-1]["role"] == "assistant":
             self._end(turns[-1]["content"], prefill=prefill)

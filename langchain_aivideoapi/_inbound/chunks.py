@@ -73,7 +73,7 @@ class ChunkTranslator:
         return None
 
     def _feed_delta(self, index: int, delta: dict[str, Any]) -> ChatGenerationChunk | None:
-        match delta["type"]:
+        match delta.get("type"):
             case "text_delta":
                 if not self._structured:
                     return text_chunk(delta["text"])

@@ -67,7 +67,7 @@ class EventTranslator:
         if self._kinds.get(index) not in ("text", "thinking", *STARTED_EARLY):
             return []  # of no open block, or of one that comes whole, at its stop
         data: dict[str, str]
-        match delta["type"]:
+        match delta.get("type"):
             case "text_delta":
                 data = {"type": "text-delta", "text": delta["text"]}
             case "input_json_delta":

@@ -119,7 +119,7 @@ class ResponseTranslator:
 
     def _delta(self, event: StreamEvent) -> ChatResponse | None:
         delta = event["delta"]
-        source = _SOURCES.get(delta["type"])
+        source = _SOURCES.get(delta.get("type", ""))
         if source is None:
             return None
         part = self._open[event["index"]]

@@ -84,6 +84,9 @@ def _add_assistant(conversation: Conversation, message: ChatMessage, at: int) ->
         said = _made(blocks, at)
     if calls:
         _add_calls(said, calls)
+    refusal = extra.get("refusal")
+    if isinstance(refusal, str) and not any(block["type"] != "cache_point" for block in said):
+        said.insert(0, {"type": "text", "text": refusal})  # OpenAI's models say it beside an empty content
     ends = [place for place, block in enumerate(said) if block["type"] == "cache_point"]
     start = 0
     for end in (*ends, len(said)):

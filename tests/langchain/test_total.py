@@ -24,7 +24,8 @@ from aivideoapi_core.adapter_kit import Changed
 from aivideoapi_core.sandbox import Reply, Sandbox
 from langchain_aivideoapi import ChatAIVideoAPI
 from langchain_aivideoapi._inbound.message import to_message
-from langchain_aivideoapi._inbound.streams import ChunkStream
+from langchain_aivideoapi._inbound.streams import ChunkStream, EventStream
+from llamaindex_aivideoapi._inbound.streams import ResponseStream
 
 NATIVE = "claude-sonnet-4-6"
 
@@ -172,3 +173,28 @@ def test_blocks_that_came_out_of_order_stand_by_their_index() -> None:
     summed: Any = reduce(add, parts).message
     assert [call["id"] for call in summed.tool_calls] == ["toolu_0", "toolu_1"]
     assert summed.tool_calls == to_message(reply).tool_calls
+
+
+def test_a_delta_that_says_no_type_is_skipped() -> None:
+    """On a block of a type that nobody knows, whose deltas are handed on as they came."""
+    reader = StreamReader()
+    chunks = ChunkStream(reader.accumulator, structured=True, with_usage=True, changed=Changed())
+    protocol = EventStream(
+        reader.accumulator, model=NATIVE, message_id="m", with_usage=True, changed=Changed()
+    )
+    responses = ResponseStream(one_call=False, changed=Changed())
+    for event in reader.feed(NO_TYPE):
+        chunks.feed(event)
+        protocol.feed(event)
+        responses.feed(event, reader.accumulator)
+    assert reader.accumulator.partial()["content"][0]["depth"] == 3
+
+
+NO_TYPE = b"".join(
+    b"data: " + json.dumps(event).encode() + b"\n\n"
+    for event in (
+        {"type": "message_start", "message": {"id": "msg_1", "type": "message", "role": "assistant", "model": NATIVE, "content": []}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "hologram", "depth": 3}},
+        {"type": "content_block_delta", "index": 0, "delta": {"uype": "sparkle", "thinking": "Two"}},
+    )
+)  # fmt: skip

@@ -169,6 +169,22 @@ def test_structured_output(sandbox: Sandbox, road: Callable[[Any], Any], text: s
     assert len(sandbox.requests) == 1
 
 
+async def _astreamed(program: Any) -> list[Any]:
+    return [found async for found in await program.astream_call(things="x")]
+
+
+@pytest.mark.parametrize("model", [NATIVE, DIRECT])
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_program_that_streams(sandbox: Sandbox, text: str, model: str) -> None:
+    sandbox.enqueue(Reply(text), Reply(text))
+    llm: Any = _llm(sandbox, model)
+    program = FunctionCallingProgram.from_defaults(
+        Count, prompt=ASK, llm=llm, tool_choice={"type": "tool", "name": "Count"}
+    )
+    assert list(program.stream_call(things="x"))[-1] == Count(n=1)
+    assert asyncio.run(_astreamed(program))[-1] == Count(n=1)
+
+
 @pytest.mark.parametrize("road", STRUCTURED)
 def test_what_cannot_be_read_raises_with_the_text(sandbox: Sandbox, road: Callable[[Any], Any]) -> None:
     sandbox.enqueue(Reply(WORDS))

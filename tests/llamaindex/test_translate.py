@@ -546,6 +546,18 @@ class TestCache:
         _, turns = translate([user(text("a")), user(self.POINT)])
         assert "cache_control" in turns[0]["content"][0]
 
+    def test_a_point_whose_messages_were_trimmed_is_left_out(self, caplog: pytest.LogCaptureFixture) -> None:
+        _, turns = translate([user(self.POINT, text("a")), assistant(text("b")), user(text("c"), self.POINT)])
+        assert ["cache_control" in turn["content"][0] for turn in turns] == [False, False, True]
+        assert "messages[0] has nothing before it any more" in caplog.text
+        with pytest.raises(InvalidInputError, match="something before it"):
+            to_messages([user(self.POINT, text("a"))])
+
+    def test_a_refusal_beside_an_empty_content_is_told(self) -> None:
+        refused = ChatMessage(role="assistant", blocks=[], additional_kwargs={"refusal": "I will not."})
+        _, turns = translate([user(text("a")), refused, user(text("b"))])
+        assert turns[1]["content"] == [{"type": "text", "text": "I will not."}]
+
     def test_thinking_is_never_marked(self) -> None:
         thought = ThinkingBlock(content="hm", additional_information={"signature": "s"})
         _, turns = translate([user(text("a")), assistant(text("b"), thought, self.POINT), user(text("c"))])
