@@ -45,6 +45,8 @@ def hide_keys(settings: dict[str, Any]) -> None:
 
     What is no text stays wrong: its type takes its place.
     """
+    if not settings:
+        return
     from pydantic import SecretStr  # there by now
 
     for name in settings:

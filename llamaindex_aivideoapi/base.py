@@ -64,15 +64,16 @@ class AIVideoAPI(ModelSettings):
         if "stop" in settings:
             stop = settings.pop("stop")
             settings.setdefault("stop_sequences", [stop] if isinstance(stop, str) else stop)
-        from llamaindex_aivideoapi._outbound.names import names_of
+        if settings:
+            from llamaindex_aivideoapi._outbound.names import names_of
 
-        names = names_of(type(self))
-        for name in [*settings]:
-            known = names.canonical(name)
-            if known is None:
-                raise names.refuse(name, place=type(self).__name__, body="additional_kwargs")
-            if known != name:
-                settings.setdefault(known, settings.pop(name))
+            names = names_of(type(self))
+            for name in [*settings]:
+                known = names.canonical(name)
+                if known is None:
+                    raise names.refuse(name, place=type(self).__name__, body="additional_kwargs")
+                if known != name:
+                    settings.setdefault(known, settings.pop(name))
         if settings.get("additional_kwargs", {}) is None:
             del settings["additional_kwargs"]
         try:
@@ -85,9 +86,10 @@ class AIVideoAPI(ModelSettings):
         # A wrong address, key, header or number should be heard of here, not at the first call.
         adapter_kit.check_settings(self.__dict__)
         base_url = resolve_base_url(self.base_url, allow_http=self.allow_http)
-        from aivideoapi_core import build_headers
+        if self.default_headers or self.betas is not None:
+            from aivideoapi_core import build_headers
 
-        build_headers(self.default_headers, betas=self.betas)
+            build_headers(self.default_headers, betas=self.betas)
         adapter_kit.check_key_shape(resolve_api_key(self.api_key), base_url)
 
     @classmethod
