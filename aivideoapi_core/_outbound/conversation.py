@@ -101,7 +101,9 @@ class Conversation:
             return
         for block in self._listed(content):
             if block["type"] == "tool_result":
-                self._take_result(dict(block), block.get("tool_use_id"), None, at)
+                result = dict(block)
+                given = result.pop("content", None) or ""
+                self._take_result(result, given, block.get("tool_use_id"), None, at)
                 continue
             is_foreign = block["type"] in _ASSISTANT_ONLY or is_server_result(block)
             taken = self._blocks.take_told(block, at) if is_foreign else self._blocks.take(block, at)
@@ -155,8 +157,8 @@ class Conversation:
         is_error: bool = False,
     ) -> None:
         """Take a tool's result. ``call`` is the id as the call gave it; without one, ``name`` and order decide."""
-        block: Block = {"type": "tool_result", "tool_use_id": call, "content": content, "is_error": is_error}
-        self._take_result(block, call, name, at)
+        result: Block = {"type": "tool_result", "tool_use_id": call, "is_error": is_error}
+        self._take_result(result, content or "", call, name, at)
 
     def cache_point(self, mark: Any, *, at: int) -> None:
         """Mark what was said last for the cache: the last block that can carry a breakpoint."""
@@ -226,8 +228,8 @@ class Conversation:
             block = said
         self._said.append(block)
 
-    def _take_result(self, result: Block, call: Any, name: str | None, at: int) -> None:
-        given = result.pop("content", None) or ""
+    def _take_result(self, result: Block, given: Content, call: Any, name: str | None, at: int) -> None:
+        """Put a result, ``given`` its content, into the user's open turn."""
         if isinstance(given, str):
             text = self._blocks.take_text(given, at)
             content = [] if text is None else [text]

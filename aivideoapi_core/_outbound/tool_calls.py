@@ -51,7 +51,7 @@ def to_call_input(arguments: Any, *, raw: Any = None) -> dict[str, Any]:
     ``raw`` is the text of arguments that did not arrive whole, which is more exact than what somebody
     made of it. What is no object stands under ``UNPARSED_ARGUMENTS``.
     """
-    if isinstance(arguments, Mapping) and (arguments or not raw):
+    if (type(arguments) is dict or isinstance(arguments, Mapping)) and (arguments or not raw):
         return dict(arguments)
     said = raw or arguments
     if said is None:

@@ -29,9 +29,13 @@ from llamaindex_aivideoapi._outbound.content import WireBlock, to_block, to_mark
 WIRE_CONTENT: Final = "wire_content"
 """Key of ``additional_kwargs`` under which a reply's own blocks are kept; see ``_inbound.message``."""
 
-_SYSTEM: Final = frozenset({MessageRole.SYSTEM, MessageRole.DEVELOPER})
 ASSISTANT: Final = frozenset({MessageRole.ASSISTANT, MessageRole.MODEL, MessageRole.CHATBOT})
-_RESULT: Final = frozenset({MessageRole.TOOL, MessageRole.FUNCTION})
+_SPEAKERS: Final = {
+    **dict.fromkeys((MessageRole.SYSTEM, MessageRole.DEVELOPER), "system"),
+    **dict.fromkeys(ASSISTANT, "assistant"),
+    **dict.fromkeys((MessageRole.TOOL, MessageRole.FUNCTION), "tool"),
+}
+"""Who speaks, where it is not the user. Looked up once for each message: the hash of an enum is Python's own code."""
 
 
 def to_conversation(
@@ -44,13 +48,14 @@ def to_conversation(
     """
     conversation = Conversation(names)
     for at, message in enumerate(messages):
-        role, mark = message.role, message.additional_kwargs.get("cache_control")
-        if role in _RESULT:
+        speaker, mark = _SPEAKERS.get(message.role), message.additional_kwargs.get("cache_control")
+        if speaker == "tool":
             mark = _add_result(conversation, message, at) or mark
-        elif role in ASSISTANT:
+        elif speaker == "assistant":
             _add_assistant(conversation, message, at)
         else:
-            _add(conversation, conversation.system if role in _SYSTEM else conversation.user, message, at)
+            say = conversation.system if speaker == "system" else conversation.user
+            _add(conversation, say, message, at)
         if mark is not None:
             conversation.cache_point(mark, at=at)
     return conversation.turns(prefill=prefill)
