@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._metering.attribution import ATTRIBUTION_KEYS, NOBODY, attribution_facts
     from aivideoapi_core._metering.budgets import Budgets, joined
     from aivideoapi_core._metering.forks import renew_in_child
-    from aivideoapi_core._metering.landing import Landing, Runway, cut_texts
+    from aivideoapi_core._metering.landing import NO_ANSWER, Landing, Runway, cut_results
     from aivideoapi_core._metering.record import may_be_billed
     from aivideoapi_core._metering.summary import count_cache_hit
     from aivideoapi_core._metering.tags import clean_tags
@@ -80,7 +80,7 @@ _LATER: Final = {
         "_metering.attribution": "ATTRIBUTION_KEYS NOBODY attribution_facts",
         "_metering.budgets": "Budgets joined",
         "_metering.forks": "renew_in_child",
-        "_metering.landing": "Landing Runway cut_texts",
+        "_metering.landing": "NO_ANSWER Landing Runway cut_results",
         "_metering.record": "may_be_billed",
         "_metering.summary": "count_cache_hit",
         "_metering.tags": "clean_tags",
@@ -129,6 +129,7 @@ __all__ = [
     "MAX_CACHE_BREAKPOINTS",
     "MEDIA_FORMS",
     "NOBODY",
+    "NO_ANSWER",
     "VALUE",
     "ArgumentNames",
     "AsyncHTTPClientField",
@@ -160,7 +161,7 @@ __all__ = [
     "clean_tags",
     "client_settings",
     "count_cache_hit",
-    "cut_texts",
+    "cut_results",
     "document_block",
     "enforceable",
     "excludes_forced_tools",

@@ -7,19 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 from langchain.agents.middleware.types import AgentMiddleware, ModelCallResult, ModelRequest, ModelResponse
 from langchain.agents.structured_output import ToolStrategy
-from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
 from aivideoapi_core import BudgetExceededError, Route, route_of
-from aivideoapi_core.adapter_kit import Landing, Runway, cut_texts
+from aivideoapi_core.adapter_kit import NO_ANSWER, Landing, Runway, cut_results
 from langchain_aivideoapi._errors import langchain_errors
 from langchain_aivideoapi.chat_models import ChatAIVideoAPI
-
-_TRIES: Final = 3
-NO_ANSWER: Final = "The budget of this run was used up before the model gave an answer."
 
 
 class BudgetLandingMiddleware(AgentMiddleware[Any, Any, Any]):
@@ -61,9 +58,7 @@ class BudgetLandingMiddleware(AgentMiddleware[Any, Any, Any]):
             try:
                 return approach.landed(handler(approach.request(landing)))
             except BudgetExceededError as error:
-                landing = approach.tighter(landing, error)
-                if landing is None:
-                    raise
+                landing = landing.tighter(error)
         return handler(request)
 
     async def awrap_model_call(
@@ -81,9 +76,7 @@ class BudgetLandingMiddleware(AgentMiddleware[Any, Any, Any]):
             try:
                 return approach.landed(await handler(approach.request(landing)))
             except BudgetExceededError as error:
-                landing = approach.tighter(landing, error)
-                if landing is None:
-                    raise
+                landing = landing.tighter(error)
         return await handler(request)
 
 
@@ -94,7 +87,6 @@ class _Approach:
     asked: ModelRequest[Any]
     model: ChatAIVideoAPI
     runway: Runway
-    tries: int = _TRIES
 
     @classmethod
     def of(cls, request: ModelRequest[Any]) -> _Approach | None:
@@ -113,19 +105,18 @@ class _Approach:
             return None
         return self.runway.landing(self._payload(self._without_tools()), standing)
 
-    def tighter(self, landing: Landing, error: BudgetExceededError) -> Landing | None:
-        """The next try after a refusal, which cost nothing; ``None``: there is none."""
-        self.tries -= 1
-        return landing.tighter(error) if self.tries > 0 else None
-
     def request(self, landing: Landing) -> ModelRequest[Any]:
         """The last request."""
-        settings = {**self.asked.model_settings, "max_tokens": landing.max_tokens}
-        if not landing.thinks:
-            settings["thinking"] = {"type": "disabled"}
-        messages = _with_cut_results(self.asked.messages, landing.cut_bytes)
+        messages = cut_results(
+            self.asked.messages,
+            landing.cut_bytes,
+            is_result=lambda message: isinstance(message, ToolMessage),
+            text_of=lambda message: message.content if isinstance(message.content, str) else None,
+            with_text=lambda message, text: message.model_copy(update={"content": text}),
+        )
         return self._without_tools().override(
-            messages=[*messages, HumanMessage(landing.line)], model_settings=settings
+            messages=[*messages, HumanMessage(landing.line)],
+            model_settings={**self.asked.model_settings, **landing.arguments},
         )
 
     def landed(self, response: ModelResponse[Any]) -> ModelResponse[Any]:
@@ -158,22 +149,6 @@ class _Approach:
                 arguments["tool_choice"] = request.tool_choice
         with langchain_errors():
             return self.model._call(messages, None, arguments, stream=False).request.payload
-
-
-def _with_cut_results(messages: list[AnyMessage], cut_bytes: int) -> list[AnyMessage]:
-    """``messages`` with shorter results in the end, where they are text."""
-    if cut_bytes <= 0:
-        return messages
-    first = len(messages)
-    while first and isinstance(messages[first - 1], ToolMessage):
-        first -= 1
-    results = [message for message in messages[first:] if isinstance(message.content, str)]
-    texts = cut_texts([str(message.content) for message in results], cut_bytes)
-    cut = {id(message): text for message, text in zip(results, texts, strict=True)}
-    return [
-        message.model_copy(update={"content": cut[id(message)]}) if id(message) in cut else message
-        for message in messages
-    ]
 
 
 def _without_calls(message: BaseMessage) -> BaseMessage:

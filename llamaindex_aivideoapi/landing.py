@@ -18,12 +18,11 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.bridge.pydantic import Field
 
 from aivideoapi_core import BudgetExceededError
-from aivideoapi_core.adapter_kit import Landing, Runway, cut_texts
+from aivideoapi_core.adapter_kit import NO_ANSWER, Landing, Runway, cut_results
 from llamaindex_aivideoapi._inbound.message import WIRE_CONTENT
 from llamaindex_aivideoapi.base import AIVideoAPI
 
-_TRIES: Final = 3
-NO_ANSWER: Final = "The budget of this run was used up before the model gave an answer."
+_RESULTS: Final = (MessageRole.TOOL, MessageRole.FUNCTION)
 _IN_THE_FORM: Final = (
     " If you were asked for a form with 'Thought:' and 'Answer:', use it, without an 'Action:'."
 )
@@ -59,9 +58,7 @@ class BudgetLandingLLM(AIVideoAPI):
             try:
                 return _landed(super()._chat(approach.messages_of(landing), **approach.arguments_of(landing)))
             except BudgetExceededError as error:
-                landing = approach.tighter(landing, error)
-                if landing is None:
-                    raise
+                landing = landing.tighter(error)
         return super()._chat(messages, **kwargs)
 
     async def _achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
@@ -73,9 +70,7 @@ class BudgetLandingLLM(AIVideoAPI):
                     await super()._achat(approach.messages_of(landing), **approach.arguments_of(landing))
                 )
             except BudgetExceededError as error:
-                landing = approach.tighter(landing, error)
-                if landing is None:
-                    raise
+                landing = landing.tighter(error)
         return await super()._achat(messages, **kwargs)
 
     def _stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
@@ -101,9 +96,7 @@ class BudgetLandingLLM(AIVideoAPI):
                     yield _landed(response)
                 return
             except BudgetExceededError as error:  # before the first response
-                landing = approach.tighter(landing, error)
-                if landing is None:
-                    raise
+                landing = landing.tighter(error)
 
     async def _alanding_stream(self, approach: _Approach, landing: Landing | None) -> ChatResponseAsyncGen:
         while landing is not None:
@@ -115,9 +108,7 @@ class BudgetLandingLLM(AIVideoAPI):
                     yield _landed(response)
                 return
             except BudgetExceededError as error:  # before the first response
-                landing = approach.tighter(landing, error)
-                if landing is None:
-                    raise
+                landing = landing.tighter(error)
 
 
 @dataclass(slots=True)
@@ -128,7 +119,6 @@ class _Approach:
     messages: Sequence[ChatMessage]
     arguments: Mapping[str, Any]
     runway: Runway
-    tries: int = _TRIES
 
     @classmethod
     def of(
@@ -148,49 +138,31 @@ class _Approach:
         payload = self.llm._call(self.messages, self._without_tools(), stream=False).request.payload
         return self.runway.landing(payload, standing)
 
-    def tighter(self, landing: Landing, error: BudgetExceededError) -> Landing | None:
-        """The next try after a refusal, which cost nothing; ``None``: there is none."""
-        self.tries -= 1
-        return landing.tighter(error) if self.tries > 0 else None
-
     def messages_of(self, landing: Landing) -> list[ChatMessage]:
         """The last conversation."""
         line = landing.line if self.arguments.get("tools") else landing.line + _IN_THE_FORM
-        messages = _with_cut_results(list(self.messages), landing.cut_bytes)
+        messages = cut_results(
+            self.messages,
+            landing.cut_bytes,
+            is_result=lambda message: message.role in _RESULTS,
+            text_of=lambda message: (message.content or "") if _is_text(message) else None,
+            with_text=lambda message, text: message.model_copy(update={"blocks": [TextBlock(text=text)]}),
+        )
         return [*messages, ChatMessage(role=MessageRole.USER, content=line)]
 
     def arguments_of(self, landing: Landing) -> dict[str, Any]:
         """The arguments of the last call."""
-        arguments = {**self._without_tools(), "max_tokens": landing.max_tokens}
-        return arguments if landing.thinks else {**arguments, "thinking": {"type": "disabled"}}
+        return {**self._without_tools(), **landing.arguments}
 
     def _without_tools(self) -> dict[str, Any]:
-        if any(message.role in (MessageRole.TOOL, MessageRole.FUNCTION) for message in self.messages):
-            return (
-                {**self.arguments, "tool_choice": "none"}
-                if self.arguments.get("tools")
-                else {**self.arguments}
-            )
+        if any(message.role in _RESULTS for message in self.messages):
+            return {**self.arguments, **({"tool_choice": "none"} if self.arguments.get("tools") else {})}
         without = ("tools", "tool_choice", "allow_parallel_tool_calls")
         return {name: value for name, value in self.arguments.items() if name not in without}
 
 
-def _with_cut_results(messages: list[ChatMessage], cut_bytes: int) -> list[ChatMessage]:
-    """``messages`` with shorter results in the end, where they are text."""
-    if cut_bytes <= 0:
-        return messages
-    first = len(messages)
-    while first and messages[first - 1].role in (MessageRole.TOOL, MessageRole.FUNCTION):
-        first -= 1
-    results = [
-        number
-        for number in range(first, len(messages))
-        if all(isinstance(block, TextBlock) for block in messages[number].blocks)
-    ]
-    texts = cut_texts([messages[number].content or "" for number in results], cut_bytes)
-    for number, text in zip(results, texts, strict=True):
-        messages[number] = messages[number].model_copy(update={"blocks": [TextBlock(text=text)]})
-    return messages
+def _is_text(message: ChatMessage) -> bool:
+    return all(isinstance(block, TextBlock) for block in message.blocks)
 
 
 def _landed(response: ChatResponse) -> ChatResponse:

@@ -9,16 +9,18 @@ its conversation costs.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from aivideoapi_core._catalogue.prices import ModelPrices
 from aivideoapi_core._errors import BudgetExceededError
 from aivideoapi_core._metering.budgets import Budget
 from aivideoapi_core._metering.worst_case import WorstCase, worst_case
 
+NO_ANSWER: Final = "The budget of this run was used up before the model gave an answer."
+"""What a last reply says that holds nothing but calls."""
 ANSWER_TOKENS: Final = 1_024
 """Tokens that the landing's answer is planned with, if ``max_tokens`` is not less."""
 LEAST_ANSWER_TOKENS: Final = 256
@@ -49,7 +51,7 @@ class Landing:
     """How the last call of a run is made: without tools, with ``line`` at its end.
 
     ``cut_bytes`` are to be cut from the newest tool results, so that the call fits. ``thinks``: whether its
-    ``max_tokens`` has room for the thinking that was asked for.
+    ``max_tokens`` has room for the thinking that was asked for. ``tries``: how often it may be made, this one included.
     """
 
     max_tokens: int
@@ -58,18 +60,27 @@ class Landing:
     cut_bytes: int = 0
     input_price: int
     output_price: int
+    tries: int = 3
 
-    def tighter(self, error: BudgetExceededError) -> Landing | None:
-        """The landing that makes up for what ``error`` says is missing; ``None`` if that is not known.
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What the last call says in place of what was asked for."""
+        thinking = {} if self.thinks else {"thinking": {"type": "disabled"}}
+        return {"max_tokens": self.max_tokens, **thinking}
+
+    def tighter(self, error: BudgetExceededError) -> Landing:
+        """The next try, which makes up for what ``error`` says is missing; raises ``error`` if there is none.
 
         Others may have spent in the meantime, and later middleware may have added to the request.
         """
         known = error.needed_micro, error.limit_micro, error.spent_micro, error.reserved_micro
-        if any(micro is None for micro in known) or not self.input_price:
-            return None
+        if self.tries <= 1 or any(micro is None for micro in known) or not self.input_price:
+            raise error
         needed, limit, spent, reserved = (micro or 0 for micro in known)
         missing = needed - (limit - spent - reserved)
-        return self.less_by(missing) if missing > 0 else None
+        if missing <= 0:
+            raise error
+        return replace(self.less_by(missing), tries=self.tries - 1)
 
     def less_by(self, missing_micro: int) -> Landing:
         """A landing that costs as much less at its worst: a shorter answer first, then less of the tool results."""
@@ -155,6 +166,28 @@ def _line(standing: Standing, max_tokens: int) -> str:
         f"are for this one answer of at most {max_tokens} tokens. Call no more tools. Answer now, as well as what "
         "is known allows, and say what is missing."
     )
+
+
+_Message = TypeVar("_Message")
+
+
+def cut_results(
+    messages: Sequence[_Message],
+    cut_bytes: int,
+    *,
+    is_result: Callable[[_Message], bool],
+    text_of: Callable[[_Message], str | None],
+    with_text: Callable[[_Message, str], _Message],
+) -> list[_Message]:
+    """A framework's ``messages`` with shorter results of tools in the end, where they are text (``text_of``)."""
+    cut = list(messages)
+    first = len(cut)
+    while cut_bytes > 0 and first and is_result(cut[first - 1]):
+        first -= 1
+    texts = {place: text for place in range(first, len(cut)) if (text := text_of(cut[place])) is not None}
+    for place, text in zip(texts, cut_texts([*texts.values()], cut_bytes), strict=True):
+        cut[place] = with_text(cut[place], text)
+    return cut
 
 
 CUT: Final = "\n[The rest was cut, for want of budget.]"
