@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     from aivideoapi_core._http.target import check_key_shape
     from aivideoapi_core._inbound.call_readings import read_call
     from aivideoapi_core._inbound.changed import Changed, changed_by
+    from aivideoapi_core._inbound.cut_calls import (
+        CUT_REASONS,
+        UNFINISHED,
+        call_error,
+        clean_block,
+        invalid_arguments,
+        recovered_call,
+    )
     from aivideoapi_core._inbound.partial_json import PartialJSON
     from aivideoapi_core._inbound.recovered_calls import recover_call
     from aivideoapi_core._metering.attribution import ATTRIBUTION_KEYS, NOBODY, attribution_facts
@@ -38,6 +46,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._outbound.foreign import BY_KEY, FOREIGN
     from aivideoapi_core._outbound.media import as_text, block_at, document_block, image_block, text_document
     from aivideoapi_core._outbound.media_forms import LEFTOVERS, MEDIA_FORMS, told_media
+    from aivideoapi_core._outbound.more_than_text import may_hold_more_than_text
     from aivideoapi_core._outbound.names import ArgumentNames, merged_options
     from aivideoapi_core._outbound.output import (
         VALUE,
@@ -75,6 +84,7 @@ _LATER: Final = {
         "_http.target": "check_key_shape",
         "_inbound.call_readings": "read_call",
         "_inbound.changed": "Changed changed_by",
+        "_inbound.cut_calls": "CUT_REASONS UNFINISHED call_error clean_block invalid_arguments recovered_call",
         "_inbound.partial_json": "PartialJSON",
         "_inbound.recovered_calls": "recover_call",
         "_metering.attribution": "ATTRIBUTION_KEYS NOBODY attribution_facts",
@@ -91,6 +101,7 @@ _LATER: Final = {
         "_outbound.foreign": "BY_KEY FOREIGN",
         "_outbound.media": "as_text block_at document_block image_block text_document",
         "_outbound.media_forms": "LEFTOVERS MEDIA_FORMS told_media",
+        "_outbound.more_than_text": "may_hold_more_than_text",
         "_outbound.names": "ArgumentNames merged_options",
         "_outbound.output": "VALUE add_output_format is_object output_format rooted wrapped_schema wrapper_for wrapper_of",
         "_outbound.output_schema": "enforceable has_references is_recursive",
@@ -124,12 +135,14 @@ def __dir__() -> list[str]:
 __all__ = [
     "ATTRIBUTION_KEYS",
     "BY_KEY",
+    "CUT_REASONS",
     "FOREIGN",
     "LEFTOVERS",
     "MAX_CACHE_BREAKPOINTS",
     "MEDIA_FORMS",
     "NOBODY",
     "NO_ANSWER",
+    "UNFINISHED",
     "VALUE",
     "ArgumentNames",
     "AsyncHTTPClientField",
@@ -154,10 +167,12 @@ __all__ = [
     "as_text",
     "attribution_facts",
     "block_at",
+    "call_error",
     "changed_by",
     "check_key_shape",
     "check_settings",
     "choice_for",
+    "clean_block",
     "clean_tags",
     "client_settings",
     "count_cache_hit",
@@ -168,6 +183,7 @@ __all__ = [
     "has_references",
     "hide_keys",
     "image_block",
+    "invalid_arguments",
     "is_custom",
     "is_object",
     "is_recursive",
@@ -175,6 +191,7 @@ __all__ = [
     "mark_on",
     "marked_in",
     "may_be_billed",
+    "may_hold_more_than_text",
     "may_prefill",
     "merged_options",
     "otel_span_in",
@@ -186,6 +203,7 @@ __all__ = [
     "read_tool_calls",
     "read_tool_choice",
     "recover_call",
+    "recovered_call",
     "refuse_to_pickle",
     "renew_in_child",
     "rooted",

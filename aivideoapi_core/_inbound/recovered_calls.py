@@ -17,6 +17,7 @@ from typing import Any, Final, cast
 
 from aivideoapi_core._errors import ToolChoiceIgnoredError
 from aivideoapi_core._inbound.call_readings import Tools, read_call
+from aivideoapi_core._inbound.cut_calls import UNFINISHED
 from aivideoapi_core._inbound.schema_check import fits
 from aivideoapi_core._received import ContentBlock, Message
 
@@ -25,8 +26,6 @@ RECOVERED: Final = "recovered_tool_call"
 IGNORED: Final = "tool_choice_ignored"
 """Key of a message that should have been a call and is none: ``True``."""
 
-_UNFINISHED: Final = frozenset({"max_tokens", "model_context_window_exceeded", "refusal", "pause_turn"})
-"""Stop reasons after which the text is not what the model meant to say, or not all of it."""
 _MAX_WARNED: Final = 256
 
 
@@ -127,7 +126,7 @@ def recover_call(message: Message, tools: Tools) -> Message | None:
     The new message is marked with ``RECOVERED`` and stops with ``tool_use``. The id of the call is ours,
     and the same whenever the same reply is read.
     """
-    if holds_call(message) or message["stop_reason"] in _UNFINISHED:
+    if holds_call(message) or message["stop_reason"] in UNFINISHED:
         return None
     text = text_of(message["content"])
     call = read_call(text, tools)

@@ -10,15 +10,9 @@ from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from aivideoapi_core import ContentBlock, MessageAccumulator, Reply, StreamEvent
+from aivideoapi_core.adapter_kit import CUT_REASONS, clean_block, invalid_arguments, recovered_call
 from langchain_aivideoapi._inbound.fast import arguments_chunk, block_chunk, text_chunk, tool_start_chunk
-from langchain_aivideoapi._inbound.message import (
-    CUT_REASONS,
-    clean_block,
-    invalid_arguments,
-    recovered_call,
-    to_response_metadata,
-    to_usage,
-)
+from langchain_aivideoapi._inbound.message import to_response_metadata, to_usage
 
 STARTED_EARLY: Final = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 """Blocks that are announced at their start; the input follows at their stop."""

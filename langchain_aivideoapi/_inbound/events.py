@@ -6,17 +6,16 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from aivideoapi_core import ContentBlock, MessageAccumulator, Reply, StreamEvent
-from langchain_aivideoapi._inbound.chunks import STARTED_EARLY
-from langchain_aivideoapi._inbound.fast import PROVIDER
-from langchain_aivideoapi._inbound.message import (
+from aivideoapi_core.adapter_kit import (
     CUT_REASONS,
     call_error,
     clean_block,
     invalid_arguments,
     recovered_call,
-    to_response_metadata,
-    to_usage,
 )
+from langchain_aivideoapi._inbound.chunks import STARTED_EARLY
+from langchain_aivideoapi._inbound.fast import PROVIDER
+from langchain_aivideoapi._inbound.message import to_response_metadata, to_usage
 from langchain_aivideoapi._inbound.standard import (
     invalid_call_block,
     standard_block,

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 
-from aivideoapi_core import ContentBlock, Message, Reply
+from aivideoapi_core import ContentBlock, Reply
+from aivideoapi_core.adapter_kit import CUT_REASONS, call_error, clean_block, invalid_arguments
 from langchain_aivideoapi._inbound.fast import PROVIDER
 
-CUT_REASONS: Final = frozenset({"max_tokens", "model_context_window_exceeded"})
-"""Stop reasons that cut the last block off wherever it was."""
-
 _NOT_METADATA: Final = frozenset({"content", "role", "type", "credits_consumed"})
-_EMPTY_FIELDS: Final = ("citations", "caller")
-"""Fields that servers send as null or empty where they have nothing to say."""
-
-
-def clean_block(block: ContentBlock) -> ContentBlock:
-    """``block`` without the fields that say nothing; the same object if there are none."""
-    if any(name in block and not block[name] for name in _EMPTY_FIELDS):
-        return {name: value for name, value in block.items() if name not in _EMPTY_FIELDS or value}
-    return block
 
 
 def is_plain_text(block: ContentBlock) -> bool:
@@ -44,38 +32,6 @@ def to_content(blocks: list[ContentBlock]) -> str | list[str | dict[Any, Any]]:
     return [dict(block) for block in cleaned]
 
 
-def invalid_arguments(block: ContentBlock, *, cut: bool) -> str | None:
-    """The raw arguments of a ``tool_use`` that cannot be carried out as it is, else ``None``: whose arguments are
-    not whole, or which names no tool.
-
-    ``cut`` says that the reply ended inside this block. A server that answers whole repairs cut
-    arguments into an object, which must not be taken for what the model meant to say.
-    """
-    if "partial_json" in block:
-        return str(block["partial_json"])
-    if cut or not is_named(block):
-        return json.dumps(block.get("input") or {}, ensure_ascii=False)
-    return None
-
-
-def is_named(block: ContentBlock) -> bool:
-    """Whether a call says which tool it calls."""
-    return isinstance(block.get("name"), str) and bool(block["name"])
-
-
-def is_cut(stop_reason: str | None) -> bool:
-    """Whether a reply that stopped for this reason may have ended inside its last block."""
-    return stop_reason in CUT_REASONS
-
-
-def call_error(block: ContentBlock, stop_reason: str | None) -> str:
-    """What ``invalid_tool_call["error"]`` says."""
-    if not is_named(block):
-        return "The call does not name its tool."
-    reason = f" (stop_reason {stop_reason})" if stop_reason in CUT_REASONS else ""
-    return f"The arguments are not complete JSON{reason}."
-
-
 def to_message(reply: Reply) -> AIMessage:
     """A whole reply as the message that ``invoke`` returns."""
     blocks, stop_reason = reply.message["content"], reply.message["stop_reason"]
@@ -89,12 +45,6 @@ def to_message(reply: Reply) -> AIMessage:
     )
 
 
-def recovered_call(message: Message) -> ContentBlock | None:
-    """The call that was read from the text of a reply; it stands after all that came over the wire."""
-    block = message["content"][-1] if message.get("recovered_tool_call") else None
-    return block if block is not None and block.get("type") == "tool_use" else None
-
-
 def to_calls(
     blocks: Sequence[ContentBlock], stop_reason: str | None
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -104,7 +54,7 @@ def to_calls(
     for number, block in enumerate(blocks):
         if block.get("type") != "tool_use":
             continue
-        raw = invalid_arguments(block, cut=number == len(blocks) - 1 and is_cut(stop_reason))
+        raw = invalid_arguments(block, cut=number == len(blocks) - 1 and stop_reason in CUT_REASONS)
         call = {"name": block.get("name"), "id": block.get("id")}
         if raw is not None:
             said = {"args": raw, "error": call_error(block, stop_reason)}

@@ -13,12 +13,8 @@ from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.runnables import Runnable, RunnableGenerator
 
 from aivideoapi_core import ToolChoiceIgnoredError
-from aivideoapi_core.adapter_kit import read_call
+from aivideoapi_core.adapter_kit import UNFINISHED, read_call
 from langchain_aivideoapi._errors import as_langchain
-from langchain_aivideoapi._inbound.message import CUT_REASONS
-
-_NO_ANSWER = CUT_REASONS | {"refusal"}
-"""Stop reasons after which the text is not read for a call."""
 
 
 def required_call(tool: Mapping[str, Any], *, advice: str = "") -> Runnable[Any, Any]:
@@ -86,7 +82,7 @@ class _Seen:
         if mine:
             self._check_arguments("".join(self.arguments.get(mine[0], ())))
             return None
-        readable = not self.names and self.stop_reason not in _NO_ANSWER
+        readable = not self.names and self.stop_reason not in UNFINISHED
         call = read_call(text, {name: self.tool["input_schema"]}) if readable else None
         if call is None:
             raise as_langchain(

@@ -21,8 +21,9 @@ from pydantic import ConfigDict
 from pydantic_core import from_json
 
 from aivideoapi_core import ContentBlock
+from aivideoapi_core.adapter_kit import call_error
 from langchain_aivideoapi._inbound.fast import recast
-from langchain_aivideoapi._inbound.message import call_error, to_calls, to_content
+from langchain_aivideoapi._inbound.message import to_calls, to_content
 
 
 class _ToMessage:

@@ -7,7 +7,7 @@ another model made is told in words. ``{"type": "non_standard", "value": {...}}`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from aivideoapi_core import InvalidInputError
@@ -290,24 +290,3 @@ _CONVERTERS: Final[Mapping[str, Callable[[Mapping[str, Any], Place], Block | Non
     "non_standard": _non_standard,
 }
 _KNOWN: Final = _CONVERTERS.keys() | MEDIA_FORMS.keys() | FOREIGN.keys()
-
-
-def has_citing_content(turns: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether any document or search result of the conversation may be cited in the reply."""
-    contents = [content for turn in turns if type(content := turn["content"]) is not str]
-    return bool(contents) and any(_may_be_cited(block) for content in contents for block in _listed(content))
-
-
-def _may_be_cited(block: Mapping[str, Any]) -> bool:
-    if block.get("type") == "tool_result":
-        return any(_may_be_cited(part) for part in _listed(block.get("content")))
-    citations = block.get("citations")
-    return (
-        block.get("type") in ("document", "search_result")
-        and isinstance(citations, Mapping)
-        and bool(citations.get("enabled"))
-    )
-
-
-def _listed(content: Any) -> Sequence[Mapping[str, Any]]:
-    return content if isinstance(content, (list, tuple)) else ()

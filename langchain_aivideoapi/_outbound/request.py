@@ -11,13 +11,12 @@ from aivideoapi_core import adapter_kit
 from aivideoapi_core.adapter_kit import (
     add_output_format,
     choice_for,
+    may_hold_more_than_text,
     may_prefill,
     merged_options,
     prepare_request,
-    thinking_is_on,
     wire_tools_in,
 )
-from langchain_aivideoapi._outbound.content import has_citing_content
 from langchain_aivideoapi._outbound.conversation import to_conversation
 from langchain_aivideoapi._outbound.names import BODY_ONLY, named
 from langchain_aivideoapi._outbound.output import schema_of
@@ -89,7 +88,7 @@ def build_request(
         timeout=timeout,
         budget=budget,
         max_tokens_is_default=max_tokens_is_default,
-        structured=_is_structured(payload, output_tool),
+        structured=may_hold_more_than_text(payload, output_tool),
         with_usage=with_usage,
         changed=adapter_kit.changed_by(
             payload,
@@ -130,15 +129,3 @@ def _add_tools(options: dict[str, Any]) -> None:
     )
     if choice is not None:
         options["tool_choice"] = choice
-
-
-def _is_structured(payload: Mapping[str, Any], output_tool: str | None) -> bool:
-    """Whether the reply may hold more than text."""
-    tools = payload.get("tools") or ()
-    return (
-        len(tools) > (output_tool is not None)
-        or "mcp_servers" in payload
-        or "context_management" in payload
-        or thinking_is_on(payload)
-        or has_citing_content(payload["messages"])
-    )

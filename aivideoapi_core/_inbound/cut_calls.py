@@ -1,0 +1,55 @@
+"""Tool calls of a reply that cannot be carried out as they are: cut by the output limit, or without a name."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from aivideoapi_core._received import ContentBlock, Message
+
+CUT_REASONS: Final = frozenset({"max_tokens", "model_context_window_exceeded"})
+"""Stop reasons that cut the last block off wherever it was."""
+UNFINISHED: Final = CUT_REASONS | {"refusal", "pause_turn"}
+"""Stop reasons after which the text is not what the model meant to say, or not all of it."""
+_EMPTY_FIELDS: Final = ("citations", "caller")
+"""Fields that servers send as null or empty where they have nothing to say."""
+
+
+def clean_block(block: ContentBlock) -> ContentBlock:
+    """``block`` without the fields that say nothing; the same object if there are none."""
+    if any(name in block and not block[name] for name in _EMPTY_FIELDS):
+        return {name: value for name, value in block.items() if name not in _EMPTY_FIELDS or value}
+    return block
+
+
+def invalid_arguments(block: ContentBlock, *, cut: bool) -> str | None:
+    """The raw arguments of a ``tool_use`` that cannot be carried out as it is, else ``None``: whose arguments are
+    not whole, or which names no tool.
+
+    ``cut`` says that the reply ended inside this block. A server that answers whole repairs cut
+    arguments into an object, which must not be taken for what the model meant to say.
+    """
+    if "partial_json" in block:
+        return str(block["partial_json"])
+    if cut or not _is_named(block):
+        return json.dumps(block.get("input") or {}, ensure_ascii=False)
+    return None
+
+
+def _is_named(block: ContentBlock) -> bool:
+    """Whether a call says which tool it calls."""
+    return isinstance(block.get("name"), str) and bool(block["name"])
+
+
+def call_error(block: ContentBlock, stop_reason: str | None) -> str:
+    """What is wrong with a call that ``invalid_arguments`` found."""
+    if not _is_named(block):
+        return "The call does not name its tool."
+    reason = f" (stop_reason {stop_reason})" if stop_reason in CUT_REASONS else ""
+    return f"The arguments are not complete JSON{reason}."
+
+
+def recovered_call(message: Message) -> ContentBlock | None:
+    """The call that was read from the text of a reply; it stands after all that came over the wire."""
+    block = message["content"][-1] if message.get("recovered_tool_call") else None
+    return block if block is not None and block.get("type") == "tool_use" else None
