@@ -23,6 +23,8 @@ AGENT_TURNS: Final = 10
 PACED_PIECES: Final = 10
 PACE_S: Final = 0.005
 """Seconds between two pieces of a paced stream."""
+TOKEN_PACE_S: Final = 1 / 60
+"""Seconds between two deltas of a stream that comes token by token, as fast models send them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,9 @@ def _fixed_reply(kind: str, size: int, streamed: bool) -> WireReply:
             return WireReply((head, b"".join(map(_http_chunk, events[3:])) + _END), PACE_S)
         case "paced":
             return WireReply(tuple(_paced(list(_text_events(words(size))))), PACE_S)
+        case "tokens":
+            events = [_http_chunk(event) for event in _text_events(words(size))]
+            return WireReply((_HEAD_STREAM, *events[:-1], events[-1] + _END), TOKEN_PACE_S)
     raise ValueError(f"no such scenario: {kind}-{size}")
 
 

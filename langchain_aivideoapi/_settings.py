@@ -244,6 +244,13 @@ class Settings(BaseChatModel):
         if self.base_url is None and (url := os.environ.get(BASE_URL_ENV)):
             self.__dict__["base_url"] = url
 
+    @model_validator(mode="after")
+    def _check_profile_keys(self) -> Self:
+        """LangChain's own check, which resolves all annotations for each model, only where it has something to say."""
+        if self.profile and not self.profile.keys() <= ModelProfile.__annotations__.keys():
+            super()._check_profile_keys()  # type: ignore[operator]  # pydantic makes a method of it again
+        return self
+
     def _resolve_model_profile(self) -> ModelProfile | None:
         profile = profile_of(self.model)
         if self.honours_tool_choice is not None:

@@ -8,6 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
+import warnings
 from typing import Any
 
 import httpx
@@ -28,6 +29,7 @@ from langchain_core.runnables import ConfigurableField
 from pydantic import ValidationError
 
 from aivideoapi_core import Balance, InvalidInputError, known_models
+from aivideoapi_core._http import pools
 from aivideoapi_core.sandbox import Reply, Sandbox
 from langchain_aivideoapi import ChatAIVideoAPI
 
@@ -630,3 +632,19 @@ def test_estimates_are_near_the_counts_of_the_documentation(
 ) -> None:
     model = ChatAIVideoAPI(model=DIRECT, api_key=KEY, base_url="https://example.com")
     assert model.get_num_tokens_from_messages(messages, tools=tools) == pytest.approx(counted, rel=0.1)
+
+
+def test_a_profile_with_unknown_keys_is_named() -> None:
+    """LangChain's warning; only our own profiles are spared its check."""
+    with pytest.warns(UserWarning, match="zzz"):
+        ChatAIVideoAPI(model="claude-sonnet-4-6", api_key="sk-test", profile={"zzz": 1})  # type: ignore[typeddict-unknown-key]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert ChatAIVideoAPI(model="claude-sonnet-4-6", api_key="sk-test").profile
+
+
+def test_making_a_model_reads_no_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are read once a process, by the first call."""
+    monkeypatch.setattr(httpx, "create_ssl_context", lambda *_, **__: pytest.fail("read"))
+    pools._authorities.cache_clear()
+    ChatAIVideoAPI(model="claude-sonnet-4-6", api_key="sk-test")
