@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -87,6 +88,7 @@ class CallMeter:
         self._telemetry: CallTelemetry | None = None
         self._worst: WorstCase | None = None
         self._next = 0
+        self._closing = threading.RLock()
         # Taken here: a stream may be read in another context, or end in none.
         self._trackers: tuple[SpendTracker, ...] = current_trackers()
         self._is_heard = bool(self._trackers) or metering.is_heard or self._budget is not None
@@ -241,6 +243,13 @@ class CallMeter:
     def _close(self, error: BaseException | None, partial: Message | None) -> bool:
         """Decide how the call ended; whether it was still open."""
         if not self.is_open:
+            return False
+        # A stream in a cycle is put down twice, as a generator and as a call, and two threads may come to it at once.
+        with self._closing:
+            return self._closed(error, partial)
+
+    def _closed(self, error: BaseException | None, partial: Message | None) -> bool:
+        if not self._open:
             return False
         if self._record is None:
             try:

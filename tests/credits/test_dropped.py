@@ -13,6 +13,7 @@ import pytest
 
 from aivideoapi_core import (
     AsyncMessagesClient,
+    CallRecord,
     CreditBudget,
     MessagesClient,
     Outcome,
@@ -20,6 +21,7 @@ from aivideoapi_core import (
     build_payload,
     track_spend,
 )
+from aivideoapi_core._metering.meter import CallMeter
 from aivideoapi_core._stores.budget_memory import MemoryStore
 from aivideoapi_core.sandbox import Reply, Sandbox
 
@@ -256,3 +258,57 @@ def test_observers_that_raise(sandbox: Sandbox, caplog: pytest.LogCaptureFixture
     assert good.summary.calls == 1
     assert "BadError" in caplog.text
     assert "user said" not in caplog.text
+
+
+class _SlowBook:
+    """Writes a row; the first time it waits for ``other``."""
+
+    blocking = True
+
+    def __init__(self) -> None:
+        self.rows: list[CallRecord] = []
+        self.other: threading.Thread | None = None
+        self.writes = threading.Event()
+
+    def append(self, record: CallRecord) -> None:
+        self.rows.append(record)
+        self.writes.set()
+        if self.other is not None and threading.current_thread() is not self.other:
+            self.other.join(0.2)  # it either waits for us or is done
+
+    def records(self) -> Iterator[CallRecord]:
+        return iter(self.rows)
+
+    def close(self) -> None:
+        pass
+
+
+def test_two_threads_that_finish_one_call(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream in a cycle is put down as a generator and as a call: one thread decides, and there is one row."""
+    sandbox.enqueue(LONG)
+    book, both = _SlowBook(), threading.Event()
+    decide = CallMeter._outcome
+
+    def outcome(self: CallMeter, *how: Any) -> Any:
+        if book.other is None:
+            book.other = threading.Thread(target=self.finish, args=(None,))
+            book.other.start()
+            both.wait(0.2)
+        else:
+            both.set()
+            book.writes.wait(10)
+        return decide(self, *how)
+
+    monkeypatch.setattr(CallMeter, "_outcome", outcome)
+    budget = CreditBudget(1_000)
+    with (
+        MessagesClient(
+            api_key=sandbox.api_key, base_url=sandbox.url, budget=budget, ledger=SpendLedger(book)
+        ) as client,
+        client.stream(payload()) as stream,
+    ):
+        next(iter(stream))
+    assert book.other is not None
+    book.other.join(30)
+    assert [row.outcome for row in book.rows] == [Outcome.LOST]
+    assert (budget.standing().unknown_calls, budget.standing().reserved_micro) == (1, 0)
