@@ -20,7 +20,7 @@ from aivideoapi_core.sandbox._judge.checks import (
     require_string,
 )
 from aivideoapi_core.sandbox._judge.messages import check_messages, check_system
-from aivideoapi_core.sandbox._judge.schemas import check_output_schema
+from aivideoapi_core.sandbox._judge.schemas import check_output_schema, check_tool_schema
 from aivideoapi_core.sandbox._platform.catalog import ModelRules, is_native
 from aivideoapi_core.sandbox._platform.errors import bad_request
 
@@ -173,6 +173,7 @@ def _check_custom_tool(tool: Mapping[str, Any], path: str) -> None:
     schema = require_mapping(tool.get("input_schema"), f"{path}.input_schema")
     if schema.get("type") != "object":
         raise bad_request(f"{path}.input_schema.type: Input should be 'object'")
+    check_tool_schema(schema, f"{path}.input_schema")
     if "strict" in tool and tool["strict"] is not None and not isinstance(tool["strict"], bool):
         raise bad_request(f"{path}.strict: Input should be a valid boolean")
     if tool.get("strict"):

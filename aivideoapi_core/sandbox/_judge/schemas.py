@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -36,6 +37,7 @@ _REFUSED: Final = frozenset(
         "else",
     ]
 )
+_PROPERTY: Final = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _TYPES: Final = frozenset(["object", "array", "string", "integer", "number", "boolean", "null"])
 _FORMATS: Final = frozenset(
     ["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"]
@@ -48,6 +50,35 @@ def check_output_schema(schema: Mapping[str, Any], path: str) -> None:
     for group in ("$defs", "definitions"):
         for name, definition in (schema.get(group) or {}).items():
             _check(definition, f"{path}.{group}.{name}", root=schema, open_refs=(f"#/{group}/{name}",))
+
+
+def check_tool_schema(schema: Mapping[str, Any], path: str) -> None:
+    """Raise a 400 for what no tool may have: a choice at the root, a property whose name the format refuses."""
+    for keyword in ("oneOf", "allOf", "anyOf"):
+        if keyword in schema:
+            raise bad_request(
+                f"{path}: input_schema does not support oneOf, allOf, or anyOf at the top level, found {keyword}"
+            )
+    _check_names(schema, path)
+
+
+def _check_names(schema: Any, path: str) -> None:
+    if not isinstance(schema, Mapping):
+        return
+    for group in ("properties", "$defs", "definitions"):
+        children = schema.get(group)
+        for name, child in children.items() if isinstance(children, Mapping) else ():
+            if group == "properties" and not _PROPERTY.fullmatch(str(name)):
+                raise bad_request(
+                    f"{path}.properties: Property keys should match pattern '^[a-zA-Z0-9_.-]{{1,64}}$', not {name!r}"
+                )
+            _check_names(child, f"{path}.{group}.{name}")
+    for group in ("anyOf", "oneOf", "allOf", "prefixItems"):
+        listed = schema.get(group)
+        for number, child in enumerate(listed if isinstance(listed, list) else ()):
+            _check_names(child, f"{path}.{group}.{number}")
+    for group in ("items", "additionalProperties", "not", "if", "then", "else", "contains"):
+        _check_names(schema.get(group), f"{path}.{group}")
 
 
 def resolve(reference: str, root: Mapping[str, Any]) -> Mapping[str, Any] | None:
