@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     )
     from aivideoapi_core._http.injected import refuse_to_pickle
     from aivideoapi_core._http.model_clients import ModelClients, client_settings
+    from aivideoapi_core._http.model_requests import ModelRequest
     from aivideoapi_core._http.target import check_key_shape
     from aivideoapi_core._inbound.call_readings import read_call
     from aivideoapi_core._inbound.changed import Changed, changed_by
@@ -81,6 +82,7 @@ _LATER: Final = {
         "_fields": "AsyncHTTPClientField BudgetField HTTPClientField LedgerField ThinkingField TimeoutField",
         "_http.injected": "refuse_to_pickle",
         "_http.model_clients": "ModelClients client_settings",
+        "_http.model_requests": "ModelRequest",
         "_http.target": "check_key_shape",
         "_inbound.call_readings": "read_call",
         "_inbound.changed": "Changed changed_by",
@@ -156,6 +158,7 @@ __all__ = [
     "Landing",
     "LedgerField",
     "ModelClients",
+    "ModelRequest",
     "PartialJSON",
     "Runway",
     "ThinkingField",

@@ -9,7 +9,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage
 
 from aivideoapi_core import Attribution, MessageAccumulator, Reply
-from aivideoapi_core.adapter_kit import NOBODY
+from aivideoapi_core.adapter_kit import NOBODY, may_hold_more_than_text
 from langchain_aivideoapi._inbound.message import to_message
 from langchain_aivideoapi._inbound.streams import ChunkStream, EventStream
 from langchain_aivideoapi._outbound.request import Request, build_request
@@ -41,17 +41,7 @@ class Call:
     @property
     def sent(self) -> dict[str, Any]:
         """The arguments of the core's clients."""
-        request = self.request
-        return {
-            "payload": request.payload,
-            "headers": request.headers,
-            "timeout": request.timeout,
-            "tags": self.tags,
-            "attribution": self.attribution,
-            "span": self.span,
-            "budget": request.budget,
-            "max_tokens_is_default": request.max_tokens_is_default,
-        }
+        return self.request.sent(tags=self.tags, attribution=self.attribution, span=self.span)
 
     def message(self, reply: Reply) -> AIMessage:
         """The whole reply as a message."""
@@ -62,7 +52,7 @@ class Call:
         request = self.request
         return ChunkStream(
             accumulator,
-            structured=request.structured,
+            structured=may_hold_more_than_text(request.payload, request.changed.output_tool),
             with_usage=request.with_usage,
             changed=request.changed,
         )

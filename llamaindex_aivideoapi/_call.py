@@ -32,15 +32,7 @@ class Call:
     @property
     def sent(self) -> dict[str, Any]:
         """The arguments of the core's clients."""
-        request = self.request
-        return {
-            "payload": request.payload,
-            "headers": request.headers,
-            "timeout": request.timeout,
-            "budget": request.budget,
-            "max_tokens_is_default": request.max_tokens_is_default,
-            "span": self.span,
-        }
+        return self.request.sent(span=self.span)
 
     def response(self, reply: Reply, *, delta: str | None = None) -> ChatResponse:
         """The whole reply; the last response of a stream is the same with ``delta=""``.

@@ -2,46 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from aivideoapi_core import adapter_kit
-from aivideoapi_core.adapter_kit import (
-    add_output_format,
-    choice_for,
-    may_hold_more_than_text,
-    may_prefill,
-    merged_options,
-    prepare_request,
-    wire_tools_in,
-)
+from aivideoapi_core.adapter_kit import ModelRequest, add_output_format, choice_for, merged_options
 from langchain_aivideoapi._outbound.conversation import to_conversation
 from langchain_aivideoapi._outbound.names import BODY_ONLY, named
 from langchain_aivideoapi._outbound.output import schema_of
 from langchain_aivideoapi._outbound.tools import to_tools
 
-if TYPE_CHECKING:
-    from aivideoapi_core import Timeout
-    from aivideoapi_core.adapter_kit import Budgets, Changed
 
+@dataclass(slots=True, kw_only=True)
+class Request(ModelRequest):
+    """The core's; ``with_usage``: streamed messages have ``usage_metadata``."""
 
-class Request(NamedTuple):
-    """One call, checked: the body, the headers besides the client's own, and a timeout in seconds.
-
-    ``structured``: the reply may hold more than text. ``changed``: what the reply is read by.
-    ``budget``: of this call, beside the model's own. ``max_tokens_is_default``: neither set it.
-    """
-
-    payload: dict[str, Any]
-    headers: dict[str, str] | None
-    timeout: Timeout
-    budget: Budgets
-    max_tokens_is_default: bool
-    structured: bool
     with_usage: bool
-    changed: Changed
 
 
 def build_request(
@@ -64,8 +43,7 @@ def build_request(
     options = merged_options(defaults, given)
     options = {name: value for name, value in options.items() if value is not None}
     model = options.setdefault("model", defaults["model"])  # a call cannot be made without one
-    budget = options.pop("budget", None)
-    timeout, with_usage = options.pop("timeout", None), bool(options.pop("stream_usage", True))
+    with_usage = bool(options.pop("stream_usage", True))
     if not BODY_ONLY.isdisjoint(options):
         own = BODY_ONLY & options.keys()
         options["extra_body"] = {**options.get("extra_body", {}), **{name: options.pop(name) for name in own}}
@@ -73,32 +51,16 @@ def build_request(
         options["stop_sequences"] = [stops] if isinstance(stops, str) else list(stops) or None
     _add_tools(options)
     response_format = options.pop("response_format", None)
-    output_tool, is_wrapped = None, False
+    output = None
     if response_format is not None:
-        output_tool, is_wrapped = add_output_format(model, options, schema_of(response_format))
-    prefill = may_prefill(model, options.get("thinking"))
-    names = wire_tools_in(options)
-    turns = to_conversation(messages, prefill=prefill, names=names)
-    payload, headers, choice, max_tokens_is_default = prepare_request(
-        turns, options, stream=stream, replies=_newest_first(messages)
-    )
-    return Request(
-        payload=payload,
-        headers=headers,
-        timeout=timeout,
-        budget=budget,
-        max_tokens_is_default=max_tokens_is_default,
-        structured=may_hold_more_than_text(payload, output_tool),
+        output = add_output_format(model, options, schema_of(response_format))
+    return Request.prepared(
+        options,
+        turns=functools.partial(to_conversation, messages),
+        replies=functools.partial(_newest_first, messages),
+        stream=stream,
+        output=output,
         with_usage=with_usage,
-        changed=adapter_kit.changed_by(
-            payload,
-            choice=choice,
-            names=names,
-            replies=_newest_first(messages),
-            output_tool=output_tool,
-            is_json=response_format is not None,
-            is_wrapped=is_wrapped,
-        ),
     )
 
 

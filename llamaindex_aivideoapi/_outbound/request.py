@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage
 
-from aivideoapi_core import InvalidInputError, adapter_kit
-from aivideoapi_core.adapter_kit import (
-    choice_for,
-    may_prefill,
-    merged_options,
-    prepare_request,
-    wire_tools_in,
-)
+from aivideoapi_core import InvalidInputError
+from aivideoapi_core.adapter_kit import ModelRequest, choice_for, merged_options
 from llamaindex_aivideoapi._outbound.conversation import ASSISTANT, to_conversation
 from llamaindex_aivideoapi._outbound.names import NAMES, named
 from llamaindex_aivideoapi._outbound.tools import IN_WORDS, to_tools
 
-if TYPE_CHECKING:
-    from aivideoapi_core import Timeout
-    from aivideoapi_core.adapter_kit import Budgets, Changed
 
+@dataclass(slots=True, kw_only=True)
+class Request(ModelRequest):
+    """The core's; ``one_call``: of several tool calls in the reply the first one counts."""
 
-class Request(NamedTuple):
-    """One call, checked: the body, the headers besides the client's own, and a timeout in seconds.
-
-    ``one_call``: of several tool calls in the reply the first one counts. ``changed``: what the reply is read by.
-    ``budget``: of this call, beside the model's own. ``max_tokens_is_default``: neither set it.
-    """
-
-    payload: dict[str, Any]
-    headers: dict[str, str] | None
-    timeout: Timeout
-    budget: Budgets
-    max_tokens_is_default: bool
     one_call: bool
-    changed: Changed
 
 
 def build_request(
@@ -50,29 +33,16 @@ def build_request(
     """
     options = merged_options(_flatten(defaults), _flatten(named(call)))
     options.pop("verbose", None)  # the frameworks pass it on; it is about their own printing
-    timeout, budget = options.pop("timeout", None), options.pop("budget", None)
     one_call = options.get("allow_parallel_tool_calls") is False
     in_words = options.get("tool_required") == IN_WORDS
     _add_tools(options)
-    prefill = may_prefill(options["model"], options.get("thinking"))
-    names = wire_tools_in(options)
-    turns = to_conversation(messages, prefill=prefill, names=names)
-    payload, headers, choice, max_tokens_is_default = prepare_request(
-        turns, options, stream=stream, replies=_newest_first(messages)
-    )
-    return Request(
-        payload=payload,
-        headers=headers,
-        timeout=timeout,
-        budget=budget,
-        max_tokens_is_default=max_tokens_is_default,
+    return Request.prepared(
+        options,
+        turns=functools.partial(to_conversation, messages),
+        replies=functools.partial(_newest_first, messages),
+        stream=stream,
+        forced={"type": "any"} if in_words else None,
         one_call=one_call,
-        changed=adapter_kit.changed_by(
-            payload,
-            choice={"type": "any"} if in_words else choice,
-            names=names,
-            replies=_newest_first(messages),
-        ),
     )
 
 
