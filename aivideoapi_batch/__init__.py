@@ -7,6 +7,7 @@ from aivideoapi_batch._calls import RowCall
 from aivideoapi_batch._engine import map_rows
 from aivideoapi_batch._job import BatchJob
 from aivideoapi_batch._journal import Journal
+from aivideoapi_batch._journal_redis import RedisJournal
 from aivideoapi_batch._journal_store import JournalError, JournalStore, Totals
 from aivideoapi_batch._pace import Pace
 from aivideoapi_batch._pace_redis import PaceError
@@ -25,6 +26,7 @@ __all__ = [
     "JournalStore",
     "Pace",
     "PaceError",
+    "RedisJournal",
     "RowCall",
     "RowResult",
     "Status",

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from aivideoapi_batch._calls import Row, RowCall, as_call
 from aivideoapi_batch._journal import Journal
+from aivideoapi_batch._journal_redis import RedisJournal
 from aivideoapi_batch._journal_store import JournalStore
 from aivideoapi_batch._manifest import Manifest
 from aivideoapi_batch._pace import Pace
+from aivideoapi_batch._redis import SCHEMES as REDIS_SCHEMES
 from aivideoapi_batch._report import BatchEstimate, BatchReport, RunCounts, estimated
 from aivideoapi_batch._results import RowResult, Status
 from aivideoapi_batch._rows import id_of
@@ -36,8 +38,8 @@ _AT_ONCE: Final = 1000
 class BatchJob:
     """One call for each row, with a journal that makes every row end with exactly one result.
 
-    ``call``: from ``prompt_call`` or ``transform_call``, or a function of a row. ``name`` and ``journal`` (a folder,
-    a ``Journal``) say which job it is; another model, prompt, schema or setting is another
+    ``call``: from ``prompt_call`` or ``transform_call``, or a function of a row. ``name`` and ``journal`` (a folder, a
+    ``Journal``; for many machines the URL of a Redis, a ``RedisJournal``) say which job it is; another model, prompt, schema or setting is another
     job, and refused. ``id`` is the field with the id of a row. ``concurrency``: calls at once.
 
     ``on_budget``: where a row does not fit the budget of the model. ``"wait"``: it waits for running
@@ -45,7 +47,7 @@ class BatchJob:
     the rest for the next run. ``"mark"``: the row's result is ``refused``. A row that could not fit the whole
     limit is always marked.
 
-    ``pace``: a ``Pace`` shared with other jobs; ``None``: one of its own. ``retry``: statuses of earlier
+    ``pace``: a ``Pace`` shared with other jobs, or with other machines (``Pace.shared``); ``None``: one of its own. ``retry``: statuses of earlier
     results whose rows are called again: ``failed``, ``refused``, ``lost``. ``max_retries``: tries after
     the first for errors that cost nothing and may pass; a 429 counts apart and is waited out.
     """
@@ -75,7 +77,7 @@ class BatchJob:
         self.call = as_call(call)
         self.name = name
         self.id_field = id
-        self.journal = _journal_of(journal)
+        self.journal = _journal_of(journal, name=name)
         self.concurrency = concurrency
         self.on_budget: OnBudget = on_budget
         self.pace = pace or Pace()
@@ -201,12 +203,16 @@ class BatchJob:
         return f"BatchJob(name={self.name!r}, journal={self.journal!r})"
 
 
-def _journal_of(journal: Any) -> JournalStore:
+def _journal_of(journal: Any, *, name: str) -> JournalStore:
+    if isinstance(journal, str) and journal.startswith(REDIS_SCHEMES):
+        return RedisJournal(journal, name=name)
     if isinstance(journal, (str, os.PathLike)):
         return Journal(journal)
     if isinstance(journal, JournalStore):
         return journal
-    raise InvalidInputError(f"journal must be a folder or a Journal, not {journal!r}")
+    raise InvalidInputError(
+        f"journal must be a folder, the URL of a Redis, a Journal or a RedisJournal, not {journal!r}"
+    )
 
 
 def _finished(work: Callable[[], Coroutine[Any, Any, list[RowResult]]]) -> list[RowResult]:

@@ -62,7 +62,7 @@ class Journal:
         """See ``JournalStore``. Raises ``InvalidInputError`` for the journal of another job."""
         self.folder.mkdir(parents=True, exist_ok=True)
         _keep(self.folder / MANIFEST, manifest)
-        self._claims.close()  # of rows that an earlier run left
+        await self.rest()  # an earlier run may have been torn off
         self.refresh()
         self._runs += 1
         return self._runs
@@ -95,6 +95,13 @@ class Journal:
         self.refresh()
         return True
 
+    async def look_ahead(self, ids: Sequence[str]) -> None:
+        """See ``JournalStore``; its index is here already."""
+
+    async def rest(self) -> None:
+        """See ``JournalStore``."""
+        self._claims.close()
+
     async def meet(self, id: str, *, run: int, retry: frozenset[Status]) -> tuple[Seen, bool]:  # noqa: A002
         """See ``JournalStore``."""
         index = self._indexed()
@@ -114,17 +121,18 @@ class Journal:
                 return Seen.DONE, False
         return Seen.NEW, known is not None and (known.paid or known.unfinished > 0)
 
-    async def began(self, id: str) -> None:  # noqa: A002 - the word everywhere
+    async def began(self, id: str) -> bool:  # noqa: A002 - the word everywhere
         """See ``JournalStore``."""
         self._write({"call": id})
         self._indexed().began_one(id)
+        return True
 
     async def back(self, id: str) -> None:  # noqa: A002 - the word everywhere
         """See ``JournalStore``."""
         self._write({"back": id})
         self._indexed().began_one(id, by=-1)
 
-    async def ended(self, result: RowResult) -> None:
+    async def ended(self, result: RowResult) -> RowResult:
         """See ``JournalStore``."""
         place = self._write(result.to_dict())
         assert result.id is not None  # noqa: S101 - rows without an id are never called
@@ -132,6 +140,7 @@ class Journal:
         self._indexed().ended_one(result.id, result.status.value, self._own, place, paid=result.may_have_cost)
         self._totals.add(result)
         self._claims.give_back(result.id)
+        return result
 
     async def get(self, id: str) -> RowResult | None:  # noqa: A002 - the word everywhere
         """See ``JournalStore``."""

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import to_jsonable_python
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _STOP_AFTER: Final = 20
 """So many results in a row of the kind that every row will have (a wrong key, an empty account) end the run."""
+_FARTHEST: Final = 256
+"""Rows that are read ahead, at most."""
 _BREATH: Final = 256
 """After so many rows that need no call, the calls in flight get their turn."""
 
@@ -38,6 +41,8 @@ class Run:
         self.counts = RunCounts()
         self._number = 0
         self._source: Iterator[Any] | AsyncIterator[Any] = iter(())
+        self._ahead: deque[Any] = deque()
+        self._reach = 1
         self._turn = asyncio.Lock()
         self._out: asyncio.Queue[RowResult | None] = asyncio.Queue(maxsize=2 * job.concurrency)
         self._failure: BaseException | None = None
@@ -83,6 +88,7 @@ class Run:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
             await job.pace.end()
+            await job.journal.rest()
 
     async def _work(self) -> None:
         try:
@@ -108,11 +114,8 @@ class Run:
                 if met % _BREATH == 0:
                     await asyncio.sleep(0)
                 try:
-                    if isinstance(self._source, AsyncIterator):
-                        row = await anext(self._source)
-                    else:
-                        row = next(self._source)
-                except (StopIteration, StopAsyncIteration):
+                    row = await self._read()
+                except StopAsyncIteration:
                     return None
                 id, wrong = id_of(row, self._job.id_field)  # noqa: A001 - the word everywhere
                 if id is None:
@@ -121,6 +124,7 @@ class Run:
                 seen, paid_before = await self._job.journal.meet(id, run=self._number, retry=self._job.retry)
                 match seen:
                     case Seen.NEW:
+                        self._reach = 1
                         return row, id, paid_before
                     case Seen.TWICE:
                         await self._bad(id, TWICE)
@@ -128,10 +132,24 @@ class Run:
                         self.counts.elsewhere += 1
                     case Seen.DONE:
                         self.counts.resumed += 1
+                        self._reach = min(2 * self._reach, _FARTHEST)
                         result = await self._job.journal.get(id) if self._replay else None
                         if result is not None:
                             await self._out.put(result)
         return None
+
+    async def _read(self) -> Any:
+        """The next row; raises ``StopAsyncIteration``. Among rows that are done, more and more are looked up together."""
+        if isinstance(self._source, AsyncIterator):
+            return await anext(self._source)
+        if not self._ahead:
+            self._ahead.extend(islice(self._source, self._reach))
+            if len(self._ahead) > 1:
+                ids = (id_of(row, self._job.id_field)[0] for row in self._ahead)
+                await self._job.journal.look_ahead([id for id in ids if id is not None])  # noqa: A001
+        if not self._ahead:
+            raise StopAsyncIteration
+        return self._ahead.popleft()
 
     async def _bad(self, id: str | None, wrong: str | None) -> None:  # noqa: A002 - the word everywhere
         self.counts.bad += 1
@@ -148,7 +166,10 @@ class Run:
                 await job.pace.leave(entered)
                 self.counts.left += 1
                 return None
-            await job.journal.began(id)
+            if not await job.journal.began(id):
+                await job.pace.leave(entered)
+                self.counts.elsewhere += 1
+                return None
             answer, error = await self._called(row, records, entered)
             decision = self._decided(row, error, records, failed)
             if decision.next is not Next.ROOM and self._waiting:
@@ -170,7 +191,7 @@ class Run:
             latency_s=round(job.pace.clock.now() - began_s, 6),
             **costs_of(records.all),
         )
-        await job.journal.ended(result)
+        result = await job.journal.ended(result)
         self.counts.called += 1
         self._in_a_row = self._in_a_row + 1 if decision.every_rows else 0
         if self._in_a_row >= _STOP_AFTER:

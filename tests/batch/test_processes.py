@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from aivideoapi_batch import Journal
+from aivideoapi_batch import Journal, RedisJournal
 from aivideoapi_core import CreditBudget, SpendLedger
 from aivideoapi_core.sandbox import Fault, Sandbox
 
@@ -35,11 +35,22 @@ def start(sandbox: Sandbox, order: dict[str, Any]) -> subprocess.Popen[str]:
     )
 
 
+@pytest.fixture(params=["folder", "redis"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where the journal is."""
+    return str(tmp_path / "out" if request.param == "folder" else request.getfixturevalue("redis_url"))
+
+
+def journal_at(place: str) -> Journal | RedisJournal:
+    return RedisJournal(place, name="rows") if place.startswith("redis") else Journal(place)
+
+
 @pytest.mark.parametrize("seed", [1, 2])
-def test_killed_and_resumed(sandbox: Sandbox, tmp_path: Path, seed: int) -> None:
+def test_killed_and_resumed(sandbox: Sandbox, tmp_path: Path, seed: int, place: str) -> None:
     """Each id one result; paid twice at most what was in flight; no book above the one that bounds it."""
     draw = random.Random(seed)
     order = {"folder": str(tmp_path), "rows": ROWS, "concurrency": CONCURRENCY, "lease_s": 1, "limit": 100}
+    order |= {"journal": place, "journal_lease_s": 0.2}
     kills = sorted(draw.sample(range(10, ROWS - 60), 3))
     for kill_at in kills:
         process = start(sandbox, order)
@@ -52,7 +63,7 @@ def test_killed_and_resumed(sandbox: Sandbox, tmp_path: Path, seed: int) -> None
     assert process.communicate(timeout=60)[0]
     assert process.returncode == 0
 
-    journal = Journal(tmp_path / "out")
+    journal = journal_at(place)
     results, totals = list(journal.results()), journal.totals()
     assert sorted(int(result.id or "") for result in results) == list(range(ROWS))
     assert totals.rows == {"ok": ROWS}
@@ -66,19 +77,19 @@ def test_killed_and_resumed(sandbox: Sandbox, tmp_path: Path, seed: int) -> None
     assert sandbox.charged_micro <= standing.spent_micro + standing.reserved_micro <= standing.limit_micro
 
 
-def test_two_processes_with_the_same_rows_share_them(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_two_processes_with_the_same_rows_share_them(sandbox: Sandbox, tmp_path: Path, place: str) -> None:
     """No row is called by both, whichever gets there first; what one left is done by the other."""
     order = {"folder": str(tmp_path), "rows": ROWS, "concurrency": CONCURRENCY, "lease_s": 60, "limit": 100}
-    both = [start(sandbox, order) for _ in range(2)]
+    both = [start(sandbox, order | {"journal": place}) for _ in range(2)]
     for process in both:
         process.communicate(timeout=120)
         assert process.returncode == 0
     asked = Counter(json.dumps(entry.body["messages"]) for entry in sandbox.requests)
     assert (len(asked), set(asked.values())) == (ROWS, {1})
-    journal = Journal(tmp_path / "out")
-    totals = journal.totals()
+    totals = journal_at(place).totals()
     assert (totals.rows, totals.unfinished_calls) == ({"ok": ROWS}, 0)
-    assert len(list((tmp_path / "out").glob("journal-*.jsonl"))) == 2, "both had their part"
+    if not place.startswith("redis"):
+        assert len(list((tmp_path / "out").glob("journal-*.jsonl"))) == 2, "both had their part"
 
 
 def test_a_storm_over_two_processes_with_one_pace(sandbox: Sandbox, tmp_path: Path, redis_url: str) -> None:

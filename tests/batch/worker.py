@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from aivideoapi_batch import BatchJob, Pace, prompt_call
+from aivideoapi_batch import BatchJob, Pace, RedisJournal, prompt_call
 from aivideoapi_core import CreditBudget, SpendLedger
 from langchain_aivideoapi import ChatAIVideoAPI
 
@@ -22,10 +22,13 @@ model = ChatAIVideoAPI(
     budget=budget,
     ledger=SpendLedger(order["folder"] + "/ledger.sqlite"),
 )
+journal = order.get("journal", order["folder"] + "/out")
+if "journal_lease_s" in order and journal.startswith("redis"):
+    journal = RedisJournal(journal, name="rows", lease_s=order["journal_lease_s"])
 job = BatchJob(
     prompt_call(model, "Say {text}"),
     name="rows",
-    journal=order["folder"] + "/out",
+    journal=journal,
     concurrency=order["concurrency"],
     pace=Pace.shared(order["pace"], name="rows") if "pace" in order else None,
 )

@@ -1,0 +1,253 @@
+"""``RedisJournal``: what became of each row, in a Redis, for workers on many machines. Every step is one script.
+
+A row is worked on by whoever has its claim, and a claim holds as long as its worker's lease, which is renewed while the
+run lasts: one lease for all claims of a worker. A worker that was cut off for longer and lives on loses the row; what it
+brings after another has finished it is counted, and does not replace the result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from aivideoapi_batch._index import Index
+from aivideoapi_batch._journal_store import JournalError, Seen, Totals
+from aivideoapi_batch._manifest import Manifest
+from aivideoapi_batch._redis import RedisLink, checked_name, checked_url
+from aivideoapi_batch._results import RowResult, Status
+
+_LEASE_S: Final = 60.0
+_BEATS: Final = 3
+"""Renewals in a lease."""
+_DIGITS: Final = 9
+"""Reported credits are summed as integers with so many decimals."""
+_SCANNED: Final = 500
+
+
+class RedisJournal:
+    """A journal in the Redis (6.2 or later) at ``url``, under the ``name`` of the job; ``BatchJob(journal="redis://...")``.
+
+    Run that Redis with ``appendonly yes``: what it forgets is paid for again. What this process holds in memory does not
+    grow with the rows. ``lease_s``: after so long without a sign of a worker, others may have its rows. Needs the extra
+    ``redis``; pickles as its URL. Raises ``InvalidInputError``.
+    """
+
+    def __init__(self, url: str, *, name: str, lease_s: float = _LEASE_S) -> None:
+        self._url = checked_url(url, argument="journal")
+        self.name = checked_name(name, argument="name")
+        self._lease_s = lease_s
+        self._key = f"aivideoapi:batch:{{{name}}}"
+        self._client: Any = None
+        self._link: RedisLink | None = None
+        self._beats: asyncio.Task[None] | None = None
+        self._worker = ""
+        self._runs = self._tokens = 0
+        self._forget()
+
+    def _forget(self) -> None:
+        self._pid = os.getpid()
+        self._index: Index | None = None
+        self._met: dict[str, bytes] = {}
+        """Of the rows that are worked on: the token of the result that stood there."""
+        self._ahead: dict[str, bytes] = {}
+        """Rows that were looked up together."""
+
+    async def open(self, manifest: Manifest) -> int:
+        """See ``JournalStore``. Raises ``InvalidInputError`` for the journal of another job."""
+        await self.rest()
+        self._met, self._ahead = {}, {}
+        self._worker = secrets.token_hex(8)
+        self._link = RedisLink(self._url, "journal.lua")
+        manifest.check(await self._step("open", "", manifest.to_json()), place=repr(self))
+        self._beats = asyncio.create_task(self._beat())
+        self._runs += 1
+        return self._runs
+
+    def check(self, manifest: Manifest) -> None:
+        """Raise ``InvalidInputError`` if another job's journal has the name; makes nothing."""
+        kept = self._asked("get", f"{self._key}:manifest")
+        if kept is not None:
+            manifest.check(kept, place=repr(self))
+
+    async def rest(self) -> None:
+        """See ``JournalStore``."""
+        if self._beats is not None:
+            self._beats.cancel()
+        link, self._link, self._beats = self._link, None, None
+        if link is not None:
+            with contextlib.suppress(Exception):  # who is not heard any more is given up after a lease
+                await link.run(self._key, "bye", self._worker)
+                await link.close()
+
+    async def look_ahead(self, ids: Sequence[str]) -> None:
+        """See ``JournalStore``."""
+        self._ahead = {}
+        found = await self._ask("HMGET", f"{self._key}:rows", *map(_bytes, ids))
+        self._ahead = {id: row for id, row in zip(ids, found, strict=True) if row}  # noqa: A001 - the word everywhere
+
+    async def meet(self, id: str, *, run: int, retry: frozenset[Status]) -> tuple[Seen, bool]:  # noqa: A002
+        """See ``JournalStore``."""
+        if self._pid != os.getpid():
+            self._forget()
+        self._index = self._index or Index()
+        known = self._index.look(id)
+        if known is not None and known.run == run:
+            return Seen.TWICE, False
+        self._index.seen(id, run=run)
+        row = self._ahead.get(id)
+        if row is not None and _status(row) not in retry:
+            return Seen.DONE, False  # which it stays
+        seen, paid, token = await self._step("meet", id, f",{','.join(sorted(retry))},")
+        if seen == b"new":
+            self._met[id] = token
+        return Seen(seen.decode()), bool(paid)
+
+    async def began(self, id: str) -> bool:  # noqa: A002 - the word everywhere
+        """See ``JournalStore``."""
+        return bool(await self._step("began", id, self._met[id]))
+
+    async def back(self, id: str) -> None:  # noqa: A002 - the word everywhere
+        """See ``JournalStore``."""
+        await self._step("back", id)
+
+    async def ended(self, result: RowResult) -> RowResult:
+        """See ``JournalStore``."""
+        assert result.id is not None  # noqa: S101 - rows without an id are never called
+        self._tokens += 1
+        sums = Totals()
+        sums.add(result)
+        kept = await self._step(
+            "ended",
+            result.id,
+            self._met.pop(result.id),
+            f"{self._worker}:{self._tokens}",
+            result.status.value,
+            int(result.may_have_cost),
+            json.dumps(result.to_dict(), separators=(",", ":")),
+            *_facts(sums),
+        )
+        return RowResult.from_dict(json.loads(kept), resumed=True) if kept else result
+
+    async def get(self, id: str) -> RowResult | None:  # noqa: A002 - the word everywhere
+        """See ``JournalStore``."""
+        row = self._ahead.get(id) or await self._ask("HGET", f"{self._key}:rows", _bytes(id))
+        return None if row is None else _result(row)
+
+    def statuses(self, ids: Sequence[str]) -> list[str | None]:
+        """See ``JournalStore``."""
+        if not ids:
+            return []
+        found = self._asked("hmget", f"{self._key}:rows", list(map(_bytes, ids)))
+        return [None if row is None else _status(row) for row in found]
+
+    def results(self) -> Iterator[RowResult]:
+        """See ``JournalStore``; in no order, at constant memory."""
+        seen, cursor = Index(), 0
+        try:
+            while True:
+                cursor, found = self._asked("hscan", f"{self._key}:rows", cursor, count=_SCANNED)
+                for name, row in found.items():
+                    id = name.decode("utf-8", "surrogatepass")  # noqa: A001 - the word everywhere
+                    if seen.look(id) is None:  # a scan may meet a field twice
+                        seen.seen(id, run=1)
+                        yield _result(row)
+                if not cursor:
+                    return
+        finally:
+            seen.close()
+
+    def totals(self) -> Totals:
+        """See ``JournalStore``. Reported credits are summed to the ninth decimal."""
+        sums = {
+            name.decode(): int(value) for name, value in self._asked("hgetall", f"{self._key}:totals").items()
+        }
+        rows = {name[5:]: count for name, count in sums.items() if name.startswith("rows:") and count}
+        reported = Decimal(sums.pop("reported", 0)).scaleb(-_DIGITS)
+        others = {name: value for name, value in sums.items() if not name.startswith("rows:")}
+        return Totals(rows=rows, reported=reported, **others)
+
+    def close(self) -> None:
+        """See ``JournalStore``."""
+        if self._client is not None:
+            self._client.close()
+        if self._index is not None and self._pid == os.getpid():
+            self._index.close()
+        self._client = None
+        self._forget()
+
+    def __repr__(self) -> str:
+        return f"RedisJournal(name={self.name!r})"  # a URL may have a password in it
+
+    def __reduce__(self) -> Any:
+        return _rebuilt, (self._url, self.name, self._lease_s)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self._lease_s / _BEATS)
+            with contextlib.suppress(JournalError):  # the next step says it to those who wait for it
+                await self._step("beat", "")
+
+    async def _step(self, what: str, id: str, *facts: Any) -> Any:  # noqa: A002 - the word everywhere
+        return await self._ask(None, what, self._worker, self._lease_s, _bytes(id), *facts)
+
+    async def _ask(self, command: str | None, *arguments: Any) -> Any:
+        """What Redis answers to ``command``, or the script where it is ``None``. Raises ``JournalError``."""
+        from redis import RedisError
+
+        if self._link is None:
+            raise JournalError("the journal is not open: await journal.open(job.manifest)")
+        try:
+            if command is None:
+                return await self._link.run(self._key, *arguments)
+            return await self._link.ask(command, *arguments)
+        except (RedisError, OSError) as error:
+            raise _broken(error) from error
+
+    def _asked(self, method: str, *arguments: Any, **options: Any) -> Any:
+        """The same for those who have no event loop."""
+        import redis
+
+        if self._client is None:
+            self._client = redis.Redis.from_url(self._url)
+        try:
+            return getattr(self._client, method)(*arguments, **options)
+        except (redis.RedisError, OSError) as error:
+            raise _broken(error) from error
+
+
+def _broken(error: Exception) -> JournalError:
+    return JournalError(f"the journal's Redis cannot be asked ({type(error).__name__})")
+
+
+def _facts(sums: Totals) -> Iterator[Any]:
+    """What a result adds to the totals, as pairs; nothing where it adds nothing."""
+    reported = int(sums.reported.scaleb(_DIGITS).to_integral_value())
+    numbers = {
+        name: getattr(sums, name)
+        for name in ("credits_micro", "unknown", "at_most_micro", "attempts", "paid_before")
+    }
+    for name, value in {**numbers, "reported": reported}.items():
+        if value:
+            yield from (name, int(value))
+
+
+def _bytes(id: str) -> bytes:  # noqa: A002 - the word everywhere
+    return id.encode("utf-8", "surrogatepass")
+
+
+def _status(row: bytes) -> str:
+    return row.split(b" ", 2)[1].decode()
+
+
+def _result(row: bytes) -> RowResult:
+    return RowResult.from_dict(json.loads(row.partition(b"\n")[2]), resumed=True)
+
+
+def _rebuilt(url: str, name: str, lease_s: float) -> RedisJournal:
+    return RedisJournal(url, name=name, lease_s=lease_s)

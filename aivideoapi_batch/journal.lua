@@ -1,0 +1,81 @@
+-- One step of a journal of rows. KEYS[1] is its name; beside it stand hashes of rows (id: "token status paid\nresult"),
+-- claims (id: "worker calling"), calls (id: how many began and have no result), workers (when their leases end), totals.
+-- ARGV: what, worker, lease_s, id, and what each step needs besides.
+local rows, claims, calls = KEYS[1] .. ':rows', KEYS[1] .. ':claims', KEYS[1] .. ':calls'
+local workers, totals = KEYS[1] .. ':workers', KEYS[1] .. ':totals'
+local what, me, id = ARGV[1], ARGV[2], ARGV[4]
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1000000
+
+if what == 'bye' then return redis.call('HDEL', workers, me) end
+redis.call('HSET', workers, me, string.format('%.6f', now + ARGV[3]))
+if what == 'beat' then return 1 end
+if what == 'open' then
+  redis.call('SET', KEYS[1] .. ':manifest', ARGV[5], 'NX')
+  return redis.call('GET', KEYS[1] .. ':manifest')
+end
+
+local token, status, paid = '', nil, '0'
+local row = redis.call('HGET', rows, id)
+if row then token, status, paid = string.match(row, '^(%S+) (%S+) (%d)\n') end
+local claim = redis.call('HGET', claims, id)
+
+local function add(name, by)
+  if by ~= 0 then redis.call('HINCRBY', totals, name, by) end
+end
+
+-- A call began (1), or has its result or was not made (-1).
+local function count(by)
+  local left = tonumber(redis.call('HGET', calls, id)) or 0
+  if left + by < 0 then return left end
+  left = left + by
+  if left == 0 then redis.call('HDEL', calls, id) else redis.call('HSET', calls, id, left) end
+  add('unfinished_calls', by)
+  if row then add('repeated_calls', by) end
+  return left
+end
+
+if what == 'meet' then
+  if status and not string.find(ARGV[5], ',' .. status .. ',', 1, true) then return { 'done', 0, token } end
+  local owner = claim and string.match(claim, '^%S+')
+  if owner and owner ~= me and now < (tonumber(redis.call('HGET', workers, owner)) or 0) then
+    return { 'elsewhere', 0, token }
+  end
+  redis.call('HSET', claims, id, me .. ' 0')
+  local cost = paid == '1' or (tonumber(redis.call('HGET', calls, id)) or 0) > 0
+  return { 'new', cost and 1 or 0, token }
+end
+
+if what == 'began' then
+  -- Who was cut off for longer than its lease may find its row with another, or finished.
+  if claim == me .. ' 1' then return 1 end
+  if claim ~= me .. ' 0' or token ~= ARGV[5] then return 0 end
+  redis.call('HSET', claims, id, me .. ' 1')
+  count(1)
+  return 1
+end
+
+if what == 'back' then
+  if claim == me .. ' 1' then
+    redis.call('HSET', claims, id, me .. ' 0')
+    count(-1)
+  end
+  return 1
+end
+
+-- ended: the token that was met, our own, status, whether it may have cost something, the result, sums to add
+local met, own, new, cost, result = ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
+if token == own then return '' end
+for i = 10, #ARGV, 2 do add(ARGV[i], tonumber(ARGV[i + 1])) end
+if claim == me .. ' 1' or claim == me .. ' 0' then redis.call('HDEL', claims, id) end
+if token ~= met then
+  -- Somebody else has finished the row meanwhile. Ours stays a call without a result that counts: paid twice.
+  if cost == '1' then redis.call('HSET', rows, id, token .. ' ' .. status .. ' 1\n' .. string.match(row, '\n(.*)$')) end
+  return string.match(row, '\n(.*)$')
+end
+local left = count(-1)
+if status then add('rows:' .. status, -1) else add('repeated_calls', left) end
+add('rows:' .. new, 1)
+if paid == '1' then cost = '1' end
+redis.call('HSET', rows, id, own .. ' ' .. new .. ' ' .. cost .. '\n' .. result)
+return ''
