@@ -174,7 +174,8 @@ class _SqliteState:
             db.execute(_WRITE, (self._name, changed))
             db.execute("COMMIT")
         except BaseException:
-            db.execute("ROLLBACK")
+            if db.in_transaction:  # a full disk ended it already, and that is what is to be told
+                db.execute("ROLLBACK")
             raise
         self._last = changed, state, more
         return standing

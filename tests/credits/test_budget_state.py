@@ -277,3 +277,21 @@ def test_redis_does_the_same_work_beside_ten_calls_and_beside_five_thousand(redi
     assert commands() == few
     assert not {"cmdstat_hgetall", "cmdstat_hvals", "cmdstat_hscan"} & few.keys()  # no sums are made anew
     client.close()
+
+
+def test_a_full_disk_is_named_and_what_is_known_is_booked_later(tmp_path: Path) -> None:
+    """SQLite ends the transaction by itself then: what is told is the disk, not that there was nothing to undo."""
+    budget = CreditBudget(100, store=tmp_path / "b.sqlite", wait_s=0)
+    running = budget.hold("m", worst(500_000))
+
+    def limit_pages(pages: int) -> None:
+        database = budget._store._database  # type: ignore[attr-defined]  # a SqliteStore's
+        database.run(lambda db: db.execute(f"PRAGMA max_page_count = {pages}").fetchone())
+
+    limit_pages(1)
+    with pytest.raises(BudgetStoreError, match="full"):
+        _ = [budget.hold("m", worst(1)) for _ in range(500)]
+    budget.settle(running, 300_000)
+    limit_pages(10_000)
+    assert budget.standing().spent_micro == 300_000
+    budget.close()
