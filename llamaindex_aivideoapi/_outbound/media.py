@@ -17,7 +17,7 @@ from llama_index.core.base.llms.types import (
 )
 
 from aivideoapi_core import InvalidInputError
-from aivideoapi_core.adapter_kit import block_at, document_block, image_block, told_file
+from aivideoapi_core.adapter_kit import as_text, block_at, document_block, image_block, told_file
 
 _DEFAULT_TITLE: Final = "input_document"
 """What LlamaIndex calls a document without a title; it says nothing, so it is not sent."""
@@ -83,20 +83,12 @@ def _document_bytes(block: DocumentBlock) -> bytes:
         except binascii.Error:
             return block.data
         text_wanted = (block.document_mimetype or "").startswith("text/")
-        return block.data if text_wanted and not _is_text(raw) else raw
+        return block.data if text_wanted and as_text(raw) is None else raw
     if isinstance(block.data, IOBase):
         return _read_stream(block.data)
     if block.path is not None:
         return _read_file(block.path)
     raise InvalidInputError(f"{block.title!r} has no data, path or url")
-
-
-def _is_text(raw: bytes) -> bool:
-    try:
-        raw.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _read_stream(stream: IOBase) -> bytes:

@@ -173,6 +173,11 @@ def image_source(kind: str, data: bytes) -> dict[str, Any]:
             id="text that looks like base64",
         ),
         pytest.param(
+            DocumentBlock(data=b"AAAA", document_mimetype="text/plain"),  # base64 of NULs, which are no text
+            {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "AAAA"}},
+            id="text that is base64 of no text",
+        ),
+        pytest.param(
             DocumentBlock(url="https://x.org/a.pdf"),
             {"type": "document", "source": {"type": "url", "url": "https://x.org/a.pdf"}},
             id="document url",
