@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import pickle
 import threading
@@ -23,10 +24,13 @@ from aivideoapi_batch._report import BatchEstimate, BatchReport, RunCounts, esti
 from aivideoapi_batch._results import RowResult, Status
 from aivideoapi_batch._rows import id_of
 from aivideoapi_core import InvalidInputError
+from aivideoapi_core.adapter_kit import clean_tags
 
 if TYPE_CHECKING:
     from aivideoapi_batch._loop import LoopThread
     from aivideoapi_core import RetryPolicy
+
+logger = logging.getLogger("aivideoapi")
 
 OnBudget = Literal["wait", "mark"]
 RETRYABLE: Final = tuple(status.value for status in Status if status is not Status.OK)
@@ -76,6 +80,7 @@ class BatchJob:
             raise InvalidInputError(f"retry must name some of {', '.join(RETRYABLE)}, not {wrong[0]!r}")
         self.call = as_call(call)
         self.name = name
+        self.tags = _tags_of(name)
         self.id_field = id
         self.journal = _journal_of(journal, name=name)
         self.concurrency = concurrency
@@ -201,6 +206,14 @@ class BatchJob:
 
     def __repr__(self) -> str:
         return f"BatchJob(name={self.name!r}, journal={self.journal!r})"
+
+
+def _tags_of(name: str) -> tuple[str, ...]:
+    """The name as the tag of the job's calls, if it has the shape of one; told once, not with each row."""
+    tags = clean_tags((name,))
+    if not tags:
+        logger.warning("batch job %r: its name is no tag (see spend_tags), so its calls have none", name)
+    return tags
 
 
 def _journal_of(journal: Any, *, name: str) -> JournalStore:

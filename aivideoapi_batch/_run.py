@@ -214,7 +214,7 @@ class Run:
         self._calling += 1
         left_with: BaseException | None = None
         try:
-            with track_spend(records), spend_tags(job.name):
+            with track_spend(records), spend_tags(*job.tags):
                 return to_jsonable_python(await job.call.answer(row)), None
         except Exception as error:  # noqa: BLE001 - one row's fault, of whatever class, is that row's result
             left_with = error

@@ -387,3 +387,11 @@ def test_wrong_calls(model: Callable[..., Any], tmp_path: Path) -> None:
         prompt_call(model())
     with pytest.raises(InvalidInputError, match="not a str"):
         transform_call("x")
+
+
+def test_a_name_that_is_no_tag_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    job = BatchJob(lambda row: row["id"], name="night 2026-11-27", journal=tmp_path / "out")
+    assert [result.answer for result in job.run([{"id": 1}, {"id": 2}])] == [1, 2]
+    assert [record.message for record in caplog.records if "tag" in record.message] == [
+        "batch job 'night 2026-11-27': its name is no tag (see spend_tags), so its calls have none"
+    ]
