@@ -242,16 +242,14 @@ def test_an_agent_that_is_cancelled(upstream: Upstream, how: Any) -> None:
 
 async def apart(stream: AsyncIterator[Any]) -> AsyncIterator[Any]:
     """What docs/howto/serving.md advises: a task that is cancelled once, whatever becomes of its reader."""
-    items: asyncio.Queue[tuple[Any, ...]] = asyncio.Queue(1)
+    items: asyncio.Queue[tuple[Any, ...]] = asyncio.Queue()
 
     async def read() -> None:
-        try:
-            async for item in stream:
-                await items.put((item,))
-        finally:
-            await items.put(())
+        async for item in stream:
+            items.put_nowait((item,))
 
     task = asyncio.create_task(read())
+    task.add_done_callback(lambda _: items.put_nowait(()))
     try:
         while item := await items.get():
             yield item[0]
