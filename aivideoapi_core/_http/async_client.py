@@ -195,6 +195,7 @@ class AsyncMessagesClient:
             if ours is None:
                 raise
             raise ours from error
+        request.handover.began = True  # who answers has got it, by whatever transport
         if response.is_success:
             return response
         body = await self._read(response, request)

@@ -224,6 +224,7 @@ class MessagesClient:
             if ours is None:
                 raise
             raise ours from error
+        request.handover.began = True  # who answers has got it, by whatever transport
         if response.is_success:
             return response
         raise self._exchange.status_error(response, self._read(response, request), model=request.model)
