@@ -12,6 +12,7 @@ is swept, and the close of the response alone has to do.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import httpx
@@ -24,11 +25,21 @@ async def end(response: httpx.Response) -> None:
     while stream is not None and not hasattr(stream, "_pool_request"):
         # httpx's own wrappers: the client's around the transport's around httpcore's
         stream = getattr(stream, "_stream", None) or getattr(stream, "_httpcore_stream", None)
-    pool = getattr(stream, "_pool", None)
+    pool: Any = getattr(stream, "_pool", None)
     requests = getattr(pool, "_requests", None)
     if stream is not None and isinstance(requests, list) and stream._pool_request in requests:
+        if not isinstance(requests, _Requests):
+            pool._requests = requests = _Requests(requests)
         requests.remove(stream._pool_request)  # it has ended, and would be taken for one that runs
     await _sweep(pool)
+
+
+class _Requests(list[Any]):
+    """A pool's requests. A close of httpcore's own that was under way when ours ended it finds its request gone."""
+
+    def remove(self, request: Any) -> None:
+        with contextlib.suppress(ValueError):
+            super().remove(request)
 
 
 async def sweep(transport: httpx.AsyncBaseTransport | None) -> None:
