@@ -68,6 +68,10 @@ def obj(**properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
+def tool(**properties: Any) -> dict[str, Any]:
+    return {"tools": [{"name": "t", "input_schema": {"type": "object", "properties": properties}}]}
+
+
 def post(sandbox: Sandbox, body: dict[str, Any], **headers: str) -> httpx.Response:
     whole = {"model": SONNET, "stream": False, "max_tokens": 4_000, "messages": [user("Hi")], **body}
     whole = {name: value for name, value in whole.items() if value is not ...}
@@ -140,6 +144,19 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("tools.0.input_schema: input_schema does not support oneOf", {"tools": [{"name": "t", "input_schema": {"type": "object", "anyOf": [{}]}}]}),
     ("tools.0.input_schema.properties: Property keys", {"tools": [{"name": "t", "input_schema": {"type": "object", "properties": {"$filter": {}}}}]}),
     ("tools.0.input_schema.properties.a.items.properties: Property keys", {"tools": [{"name": "t", "input_schema": {"type": "object", "properties": {"a": {"items": {"properties": {"x" * 65: {}}}}}}}]}),
+    ("tools.0.input_schema.properties.a.type: JSON schema is invalid", tool(a={"type": "str"})),
+    ("tools.0.input_schema.properties.a.type: JSON schema", tool(a={"type": ["string", "string"]})),
+    ("tools.0.input_schema.properties.a.anyOf.1.exclusiveMinimum: JSON schema", tool(a={"anyOf": [{}, {"exclusiveMinimum": True}]})),
+    ("tools.0.input_schema.properties.a.items: JSON schema", tool(a={"items": [{"type": "string"}]})),
+    ("tools.0.input_schema.properties.a.enum: JSON schema", tool(a={"enum": "x"})),
+    ("tools.0.input_schema.properties.a.description: JSON schema", tool(a={"description": None})),
+    ("tools.0.input_schema.properties.a.minLength: JSON schema", tool(a={"minLength": -1})),
+    ("tools.0.input_schema.properties.a.pattern: JSON schema", tool(a={"pattern": "["})),
+    ("tools.0.input_schema.properties.a.oneOf: JSON schema", tool(a={"oneOf": []})),
+    ("tools.0.input_schema.properties.a.required: JSON schema", tool(a={"required": True})),
+    ("tools.0.input_schema.properties.a.dependencies.b: JSON schema", tool(a={"dependencies": {"b": "c"}})),
+    ("tools.0.input_schema.properties.a: JSON schema", tool(a="string")),
+    ("tools.0.input_schema.$defs.a.multipleOf: JSON schema", {"tools": [{"name": "t", "input_schema": {"type": "object", "$defs": {"a": {"multipleOf": 0}}}}]}),
     ("tools.0.function: Extra", {"tools": [{**TOOL, "function": {}}]}),
     ("tools.1.name: tool names must be unique", {"tools": [TOOL, TOOL]}),
     ("tools.0.input_schema.additionalProperties", {"tools": [{**TOOL, "strict": True}]}),
@@ -204,6 +221,8 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     # tools and their results
     ("messages.1.content.0.id: String should match", turns(user("x"), assistant(use(id="a.b")), user(result()))),
     ("messages.1.content.0.input: Input", turns(user("x"), assistant(use(input="{}")), user(result()))),
+    ("messages.1.content.0.name: String should match", turns(user("x"), assistant(use(name="a.b")), user(result()))),
+    ("messages.1.content.0.name: String should match", turns(user("x"), assistant(use(name="")), user(result()))),
     ("messages.1.content.1.id: `tool_use` ids must be unique", turns(user("x"), assistant(use(), use()), user(result()))),
     ("messages.1.content.0: `tool_use` ids were found without", turns(user("x"), assistant(use()), user("y"))),
     ("messages.1.content.0: `tool_use` ids were found without", turns(user("x"), assistant(use(1), use(2)), user(result(1)))),
@@ -242,6 +261,8 @@ ACCEPTED: list[dict[str, Any]] = [
     {"thinking": {"type": "disabled"}, "tools": [TOOL], "tool_choice": {"type": "any"}},
     {"thinking": BUDGET, "tools": [TOOL], "tool_choice": {"type": "auto", "disable_parallel_tool_use": True}},
     {"tools": []},
+    tool(a={"type": ["string", "null"], "default": None, "const": None, "x-own": "y", "minLength": 2.0}, b=True, c={"$ref": "#/$defs/x"}),
+    tool(a={"patternProperties": {"^a": {}}, "dependencies": {"b": ["c"], "d": {"type": "string"}}, "examples": [], "enum": []}),
     {"tools": [{"type": "web_search_20260318", "name": "web_search", "max_uses": 2}, {**TOOL, "type": "custom"}]},
     {"system": ""},
     {"system": [text(cache_control={**MARK, "ttl": "1h"}), text(cache_control=MARK)]},

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any, TypeGuard
+from typing import Any, Final, TypeGuard
 
 from aivideoapi_core.sandbox._platform.errors import bad_request
+
+_TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 
 
 def require_mapping(value: Any, path: str) -> Mapping[str, Any]:
@@ -43,6 +46,12 @@ def is_integer(value: Any) -> TypeGuard[int]:
 def is_number(value: Any) -> TypeGuard[int | float]:
     """A number that is no boolean."""
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def check_tool_name(value: Any, path: str) -> None:
+    """The name of a tool, among the tools and in the turns alike."""
+    if not _TOOL_NAME.fullmatch(require_string(value, path)):
+        raise bad_request(f"{path}: String should match pattern '^[a-zA-Z0-9_-]{{1,128}}$'")
 
 
 def check_cache_control(value: Any, path: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from aivideoapi_core.sandbox._judge.checks import (
     check_cache_control,
+    check_tool_name,
     require_list,
     require_mapping,
     require_string,
@@ -264,8 +265,7 @@ def _check_signature(block: Mapping[str, Any], path: str) -> None:
 
 def _check_tool_use(block: Mapping[str, Any], path: str) -> None:
     _check_id(block.get("id"), f"{path}.id")
-    if not require_string(block.get("name"), f"{path}.name"):
-        raise bad_request(f"{path}.name: String should have at least 1 character")
+    check_tool_name(block.get("name"), f"{path}.name")
     require_mapping(block.get("input"), f"{path}.input")
 
 

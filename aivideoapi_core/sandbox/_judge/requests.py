@@ -7,18 +7,19 @@ direct-forward route; the native route documents none of them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from aivideoapi_core.sandbox._judge.checks import (
     check_cache_control,
+    check_tool_name,
     is_integer,
     is_number,
     require_list,
     require_mapping,
     require_string,
 )
+from aivideoapi_core.sandbox._judge.draft import check_draft
 from aivideoapi_core.sandbox._judge.messages import check_messages, check_system
 from aivideoapi_core.sandbox._judge.schemas import check_output_schema, check_tool_schema
 from aivideoapi_core.sandbox._platform.catalog import ModelRules, is_native
@@ -53,7 +54,6 @@ _COMMON_FIELDS: Final = frozenset(
     ]
 )
 _NO_SAMPLING_VERSION: Final = "2026-10-21"
-_TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _TOOL_FIELDS: Final = frozenset(
     [
         "type",
@@ -165,15 +165,14 @@ def _check_custom_tool(tool: Mapping[str, Any], path: str) -> None:
     for field in tool:
         if field not in _TOOL_FIELDS:
             raise bad_request(f"{path}.{field}: Extra inputs are not permitted")
-    name = require_string(tool.get("name"), f"{path}.name")
-    if not _TOOL_NAME.fullmatch(name):
-        raise bad_request(f"{path}.name: String should match pattern '^[a-zA-Z0-9_-]{{1,128}}$'")
+    check_tool_name(tool.get("name"), f"{path}.name")
     if tool.get("description") is not None:
         require_string(tool["description"], f"{path}.description")
     schema = require_mapping(tool.get("input_schema"), f"{path}.input_schema")
     if schema.get("type") != "object":
         raise bad_request(f"{path}.input_schema.type: Input should be 'object'")
     check_tool_schema(schema, f"{path}.input_schema")
+    check_draft(schema, f"{path}.input_schema")
     if "strict" in tool and tool["strict"] is not None and not isinstance(tool["strict"], bool):
         raise bad_request(f"{path}.strict: Input should be a valid boolean")
     if tool.get("strict"):
