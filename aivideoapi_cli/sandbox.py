@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Annotated
 
 import typer
@@ -49,14 +48,14 @@ def sandbox(
             Text.assemble(("Sandbox", "bold"), f" at {server.url} with {balance:,} credits. To use it:")
         )
         console.print()
-        console.print(f"  export AIVIDEOAPI_BASE_URL={server.url}", markup=False)
-        console.print(f"  export AIVIDEOAPI_API_KEY={server.api_key}", markup=False)
+        for line in server.shell_lines():
+            console.print(f"  {line}", markup=False)
         console.print()
         console.print(
             "Its answers are made by rules, not by a model; they say nothing of how the platform behaves.",
             style="dim",
         )
         console.print("Ctrl-C stops it.", style="dim")
-        threading.Event().wait()
+        server.wait()
     finally:
         server.close()

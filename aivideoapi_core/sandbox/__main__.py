@@ -40,15 +40,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (OSError, OverflowError) as error:
         print(f"cannot listen on 127.0.0.1:{options.port}: {error}", file=sys.stderr)
         return 1
-    print(
-        f"aivideoapi sandbox at {sandbox.url}; to use it: "
-        f"export AIVIDEOAPI_BASE_URL={sandbox.url} AIVIDEOAPI_API_KEY={sandbox.api_key}",
-        flush=True,
-    )
+    print(f"aivideoapi sandbox at {sandbox.url}; to use it: {'; '.join(sandbox.shell_lines())}", flush=True)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     with contextlib.suppress(KeyboardInterrupt):
-        stop.wait()
+        sandbox.wait(stop)
     sandbox.close()
     return 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -100,6 +102,18 @@ class Sandbox:
         if self._server is None:
             raise RuntimeError("the sandbox is not running: use it in a with statement, or call start()")
         return f"http://{self._host}:{self._server.port}"
+
+    def shell_lines(self, *, system: str = os.name) -> list[str]:
+        """The lines that point programs at this sandbox, for the shell of ``system`` (as ``os.name`` has it)."""
+        setting = '$env:{}="{}"' if system == "nt" else "export {}={}"
+        variables = {"AIVIDEOAPI_BASE_URL": self.url, "AIVIDEOAPI_API_KEY": self.api_key}
+        return [setting.format(name, value) for name, value in variables.items()]
+
+    def wait(self, stop: threading.Event | None = None) -> None:
+        """Wait until ``stop`` is set, or Ctrl-C raises."""
+        stop = stop or threading.Event()
+        while not stop.wait(timeout=0.5):  # on Windows no Ctrl-C wakes a wait, so each is short
+            pass
 
     def enqueue(self, *items: Reply | Fault) -> None:
         """Script the next valid ``/v1/messages`` requests, in order; then the rules answer again."""

@@ -131,3 +131,11 @@ def test_a_pace_that_is_none(pace: str, capsys: pytest.CaptureFixture[str]) -> N
     with pytest.raises(SystemExit):
         main(["--port", "0", f"--pace={pace}"])
     assert "tokens_per_s must be more than 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("system", "line"), [("posix", "export AIVIDEOAPI_API_KEY={}"), ("nt", '$env:AIVIDEOAPI_API_KEY="{}"')]
+)
+def test_the_lines_to_copy_are_those_of_the_shell(system: str, line: str) -> None:
+    with Sandbox() as sandbox:
+        assert sandbox.shell_lines(system=system)[1] == line.format(sandbox.api_key)
