@@ -60,8 +60,16 @@ else:
     HTTPClientField = _field("httpx", "Client")
     AsyncHTTPClientField = _field("httpx", "AsyncClient")
 
-    def _timeout_from_json(value: Any) -> Any:
-        return import_module("httpx").Timeout(**value) if isinstance(value, dict) else value
+    def _checked_timeout(value: Any) -> Any:
+        """Seconds or an ``httpx.Timeout``, also from the numbers of one; raises ``ValueError``."""
+        if isinstance(value, dict):
+            return import_module("httpx").Timeout(**value)
+        try:
+            return None if value is None else float(value)
+        except (TypeError, ValueError):
+            if isinstance(value, import_module("httpx").Timeout):
+                return value
+        raise ValueError(f"must be a number of seconds, an httpx.Timeout or None, not {value!r}")
 
     def _timeout_as_json(timeout: Any) -> Any:
         """The four numbers of an ``httpx.Timeout``."""
@@ -70,9 +78,5 @@ else:
     def _checked_thinking(value: Any) -> Any:
         return import_module("aivideoapi_core._outbound.thinking").check_thinking_shape(value)
 
-    TimeoutField = Annotated[
-        float | _field("httpx", "Timeout"),
-        BeforeValidator(_timeout_from_json),
-        PlainSerializer(_timeout_as_json),
-    ]
+    TimeoutField = Annotated[Any, BeforeValidator(_checked_timeout), PlainSerializer(_timeout_as_json)]
     ThinkingField = Annotated[bool | dict[str, Any], BeforeValidator(_checked_thinking)]

@@ -22,6 +22,15 @@ ASK: dict[Any, Callable[..., Any]] = {
 
 
 @pytest.mark.parametrize("cls", MODELS)
+def test_a_timeout_that_is_none_is_told_in_one_line(cls: Any) -> None:
+    with pytest.raises(
+        ValueError, match=r"must be a number of seconds, an httpx\.Timeout or None, not '10s'"
+    ) as caught:
+        cls(model=NATIVE, api_key="sk-canary-1", timeout="10s")
+    assert "functools" not in str(caught.value)
+
+
+@pytest.mark.parametrize("cls", MODELS)
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -29,6 +38,8 @@ ASK: dict[Any, Callable[..., Any]] = {
         ({"temperature": 3}, "outside 0 to 1"),
         ({"base_url": "ftp://x"}, "not an http"),
         ({"api_key": None}, "no API key"),
+        ({"api_key": "Bearer sk-canary-1"}, "begins with 'Bearer': pass what comes after it"),
+        ({"api_key": "'sk-canary-1'"}, "quotation marks: leave them out"),
         ({"thinking": "high"}, "effort='high'"),
         ({"thinking": 2000}, "'enabled', 'budget_tokens': 2000"),
         (

@@ -30,8 +30,8 @@ def resolve_api_key(api_key: str | SecretStr | None) -> SecretStr:
         raise InvalidInputError(
             f"no API key: pass api_key=, or set {API_KEY_ENV}; 'aivideoapi sandbox' works without one"
         )
-    if not _is_sendable(key):
-        raise InvalidInputError("the API key has blanks, control or non-ASCII characters; copy it again")
+    if fault := _fault_of(key):
+        raise InvalidInputError(f"the API key {fault}")
     return key
 
 
@@ -57,9 +57,16 @@ class _NoText(SecretStr):
         self.kind = kind
 
 
-def _is_sendable(key: SecretStr) -> bool:
+def _fault_of(key: SecretStr) -> str:
+    """What is wrong with ``key`` and what to do, without a letter of it; empty if it can be sent."""
     text = key.get_secret_value()
-    return text.isascii() and text.isprintable() and " " not in text
+    if text[:7].lower() == "bearer ":
+        return "begins with 'Bearer': pass what comes after it"
+    if text[0] in "\"'":
+        return "is in quotation marks: leave them out"
+    if not text.isascii() or not text.isprintable() or " " in text:
+        return "has blanks, control or non-ASCII characters; copy it again"
+    return ""
 
 
 def resolve_base_url(base_url: str | None, *, allow_http: bool = False) -> str:
