@@ -1,44 +1,62 @@
-"""The state of a budget as JSON that people can read, and what earlier releases wrote."""
+"""The state of a budget as JSON that people can read, but for what can be many; and what earlier releases wrote."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, MutableMapping
+from typing import Any, Final, NamedTuple
 
 from pydantic_core import from_json, to_json
 
 from aivideoapi_core._stores.budget_calendar import CalendarWindow, OpenWindow
 from aivideoapi_core._stores.budget_clock import BudgetTime, Reading
-from aivideoapi_core._stores.budget_rules import BudgetState, Raise
+from aivideoapi_core._stores.budget_rules import BudgetState, Owner, Raise
 from aivideoapi_core._stores.budget_terms import NewerFormatError, Terms
 
-VERSION: Final = 3
-"""Of what has to be understood to keep the limit. A newer version is refused; new keys beside it are kept. Since
-3 there are windows of the calendar; a budget without one is written as version 2, which earlier releases read."""
+VERSION: Final = 4
+"""Of what has to be understood to keep the limit. A newer version is refused; new keys beside it are kept. Since 3
+there are windows of the calendar; since 4 reservations are rows of their own, and ``owners`` has the sums over them."""
 
-_KEYS: Final = (
-    "version",
-    "terms",
-    "time",
-    "pieces",
-    "held",
-    "leases",
-    "expired",
-    "settled",
-    "waiting",
-    "opened",
-    "raised",
-    "fired",
+_KEYS: Final = frozenset(
+    ("version", "terms", "time", "pieces", "owners", "settled", "waiting", "opened", "raised", "fired")
 )
+_OLD_KEYS: Final = frozenset(("held", "leases", "expired"))
 _EARLIEST_S: Final = 1_600_000_000.0
 """Before there was a platform. A piece of a window that would lie before is one of another window."""
 
 
-def to_text(state: BudgetState, more: dict[str, Any]) -> str:
-    """``state`` without its sums, and ``more`` keys of a newer release."""
+class Rows(NamedTuple):
+    """What can be many, as its store keeps it: see ``BudgetState``."""
+
+    held: MutableMapping[str, tuple[str, int]]
+    expired: MutableMapping[str, bool]
+
+    @classmethod
+    def in_memory(cls) -> Rows:
+        """For somebody who only looks on."""
+        return cls({}, {})
+
+    def begin(
+        self, held: Mapping[str, tuple[str, int]], expired: Iterable[tuple[str, bool]]
+    ) -> dict[str, Owner]:
+        """Replace whatever is there; the owners of what is held, who count as dead at once."""
+        self.held.clear()
+        self.expired.clear()
+        self.held.update(held)
+        self.expired.update(expired)
+        owners: dict[str, Owner] = {}
+        for name, micro in held.values():
+            owner = owners.setdefault(name, Owner(0.0))
+            owner.micro += micro
+            owner.calls += 1
+        return owners
+
+
+def to_text(state: BudgetState, more: Mapping[str, Any]) -> str:
+    """``state`` without its rows and sums, and ``more`` keys of a newer release."""
     terms, calendar = state.terms, None if state.terms is None else state.terms.calendar
     return to_json(
         {
-            "version": 2 if calendar is None else VERSION,
+            "version": VERSION,
             "terms": None
             if terms is None
             else {
@@ -49,9 +67,7 @@ def to_text(state: BudgetState, more: dict[str, Any]) -> str:
             },
             "time": state.time.to_dict(),
             "pieces": state.pieces,
-            "held": state.held,
-            "leases": state.leases,
-            "expired": state.expired,
+            "owners": {name: (own.until, own.micro, own.calls) for name, own in state.owners.items()},
             "settled": list(state.settled),
             "waiting": state.waiting,
             **({} if state.opened is None else {"opened": state.opened}),
@@ -62,32 +78,53 @@ def to_text(state: BudgetState, more: dict[str, Any]) -> str:
     ).decode()
 
 
-def from_text(text: str | bytes, terms: Terms, reading: Reading) -> tuple[BudgetState, dict[str, Any]]:
-    """What ``to_text`` wrote, in this release or another. Raises ``NewerFormatError``.
+def from_text(
+    text: str | bytes | None, rows: Rows, terms: Terms, reading: Reading
+) -> tuple[BudgetState, dict[str, Any]]:
+    """What ``to_text`` wrote, in this release or another, with its ``rows``. Raises ``NewerFormatError``.
 
-    A state from before there were versions is read with ``terms``, whose window it did not say.
+    ``None``: a new budget, or one whose state was lost, and the rows with it. The rows of an earlier release are put
+    where they belong. A state from before there were versions is read with ``terms``, whose window it did not say.
     """
+    if text is None:
+        rows.begin({}, ())
+        return BudgetState(held=rows.held, expired=rows.expired), {}
     facts = from_json(text)
     version = facts.get("version", 1)
     if version > VERSION:
         raise NewerFormatError(f"its state has format {version}; this release knows {VERSION}: upgrade")
     if version < 2:
-        return from_first_release(facts, terms, reading), {}
+        return from_first_release(facts, rows, terms, reading), {}
     kept = facts["terms"]
+    owners = (
+        {name: Owner(*owner) for name, owner in facts["owners"].items()}
+        if version > 3
+        else _moved(facts, rows)
+    )
     state = BudgetState(
         terms=None if kept is None else _terms(kept),
         time=BudgetTime.from_dict(facts["time"]),
         pieces={int(bucket): counts for bucket, counts in facts["pieces"].items()},
-        held={key: (owner, micro) for key, (owner, micro) in facts["held"].items()},
-        leases=facts["leases"],
-        expired=facts["expired"],
+        held=rows.held,
+        owners=owners,
+        expired=rows.expired,
         settled=dict.fromkeys(facts["settled"]),
         waiting=facts["waiting"],
         opened=OpenWindow(*facts["opened"]) if "opened" in facts else None,
         raised=Raise(*facts["raised"]) if "raised" in facts else None,
         fired=dict(facts.get("fired", ())),
     )
-    return state, {key: value for key, value in facts.items() if key not in _KEYS}
+    known = _KEYS if version > 3 else _KEYS | _OLD_KEYS
+    return state, {key: value for key, value in facts.items() if key not in known}
+
+
+def _moved(facts: Mapping[str, Any], rows: Rows) -> dict[str, Owner]:
+    """The owners, after the reservations of versions 2 and 3 became rows."""
+    held = {id: (owner, micro) for id, (owner, micro) in facts["held"].items()}  # noqa: A001
+    owners = rows.begin(held, facts["expired"].items())
+    for name, owner in owners.items():
+        owner.until = facts["leases"].get(name, 0.0)
+    return owners
 
 
 def _terms(kept: dict[str, Any]) -> Terms:
@@ -99,7 +136,7 @@ def _terms(kept: dict[str, Any]) -> Terms:
     )
 
 
-def from_first_release(facts: dict[str, Any], terms: Terms, reading: Reading) -> BudgetState:
+def from_first_release(facts: Mapping[str, Any], rows: Rows, terms: Terms, reading: Reading) -> BudgetState:
     """The state that releases before version 2 kept: times of a wall clock, amounts without a window.
 
     What lies in no piece of the window of ``terms`` (it was another window's, or in a future that never
@@ -119,11 +156,15 @@ def from_first_release(facts: dict[str, Any], terms: Terms, reading: Reading) ->
     counts = pieces.setdefault(terms.bucket(now), [0] * 5)
     for place, name in enumerate(("unknown_calls", "unknown_micro", "expired_calls", "expired_micro"), 1):
         counts[place] += facts[name]
+    held = {id: (owner, micro) for id, (owner, micro) in facts["held"].items()}  # noqa: A001
+    owners = rows.begin(held, ((id, terms.when_owner_dies == "count") for id in facts["expired"]))  # noqa: A001
+    for name, owner in owners.items():
+        owner.until = min(facts["leases"].get(name, 0.0), now + terms.lease_s)
     return BudgetState(
         terms=terms,
         time=state.time,
         pieces={bucket: pieces[bucket] for bucket in sorted(pieces)},
-        held={key: (owner, micro) for key, (owner, micro) in facts["held"].items()},
-        leases={owner: min(until, now + terms.lease_s) for owner, until in facts["leases"].items()},
-        expired=dict.fromkeys(facts["expired"], terms.when_owner_dies == "count"),
+        held=rows.held,
+        owners=owners,
+        expired=rows.expired,
     )

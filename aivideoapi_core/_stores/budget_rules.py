@@ -5,7 +5,9 @@ All amounts are microcredits, all times seconds of the budget's own time (see ``
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Final, NamedTuple
 
 from aivideoapi_core._stores.budget_calendar import CalendarWindow, OpenWindow
@@ -32,19 +34,32 @@ class Raise(NamedTuple):
 
 
 @dataclass(slots=True)
+class Owner:
+    """A process with running calls: when it counts as dead, and the sums over its reservations."""
+
+    until: float
+    micro: int = 0
+    calls: int = 0
+
+
+@dataclass(slots=True)
 class BudgetState:
-    """All there is to know of one budget. The methods are the rules; each moves the time on and sweeps first."""
+    """All there is to know of one budget. The methods are the rules; each moves the time on and sweeps first.
+
+    Whatever can be many is looked up by its id and never added up: a store may keep ``held`` and ``expired`` as rows,
+    and a call costs the same beside ten others and beside twenty thousand.
+    """
 
     terms: Terms | None = None
     """Those of whoever came first."""
     time: BudgetTime = field(default_factory=BudgetTime)
     pieces: dict[int, list[int]] = field(default_factory=dict)
     """Counts by piece of the window, oldest first; see ``SPENT`` and its neighbours."""
-    held: dict[str, tuple[str, int]] = field(default_factory=dict)
+    held: MutableMapping[str, tuple[str, int]] = field(default_factory=dict)
     """Reservations: id to (owner, microcredits)."""
-    leases: dict[str, float] = field(default_factory=dict)
-    """Owner to the time when it counts as dead."""
-    expired: dict[str, bool] = field(default_factory=dict)
+    owners: dict[str, Owner] = field(default_factory=dict)
+    """Those who hold something."""
+    expired: MutableMapping[str, bool] = field(default_factory=dict)
     """Ids of reservations that lost their owner and were not settled since, oldest first: were they booked then?"""
     settled: dict[str, None] = field(default_factory=dict)
     """Ids settled last, oldest first."""
@@ -57,18 +72,13 @@ class BudgetState:
     """Thresholds that were passed in this window, as shares of the limit, and when."""
     sums: list[int] = field(init=False)
     """Sums over ``pieces``, kept so that many running calls make none slower."""
-    owners: dict[str, int] = field(init=False)
-    """Sums over ``held``, by owner."""
     reserved_micro: int = field(init=False)
-    """Sum over ``held``."""
+    """Sum over ``held``, by way of ``owners``."""
 
     def __post_init__(self) -> None:
         """Add up what is there."""
         self.sums = [sum(counts) for counts in zip([0] * 5, *self.pieces.values(), strict=True)]
-        self.owners = {}
-        for owner, micro in self.held.values():
-            self.owners[owner] = self.owners.get(owner, 0) + micro
-        self.reserved_micro = sum(self.owners.values())
+        self.reserved_micro = sum(owner.micro for owner in self.owners.values())
 
     def reserve(
         self,
@@ -83,10 +93,11 @@ class BudgetState:
         """See ``BudgetStore.reserve``."""
         kept = self._agreed(terms)
         self._move_on(kept, terms, reading)
-        self.leases[owner] = max(self.leases.get(owner, 0.0), self.time.awake + terms.lease_s)
-        if (
-            id in self.held or id in self.settled
-        ):  # given back before it was made: two threads, or two connections
+        until = self.time.awake + terms.lease_s
+        own = self.owners.get(owner) or Owner(until)
+        own.until = max(own.until, until)
+        # The latter was given back before it was made: two threads, or two connections.
+        if id in self.held or id in self.settled:
             return self._standing(kept)
         spent, limit = self.sums[SPENT], self._limit(kept)
         held = 0 if kept.soft else micro
@@ -97,10 +108,11 @@ class BudgetState:
             fits = spent + self.reserved_micro + micro <= limit
         if fits and (turn == "at once" or self._is_first(id)):
             self.waiting.pop(id, None)
-            of_owner = self.owners.get(owner, 0) + held
             # Up to the next call of a function nothing is interrupted.
             self.held[id] = (owner, held)
-            self.owners[owner] = of_owner
+            self.owners[owner] = own
+            own.micro += held
+            own.calls += 1
             self.reserved_micro += held
             return self._standing(kept)
         if could and turn == "in line":
@@ -111,7 +123,7 @@ class BudgetState:
             self._standing(kept),
             granted=False,
             waits=could,
-            reserved_by=dict(self.owners),
+            reserved_by={name: one.micro for name, one in self.owners.items()},
             room_in_s=None if could else self._room_in_s(kept, micro),
         )
 
@@ -130,17 +142,22 @@ class BudgetState:
         if id in self.settled:
             return self._standing(kept)
         self.waiting.pop(id, None)
+        held = self.held.get(id)
+        own = None if held is None else self.owners[held[0]]
         # An owner that was slow, not dead: the money was spent all the same. With "count" it was booked then.
-        spent = 0 if self.expired.get(id, False) else micro
+        counted = None if held is not None else self.expired.get(id)
+        spent = 0 if counted else micro
         unknown_micro = micro if unknown else 0
         counts, sums = self._counts(kept, anything=bool(spent or unknown)), self.sums
         # Up to the next call of a function nothing is interrupted: booked, let go and known as settled, or none of it.
-        if id in self.held:
-            owner, held = self.held[id]
+        if held is not None and own is not None:
             del self.held[id]
-            self.reserved_micro -= held
-            self.owners[owner] -= held
-        elif id in self.expired:
+            self.reserved_micro -= held[1]
+            own.micro -= held[1]
+            own.calls -= 1
+            if not own.calls:
+                del self.owners[held[0]]
+        elif counted is not None:
             del self.expired[id]
         counts[SPENT] += spent
         sums[SPENT] += spent
@@ -160,8 +177,9 @@ class BudgetState:
         """See ``BudgetStore.renew``."""
         kept = self._agreed(terms)
         self.time.advance(reading)
-        if owner in self.leases:
-            self.leases[owner] = max(self.leases[owner], self.time.awake + terms.lease_s)
+        if owner in self.owners:
+            own = self.owners[owner]
+            own.until = max(own.until, self.time.awake + terms.lease_s)
         self._sweep(kept, terms)
         return self._standing(kept)
 
@@ -212,8 +230,7 @@ class BudgetState:
 
     def forget_calls(self) -> None:
         """Forget what runs: after a fork those calls are the parent's."""
-        self.held, self.leases, self.waiting = {}, {}, {}
-        self.__post_init__()
+        self.held, self.owners, self.waiting, self.reserved_micro = {}, {}, {}, 0
 
     def _agreed(self, terms: Terms, *, refuse: bool = True) -> Terms:
         """The terms that hold. Raises ``TermsDifferError`` if ``terms`` are others, unless told not to."""
@@ -288,12 +305,6 @@ class BudgetState:
         """The counts of this moment, to be added to; of no moment if there is not ``anything`` to be added."""
         return self.pieces.setdefault(kept.bucket(self.time.now), [0] * 5) if anything else [0] * 5
 
-    def _let_go(self, id: str) -> tuple[str, int]:  # noqa: A002 - the same word everywhere
-        owner, micro = self.held.pop(id)
-        self.reserved_micro -= micro
-        self.owners[owner] -= micro
-        return owner, micro
-
     def _move_on(self, kept: Terms, terms: Terms, reading: Reading) -> None:
         self.time.advance(reading)
         self._sweep(kept, terms)
@@ -315,19 +326,19 @@ class BudgetState:
             self.sums = sums
 
     def _sweep_dead(self, kept: Terms, terms: Terms) -> None:
-        dead = {owner for owner, until in self.leases.items() if until <= self.time.awake}
+        dead = {name for name, owner in self.owners.items() if owner.until <= self.time.awake}
         if not dead:
             return
-        for id, (owner, micro) in list(self.held.items()):  # noqa: A001 - the same word everywhere
-            if owner in dead:
-                self._let_go(id)
-                self.expired[id] = counts = terms.when_owner_dies == "count"
-                self._book(kept, micro if counts else 0, 0, 0, 1, micro)
-        for owner in dead:
-            del self.leases[owner]
-            self.owners.pop(owner, None)
-        while len(self.expired) > _LATE:
-            del self.expired[next(iter(self.expired))]
+        counts = terms.when_owner_dies == "count"
+        theirs = [(id, micro) for id, (owner, micro) in self.held.items() if owner in dead]  # noqa: A001
+        for id, micro in theirs:  # noqa: A001 - the same word everywhere
+            del self.held[id]
+            self.expired[id] = counts
+            self._book(kept, micro if counts else 0, 0, 0, 1, micro)
+        for name in dead:
+            self.reserved_micro -= self.owners.pop(name).micro
+        for id in list(islice(self.expired, max(0, len(self.expired) - _LATE))):  # noqa: A001
+            del self.expired[id]
 
     def _turn_page(self, calendar: CalendarWindow) -> None:
         """Begin anew if the window of the calendar is over."""

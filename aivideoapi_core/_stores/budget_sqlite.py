@@ -10,10 +10,11 @@ from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from aivideoapi_core._stores.budget_clock import Clock, Reading, machine_clock, read
-from aivideoapi_core._stores.budget_json import from_text, to_text
+from aivideoapi_core._stores.budget_json import Rows, from_text, to_text
+from aivideoapi_core._stores.budget_rows import ROW_TABLES, rows_of
 from aivideoapi_core._stores.budget_rules import BudgetState
 from aivideoapi_core._stores.budget_terms import Standing, Terms, Turn
-from aivideoapi_core._stores.sqlite_file import Database, mark_format
+from aivideoapi_core._stores.sqlite_file import Database, in_transaction, mark_format
 
 _READ: Final = "SELECT state FROM budgets WHERE name = ?"
 _NAMES: Final = "SELECT name FROM budgets"
@@ -22,10 +23,7 @@ _ANY: Final = Terms(limit_micro=0)
 _WRITE: Final = (
     "INSERT INTO budgets (name, state) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET state = excluded.state"
 )
-_SWAP: Final = "UPDATE budgets SET state = ? WHERE name = ? AND state = ?"
-_SCHEMA: Final = (
-    "CREATE TABLE IF NOT EXISTS budgets (name TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID"
-)
+_SCHEMA: Final = "CREATE TABLE IF NOT EXISTS budgets (name TEXT PRIMARY KEY, state TEXT NOT NULL)"
 
 _Rule = Callable[[BudgetState, Reading], Standing]
 
@@ -33,8 +31,8 @@ _Rule = Callable[[BudgetState, Reading], Standing]
 class SqliteStore:
     """State of any number of budgets, by name, in one SQLite file.
 
-    Each change is one write transaction, so that processes take turns; the row of a budget is
-    JSON that people can read. Not for network file systems, whose locks cannot be trusted: use Redis there.
+    Each change is one write transaction, so that processes take turns. The row of a budget is JSON that people can
+    read, with the sums over its reservations, which are rows of their own. Not for network file systems, whose locks cannot be trusted: use Redis there.
     ``at_once`` is the same store for an event loop: it never waits.
     """
 
@@ -97,8 +95,8 @@ class SqliteStore:
     def look(self) -> tuple[Terms, Standing] | None:
         """See ``BudgetStore``."""
         reading = read(self._clock)
-        row = self._database.run(lambda db: db.execute(_READ, (self.name,)).fetchone())
-        return None if row is None else from_text(row[0], _ANY, reading)[0].look(reading)
+        text = self._database.run(lambda db: _text_of(db, self.name))
+        return None if text is None else from_text(text, Rows.in_memory(), _ANY, reading)[0].look(reading)
 
     @classmethod
     def names_in(cls, path: str | os.PathLike[str]) -> list[str]:
@@ -151,34 +149,29 @@ class _SqliteState:
 
     def change(self, terms: Terms, rule: _Rule) -> Standing:
         """Apply ``rule`` to the state, in one transaction."""
-        return self._run(lambda db: self._transaction(db, terms, rule))
+        return self._run(lambda db: in_transaction(db, lambda: self._changed(db, terms, rule)))
 
-    def _transaction(self, db: sqlite3.Connection, terms: Terms, rule: _Rule) -> Standing:
+    def _changed(self, db: sqlite3.Connection, terms: Terms, rule: _Rule) -> Standing:
+        """Apply ``rule`` in a transaction that somebody else begins and ends."""
         # Forgotten until it is written: a rule that fails half way leaves a state that nobody has.
         last, self._last = self._last, None
-        if last is not None:
-            # One statement in place of four: it does nothing if others wrote since.
-            text, state, more = last
-            standing = rule(state, read(self._clock))
-            changed = to_text(state, more)
-            if db.execute(_SWAP, (changed, self._name, text)).rowcount:
-                self._last = changed, state, more
-                return standing
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            reading = read(self._clock)
-            row = db.execute(_READ, (self._name,)).fetchone()
-            state, more = (BudgetState(), {}) if row is None else from_text(row[0], terms, reading)
-            standing = rule(state, reading)
-            changed = to_text(state, more)
-            db.execute(_WRITE, (self._name, changed))
-            db.execute("COMMIT")
-        except BaseException:
-            if db.in_transaction:  # a full disk ended it already, and that is what is to be told
-                db.execute("ROLLBACK")
-            raise
+        reading = read(self._clock)
+        text = _text_of(db, self._name)
+        if last is not None and last[0] == text:
+            _, state, more = last
+            state.held, state.expired = rows_of(db, self._name)
+        else:
+            state, more = from_text(text, rows_of(db, self._name), terms, reading)
+        standing = rule(state, reading)
+        changed = to_text(state, more)
+        db.execute(_WRITE, (self._name, changed))
         self._last = changed, state, more
         return standing
+
+
+def _text_of(db: sqlite3.Connection, name: str) -> str | None:
+    row = db.execute(_READ, (name,)).fetchone()
+    return None if row is None else row[0]
 
 
 _databases: Final[WeakValueDictionary[str, Database]] = WeakValueDictionary()
@@ -192,6 +185,7 @@ def _database_at(path: str | os.PathLike[str]) -> Database:
 
 def _prepare(db: sqlite3.Connection) -> None:
     db.execute(_SCHEMA)
+    db.executescript(ROW_TABLES)
     mark_format(db)
 
 

@@ -120,6 +120,19 @@ class Database:
         self._patient = self._quick = None
 
 
+def in_transaction(db: sqlite3.Connection, work: Callable[[], _T]) -> _T:
+    """What ``work`` gives, in one write transaction: all that it wrote, or, if it raises, nothing."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        result = work()
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:  # a full disk ended it already, and that is what is to be told
+            db.execute("ROLLBACK")
+        raise
+    return result
+
+
 def _close_all(connections: list[sqlite3.Connection]) -> None:
     while connections:
         with contextlib.suppress(sqlite3.Error):

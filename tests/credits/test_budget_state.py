@@ -279,6 +279,81 @@ def test_redis_does_the_same_work_beside_ten_calls_and_beside_five_thousand(redi
     client.close()
 
 
+def test_sqlite_does_the_same_work_beside_ten_calls_and_beside_five_thousand(tmp_path: Path) -> None:
+    """17's running sums, counted in steps of SQLite's own machine; the row of the budget does not grow either."""
+    budget = CreditBudget(10_000, window="day", store=tmp_path / "b.sqlite", wait_s=0)
+    database = budget._store._database  # type: ignore[attr-defined]  # a SqliteStore's
+    steps: list[None] = []
+
+    def work() -> tuple[int, int]:
+        budget.settle(budget.hold("m", worst(1)), 1)
+        budget.settle(budget.hold("m", worst(1)), 1)
+        database.run(lambda db: db.set_progress_handler(lambda: steps.append(None), 1))
+        steps.clear()
+        budget.settle(budget.hold("m", worst(1)), 1)
+        count = len(steps)
+        database.run(lambda db: db.set_progress_handler(None, 1))
+        (size,) = database.run(lambda db: db.execute("SELECT length(state) FROM budgets").fetchone())
+        return count, size
+
+    for _ in range(10):
+        budget.hold("m", worst(1))
+    few_steps, few_characters = work()
+    for number in range(5_000):
+        budget._store.reserve(budget._terms, id=str(number), owner=budget._purse.owner, micro=1)
+    assert budget.standing().reserved_micro == 5_010
+    many_steps, many_characters = work()
+    assert many_steps == few_steps
+    assert many_characters - few_characters < 200  # digits of sums, and ids that were settled since
+    budget.close()
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_reservations_of_the_releases_that_kept_them_in_one_row_become_rows(
+    version: int, tmp_path: Path
+) -> None:
+    """As the release of the format wrote it, in its own table; its keys go, whatever a newer one added stays."""
+    clock = Clock()
+    path = tmp_path / "b.sqlite"
+    kept = {
+        "version": version,
+        "terms": {"limit_micro": 1_000, "window_s": None, "soft": False}
+        | ({"calendar": "calendar day UTC"} if version == 3 else {}),
+        "time": {"now": clock.wall_s, "awake": clock.wall_s, "wall": clock.wall_s, "boots": {}},
+        "pieces": {"0": [100, 0, 0, 0, 0]},
+        "held": {"r1": ["alive", 5], "r2": ["dead", 7], "r3": ["dead", 8]},
+        "leases": {"alive": clock.wall_s + 60, "dead": clock.wall_s + 1, "idle": clock.wall_s + 60},
+        "expired": {"r0": True},
+        "settled": ["s1"],
+        "waiting": {},
+        "colour": "blue",
+    }
+    if version == 3:
+        kept["opened"] = [clock.wall_s - 60, clock.wall_s + 3_600, clock.wall_s + 3_600]
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE budgets (name TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID")
+        db.execute("INSERT INTO budgets VALUES ('default', ?)", (json.dumps(kept),))
+    db.close()
+    store = SqliteStore(path, clock=clock)
+    looked = store.look()
+    assert looked is not None
+    terms, before = looked
+    assert (before.spent_micro, before.reserved_micro) == (100, 20)
+    clock.pass_s(2)
+    assert store.standing(terms).reserved_micro == 5
+    for id, micro in (("r0", 50), ("r1", 5), ("r2", 7), ("s1", 900)):  # noqa: A001 - counted, held, late, settled
+        standing = store.settle(terms, id=id, micro=micro, unknown=False)
+    assert (standing.spent_micro, standing.reserved_micro, standing.expired_micro) == (112, 0, 15)
+    with sqlite3.connect(path) as db:
+        (text,) = db.execute("SELECT state FROM budgets").fetchone()
+    db.close()
+    facts = json.loads(text)
+    assert facts["version"] == 4  # the earlier release refuses it by this
+    assert facts["colour"] == "blue"
+    assert not {"held", "leases", "expired"} & facts.keys()
+    store.close()
+
+
 def test_a_full_disk_is_named_and_what_is_known_is_booked_later(tmp_path: Path) -> None:
     """SQLite ends the transaction by itself then: what is told is the disk, not that there was nothing to undo."""
     budget = CreditBudget(100, store=tmp_path / "b.sqlite", wait_s=0)
