@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from aivideoapi_core._metering.record import CallRecord
+from aivideoapi_core._stores.ledger_older import from_row, to_row
 from aivideoapi_core._stores.ledger_query import Selection
 from aivideoapi_core._stores.redis_link import RedisLink
 
@@ -41,7 +42,7 @@ class RedisLedger:
     def append(self, record: CallRecord) -> None:
         """See ``LedgerStore``."""
         keys = (self._key, f"{self._key}:ids")
-        values = (record.call_id or "", json.dumps(record.to_dict()), _FORMAT)
+        values = (record.call_id or "", json.dumps(to_row(record)), _FORMAT)
         self._link.script(_script)(keys=keys, args=values)
 
     def records(self) -> Iterator[CallRecord]:
@@ -57,7 +58,7 @@ class RedisLedger:
             page = self._link.client.xrange(self._key, first, last, count=_PAGE)
             for _, fields in page:
                 row = fields.get(b"row") or fields["row"]
-                record = CallRecord.from_dict(json.loads(row))
+                record = from_row(json.loads(row))
                 if selection.matches(record):
                     yield record
             if len(page) < _PAGE:

@@ -44,7 +44,7 @@ def where(selection: Selection) -> tuple[str, list[Any]]:
         ("started_at >= ?", selection.since),
         ("started_at < ?", selection.until),
         *((f'"{name}" = ?', value) for name, value in selection.facts.items()),
-        ("EXISTS (SELECT 1 FROM json_each(calls.tags) WHERE value = ?)", selection.tag),
+        ("EXISTS (SELECT 1 FROM json_each(ledger.tags) WHERE value = ?)", selection.tag),
     ):
         if value is not None:
             terms.append(term)
@@ -67,7 +67,7 @@ def grouped(
     condition, values = where(selection)
     keys = ", ".join(["outcome", *columns])
     found = db.execute(
-        f"SELECT {keys}, {_SUMS} FROM calls WHERE {condition} AND NOT {_ODD} GROUP BY {keys}",  # noqa: S608 - our own columns, values are bound
+        f"SELECT {keys}, {_SUMS} FROM ledger WHERE {condition} AND NOT {_ODD} GROUP BY {keys}",  # noqa: S608 - our own columns, values are bound
         values,
     )
     groups: dict[tuple[Key, ...], Sums] = {}
@@ -77,7 +77,7 @@ def grouped(
         sums = _sums_of(outcome, row[width:])
         for key in _keys(by, row[:width], spans, zone, names):
             groups.setdefault(key, Sums()).add_sums(sums)
-    odd = db.execute(f"{read} FROM calls WHERE {condition} AND {_ODD}", values)
+    odd = db.execute(f"{read} FROM ledger WHERE {condition} AND {_ODD}", values)
     for key, sums in add_up(map(as_record, odd), by, zone).items():
         groups.setdefault(key, Sums()).add_sums(sums)
     return groups

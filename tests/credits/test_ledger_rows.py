@@ -127,8 +127,82 @@ def test_a_file_of_the_first_release_is_read_and_written(tmp_path: Path) -> None
     assert ledger.summary.by_model["claude-sonnet-4-6"].credits == Decimal("0.0600001")
     ledger.close()
     with sqlite3.connect(path) as db, pytest.raises(sqlite3.IntegrityError, match="not changed"):
-        db.execute("UPDATE calls SET agent = 'x'")
+        db.execute("UPDATE calls SET error = 'x'")
     db.close()
+
+
+def as_the_first_release_writes(path: Path) -> None:
+    """By place, into all the columns that there are."""
+    values = (
+        "VALUES (5.0, 'claude-opus-4-6', 'native', 'core', 'failed', 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "
+        "NULL, NULL, NULL, NULL, NULL, 0.5, 1, '[]', 'RateLimitError')"
+    )
+    with sqlite3.connect(path) as db:
+        db.executescript(FIRST_SCHEMA.partition("INSERT")[0].replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS")
+                         .replace("CREATE TRIGGER", "CREATE TRIGGER IF NOT EXISTS"))  # fmt: skip
+        db.execute(f"INSERT INTO calls {values}")
+    db.close()
+
+
+def test_the_first_release_and_this_one_write_in_turn(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    ledger = SpendLedger(path)
+    refused = CallRecord(model="m", outcome=Outcome.REFUSED, budget="team-a", attempts=0)
+    ledger.append(RECORD)
+    as_the_first_release_writes(path)
+    ledger.append(refused)
+    ledger.append(RECORD)  # twice, and others' rows in between
+    as_the_first_release_writes(path)
+    ledger.append_at_once(replace(RECORD, call_id="later"))
+    rows = list(ledger.records())
+    assert [row.agent for row in rows] == ["researcher", None, None, None, "researcher"]
+    assert [row.outcome for row in rows] == ["ok", "failed", "refused", "failed", "ok"]
+    assert (rows[0], rows[2]) == (RECORD, refused)
+    assert ledger.spent(agent="researcher").calls == 2
+    summary = ledger.summary
+    assert (summary.calls, summary.failed, summary.refused) == (2, 2, 1)
+    assert ledger.sums("budget")["team-a"].refused == 1
+    ledger.close()
+    with sqlite3.connect(path) as db:
+        first = db.execute("SELECT * FROM calls ORDER BY rowid").fetchall()
+        for change in ("UPDATE facts SET agent = 'x'", "DELETE FROM facts"):
+            with pytest.raises(sqlite3.IntegrityError, match="rows of a ledger are not"):
+                db.execute(change)
+    db.close()
+    assert {len(row) for row in first} == {23}
+    assert [row[4] for row in first] == ["ok", "failed", "failed", "failed", "ok"]  # words that it knows
+
+
+def test_rows_of_a_development_version_keep_their_facts(tmp_path: Path) -> None:
+    """For a while ``calls`` itself had more columns."""
+    path = tmp_path / "ledger.sqlite"
+    with sqlite3.connect(path) as db:
+        db.executescript(FIRST_SCHEMA)
+        for name in ("agent", "thread", "user", "customer", "budget", "call_id"):
+            db.execute(f"ALTER TABLE calls ADD COLUMN {name} TEXT")
+        db.execute("INSERT INTO calls SELECT 9.0, model, route, framework, outcome, stream, 1, 1, 0, 0, 0, NULL, NULL, 7, "
+                   "NULL, NULL, NULL, NULL, NULL, 1, 1, '[]', NULL, 'planner', NULL, NULL, NULL, NULL, 'c1' FROM calls")  # fmt: skip
+    db.close()
+    for _ in range(2):
+        ledger = SpendLedger(path)
+        ledger.append(RECORD)
+        assert [(row.agent, row.call_id) for row in ledger.records()] == [
+            (None, None),
+            ("planner", "c1"),
+            ("researcher", RECORD.call_id),
+        ]
+        ledger.close()
+
+
+def test_the_first_release_reads_our_rows_in_redis(redis_url: str) -> None:
+    ledger = SpendLedger(redis_url)
+    refused = CallRecord(model="m", outcome=Outcome.REFUSED, budget="team-a", attempts=0)
+    ledger.append(refused)
+    with redis.Redis.from_url(redis_url) as client:
+        ((_, fields),) = client.xrange("aivideoapi:ledger:{default}")
+    assert json.loads(fields[b"row"])["outcome"] == "failed"  # it raises for a word that it does not know
+    assert list(ledger.records()) == [refused]
+    ledger.close()
 
 
 def test_many_open_a_file_of_the_first_release_together(tmp_path: Path) -> None:
