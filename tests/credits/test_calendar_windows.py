@@ -17,7 +17,14 @@ from budget_kit import Clock, Stores
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aivideoapi_core import BudgetExceededError, CalendarWindow, CreditBudget, InvalidInputError, WorstCase
+from aivideoapi_core import (
+    BudgetExceededError,
+    BudgetStoreError,
+    CalendarWindow,
+    CreditBudget,
+    InvalidInputError,
+    WorstCase,
+)
 from aivideoapi_core._stores import budget_json
 from aivideoapi_core._stores.budget_redis import RedisStore
 from aivideoapi_core._stores.budget_sqlite import SqliteStore
@@ -225,19 +232,22 @@ def test_a_budget_keeps_its_calendar_over_a_pickle(tmp_path: Path) -> None:
         each.close()
 
 
-def test_only_states_with_a_calendar_need_the_new_format(tmp_path: Path) -> None:
-    """An earlier release refuses what it cannot keep, and reads everything else."""
+@pytest.mark.parametrize("window", ["day", "calendar day"])
+def test_a_state_says_what_has_to_be_understood_of_it(tmp_path: Path, window: str) -> None:
+    """A release that does not know it has to refuse, as this one refuses a newer one's, or it would pass the limit."""
     path = tmp_path / "b.sqlite"
-    for name, window, version in (("old", "day", 2), ("new", "calendar day", 3)):
-        budget = CreditBudget(1, window=window, store=path, name=name, wait_s=0)
-        budget.raise_until(2, timedelta(days=1))
-        budget.settle(budget.hold("m", worst(7)), 7)
-        budget.close()
-        with sqlite3.connect(path) as db:
-            (text,) = db.execute("SELECT state FROM budgets WHERE name = ?", (name,)).fetchone()
-        db.close()
-        assert json.loads(text)["version"] == version
-    assert budget_json.VERSION == 3
+    budget = CreditBudget(1, window=window, store=path, wait_s=0)
+    budget.raise_until(2, timedelta(days=1))
+    budget.settle(budget.hold("m", worst(7)), 7)
+    with sqlite3.connect(path) as db:
+        (text,) = db.execute("SELECT state FROM budgets").fetchone()
+        assert json.loads(text)["version"] == budget_json.VERSION == 4
+        newer = {**json.loads(text), "version": budget_json.VERSION + 1}
+        db.execute("UPDATE budgets SET state = ?", (json.dumps(newer),))
+    db.close()
+    with pytest.raises(BudgetStoreError, match=f"has format {budget_json.VERSION + 1}.*upgrade"):
+        budget.hold("m", worst(7))
+    budget.close()
 
 
 def test_stores_are_asked_once_more_when_a_window_begins(redis_url: str) -> None:
