@@ -65,8 +65,8 @@ if TYPE_CHECKING:
     from aivideoapi_core._outbound.text import as_json, thought_as_text, told, told_file
     from aivideoapi_core._outbound.thinking import excludes_forced_tools, thinking_is_on
     from aivideoapi_core._outbound.tool_calls import parse_arguments, read_tool_calls, to_call_input
+    from aivideoapi_core._outbound.tool_forms import OWN_FIELDS, each_tool, is_custom
     from aivideoapi_core._outbound.tools import (
-        is_custom,
         read_tool_choice,
         wire_choice,
         wire_tool_name,
@@ -112,7 +112,8 @@ _LATER: Final = {
         "_outbound.text": "as_json thought_as_text told told_file",
         "_outbound.thinking": "excludes_forced_tools thinking_is_on",
         "_outbound.tool_calls": "parse_arguments read_tool_calls to_call_input",
-        "_outbound.tools": "is_custom read_tool_choice wire_choice wire_tool_name wire_tools",
+        "_outbound.tool_forms": "OWN_FIELDS each_tool is_custom",
+        "_outbound.tools": "read_tool_choice wire_choice wire_tool_name wire_tools",
         "_received": "ToolNames",
         "_secrets": "hide_keys",
     }.items()
@@ -144,6 +145,7 @@ __all__ = [
     "MEDIA_FORMS",
     "NOBODY",
     "NO_ANSWER",
+    "OWN_FIELDS",
     "UNFINISHED",
     "VALUE",
     "ArgumentNames",
@@ -181,6 +183,7 @@ __all__ = [
     "count_cache_hit",
     "cut_results",
     "document_block",
+    "each_tool",
     "enforceable",
     "excludes_forced_tools",
     "has_references",

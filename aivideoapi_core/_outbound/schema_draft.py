@@ -50,6 +50,7 @@ def modern(node: Mapping[Any, Any]) -> dict[str, Any]:
             result[key] = value
         else:
             _take_value(key, value, result, lost)
+    _settle_null(result, lost)
     _settle_tuples(given, result)
     _settle_limits(result, lost)
     _settle_dependencies(lost, result)
@@ -190,6 +191,19 @@ def _take_type(value: Any, result: dict[str, Any], lost: dict[str, Any]) -> None
 def _type_of(name: Any) -> str | None:
     name = str(name).strip().lower()
     return name if name in TYPES else _SAME_TYPE.get(name)
+
+
+def _settle_null(result: dict[str, Any], lost: dict[str, Any]) -> None:
+    """``nullable`` of OpenAPI and Gemini, which is one more type since."""
+    if not isinstance(is_nullable := lost.get("nullable"), bool) or (is_nullable and "type" not in result):
+        return
+    del lost["nullable"]
+    kinds = result.get("type", [])
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    if is_nullable and "null" not in kinds:
+        result["type"] = [*kinds, "null"]
+        if "enum" in result and None not in result["enum"]:
+            result["enum"] = [*result["enum"], None]
 
 
 def _settle_tuples(given: Mapping[str, Any], result: dict[str, Any]) -> None:

@@ -107,7 +107,7 @@ RIGHT: Final[Mapping[str, Callable[[Any], bool]]] = {
     "example": is_plain,
     "$schema": lambda value: isinstance(value, str) and _DRAFT in value,
     **dict.fromkeys(("$id", "$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveAnchor", "$recursiveRef",
-                     "dependencies"), lambda value: False),
+                     "dependencies", "nullable"), lambda value: False),
 }  # fmt: skip
 """What a keyword's value has to be; a keyword that is not here, and holds no schemas, may be anything."""
 

@@ -17,6 +17,7 @@ from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._outbound.output_schema import strict_schema
 from aivideoapi_core._outbound.params import ToolChoiceParam
 from aivideoapi_core._outbound.refusals import TOOL_NAME
+from aivideoapi_core._outbound.tool_forms import each_tool, is_custom
 from aivideoapi_core._outbound.tool_schema import renamed_keys, tool_schema
 from aivideoapi_core._received import ToolNames
 
@@ -25,9 +26,6 @@ logger = logging.getLogger("aivideoapi")
 _LONGEST_NAME: Final = 128
 _REFUSED: Final = re.compile(r"[^a-zA-Z0-9_-]")
 _CHOICES: Final[Mapping[str, str]] = {"auto": "auto", "any": "any", "required": "any", "none": "none"}
-_OF_MCP: Final = frozenset({"annotations", "outputSchema", "title", "icons", "execution", "_meta", "meta"})
-"""What MCP's servers say of a tool besides what the wire takes."""
-_SCHEMA_KEYS: Final = ("input_schema", "inputSchema", "parameters")
 
 
 def wire_tool_name(name: str) -> str:
@@ -35,16 +33,11 @@ def wire_tool_name(name: str) -> str:
     return name if TOOL_NAME.fullmatch(name) else _REFUSED.sub("_", name)[:_LONGEST_NAME] or "tool"
 
 
-def is_custom(tool: Mapping[str, Any]) -> bool:
-    """Whether a tool is the caller's own, not one of the server's."""
-    return (tool.get("type") or "custom") in ("custom", "function")
-
-
 def wire_tools(tools: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], ToolNames | None]:
     """Every tool as the wire takes it, and the names that were replaced. The arguments are left untouched.
 
-    Takes the wire's form, OpenAI's ``{"type": "function", ...}`` and MCP's ``inputSchema``. A server tool
-    goes through as it is. Raises ``InvalidInputError``, naming tool and place, for what cannot be said.
+    Takes every form that ``each_tool`` knows. A server tool goes through as it is. Raises
+    ``InvalidInputError``, naming tool and place, for what cannot be said.
     """
     given = list(tools)
     try:
@@ -68,7 +61,7 @@ def _known(written: bytes) -> tuple[list[dict[str, Any]], ToolNames | None]:
 
 
 def _wired(tools: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], ToolNames | None]:
-    given = _once([_unwrapped(tool) if is_custom(tool) else dict(tool) for tool in tools])
+    given = _once(list(each_tool(tools)))
     taken = {str(tool.get("name")) for tool in given}
     wired: list[dict[str, Any]] = []
     names: dict[str, tuple[str, Mapping[str, str]]] = {}
@@ -76,10 +69,7 @@ def _wired(tools: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], To
         if not is_custom(tool):
             wired.append(tool)
             continue
-        own = tool.get("name")
-        if not isinstance(own, str) or not own.strip():
-            raise InvalidInputError(f"a tool needs a name, and one has {own!r}")
-        name = own
+        own = name = tool["name"]
         if not TOOL_NAME.fullmatch(own):
             name = _free_name(wire_tool_name(own), taken)
             taken.add(name)
@@ -97,29 +87,6 @@ def _wired(tools: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], To
         tool |= {"name": name, "input_schema": schema}
         wired.append(tool)
     return wired, names or None
-
-
-def _unwrapped(tool: Mapping[str, Any]) -> dict[str, Any]:
-    """A tool of the caller's in the wire's form, as far as the names of its fields go; a copy."""
-    result = dict(tool)
-    if result.get("type") == "function":
-        del result["type"]
-    for wrapper in ("function", "toolSpec"):
-        if isinstance(inner := result.pop(wrapper, None), Mapping):
-            result = {**inner, **result}
-    for key in _SCHEMA_KEYS[1:]:
-        if key in result and "input_schema" not in result:
-            result["input_schema"] = result.pop(key)
-    schema = result.get("input_schema")
-    if isinstance(schema, Mapping) and schema.keys() == {"json"}:  # as Bedrock has it
-        result["input_schema"] = schema["json"]
-    if result.get("description") is not None and not isinstance(result["description"], str):
-        result["description"] = str(result["description"])
-    return {
-        key: value
-        for key, value in result.items()
-        if key not in _OF_MCP and not (value is None and key != "input_schema")
-    }
 
 
 def _once(tools: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -13,16 +13,9 @@ from pydantic import PydanticUserError, TypeAdapter
 from typing_extensions import TypedDict, get_type_hints, is_typeddict
 
 from aivideoapi_core import InvalidInputError
-from aivideoapi_core.adapter_kit import has_references, is_custom, is_recursive
+from aivideoapi_core.adapter_kit import OWN_FIELDS, each_tool, has_references, is_custom, is_recursive
 from langchain_aivideoapi._types import ToolLike
 
-_OWN_EXTRAS: Final = frozenset(
-    {"cache_control", "defer_loading", "input_examples", "eager_input_streaming", "allowed_callers", "strict"}
-)
-"""Keys of ``BaseTool.extras`` that are fields of the wire's tools."""
-_SCHEMA_TYPES: Final = frozenset({"object", "function", "custom"})
-_SCHEMA_KEYS: Final = frozenset({"input_schema", "inputSchema"})
-_NAMED: Final = frozenset({"name", "function", "toolSpec"})
 _DESCRIBING: Final = frozenset({"title", "description"})
 
 
@@ -33,26 +26,15 @@ def to_tools(tools: Sequence[ToolLike], *, strict: bool | None = None) -> list[d
     ``provider_tool_definition``, go through as they are. ``strict`` is set on the caller's own tools
     that do not say themselves. The core's ``wire_tools`` does the rest when the request is made.
     """
-    return [_to_tool(tool, strict=strict) for tool in tools]
+    return [_to_tool(tool, strict=strict) for tool in each_tool(tools)]
 
 
 def _to_tool(tool: ToolLike, *, strict: bool | None) -> dict[str, Any]:
     if isinstance(tool, Mapping):
-        if not _SCHEMA_KEYS.isdisjoint(tool) or tool.get("type", "custom") not in _SCHEMA_TYPES:
-            return _with_strict(dict(tool), strict)
-        if isinstance(tool.get("name"), str) and "parameters" not in tool:  # it takes nothing
-            return _with_strict({"input_schema": {}, **tool}, strict)
-        if _says_strict(tool):
-            strict = None
-        if "title" in tool and _NAMED.isdisjoint(tool) and "properties" not in tool:
-            return _with_strict(_from_json_schema(tool), strict)
-        extras: Mapping[str, Any] = {name: tool[name] for name in _OWN_EXTRAS & tool.keys()}
-        if tool.get("type") == "function" and "function" not in tool:  # as OpenAI's responses format has it
-            tool = {name: value for name, value in tool.items() if name != "type"}
-    else:
-        extras = (tool.extras or {}) if isinstance(tool, BaseTool) else {}
+        return _with_strict(dict(tool), strict)
+    extras: Mapping[str, Any] = (tool.extras or {}) if isinstance(tool, BaseTool) else {}
     if "provider_tool_definition" in extras:
-        own = {name: value for name, value in extras.items() if name in _OWN_EXTRAS}
+        own = {name: value for name, value in extras.items() if name in OWN_FIELDS}
         return {**extras["provider_tool_definition"], **own}
     own_schema = _recursive_schema(tool)
     if own_schema is not None and isinstance(tool, BaseTool):
@@ -63,7 +45,7 @@ def _to_tool(tool: ToolLike, *, strict: bool | None) -> dict[str, Any]:
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             if (schema := typed_dict_schema(tool)) is None:
                 raise InvalidInputError(f"cannot make a tool of {tool!r}: {error}") from error
-            return _with_strict(_from_json_schema(schema), strict)
+            return to_tools([schema], strict=strict)[0]
     parameters = own_schema or function.get("parameters") or {}
     converted: dict[str, Any] = {
         "name": function["name"],
@@ -73,24 +55,8 @@ def _to_tool(tool: ToolLike, *, strict: bool | None) -> dict[str, Any]:
         converted["description"] = function["description"]
     if isinstance(function.get("strict"), bool):
         converted["strict"] = function["strict"]
-    converted.update((name, value) for name, value in extras.items() if name in _OWN_EXTRAS)
+    converted.update((name, value) for name, value in extras.items() if name in OWN_FIELDS)
     return converted
-
-
-def _from_json_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """A JSON schema with a title as a tool of that name, which has no properties at its root."""
-    own = _OWN_EXTRAS - {"strict"}
-    parameters = {name: value for name, value in schema.items() if name not in _OWN_EXTRAS | _DESCRIBING}
-    tool = {"name": schema["title"], "input_schema": parameters}
-    tool.update(
-        (name, schema[name]) for name in (*own, "strict", "description") if schema.get(name) is not None
-    )
-    return tool
-
-
-def _says_strict(tool: Mapping[str, Any]) -> bool:
-    function = tool.get("function")
-    return any(isinstance(each, Mapping) and each.get("strict") is not None for each in (tool, function))
 
 
 def typed_dict_schema(cls: Any) -> dict[str, Any] | None:

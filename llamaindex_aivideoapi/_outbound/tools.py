@@ -11,6 +11,7 @@ from llama_index.core.tools.types import BaseTool, ToolMetadata
 from pydantic import BaseModel
 
 from aivideoapi_core import InvalidInputError
+from aivideoapi_core.adapter_kit import each_tool
 
 IN_WORDS: Final = "in words"
 """``tool_required`` of a call whose messages ask for the tool."""
@@ -21,7 +22,7 @@ def to_tools(tools: Iterable[Any]) -> list[dict[str, Any]]:
 
     The core's ``wire_tools`` does the rest when the request is made.
     """
-    return [dict(tool) if isinstance(tool, Mapping) else _to_tool(tool) for tool in tools]
+    return [dict(tool) if isinstance(tool, Mapping) else _to_tool(tool) for tool in each_tool(tools)]
 
 
 def _to_tool(tool: Any) -> dict[str, Any]:

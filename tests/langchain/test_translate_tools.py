@@ -129,8 +129,9 @@ def test_to_tools(given: Any, expected: dict[str, Any]) -> None:
 def test_strict(given: Any, strict: bool | None) -> None:
     (converted,) = to_tools([given], strict=strict)
     assert converted.get("strict") is strict
-    if strict and given is not LOOK:
-        assert converted["input_schema"]["additionalProperties"] is False
+    if strict:
+        (wired,), _ = wire_tools([converted])
+        assert wired["input_schema"]["additionalProperties"] is False
     (server,) = to_tools([SERVER], strict=strict)
     assert server == SERVER
 

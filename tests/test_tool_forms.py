@@ -1,0 +1,87 @@
+"""Tools as other providers write them: one form on the wire, from both adapters and on both routes."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any, Final
+
+import pytest
+from llama_index.core.llms import ChatMessage
+from official import exhausted
+from strict import complaints
+
+from aivideoapi_core import InvalidInputError
+from aivideoapi_core.sandbox import Sandbox
+from langchain_aivideoapi import ChatAIVideoAPI
+from llamaindex_aivideoapi import AIVideoAPI
+
+MODELS: Final = ("claude-sonnet-4-6", "claude-sonnet-4-6/anthropic")
+SCHEMA: Final = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+GEMINI: Final = {"type": "OBJECT", "properties": {"city": {"type": "STRING"}}, "required": ["city"]}
+TOOL: Final = {"name": "weather", "description": "Look.", "input_schema": SCHEMA}
+BARE: Final = {"name": "now", "input_schema": {"type": "object", "properties": {}}}
+MARK: Final = {"cache_control": {"type": "ephemeral"}}
+
+
+def of(name: str, schema: Any) -> dict[str, Any]:
+    return {"name": "weather", "description": "Look.", name: schema}
+
+
+FORMS: Final = [
+    pytest.param([{"type": "function", "function": of("parameters", SCHEMA)}], [TOOL], id="OpenAI's"),
+    pytest.param([{"type": "function", **of("parameters", SCHEMA), "strict": None}], [TOOL], id="OpenAI's responses"),
+    pytest.param([of("parameters", SCHEMA)], [TOOL], id="OpenAI's functions"),
+    pytest.param([{"type": "function", "function": {"name": "now", "description": None, "parameters": None}}], [BARE], id="nulls"),
+    pytest.param([{"type": "function", "name": "now"}], [BARE], id="no arguments"),
+    pytest.param([{**of("inputSchema", SCHEMA), "title": "W", "annotations": {"readOnlyHint": True}}], [TOOL], id="MCP's"),
+    pytest.param([{"toolSpec": of("inputSchema", {"json": SCHEMA})}], [TOOL], id="Bedrock's"),
+    pytest.param([{"toolSpec": of("inputSchema", {"json": json.dumps(SCHEMA)})}], [TOOL], id="Bedrock's, as text"),
+    pytest.param([{"tools": [{"toolSpec": of("inputSchema", {"json": SCHEMA})}, {"cachePoint": {"type": "default"}}]}], [TOOL | MARK], id="Bedrock's toolConfig"),
+    pytest.param([{"toolSpec": of("inputSchema", {"json": SCHEMA})}, {"cachePoint": {"type": "default"}}, BARE], [TOOL | MARK, BARE], id="Bedrock's cache point"),
+    pytest.param([{"function_declarations": [of("parameters", GEMINI), {"name": "now"}]}], [TOOL, BARE], id="Gemini's"),
+    pytest.param([{"functionDeclarations": [{**of("parametersJsonSchema", SCHEMA), "response": {"type": "STRING"}}]}, BARE], [TOOL, BARE], id="Gemini's, over HTTP"),
+    pytest.param([{"name": "weather", "description": "Look.", "parameter_definitions": {"city": {"type": "str", "required": True}}}], [TOOL], id="Cohere's"),
+    pytest.param([{"title": "weather", "description": "Look.", **SCHEMA}], [TOOL], id="a JSON schema"),
+    pytest.param([{"type": "custom", **TOOL}], [{"type": "custom", **TOOL}], id="the wire's"),
+]  # fmt: skip
+REFUSED: Final = [
+    pytest.param({"type": "web_search_preview"}, "web_search_20260318", id="OpenAI's search"),
+    pytest.param({"google_search": {}}, "web_search_20260318", id="Gemini's search"),
+    pytest.param({"function_declarations": [TOOL], "url_context": {}}, "web_fetch_20260318", id="beside declarations"),
+    pytest.param({"type": "code_interpreter", "container": {"type": "auto"}}, "code_execution_20260521", id="OpenAI's code"),
+    pytest.param({"type": "file_search", "vector_store_ids": ["v"]}, "of your own", id="OpenAI's files"),
+    pytest.param({"type": "mcp", "server_label": "x", "server_url": "https://x.org"}, "mcp_servers", id="OpenAI's MCP"),
+    pytest.param({"type": "custom", "name": "weather", "format": {"type": "text"}}, "one field for the text", id="free text"),
+    pytest.param({"title": "weather", "type": "array"}, "field of an object", id="a schema of a list"),
+    pytest.param({"type": "function", "function": {"parameters": SCHEMA}}, "needs a name", id="no name"),
+]  # fmt: skip
+
+
+def ask(sandbox: Sandbox, framework: str, model: str, tools: list[Any]) -> dict[str, Any]:
+    where: dict[str, Any] = {"model": model, "api_key": sandbox.api_key, "base_url": sandbox.url}
+    if framework == "langchain":
+        ChatAIVideoAPI(**where).bind_tools(tools).invoke("hi")
+    else:
+        AIVideoAPI(**where).chat([ChatMessage("hi")], tools=tools)
+    return sandbox.requests[-1].body
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("framework", ["langchain", "llamaindex"])
+@pytest.mark.parametrize(("tools", "expected"), FORMS)
+def test_forms(sandbox: Sandbox, framework: str, model: str, tools: list[Any], expected: list[Any]) -> None:
+    before = copy.deepcopy(tools)
+    body = ask(sandbox, framework, model, tools)
+    assert (exhausted(body["tools"]), tools) == (expected, before)
+    assert complaints(body) == []
+
+
+@pytest.mark.parametrize("framework", ["langchain", "llamaindex"])
+@pytest.mark.parametrize(("tool", "advice"), REFUSED)
+def test_what_the_caller_wrote_raises_with_the_fix(
+    sandbox: Sandbox, framework: str, tool: dict[str, Any], advice: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=advice):
+        ask(sandbox, framework, MODELS[1], [tool])
+    assert not sandbox.requests
