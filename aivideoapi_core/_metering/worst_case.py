@@ -278,4 +278,4 @@ def _input_price(payload: Mapping[str, Any], prices: ModelPrices) -> int:
 
 def may_write_cache(payload: Mapping[str, Any]) -> bool:
     """Whether the request marks anything for the prompt cache."""
-    return any(True for _ in marked_in_request(payload))
+    return bool(marked_in_request(payload))

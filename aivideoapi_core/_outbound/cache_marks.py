@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from aivideoapi_core._errors import InvalidInputError
@@ -34,45 +34,31 @@ def mark_on(block: Mapping[str, Any]) -> Any:
     return block.get("cache_control")
 
 
-def marked_in(blocks: Any, mark_of: Callable[[Mapping[str, Any]], Any] | None = None) -> Iterator[Any]:
+def marked_in(blocks: Any, mark_of: Callable[[Mapping[str, Any]], Any] = mark_on) -> list[Any]:
     """The blocks that carry a breakpoint, in their order; one that holds blocks comes after those.
 
     ``mark_of`` says where a framework's own blocks keep theirs, if that is not where the wire's do.
     """
-    if not isinstance(blocks, (list, tuple)):
-        return
-    for block in blocks:
-        if type(block) is not dict and not isinstance(block, Mapping):  # a dict at once: histories are long
-            continue
-        if "content" in block and type(inner := block["content"]) is not str:
-            yield from marked_in(inner, mark_of)
-        if mark_of is None:
-            if "cache_control" in block and block["cache_control"] is not None:
-                yield block
-        elif mark_of(block) is not None:
-            yield block
+    found: list[Any] = []
+    if isinstance(blocks, (list, tuple)):
+        for block in blocks:
+            if type(block) is dict or isinstance(block, Mapping):  # a dict at once: histories are long
+                if (inner := block.get("content")) and type(inner) is not str:
+                    found += marked_in(inner, mark_of)
+                if mark_of(block) is not None:
+                    found.append(block)
+    return found
 
 
-def marked(
-    *, tools: Any = None, system: Any = None, messages: Iterable[Mapping[str, Any]] = ()
-) -> Iterator[Any]:
+def marked(*, tools: Any, system: Any, messages: Any) -> list[Any]:
     """Every tool and block of a request that carries a breakpoint, in the order of the prompt."""
-    said = [
-        block
-        for message in messages
-        if type(content := message.get("content")) is not str and isinstance(content, (list, tuple))
-        for block in content
-    ]
-    for blocks in (tools, system, said):
-        if blocks and type(blocks) is not str:
-            yield from marked_in(blocks)
+    return marked_in(tools) + marked_in(system) + marked_in(messages)
 
 
-def marked_in_request(body: Mapping[str, Any]) -> Iterator[Any]:
+def marked_in_request(body: Mapping[str, Any]) -> list[Any]:
     """The same for a request's body, which is itself among them if it asks for automatic caching."""
-    yield from marked(tools=body.get("tools"), system=body.get("system"), messages=body["messages"])
-    if body.get("cache_control") is not None:
-        yield body
+    found = marked(tools=body.get("tools"), system=body.get("system"), messages=body["messages"])
+    return found if body.get("cache_control") is None else [*found, body]
 
 
 def limit_marks(
@@ -83,11 +69,11 @@ def limit_marks(
     The last ones cover the longest prefixes, so a long conversation stays cached. ``system`` and
     ``messages`` are ours (from ``Conversation``) and changed in place; of the tools, a copy is.
     """
-    found = list(marked(tools=tools, system=system, messages=messages))
+    found = marked(tools=tools, system=system, messages=messages)
     excess = len(found) + reserved - MAX_CACHE_BREAKPOINTS
     if excess > 0:
         tools = [dict(tool) for tool in tools]
-        found = list(marked(tools=tools, system=system, messages=messages))
+        found = marked(tools=tools, system=system, messages=messages)
         logger.warning(
             "the request has %d cache breakpoints, the wire takes %d: the first %d are left out",
             len(found) + reserved, MAX_CACHE_BREAKPOINTS, excess,

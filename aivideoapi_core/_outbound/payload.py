@@ -35,16 +35,26 @@ def build_payload(
     Raises ``InvalidInputError`` for what no route can take, ``UnsupportedOptionError`` for what this
     route or this model cannot take.
     """
+    if isinstance(messages, (str, bytes, Mapping)):
+        raise InvalidInputError("messages must be a list of turns such as {'role': 'user', 'content': '...'}")
+    return payload_of(model, list(messages), options, stream=stream, is_made=False)
+
+
+def payload_of(
+    model: str, turns: list[MessageParam], options: Mapping[str, Any], *, stream: bool, is_made: bool
+) -> dict[str, Any]:
+    """The same with the turns in a list of its own. ``is_made``: ``Conversation`` made them, and ``wire_tools`` the tools.
+
+    What those two made is in the wire's form already and is not looked through again.
+    """
     if not isinstance(model, str) or not model.strip():
         raise InvalidInputError("model must be a model id such as 'claude-sonnet-4-6'")
     if not options.keys() <= _OPTIONS:
         raise InvalidInputError(
             f"unknown options {sorted(options.keys() - _OPTIONS)}; a field without a name goes in extra_body"
         )
-    if type(messages) is not list and isinstance(messages, (str, bytes, Mapping)):
-        raise InvalidInputError("messages must be a list of turns such as {'role': 'user', 'content': '...'}")
     info = model_info(model)
-    body: dict[str, Any] = {"model": model, "messages": list(messages), "stream": stream}
+    body: dict[str, Any] = {"model": model, "messages": turns, "stream": stream}
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if (extra := given.pop("extra_body", None)) is not None:
         _check_extra(extra)
@@ -63,7 +73,7 @@ def build_payload(
         body |= extra
     if "max_tokens" not in body and info.route is Route.DIRECT:
         body["max_tokens"] = _default_max_tokens(info, body.get("thinking"))
-    refuse(body, info)
+    refuse(body, info, is_made=is_made and not extra)
     soften_forced_tools(body)
     return body
 

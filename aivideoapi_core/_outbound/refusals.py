@@ -41,12 +41,21 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     check_thinking_shape(settings.get("thinking"))
 
 
-def refuse(body: Mapping[str, Any], info: ModelInfo) -> None:
-    """Raise ``InvalidInputError`` for what no route can take, ``UnsupportedOptionError`` for what this one cannot."""
+def refuse(body: Mapping[str, Any], info: ModelInfo, *, is_made: bool) -> None:
+    """Raise ``InvalidInputError`` for what no route can take, ``UnsupportedOptionError`` for what this one cannot.
+
+    ``is_made``: turns and tools are ours (``Conversation``, ``wire_tools``), in the wire's form and with few breakpoints.
+    """
     _check_numbers(body)
-    _check_tools(body)
-    _check_messages(body["messages"])
-    _check_cache_breakpoints(body)
+    if not body["messages"]:
+        raise InvalidInputError(
+            "messages must not be empty: give at least one turn that is neither blank nor a system prompt"
+        )
+    if not is_made:
+        _check_tools(body)
+        _check_messages(body["messages"])
+        _check_cache_breakpoints(body)
+    _check_tool_choice(body)
     if info.route is Route.DIRECT:
         _check_thinking(body)
         if info.known:
@@ -75,7 +84,7 @@ def _check_numbers(body: Mapping[str, Any]) -> None:
 
 def _check_tools(body: Mapping[str, Any]) -> None:
     tools = body.get("tools") or ()
-    if not isinstance(tools, (list, tuple)) or not all(map(_is_mapping, tools)):
+    if not isinstance(tools, (list, tuple)) or not all(isinstance(tool, Mapping) for tool in tools):
         raise InvalidInputError("tools must be a list of mappings with name and input_schema")
     for tool in tools:
         if tool.get("type", "custom") != "custom":
@@ -85,11 +94,15 @@ def _check_tools(body: Mapping[str, Any]) -> None:
             raise InvalidInputError(
                 f"tool name {name!r} is not accepted: use 1 to 128 letters, digits, '_' or '-'"
             )
+
+
+def _check_tool_choice(body: Mapping[str, Any]) -> None:
     choice = body.get("tool_choice")
     if choice is not None and not isinstance(choice, Mapping):
         raise InvalidInputError(f"tool_choice must be a mapping such as {{'type': 'auto'}}, not {choice!r}")
     if not choice or choice.get("type") not in FORCED:
         return
+    tools = body.get("tools") or ()
     if not tools and "mcp_servers" not in body:
         raise InvalidInputError(f"tool_choice={choice!r} needs tools, and none were given")
     names = {tool.get("name") for tool in tools}
@@ -100,16 +113,8 @@ def _check_tools(body: Mapping[str, Any]) -> None:
 
 
 def _check_messages(messages: Sequence[Mapping[str, Any]]) -> None:
-    if not messages:
-        raise InvalidInputError(
-            "messages must not be empty: give at least one turn that is neither blank nor a system prompt"
-        )
     for position, message in enumerate(messages):
-        if type(message) is dict and message.get("role") in _ROLES:
-            content = message.get("content")
-            if type(content) is str and content:
-                continue  # what most turns of a long history are
-        if not _is_mapping(message) or message.get("role") not in _ROLES:
+        if not isinstance(message, Mapping) or message.get("role") not in _ROLES:
             role = message.get("role") if isinstance(message, Mapping) else message
             raise InvalidInputError(f"messages[{position}] has role {role!r}; use 'user' or 'assistant'")
         content = message.get("content")
@@ -119,15 +124,9 @@ def _check_messages(messages: Sequence[Mapping[str, Any]]) -> None:
             _check_blocks(content, position)
 
 
-def _is_mapping(value: Any) -> bool:
-    """As ``isinstance`` says, at once for the common case: long histories have thousands of blocks."""
-    return type(value) is dict or isinstance(value, Mapping)
-
-
 def _check_blocks(blocks: Iterable[Any], position: int) -> None:
     for block in blocks:
-        is_mapping = type(block) is dict or isinstance(block, Mapping)
-        if not is_mapping or not isinstance(kind := block.get("type"), str):
+        if not isinstance(block, Mapping) or not isinstance(kind := block.get("type"), str):
             raise InvalidInputError(
                 f"messages[{position}] holds {block!r}, which is not a content block with a type"
             )
@@ -155,7 +154,7 @@ def _check_image(block: Mapping[str, Any], position: int) -> None:
 
 
 def _check_cache_breakpoints(body: Mapping[str, Any]) -> None:
-    count = len(list(marked_in_request(body)))
+    count = len(marked_in_request(body))
     if count > MAX_CACHE_BREAKPOINTS:
         raise InvalidInputError(
             f"the request has {count} cache_control breakpoints; at most {MAX_CACHE_BREAKPOINTS} are allowed"

@@ -11,7 +11,7 @@ from aivideoapi_core._outbound.conversation import Turns
 from aivideoapi_core._outbound.headers import call_headers
 from aivideoapi_core._outbound.in_words import forced_in_words, with_instruction
 from aivideoapi_core._outbound.params import ToolChoiceParam
-from aivideoapi_core._outbound.payload import build_payload
+from aivideoapi_core._outbound.payload import payload_of
 from aivideoapi_core._outbound.tools import read_tool_choice, wire_choice, wire_tools
 from aivideoapi_core._received import ToolNames
 
@@ -76,7 +76,7 @@ def prepare_request(
         reserved=1 if options.get("cache_control") is not None else 0,
     )
     is_default = options.get("max_tokens") is None and "max_tokens" not in (options.get("extra_body") or ())
-    payload = build_payload(options.pop("model"), turns, stream=stream, **options)
+    payload = payload_of(options.pop("model"), turns, options, stream=stream, is_made=True)
     return Prepared(
         payload,
         call_headers(payload, **header_settings),
