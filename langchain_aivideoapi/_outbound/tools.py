@@ -14,6 +14,7 @@ from typing_extensions import TypedDict, get_type_hints, is_typeddict
 
 from aivideoapi_core import InvalidInputError
 from aivideoapi_core.adapter_kit import OWN_FIELDS, each_tool, has_references, is_custom, is_recursive
+from langchain_aivideoapi._strategies import strategy_schema
 from langchain_aivideoapi._types import ToolLike
 
 _DESCRIBING: Final = frozenset({"title", "description"})
@@ -36,7 +37,7 @@ def _to_tool(tool: ToolLike, *, strict: bool | None) -> dict[str, Any]:
     if "provider_tool_definition" in extras:
         own = {name: value for name, value in extras.items() if name in OWN_FIELDS}
         return {**extras["provider_tool_definition"], **own}
-    own_schema = _recursive_schema(tool)
+    own_schema = (strategy_schema(tool) if isinstance(tool, BaseTool) else None) or _recursive_schema(tool)
     if own_schema is not None and isinstance(tool, BaseTool):
         function: dict[str, Any] = {"name": tool.name, "description": tool.description, "strict": strict}
     else:
