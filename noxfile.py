@@ -119,7 +119,7 @@ def tests(session: nox.Session) -> None:
 @nox.parametrize("bound", ["lowest", "newest"])
 def ray(session: nox.Session, bound: str) -> None:
     """Batch jobs on Ray Data, with both ends of the range that is supported; Ray is no dependency of developers."""
-    ray = "ray[data]==2.60.0" if bound == "lowest" else "ray[data]"
+    ray = "ray[data]==2.55.1" if bound == "lowest" else "ray[data]"
     session.install(".[ray,langchain,llamaindex,redis,cli]", ray, *TEST_TOOLS)
     session.run(
         "python", "-m", "pytest", "-p", "no:cacheprovider", "tests/batch/test_ray.py", *session.posargs

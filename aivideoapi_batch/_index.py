@@ -44,6 +44,11 @@ class Known:
     paid: bool
     run: int
 
+    @property
+    def may_be_paid(self) -> bool:
+        """Whether an earlier call of it may have been billed."""
+        return self.paid or self.unfinished > 0
+
     def is_done(self, retry: Container[str]) -> bool:
         """Whether it has a result that is none of ``retry``."""
         return self.status is not None and self.status not in retry

@@ -95,31 +95,39 @@ class Journal:
         self.refresh()
         return True
 
-    async def look_ahead(self, ids: Sequence[str]) -> None:
-        """See ``JournalStore``; its index is here already."""
-
     async def rest(self) -> None:
         """See ``JournalStore``."""
         self._claims.close()
 
-    async def meet(self, id: str, *, run: int, retry: frozenset[Status]) -> tuple[Seen, bool]:  # noqa: A002
+    async def meet(
+        self, ids: Sequence[str], *, run: int, retry: frozenset[Status]
+    ) -> list[tuple[Seen, bool]]:
         """See ``JournalStore``."""
-        index = self._indexed()
-        known = index.look(id)
-        if known is not None and known.run == run:
-            return Seen.TWICE, False
-        index.seen(id, run=run)
-        if known is not None and known.is_done(retry):
-            return Seen.DONE, False
-        if not self._claims.take(id):
-            return Seen.ELSEWHERE, False
-        # Another process may have finished it a moment ago, and let go of it.
-        if self._catch_up():
+        index, found, new = self._indexed(), list[tuple[Seen, bool]](), list[int]()
+        for id in ids:  # noqa: A001 - the word everywhere
             known = index.look(id)
-            if known is not None and known.is_done(retry):
-                self._claims.give_back(id)
-                return Seen.DONE, False
-        return Seen.NEW, known is not None and (known.paid or known.unfinished > 0)
+            seen = Seen.NEW
+            if known is not None and known.run == run:
+                seen = Seen.TWICE
+            else:
+                index.seen(id, run=run)
+                if known is not None and known.is_done(retry):
+                    seen = Seen.DONE
+                elif not self._claims.take(id):
+                    seen = Seen.ELSEWHERE
+                else:
+                    new.append(len(found))
+            found.append((seen, seen is Seen.NEW and known is not None and known.may_be_paid))
+        # Another process may have finished one a moment ago, and let go of it.
+        if new and self._catch_up():
+            for place in new:
+                known = index.look(ids[place])
+                if known is not None and known.is_done(retry):
+                    self._claims.give_back(ids[place])
+                    found[place] = Seen.DONE, False
+                elif known is not None:
+                    found[place] = Seen.NEW, known.may_be_paid
+        return found
 
     async def began(self, id: str) -> bool:  # noqa: A002 - the word everywhere
         """See ``JournalStore``."""
@@ -142,8 +150,11 @@ class Journal:
         self._claims.give_back(result.id)
         return result
 
-    async def get(self, id: str) -> RowResult | None:  # noqa: A002 - the word everywhere
+    async def get(self, ids: Sequence[str]) -> list[RowResult | None]:
         """See ``JournalStore``."""
+        return [self._get(id) for id in ids]  # noqa: A001 - the word everywhere
+
+    def _get(self, id: str) -> RowResult | None:  # noqa: A002 - the word everywhere
         known = self._indexed().look(id)
         if known is None or known.segment is None or known.place is None:
             return None

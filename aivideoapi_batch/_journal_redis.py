@@ -19,9 +19,10 @@ from typing import Any, Final
 from aivideoapi_batch._index import Index
 from aivideoapi_batch._journal_store import JournalError, Seen, Totals
 from aivideoapi_batch._manifest import Manifest
-from aivideoapi_batch._redis import RedisLink, checked_name, checked_url
+from aivideoapi_batch._redis import RedisLink, checked_name, checked_url, link_to
 from aivideoapi_batch._results import RowResult, Status
 
+_SCRIPT: Final = "journal.lua"
 _LEASE_S: Final = 60.0
 _BEATS: Final = 3
 """Renewals in a lease."""
@@ -55,15 +56,13 @@ class RedisJournal:
         self._index: Index | None = None
         self._met: dict[str, bytes] = {}
         """Of the rows that are worked on: the token of the result that stood there."""
-        self._ahead: dict[str, bytes] = {}
-        """Rows that were looked up together."""
 
     async def open(self, manifest: Manifest) -> int:
         """See ``JournalStore``. Raises ``InvalidInputError`` for the journal of another job."""
         await self.rest()
-        self._met, self._ahead = {}, {}
+        self._met = {}
         self._worker = secrets.token_hex(8)
-        self._link = RedisLink(self._url, "journal.lua")
+        self._link = link_to(self._url)
         manifest.check(await self._step("open", "", manifest.to_json()), place=repr(self))
         self._beats = asyncio.create_task(self._beat())
         self._runs += 1
@@ -82,31 +81,32 @@ class RedisJournal:
         link, self._link, self._beats = self._link, None, None
         if link is not None:
             with contextlib.suppress(Exception):  # who is not heard any more is given up after a lease
-                await link.run(self._key, "bye", self._worker)
+                await link.run(_SCRIPT, self._key, "bye", self._worker)
                 await link.close()
 
-    async def look_ahead(self, ids: Sequence[str]) -> None:
-        """See ``JournalStore``."""
-        self._ahead = {}
-        found = await self._ask("HMGET", f"{self._key}:rows", *map(_bytes, ids))
-        self._ahead = {id: row for id, row in zip(ids, found, strict=True) if row}  # noqa: A001 - the word everywhere
-
-    async def meet(self, id: str, *, run: int, retry: frozenset[Status]) -> tuple[Seen, bool]:  # noqa: A002
-        """See ``JournalStore``."""
+    async def meet(
+        self, ids: Sequence[str], *, run: int, retry: frozenset[Status]
+    ) -> list[tuple[Seen, bool]]:
+        """See ``JournalStore``; one round trip."""
         if self._pid != os.getpid():
             self._forget()
-        self._index = self._index or Index()
-        known = self._index.look(id)
-        if known is not None and known.run == run:
-            return Seen.TWICE, False
-        self._index.seen(id, run=run)
-        row = self._ahead.get(id)
-        if row is not None and _status(row) not in retry:
-            return Seen.DONE, False  # which it stays
-        seen, paid, token = await self._step("meet", id, f",{','.join(sorted(retry))},")
-        if seen == b"new":
-            self._met[id] = token
-        return Seen(seen.decode()), bool(paid)
+        index = self._index = self._index or Index()
+        found, new = dict[int, tuple[Seen, bool]](), list[int]()
+        for place, id in enumerate(ids):  # noqa: A001 - the word everywhere
+            known = index.look(id)
+            if known is not None and known.run == run:
+                found[place] = Seen.TWICE, False
+            else:
+                index.seen(id, run=run)
+                new.append(place)
+        if new:
+            names = [_bytes(ids[place]) for place in new]
+            said = await self._step("meet", "", f",{','.join(sorted(retry))},", *names)
+            for place, (seen, paid, token) in zip(new, zip(*[iter(said)] * 3, strict=True), strict=True):
+                found[place] = Seen(seen.decode()), bool(paid)
+                if found[place][0] is Seen.NEW:
+                    self._met[ids[place]] = token
+        return [found[place] for place in range(len(ids))]
 
     async def began(self, id: str) -> bool:  # noqa: A002 - the word everywhere
         """See ``JournalStore``."""
@@ -134,10 +134,10 @@ class RedisJournal:
         )
         return RowResult.from_dict(json.loads(kept), resumed=True) if kept else result
 
-    async def get(self, id: str) -> RowResult | None:  # noqa: A002 - the word everywhere
+    async def get(self, ids: Sequence[str]) -> list[RowResult | None]:
         """See ``JournalStore``."""
-        row = self._ahead.get(id) or await self._ask("HGET", f"{self._key}:rows", _bytes(id))
-        return None if row is None else _result(row)
+        rows = await self._ask("HMGET", f"{self._key}:rows", *map(_bytes, ids))
+        return [None if row is None else _result(row) for row in rows]
 
     def statuses(self, ids: Sequence[str]) -> list[str | None]:
         """See ``JournalStore``."""
@@ -204,7 +204,7 @@ class RedisJournal:
             raise JournalError("the journal is not open: await journal.open(job.manifest)")
         try:
             if command is None:
-                return await self._link.run(self._key, *arguments)
+                return await self._link.run(_SCRIPT, self._key, *arguments)
             return await self._link.ask(command, *arguments)
         except (RedisError, OSError) as error:
             raise _broken(error) from error

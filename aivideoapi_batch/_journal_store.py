@@ -68,11 +68,10 @@ class JournalStore(Protocol):
     async def open(self, manifest: Manifest) -> int:
         """Check that the journal is of this job, read what others wrote, and begin a run; its number."""
 
-    async def look_ahead(self, ids: Sequence[str]) -> None:
-        """These will be met next: a store far away may look them up together."""
-
-    async def meet(self, id: str, *, run: int, retry: frozenset[Status]) -> tuple[Seen, bool]:  # noqa: A002
-        """What to do with a row; and, of a new one, whether an earlier call of it may have been billed."""
+    async def meet(
+        self, ids: Sequence[str], *, run: int, retry: frozenset[Status]
+    ) -> list[tuple[Seen, bool]]:
+        """What to do with each of some rows; and, of a new one, whether an earlier call of it may have been billed."""
 
     async def began(self, id: str) -> bool:  # noqa: A002 - the word everywhere
         """A call is about to be made; false if it must not be, since another worker has got the row."""
@@ -83,8 +82,8 @@ class JournalStore(Protocol):
     async def ended(self, result: RowResult) -> RowResult:
         """The row's result, safe once this returns: ``result``, or what another worker had brought before."""
 
-    async def get(self, id: str) -> RowResult | None:  # noqa: A002 - the word everywhere
-        """The result of a row."""
+    async def get(self, ids: Sequence[str]) -> list[RowResult | None]:
+        """The results of some rows, ``None`` for one that has none."""
 
     async def rest(self) -> None:
         """The run is over: let others have what it left."""

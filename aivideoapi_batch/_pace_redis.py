@@ -17,7 +17,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from aivideoapi_batch._pace import Clock, Pace, PaceState, slows_down
-from aivideoapi_batch._redis import RedisLink, checked_name, checked_url
+from aivideoapi_batch._redis import RedisLink, checked_name, checked_url, link_to
 from aivideoapi_core import AIVideoAPIError, InvalidInputError
 
 _LEASE_S: Final = 30.0
@@ -25,6 +25,10 @@ _BEATS: Final = 3
 """Signs of life in a lease."""
 _LOOK_AGAIN_S: Final = 0.1
 """Where everything that may run runs: what other workers' calls leave is not told to us, so we look."""
+
+
+_TELL_WITHIN_S: Final = 0.005
+"""That a call has ended is told so late at most: those who wait elsewhere look again after twenty times that."""
 
 
 class PaceError(AIVideoAPIError):
@@ -101,8 +105,8 @@ class SharedPace(Pace):
         self._state = state
 
     def link(self) -> RedisLink:
-        """A client for the running event loop."""
-        return RedisLink(self._url, "pace.lua")
+        """To the store, from the running event loop."""
+        return link_to(self._url)
 
     @property
     def beat_s(self) -> float:
@@ -130,6 +134,7 @@ class _Gate:
         self._over: list[Any] = []
         self._news = asyncio.Event()
         self._talk: asyncio.Task[None] | None = None
+        self._told_soon: asyncio.TimerHandle | None = None
 
     async def enter(self) -> int:
         turn: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -145,12 +150,17 @@ class _Gate:
     def leave(self, began: int, how: str) -> None:
         self._running -= 1
         self._over += [began, how]
-        self._tell()
+        if how.startswith("slow"):
+            self._tell()
+        elif self._told_soon is None:  # who leaves mostly comes again, and one move tells both
+            self._told_soon = asyncio.get_running_loop().call_later(_TELL_WITHIN_S, self._tell)
 
     async def close(self) -> None:
         """Say what is left to say, and good-bye."""
         from redis import RedisError
 
+        if self._told_soon is not None:
+            self._told_soon.cancel()
         if self._talk is not None:
             self._talk.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -160,6 +170,9 @@ class _Gate:
             await self._link.close()
 
     def _tell(self) -> None:
+        if self._told_soon is not None:
+            self._told_soon.cancel()
+            self._told_soon = None
         self._news.set()
         if self._talk is None or self._talk.done():
             self._talk = asyncio.create_task(self._talking())
@@ -179,7 +192,11 @@ class _Gate:
             else:
                 chance = 0.5 + self._pace.chance()
                 pause_s = _LOOK_AGAIN_S * chance if self._waiting else self._pace.beat_s
-                await self._until_news(asyncio.sleep(pause_s))
+                timer = asyncio.get_running_loop().call_later(pause_s, self._news.set)
+                try:
+                    await self._news.wait()
+                finally:
+                    timer.cancel()
 
     async def _move(self, *, stays: bool) -> float | None:
         """Tell and ask; let in who may go. Seconds until it is worth asking again, if that is known."""
@@ -187,7 +204,7 @@ class _Gate:
             self._waiting.popleft()
         over, self._over = self._over, []
         facts = (self.concurrency, self._running, len(self._waiting) if stays else 0, int(stays), *over)
-        answer = await self._link.run(*self._pace.arguments(self._worker, *facts))
+        answer = await self._link.run("pace.lua", *self._pace.arguments(self._worker, *facts))
         granted, wait, spread, round_, limit, most, running = answer
         self._pace.told(float(limit), float(most), running, round_)
         for _ in range(granted):
@@ -206,6 +223,7 @@ class _Gate:
                 turn.set_exception(PaceError(f"the pace's Redis cannot be asked ({type(error).__name__})"))
 
     async def _until_news(self, pause: Any) -> None:
+        """Wait for the end of ``pause``, by a clock that may be a test's, or for news."""
         ends = [asyncio.ensure_future(pause), asyncio.create_task(self._news.wait())]
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)

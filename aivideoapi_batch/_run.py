@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 _STOP_AFTER: Final = 20
 """So many results in a row of the kind that every row will have (a wrong key, an empty account) end the run."""
-_FARTHEST: Final = 256
-"""Rows that are read ahead, at most."""
-_BREATH: Final = 256
-"""After so many rows that need no call, the calls in flight get their turn."""
+_FARTHEST: Final = 512
+"""Rows that are met together, at most."""
+_AHEAD: Final = 4
+"""Of the calls at once, one in so many has its next row met before it is asked for."""
 
 
 class Run:
@@ -41,8 +41,11 @@ class Run:
         self.counts = RunCounts()
         self._number = 0
         self._source: Iterator[Any] | AsyncIterator[Any] = iter(())
-        self._ahead: deque[Any] = deque()
-        self._reach = 1
+        self._ready: deque[tuple[Row, str, bool]] = deque()
+        """Rows that were met and are to be called."""
+        self._broken: Exception | None = None
+        self._hungry = 0
+        self._reach = self._ahead = max(1, min(job.concurrency // _AHEAD, _FARTHEST))
         self._turn = asyncio.Lock()
         self._out: asyncio.Queue[RowResult | None] = asyncio.Queue(maxsize=2 * job.concurrency)
         self._failure: BaseException | None = None
@@ -87,6 +90,7 @@ class Run:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
+            self.counts.left += len(self._ready)
             await job.pace.end()
             await job.journal.rest()
 
@@ -107,49 +111,73 @@ class Run:
 
     async def _next(self) -> tuple[Row, str, bool] | None:
         """The next row to call, its id, whether it may have been paid before; ``None`` at the end."""
-        met = 0
-        async with self._turn:
-            while not self._stopped:
-                met += 1
-                if met % _BREATH == 0:
-                    await asyncio.sleep(0)
-                try:
-                    row = await self._read()
-                except StopAsyncIteration:
-                    return None
-                id, wrong = id_of(row, self._job.id_field)  # noqa: A001 - the word everywhere
-                if id is None:
-                    await self._bad(None, wrong)
-                    continue
-                seen, paid_before = await self._job.journal.meet(id, run=self._number, retry=self._job.retry)
-                match seen:
-                    case Seen.NEW:
-                        self._reach = 1
-                        return row, id, paid_before
-                    case Seen.TWICE:
-                        await self._bad(id, TWICE)
-                    case Seen.ELSEWHERE:
-                        self.counts.elsewhere += 1
-                    case Seen.DONE:
-                        self.counts.resumed += 1
-                        self._reach = min(2 * self._reach, _FARTHEST)
-                        result = await self._job.journal.get(id) if self._replay else None
-                        if result is not None:
-                            await self._out.put(result)
-        return None
+        self._hungry += 1
+        try:
+            while not self._ready and not self._stopped:
+                async with self._turn:
+                    if self._ready or self._stopped:
+                        continue
+                    rows = await self._read()
+                    if not rows:
+                        return None
+                    if isinstance(self._source, Iterator):
+                        await self._meet(rows)
+                        continue
+                await self._meet(rows)  # while others wait for the source
+        finally:
+            self._hungry -= 1
+        return None if self._stopped else self._ready.popleft()
 
-    async def _read(self) -> Any:
-        """The next row; raises ``StopAsyncIteration``. Among rows that are done, more and more are looked up together."""
+    async def _read(self) -> list[Any]:
+        """Rows to meet together: of a source that may wait one, else as many as are wanted; none at the end."""
         if isinstance(self._source, AsyncIterator):
-            return await anext(self._source)
-        if not self._ahead:
-            self._ahead.extend(islice(self._source, self._reach))
-            if len(self._ahead) > 1:
-                ids = (id_of(row, self._job.id_field)[0] for row in self._ahead)
-                await self._job.journal.look_ahead([id for id in ids if id is not None])  # noqa: A001
-        if not self._ahead:
-            raise StopAsyncIteration
-        return self._ahead.popleft()
+            try:
+                return [await anext(self._source)]
+            except StopAsyncIteration:
+                return []
+        rows: list[Any] = []
+        if self._broken is not None:
+            raise self._broken
+        try:
+            for row in islice(self._source, min(max(self._hungry, self._reach), _FARTHEST)):
+                rows.append(row)  # those before one that cannot be read are kept
+        except Exception as error:
+            self._broken = error
+            if not rows:
+                raise
+        return rows
+
+    async def _meet(self, rows: Sequence[Any]) -> None:
+        """Ask the journal what is to be done with ``rows``; further ahead from one that only has rows that are done."""
+        job = self._job
+        good: list[tuple[Row, str]] = []
+        for row in rows:
+            id, wrong = id_of(row, job.id_field)  # noqa: A001 - the word everywhere
+            if id is None:
+                await self._bad(None, wrong)
+            else:
+                good.append((row, id))
+        ids = [id for _, id in good]  # noqa: A001 - the word everywhere
+        done: list[str] = []
+        met = await job.journal.meet(ids, run=self._number, retry=job.retry) if ids else []
+        for (row, id), (seen, paid_before) in zip(good, met, strict=True):  # noqa: A001 - the word everywhere
+            match seen:
+                case Seen.NEW:
+                    self._ready.append((row, id, paid_before))
+                case Seen.TWICE:
+                    await self._bad(id, TWICE)
+                case Seen.ELSEWHERE:
+                    self.counts.elsewhere += 1
+                case Seen.DONE:
+                    self.counts.resumed += 1
+                    done.append(id)
+        self._reach = min(2 * self._reach, _FARTHEST) if len(done) == len(rows) else self._ahead
+        if done and self._replay:
+            for result in await job.journal.get(done):
+                if result is not None:
+                    await self._out.put(result)
+        if not self._ready:
+            await asyncio.sleep(0)  # the calls in flight get their turn
 
     async def _bad(self, id: str | None, wrong: str | None) -> None:  # noqa: A002 - the word everywhere
         self.counts.bad += 1

@@ -1,6 +1,6 @@
 -- One step of a journal of rows. KEYS[1] is its name; beside it stand hashes of rows (id: "token status paid\nresult"),
 -- claims (id: "worker calling"), calls (id: how many began and have no result), workers (when their leases end), totals.
--- ARGV: what, worker, lease_s, id, and what each step needs besides.
+-- ARGV: what, worker, lease_s, id ('meet' has its ids at the end), and what each step needs besides.
 local rows, claims, calls = KEYS[1] .. ':rows', KEYS[1] .. ':claims', KEYS[1] .. ':calls'
 local workers, totals = KEYS[1] .. ':workers', KEYS[1] .. ':totals'
 local what, me, id = ARGV[1], ARGV[2], ARGV[4]
@@ -15,9 +15,41 @@ if what == 'open' then
   return redis.call('GET', KEYS[1] .. ':manifest')
 end
 
-local token, status, paid = '', nil, '0'
+local function parsed(row)
+  if not row then return '', nil, '0' end
+  return string.match(row, '^(%S+) (%S+) (%d)\n')
+end
+
+if what == 'meet' then
+  -- Some rows at once. A claim of a worker whose lease is over holds nothing.
+  local retry, answers, alive = ARGV[5], {}, {}
+  local ids = { unpack(ARGV, 6) }
+  local rows_of, claims_of = redis.call('HMGET', rows, unpack(ids)), redis.call('HMGET', claims, unpack(ids))
+  local calls_of = redis.call('HMGET', calls, unpack(ids))
+  local function add(seen, cost, token)
+    local n = #answers
+    answers[n + 1], answers[n + 2], answers[n + 3] = seen, cost, token
+  end
+  for i, id in ipairs(ids) do
+    local token, status, paid = parsed(rows_of[i])
+    local owner = claims_of[i] and string.match(claims_of[i], '^%S+')
+    if owner and owner ~= me and alive[owner] == nil then
+      alive[owner] = now < (tonumber(redis.call('HGET', workers, owner)) or 0)
+    end
+    if status and not string.find(retry, ',' .. status .. ',', 1, true) then
+      add('done', 0, token)
+    elseif owner and owner ~= me and alive[owner] then
+      add('elsewhere', 0, token)
+    else
+      redis.call('HSET', claims, id, me .. ' 0')
+      add('new', (paid == '1' or (tonumber(calls_of[i]) or 0) > 0) and 1 or 0, token)
+    end
+  end
+  return answers
+end
+
 local row = redis.call('HGET', rows, id)
-if row then token, status, paid = string.match(row, '^(%S+) (%S+) (%d)\n') end
+local token, status, paid = parsed(row)
 local claim = redis.call('HGET', claims, id)
 
 local function add(name, by)
@@ -33,17 +65,6 @@ local function count(by)
   add('unfinished_calls', by)
   if row then add('repeated_calls', by) end
   return left
-end
-
-if what == 'meet' then
-  if status and not string.find(ARGV[5], ',' .. status .. ',', 1, true) then return { 'done', 0, token } end
-  local owner = claim and string.match(claim, '^%S+')
-  if owner and owner ~= me and now < (tonumber(redis.call('HGET', workers, owner)) or 0) then
-    return { 'elsewhere', 0, token }
-  end
-  redis.call('HSET', claims, id, me .. ' 0')
-  local cost = paid == '1' or (tonumber(redis.call('HGET', calls, id)) or 0) > 0
-  return { 'new', cost and 1 or 0, token }
 end
 
 if what == 'began' then

@@ -6,7 +6,7 @@ import asyncio
 import json
 import pickle
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from batch_kit import FakeClock, rows_of
 from pydantic import BaseModel
 
-from aivideoapi_batch import BatchJob, Pace, RowResult, Status, prompt_call, transform_call
+from aivideoapi_batch import BatchJob, Journal, Pace, RowResult, Status, prompt_call, transform_call
 from aivideoapi_core import CreditBudget, InvalidInputError, SpendLedger
 from aivideoapi_core._stores.budget_memory import MemoryStore
 from aivideoapi_core.sandbox import Fault, Reply, Sandbox
@@ -395,3 +395,20 @@ def test_a_name_that_is_no_tag_is_told_once(tmp_path: Path, caplog: pytest.LogCa
     assert [record.message for record in caplog.records if "tag" in record.message] == [
         "batch job 'night 2026-11-27': its name is no tag (see spend_tags), so its calls have none"
     ]
+
+
+@pytest.mark.parametrize("concurrency", [1, 100])
+def test_rows_are_met_together(job: Make, sandbox: Sandbox, tmp_path: Path, concurrency: int) -> None:
+    """Where many calls run at once, one look at the journal is for many rows; where one does, nothing is read ahead."""
+    met: list[int] = []
+
+    class Counting(Journal):
+        async def meet(self, ids: Sequence[str], **options: Any) -> list[tuple[Any, bool]]:
+            met.append(len(ids))
+            return await super().meet(ids, **options)
+
+    batch = job(options={"concurrency": concurrency, "journal": Counting(tmp_path / "counting")})
+    assert len(batch.run(rows_of(300))) == 300
+    assert sum(met) == 300
+    assert max(met) <= concurrency
+    assert len(met) <= (300 if concurrency == 1 else 20)

@@ -52,7 +52,7 @@ async def test_cut_at_every_byte(tmp_path: Path) -> None:
         journal = Journal(folder)
         run = await journal.open(MANIFEST)
         for number in range(3):
-            seen, paid = await journal.meet(f"r{number}", run=run, retry=NO_RETRY)
+            ((seen, paid),) = await journal.meet([f"r{number}"], run=run, retry=NO_RETRY)
             assert seen is (Seen.DONE if f"r{number}" in done else Seen.NEW), cut
             assert paid is (seen is Seen.NEW and f"r{number}" in began), cut
             if seen is Seen.NEW:
@@ -71,10 +71,10 @@ async def test_result_comes_back_as_it_was(tmp_path: Path) -> None:
     await write(tmp_path, finished=2, running=1)
     journal = Journal(tmp_path)
     run = await journal.open(MANIFEST)
-    assert await journal.meet("r1", run=run, retry=NO_RETRY) == (Seen.DONE, False)
-    assert await journal.meet("r1", run=run, retry=NO_RETRY) == (Seen.TWICE, False)
-    assert await journal.meet("r2", run=run, retry=NO_RETRY) == (Seen.NEW, True)
-    found = await journal.get("r1")
+    met = await journal.meet(["r1", "r1", "r2", "r3"], run=run, retry=NO_RETRY)
+    assert met == [(Seen.DONE, False), (Seen.TWICE, False), (Seen.NEW, True), (Seen.NEW, False)]
+    found, missing = await journal.get(["r1", "r9"])
+    assert missing is None
     assert found is not None
     assert found.resumed
     assert found.answer == {"text": "ä\ud800 r1\n"}
@@ -95,7 +95,7 @@ async def test_one_result_of_each_id(tmp_path: Path, statuses: list[str], kept: 
     for status in statuses:
         journal = Journal(tmp_path)
         run = await journal.open(MANIFEST)
-        await journal.meet("a", run=run, retry=frozenset(Status))
+        await journal.meet(["a"], run=run, retry=frozenset(Status))
         await journal.began("a")
         await journal.ended(result("a", status))
         assert [row.status for row in journal.results()] == [
@@ -122,13 +122,13 @@ async def test_two_workers_read_each_other(tmp_path: Path) -> None:
     await two.open(MANIFEST)
     await one.began("a")
     await one.ended(result("a"))
-    assert (await two.meet("a", run=1, retry=NO_RETRY))[0] is Seen.DONE, (
+    assert (await two.meet(["a"], run=1, retry=NO_RETRY)) == [(Seen.DONE, False)], (
         "as it is, not as it was at the beginning"
     )
     await one.began("b")
     await one.ended(result("b"))
     run = await two.open(MANIFEST)
-    assert (await two.meet("b", run=run, retry=NO_RETRY))[0] is Seen.DONE
+    assert (await two.meet(["b"], run=run, retry=NO_RETRY)) == [(Seen.DONE, False)]
 
 
 async def test_full_disk_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +150,7 @@ async def test_full_disk_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     await journal.ended(result("b"))
     assert [row.id for row in Journal(tmp_path).results()] == ["b"]
     assert [row.id for row in journal.results()] == ["b"]
-    assert (await journal.get("b")) is not None
+    assert (await journal.get(["b"])) != [None]
 
 
 MILLION = """

@@ -34,7 +34,8 @@ async def opened(url: str) -> RedisJournal:
 
 
 async def take(journal: RedisJournal, id: str, *, retry: frozenset[Status] = NO_RETRY) -> tuple[Seen, bool]:  # noqa: A002
-    return await journal.meet(id, run=1, retry=retry)
+    ((seen, paid),) = await journal.meet([id], run=1, retry=retry)
+    return seen, paid
 
 
 def cut_off(url: str) -> None:
@@ -54,12 +55,13 @@ async def test_result_comes_back_as_it_was(redis_url: str) -> None:
     assert await one.began("r2")
     await one.rest()
     two = await opened(redis_url)
-    await two.look_ahead(["r0", "r2"])
-    assert await take(two, "r0") == (Seen.DONE, False)
-    assert await take(two, "r0") == (Seen.TWICE, False)
-    assert await take(two, "r1\udcff") == (Seen.DONE, False)
-    assert await take(two, "r2") == (Seen.NEW, True), "was in flight, and nobody holds it"
-    found = await two.get("r1\udcff")
+    met = await two.meet(["r0", "r0", "r1\udcff", "r2", "r3"], run=1, retry=NO_RETRY)
+    assert [seen for seen, _ in met] == ["done", "twice", "done", "new", "new"]
+    assert [paid for _, paid in met] == [False, False, False, True, False], (
+        "r2 was in flight, and nobody holds it"
+    )
+    found, missing = await two.get(["r1\udcff", "r9"])
+    assert missing is None
     assert found is not None
     assert found.resumed
     assert found.answer == {"text": "ä\ud800 r1\udcff\n"}
