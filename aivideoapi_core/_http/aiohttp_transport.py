@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from typing import Any, Final
 from weakref import finalize
 
@@ -23,7 +23,12 @@ import httpx
 from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
+from aivideoapi_core._http.read_watch import ReadWatch
+
 _AT_ONCE: Final = 65_536
+_WAITS_FROM: Final = 32_768
+"""Bytes of a body that may have to wait for the server to take them: half of what aiohttp writes
+without waiting."""
 _TURNS: Final = 3
 """Turns of the event loop after which it has noticed which idle connections the server has closed: one for the end
 of the bytes, three more where TLS says good-bye. httpx asks the kernel about each instead.
@@ -54,19 +59,22 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             for _ in range(_TURNS):
                 await asyncio.sleep(0)
         timeout = request.extensions.get("timeout", {})
+        # httpx's own look-ups decode every header, each time.
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
+        sizes = [int(value) for name, value in headers if name.lower() == "content-length"]
         with _as_httpx():
             response = await session.request(
                 request.method,
                 URL(str(request.url), encoded=True),
-                headers=request.headers.multi_items(),
-                data=_Body(request, timeout.get("write")) if "content-length" in request.headers else None,
+                headers=headers,
+                data=_Body(request, sizes[0], timeout.get("write")) if sizes else None,
                 allow_redirects=False,
                 # Not sock_connect: that leaves out the look-up of the name.
                 timeout=aiohttp.ClientTimeout(
                     total=None, connect=timeout.get("connect"), sock_read=timeout.get("read")
                 ),
             )
-        body = _ResponseBody(response)
+        body = _ResponseBody(response, timeout.get("read"))
         return httpx.Response(
             response.status,
             headers=response.raw_headers,
@@ -109,10 +117,10 @@ class _Connector(aiohttp.TCPConnector):
 class _Body(aiohttp.Payload):
     """A request's body. It is asked for once the connection stands and the head is out, as httpx's own does."""
 
-    def __init__(self, request: httpx.Request, timeout_s: float | None) -> None:
-        super().__init__(request.stream, content_type=request.headers.get("content-type"))
-        self._size = int(request.headers["content-length"])
-        self._timeout_s = timeout_s
+    def __init__(self, request: httpx.Request, size: int, timeout_s: float | None) -> None:
+        super().__init__(request.stream)
+        self._size = size
+        self._timeout_s = timeout_s if size > _WAITS_FROM else None
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """For aiohttp's debugging only."""
@@ -135,30 +143,60 @@ class _Body(aiohttp.Payload):
 class _ResponseBody(httpx.AsyncByteStream):
     """A reply's body. ``read`` is that of an httpx network stream, so that a read deadline can take its place."""
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, timeout_s: float | None) -> None:
         self._response = response
+        if not _forget_timeout(response):  # all of it is here, or aiohttp's own timeout stays
+            timeout_s = None
+        self._watch = ReadWatch(response.close, timeout_s, asyncio.get_running_loop())
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpx's signature
+    def read(self, max_bytes: int, timeout: float | None = None) -> Awaitable[bytes]:
         """All that has arrived, ``b""`` at the end; ``timeout`` in seconds besides the call's own."""
-        if timeout is None:
-            return await self._response.content.readany()
+        return self._response.content.readany() if timeout is None else self._read_within(timeout)
+
+    async def _read_within(self, timeout_s: float) -> bytes:
+        content = self._response.content
+        if content.at_eof():
+            return b""
         try:
-            async with asyncio.timeout(timeout):
-                return await self._response.content.readany()
+            async with asyncio.timeout(timeout_s):
+                return await content.readany()
         except TimeoutError as error:
             raise httpx.ReadTimeout(str(error)) from error
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _as_httpx():
-            while part := await self.read(_AT_ONCE):
-                yield part
+        watch, part = self._watch, b"-"
+        try:
+            with _as_httpx():
+                while part:
+                    watch.begins()
+                    part = await self.read(_AT_ONCE)
+                    watch.ends()
+                    if part:
+                        yield part
+        except httpx.TransportError as error:
+            if watch.expired:
+                raise httpx.ReadTimeout("the server is silent") from error
+            raise
+        if watch.expired:  # a body that ends with its connection has just done so
+            raise httpx.ReadTimeout("the server is silent")
 
     async def aclose(self) -> None:
         """Give the connection back, or close it if the body has not ended. Waits for nothing."""
+        self._watch.close()
         if self._response.content.at_eof():
             self._response.release()
         else:
             self._response.close()
+
+
+def _forget_timeout(response: aiohttp.ClientResponse) -> bool:
+    """Switch off aiohttp's own read timeout, which was for the head, until the next request of the connection."""
+    protocol = None if response.connection is None else response.connection.protocol
+    if protocol is None:
+        return False
+    protocol.read_timeout = None
+    protocol.start_timeout()  # with none set this drops the one that runs
+    return True
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from aivideoapi_core import (
     AsyncMessagesClient,
     IncompleteStreamError,
     InvalidInputError,
+    StreamTimeoutError,
 )
 from aivideoapi_core._http.engines import ENGINE_ENV, resolve_engine
 from aivideoapi_core.sandbox import Reply, Sandbox
@@ -82,6 +83,19 @@ async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Non
     await writer.drain()
 
 
+async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await request_of(reader)
+    writer.write(HEAD + chunk(START))
+    await reader.read()
+
+
+async def stall_before_the_close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """The body would end with the connection."""
+    await request_of(reader)
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n" + START)
+    await reader.read()
+
+
 async def garbage(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await request_of(reader)
     writer.write(b"this is no HTTP\r\n\r\n")
@@ -95,6 +109,10 @@ async def garbage(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
         pytest.param(silence, APITimeoutError, False, id="silence"),
         pytest.param(farewell, APIConnectionError, False, id="closed before the head"),
         pytest.param(cut, IncompleteStreamError, None, id="cut"),
+        pytest.param(stall, StreamTimeoutError, None, id="silence in the body"),
+        pytest.param(
+            stall_before_the_close, StreamTimeoutError, None, id="silence in a body without a length"
+        ),
         pytest.param(garbage, APIConnectionError, False, id="no HTTP"),
     ],
 )
