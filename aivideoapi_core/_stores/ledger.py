@@ -7,7 +7,6 @@ id, latency, tags, and for whom it was. Never content, never the key.
 from __future__ import annotations
 
 import json
-import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -29,9 +28,8 @@ from aivideoapi_core._stores.ledger_query import (
     select,
     zone_of,
 )
+from aivideoapi_core._stores.ledger_waiting import WaitingRows
 from aivideoapi_core._stores.target import ledger_store_of
-
-logger = logging.getLogger("aivideoapi")
 
 
 class LedgerStore(Protocol):
@@ -63,13 +61,20 @@ class SpendLedger:
 
     def __init__(self, target: Any = None, *, name: str = "default") -> None:
         self._store: LedgerStore = ledger_store_of(target, name=name)
+        self._waiting = WaitingRows(self._store)
 
     def append(self, record: CallRecord) -> None:
-        """Write one row. A row that cannot be written is logged and lost: the answer matters more."""
+        """Write one row. Does not raise for a store that is away: the row is logged, and waits in this process for
+        the next row, for whoever reads or closes the ledger, or for the end of the process.
+        """
+        waiting = self._waiting
         try:
             self._store.append(record)
         except Exception as error:  # noqa: BLE001 - whatever a store raises, the paid answer goes on
-            logger.error("ledger: a row was not written (%s: %s)", type(error).__name__, error)
+            waiting.put(record, error)
+        else:
+            if waiting:
+                waiting.write(took_another=True)
 
     def append_at_once(self, record: CallRecord) -> bool:
         """``append`` without waiting, for an event loop; ``False`` if that cannot be, then nothing was written."""
@@ -77,7 +82,7 @@ class SpendLedger:
             self.append(record)
             return True
         append = getattr(self._store, "append_at_once", None)
-        if append is None:
+        if append is None or self._waiting:
             return False
         try:
             append(record)
@@ -165,7 +170,7 @@ class SpendLedger:
         return self._summary(Selection())
 
     def _selected(self, selection: Selection) -> Iterator[CallRecord]:
-        DROPPED.do()
+        self._catch_up()
         selected = getattr(self._store, "selected", None)
         if selected is not None:
             found: Iterator[CallRecord] = selected(selection)
@@ -178,7 +183,7 @@ class SpendLedger:
         sums = getattr(self._store, "sums", None)
         if sums is None:
             return add_up(self._selected(selection), by, zone)
-        DROPPED.do()
+        self._catch_up()
         groups: dict[tuple[Key, ...], Sums] = sums(selection, by, zone)
         return groups
 
@@ -195,9 +200,18 @@ class SpendLedger:
                 tags.setdefault(tag, Sums()).add_sums(sums)
         return CreditsSummary(**everything.facts(), by_model=totals_of(models), by_tag=totals_of(tags))
 
+    def _catch_up(self) -> None:
+        """Write what dropped calls and a store that was away have left."""
+        DROPPED.do()
+        self._waiting.write()
+
     def close(self) -> None:
-        """Let go of files and connections; a later call opens them again."""
+        """Write the rows that wait, then let go of files and connections; a later call opens them again."""
+        self._waiting.write()
         self._store.close()
+
+    def __reduce__(self) -> Any:
+        return SpendLedger, (self._store,)
 
     def __copy__(self) -> SpendLedger:
         return self

@@ -64,6 +64,7 @@ class Purse:
         self._lock = threading.Lock()
         self._booking_lock = threading.Lock()
         self._waiting: deque[Booking] = deque()
+        self._failures = 0
         self._owner = _new_owner()
         self._running: set[str] = set()
         self._keeper: LeaseKeeper | None = None
@@ -173,16 +174,19 @@ class Purse:
 
     def book_all(self) -> None:
         """Book what waits to be booked; leave it waiting if the store cannot be reached."""
-        waiting = self._waiting
+        waiting, failures = self._waiting, self._failures
         passed: list[Standing] = []
         with self._booking_lock:
-            while waiting:
+            while (
+                waiting and failures == self._failures
+            ):  # who waited behind a failure need not wait for its own
                 booking = waiting[0]
                 try:
                     booked = self.store.settle(
                         self.terms, id=booking.id, micro=booking.micro, unknown=booking.unknown
                     )
                 except Exception as error:  # noqa: BLE001 - whatever a store raises, the paid answer goes on
+                    self._failures += 1
                     logger.warning(
                         "budget %r: %d bookings wait for the store (%s)",
                         self.name,

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._metering.forks import renew_in_child
+
+_PATIENCE_S: Final = 5.0
+"""How long a server that hangs is waited for, unless the URL says otherwise (``?socket_timeout=2``). redis-py before
+version 8 waits for good."""
 
 
 class RedisLink:
@@ -63,7 +67,7 @@ def redis_client(target: Any, *, argument: str) -> Any:
             f"{argument}={str(target)[:9]!r}... needs redis-py: pip install 'aivideoapi-adapters[redis]'"
         ) from error
     if isinstance(target, str):
-        return redis.Redis.from_url(target)
+        return redis.Redis.from_url(target, socket_timeout=_PATIENCE_S, socket_connect_timeout=_PATIENCE_S)
     if isinstance(target, redis.asyncio.Redis):
         raise InvalidInputError(
             f"{argument} must be a URL or a synchronous redis.Redis, also for asynchronous calls"

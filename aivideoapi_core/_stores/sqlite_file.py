@@ -62,6 +62,7 @@ class Database:
         self._quick: sqlite3.Connection | None = None
         self._inode: int | None = None
         self._untidied = 0
+        self._timeouts = 0
         # Of a database that is dropped without close(): Python 3.13 warns of every connection left open.
         self._all: list[sqlite3.Connection] = []
         weakref.finalize(self, _close_all, self._all)
@@ -79,19 +80,32 @@ class Database:
 
     def run(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """What ``work`` makes of the connection; waits up to ``BUSY_S`` for others."""
+        timeouts = self._timeouts
         # Threads of one process queue here rather than in SQLite, whose waiting is by polling.
         with self._lock:
-            # The end of the process closes them all, before the last bookings are made.
-            if self._patient is not None and (not self._all or self._inode != _inode_of(self.path)):
-                # Removed or replaced: what others see is the file of this name.
-                with self._quick_lock:
-                    self._let_go()
-            if self._patient is None:
-                self._patient = _opened(self.path, self._prepare)
-                self._all.append(self._patient)
-                self._inode = _inode_of(self.path)
-            self._untidied = 0
-            return work(self._patient)
+            if (
+                timeouts != self._timeouts
+            ):  # who stood behind one that waited in vain need not wait as long again
+                raise sqlite3.OperationalError("database is locked")
+            try:
+                return work(self._opened())
+            except sqlite3.OperationalError as error:
+                self._timeouts += "locked" in str(error)
+                raise
+
+    def _opened(self) -> sqlite3.Connection:
+        """The connection that waits; its lock is held."""
+        # The end of the process closes them all, before the last bookings are made.
+        if self._patient is not None and (not self._all or self._inode != _inode_of(self.path)):
+            # Removed or replaced: what others see is the file of this name.
+            with self._quick_lock:
+                self._let_go()
+        if self._patient is None:
+            self._patient = _opened(self.path, self._prepare)
+            self._all.append(self._patient)
+            self._inode = _inode_of(self.path)
+        self._untidied = 0
+        return self._patient
 
     def run_at_once(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """The same without ever waiting. Raises ``WouldWaitError`` if it would have to."""

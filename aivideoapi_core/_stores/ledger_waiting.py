@@ -1,0 +1,96 @@
+"""Rows of a ledger whose store was away, kept in this process until it takes them."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+from collections import deque
+from typing import Final, Protocol
+from weakref import WeakSet
+
+from aivideoapi_core._metering.forks import renew_in_child
+from aivideoapi_core._metering.record import CallRecord
+
+logger = logging.getLogger("aivideoapi")
+
+_MOST: Final = 10_000
+"""Rows that wait at most, some ten megabytes."""
+_TRIES: Final = 3
+"""How often a row is tried on a store that took another just before; then it is the row's own fault."""
+
+
+class _Store(Protocol):
+    def append(self, record: CallRecord) -> None: ...
+
+
+class WaitingRows:
+    """Rows on their way into ``store``. None is lost to a server that is down or a file that is locked or full.
+
+    A row is written twice if nobody knows whether it arrived; stores keep each call once.
+    """
+
+    def __init__(self, store: _Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._rows: deque[tuple[CallRecord, int]] = deque()
+        """Each with how often it failed while the store took others."""
+        self._failures = 0
+        renew_in_child(self, WaitingRows._begin_in_child)
+
+    def __bool__(self) -> bool:
+        """Whether any wait."""
+        return bool(self._rows)
+
+    def _begin_in_child(self) -> None:
+        """Those that wait are the parent's to write."""
+        self._lock, self._rows = threading.Lock(), deque()
+
+    def put(self, record: CallRecord, error: Exception) -> None:
+        """Keep ``record``, which the store did not take because of ``error``."""
+        if len(self._rows) >= _MOST:
+            logger.error("ledger: a row was not written (%s: %s)", type(error).__name__, error)
+            return
+        self._rows.append((record, 0))
+        _all.add(self)
+        logger.error(
+            "ledger: a row waits for its store, %d in all (%s: %s)",
+            len(self._rows),
+            type(error).__name__,
+            error,
+        )
+
+    def write(self, *, took_another: bool = False) -> None:
+        """Write what waits, until one fails. ``took_another``: the store is there, so that such a row is to blame."""
+        failures, rows = self._failures, self._rows
+        with self._lock:
+            while (
+                rows and failures == self._failures
+            ):  # who waited behind a failure need not wait for its own
+                record, tried = rows[0]
+                try:
+                    self._store.append(record)
+                except Exception as error:  # noqa: BLE001 - whatever a store raises, the paid answer goes on
+                    self._failures += 1
+                    if took_another:
+                        self._blame(record, tried + 1, error)
+                else:
+                    rows.popleft()
+
+    def _blame(self, record: CallRecord, tried: int, error: Exception) -> None:
+        if tried < _TRIES:
+            self._rows.append((record, tried))
+        else:
+            logger.error("ledger: a row was not written (%s: %s)", type(error).__name__, error)
+        self._rows.popleft()
+
+
+_all: Final[WeakSet[WaitingRows]] = WeakSet()
+
+
+@atexit.register
+def _write_before_the_end() -> None:
+    for rows in list(_all):
+        rows.write()
+        if rows:
+            logger.error("ledger: %d rows were not written, their store is still away", len(rows._rows))
