@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     AsyncHTTPClientField: TypeAlias = httpx.AsyncClient
     TimeoutField: TypeAlias = float | httpx.Timeout
     ThinkingField: TypeAlias = bool | dict[str, Any]
+    StopField: TypeAlias = list[str]
 else:
 
     def _instance_of(module: str, name: str, value: Any) -> Any:
@@ -80,3 +81,6 @@ else:
 
     TimeoutField = Annotated[Any, BeforeValidator(_checked_timeout), PlainSerializer(_timeout_as_json)]
     ThinkingField = Annotated[bool | dict[str, Any], BeforeValidator(_checked_thinking)]
+    StopField = Annotated[
+        list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
+    ]

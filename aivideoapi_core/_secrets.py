@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -38,6 +39,15 @@ def excerpt_of(body: bytes | str, secret: SecretStr | None = None) -> str:
     # Redact before cutting: half a key is still a secret.
     text = redact(text, secret)
     return text if len(text) <= EXCERPT_CHARS else text[:EXCERPT_CHARS] + "…"
+
+
+def without_tokens(servers: Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]] | None:
+    """The wire's ``mcp_servers`` for whoever may see them."""
+    if servers is None:
+        return None
+    return [
+        {name: value for name, value in server.items() if name != "authorization_token"} for server in servers
+    ]
 
 
 def hide_keys(settings: dict[str, Any]) -> None:

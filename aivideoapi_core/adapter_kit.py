@@ -14,13 +14,13 @@ if TYPE_CHECKING:
         BudgetField,
         HTTPClientField,
         LedgerField,
+        StopField,
         ThinkingField,
         TimeoutField,
     )
-    from aivideoapi_core._http.injected import refuse_to_pickle
-    from aivideoapi_core._http.model_clients import ModelClients, client_settings
+    from aivideoapi_core._http.model_clients import client_settings
     from aivideoapi_core._http.model_requests import ModelRequest
-    from aivideoapi_core._http.target import check_key_shape
+    from aivideoapi_core._http.target import EnvironmentKey, check_key_shape
     from aivideoapi_core._inbound.call_readings import read_call
     from aivideoapi_core._inbound.changed import Changed, changed_by
     from aivideoapi_core._inbound.cut_calls import (
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._metering.summary import count_cache_hit
     from aivideoapi_core._metering.tags import clean_tags
     from aivideoapi_core._metering.telemetry_spans import otel_span_in
+    from aivideoapi_core._model_settings import REQUEST_FIELDS, ModelSettings
     from aivideoapi_core._outbound.blocks import Block
     from aivideoapi_core._outbound.cache_marks import MAX_CACHE_BREAKPOINTS, mark_on, marked_in
     from aivideoapi_core._outbound.conversation import Content, Conversation, Turns, may_prefill
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._outbound.media import as_text, block_at, document_block, image_block, text_document
     from aivideoapi_core._outbound.media_forms import LEFTOVERS, MEDIA_FORMS, told_media
     from aivideoapi_core._outbound.more_than_text import may_hold_more_than_text
-    from aivideoapi_core._outbound.names import ArgumentNames, merged_options
+    from aivideoapi_core._outbound.names import ArgumentNames, aliases_of, merged_options
     from aivideoapi_core._outbound.output import (
         VALUE,
         add_output_format,
@@ -73,22 +74,22 @@ if TYPE_CHECKING:
         wire_tools,
     )
     from aivideoapi_core._received import ToolNames
-    from aivideoapi_core._secrets import hide_keys
+    from aivideoapi_core._secrets import hide_keys, without_tokens
 
 _LATER: Final = {
     name: module
     for module, names in {
         "_errors": "own_error",
-        "_fields": "AsyncHTTPClientField BudgetField HTTPClientField LedgerField ThinkingField TimeoutField",
-        "_http.injected": "refuse_to_pickle",
-        "_http.model_clients": "ModelClients client_settings",
+        "_fields": "AsyncHTTPClientField BudgetField HTTPClientField LedgerField StopField ThinkingField TimeoutField",
+        "_http.model_clients": "client_settings",
         "_http.model_requests": "ModelRequest",
-        "_http.target": "check_key_shape",
+        "_http.target": "EnvironmentKey check_key_shape",
         "_inbound.call_readings": "read_call",
         "_inbound.changed": "Changed changed_by",
         "_inbound.cut_calls": "CUT_REASONS UNFINISHED call_error clean_block invalid_arguments recovered_call",
         "_inbound.partial_json": "PartialJSON",
         "_inbound.recovered_calls": "recover_call",
+        "_model_settings": "REQUEST_FIELDS ModelSettings",
         "_metering.attribution": "ATTRIBUTION_KEYS NOBODY attribution_facts",
         "_metering.budgets": "Budgets joined",
         "_metering.forks": "renew_in_child",
@@ -104,7 +105,7 @@ _LATER: Final = {
         "_outbound.media": "as_text block_at document_block image_block text_document",
         "_outbound.media_forms": "LEFTOVERS MEDIA_FORMS told_media",
         "_outbound.more_than_text": "may_hold_more_than_text",
-        "_outbound.names": "ArgumentNames merged_options",
+        "_outbound.names": "ArgumentNames aliases_of merged_options",
         "_outbound.output": "VALUE add_output_format is_object output_format rooted wrapped_schema wrapper_for wrapper_of",
         "_outbound.output_schema": "enforceable has_references is_recursive",
         "_outbound.refusals": "check_settings",
@@ -115,7 +116,7 @@ _LATER: Final = {
         "_outbound.tool_forms": "OWN_FIELDS each_tool is_custom",
         "_outbound.tools": "read_tool_choice wire_choice wire_tool_name wire_tools",
         "_received": "ToolNames",
-        "_secrets": "hide_keys",
+        "_secrets": "hide_keys without_tokens",
     }.items()
     for name in names.split()
 }
@@ -146,6 +147,7 @@ __all__ = [
     "NOBODY",
     "NO_ANSWER",
     "OWN_FIELDS",
+    "REQUEST_FIELDS",
     "UNFINISHED",
     "VALUE",
     "ArgumentNames",
@@ -156,18 +158,21 @@ __all__ = [
     "Changed",
     "Content",
     "Conversation",
+    "EnvironmentKey",
     "HTTPClientField",
     "Landing",
     "LedgerField",
-    "ModelClients",
     "ModelRequest",
+    "ModelSettings",
     "PartialJSON",
     "Runway",
+    "StopField",
     "ThinkingField",
     "TimeoutField",
     "ToolNames",
     "Turns",
     "add_output_format",
+    "aliases_of",
     "as_json",
     "as_text",
     "attribution_facts",
@@ -210,7 +215,6 @@ __all__ = [
     "read_tool_choice",
     "recover_call",
     "recovered_call",
-    "refuse_to_pickle",
     "renew_in_child",
     "rooted",
     "text_document",
@@ -224,6 +228,7 @@ __all__ = [
     "wire_tool_name",
     "wire_tools",
     "wire_tools_in",
+    "without_tokens",
     "wrapped_schema",
     "wrapper_for",
     "wrapper_of",

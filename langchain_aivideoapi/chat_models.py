@@ -101,7 +101,7 @@ class ChatAIVideoAPI(Settings):
     ) -> ChatResult:
         with langchain_errors():
             call = self._call(messages, stop, kwargs, stream=False, run=run_manager)
-            reply = self._sync_client().create(**call.sent)
+            reply = self._client.create(**call.sent)
             return ChatResult(generations=[ChatGeneration(message=call.message(reply))])
 
     async def _agenerate(
@@ -113,7 +113,7 @@ class ChatAIVideoAPI(Settings):
     ) -> ChatResult:
         with langchain_errors():
             call = self._call(messages, stop, kwargs, stream=False, run=run_manager)
-            reply = await self._async_client().create(**call.sent)
+            reply = await self._async_client.create(**call.sent)
             return ChatResult(generations=[ChatGeneration(message=call.message(reply))])
 
     def _stream(
@@ -125,7 +125,7 @@ class ChatAIVideoAPI(Settings):
     ) -> Iterator[ChatGenerationChunk]:
         with langchain_errors():
             call = self._call(messages, stop, kwargs, stream=True, run=run_manager)
-            client = self._sync_client()
+            client = self._client
             with client.stream(**call.sent) as events:
                 chunks = call.chunks(events.accumulator)
                 for event in events:
@@ -148,7 +148,7 @@ class ChatAIVideoAPI(Settings):
     ) -> AsyncIterator[ChatGenerationChunk]:
         with langchain_errors():
             call = self._call(messages, stop, kwargs, stream=True, run=run_manager)
-            client = self._async_client()
+            client = self._async_client
             async with client.stream(**call.sent) as events:
                 chunks = call.chunks(events.accumulator)
                 async for event in events:
@@ -172,7 +172,7 @@ class ChatAIVideoAPI(Settings):
         """LangChain's protocol events straight from the wire's; core calls this for ``version="v3"``."""
         with langchain_errors():
             call = self._call(messages, stop, kwargs, stream=True, run=run_manager)
-            client = self._sync_client()
+            client = self._client
             with client.stream(**call.sent) as events:
                 translator = call.events(events.accumulator, message_id=_message_id(run_manager))
                 yield translator.start()
@@ -191,7 +191,7 @@ class ChatAIVideoAPI(Settings):
         """The asynchronous twin of ``_stream_chat_model_events``."""
         with langchain_errors():
             call = self._call(messages, stop, kwargs, stream=True, run=run_manager)
-            client = self._async_client()
+            client = self._async_client
             async with client.stream(**call.sent) as events:
                 translator = call.events(events.accumulator, message_id=_message_id(run_manager))
                 yield translator.start()
@@ -417,20 +417,12 @@ class ChatAIVideoAPI(Settings):
     def credits(self) -> Balance:
         """The account's balance, in whole credits."""
         with langchain_errors():
-            return self._sync_client().credits()
+            return self._client.credits()
 
     async def acredits(self) -> Balance:
         """The account's balance, in whole credits."""
         with langchain_errors():
-            return await self._async_client().credits()
-
-    def close(self) -> None:
-        """Close the connections of synchronous calls. A later call opens new ones."""
-        self._runtime.clients.close()
-
-    async def aclose(self) -> None:
-        """Close the connections of the running event loop. A later call opens new ones."""
-        await self._runtime.clients.aclose()
+            return await self._async_client.credits()
 
 
 def _message_id(run_manager: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None) -> str:

@@ -94,7 +94,7 @@ class _Approach:
         if not isinstance(request.model, ChatAIVideoAPI):
             return None
         with langchain_errors():
-            runway = request.model._sync_client().runway(request.model_settings.get("budget"))
+            runway = request.model._client.runway(request.model_settings.get("budget"))
         return None if runway is None else cls(request, request.model, runway)
 
     def landing(self, standing: Any, tool_result_tokens: int) -> Landing | None:

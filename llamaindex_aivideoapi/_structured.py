@@ -17,14 +17,14 @@ from llama_index.core.instrumentation.events.llm import (
 from llama_index.core.program.utils import FlexibleModel, create_flexible_model
 from llama_index.core.prompts import BasePromptTemplate
 from llama_index.core.types import Model, PydanticProgramMode
-from pydantic import AliasChoices, BaseModel, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from aivideoapi_core import ToolChoiceIgnoredError
 from aivideoapi_core.adapter_kit import (
     VALUE,
     PartialJSON,
+    aliases_of,
     output_format,
     rooted,
     wire_tool_name,
@@ -167,18 +167,12 @@ def by_python_names(value: Any, annotation: Any) -> Any:
     if len(classes) != 1:
         return value
     fields = classes[0].model_fields
-    names = {alias: name for name, field in fields.items() for alias in _aliases(field)}
+    names = {alias: name for name, field in fields.items() for alias in aliases_of(field)}
     found = {names.get(key, key): item for key, item in value.items()}
     return {
         name: by_python_names(item, fields[name].annotation) if name in fields else item
         for name, item in found.items()
     }
-
-
-def _aliases(field: FieldInfo) -> list[str]:
-    given = field.validation_alias
-    choices = given.choices if isinstance(given, AliasChoices) else (given, field.alias)
-    return [alias for alias in choices if isinstance(alias, str)]
 
 
 def make_plan(

@@ -33,10 +33,9 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.prompts import PromptTemplate
-from pydantic import ValidationError
 
 from aivideoapi_core import ToolChoiceIgnoredError, adapter_kit, resolve_api_key, resolve_base_url
-from llamaindex_aivideoapi._settings import DEFAULT_MODEL, REQUEST_FIELDS, ModelSettings
+from llamaindex_aivideoapi._settings import DEFAULT_MODEL, Settings
 
 if TYPE_CHECKING:
     from llama_index.core.program.utils import FlexibleModel
@@ -47,7 +46,7 @@ if TYPE_CHECKING:
     from llamaindex_aivideoapi._call import Call
 
 
-class AIVideoAPI(ModelSettings):
+class AIVideoAPI(Settings):
     """Claude on the AI Video API platform.
 
     Every request option may also be given to a single call (``llm.chat(messages, max_tokens=100)``),
@@ -59,30 +58,11 @@ class AIVideoAPI(ModelSettings):
     """
 
     def __init__(self, model: str = DEFAULT_MODEL, **settings: Any) -> None:
-        """``stop`` is ``stop_sequences``; see the fields for the rest."""
+        """See the fields."""
         adapter_kit.hide_keys(settings)
-        if "stop" in settings:
-            stop = settings.pop("stop")
-            settings.setdefault("stop_sequences", [stop] if isinstance(stop, str) else stop)
-        if settings:
-            from llamaindex_aivideoapi._outbound.names import names_of
-
-            names = names_of(type(self))
-            for name in [*settings]:
-                known = names.canonical(name)
-                if known is None:
-                    raise names.refuse(name, place=type(self).__name__, body="additional_kwargs")
-                if known != name:
-                    settings.setdefault(known, settings.pop(name))
         if settings.get("additional_kwargs", {}) is None:
             del settings["additional_kwargs"]
-        try:
-            super().__init__(model=model, **settings)
-        except ValidationError as error:
-            ours = adapter_kit.own_error(error)
-            if ours is None:
-                raise
-            raise ours from None
+        super().__init__(model=model, **settings)
         # A wrong address, key, header or number should be heard of here, not at the first call.
         adapter_kit.check_settings(self.__dict__)
         base_url = resolve_base_url(self.base_url, allow_http=self.allow_http)
@@ -183,8 +163,7 @@ class AIVideoAPI(ModelSettings):
         # What translates is loaded by the first call: it is most of what importing this package would take.
         from llamaindex_aivideoapi._call import make_call
 
-        defaults = {name: getattr(self, name) for name in REQUEST_FIELDS}
-        return make_call(messages, defaults=defaults, call=call, stream=stream)
+        return make_call(messages, defaults=self._defaults(), call=call, stream=stream)
 
     # Tools.
 
@@ -330,11 +309,3 @@ class AIVideoAPI(ModelSettings):
     async def acredits(self) -> Balance:
         """The asynchronous twin of ``credits``."""
         return await self._async_client.credits()
-
-    def close(self) -> None:
-        """Close the connections of the synchronous methods; a later call opens new ones."""
-        self._clients.close()
-
-    async def aclose(self) -> None:
-        """Close the connections that the asynchronous methods opened on the running event loop."""
-        await self._clients.aclose()

@@ -51,6 +51,7 @@ CORE_LAYERS = (
     {"_metering"},
     {"_stores", "_http"},
     {"_fields"},
+    {"_model_settings"},
     {"adapter_kit"},
     {"__init__"},
     {"pytest_plugin"},

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from aivideoapi_core._http.async_client import AsyncMessagesClient
     from aivideoapi_core._http.client import MessagesClient
+
+_AS_THEY_ARE: Final = ("api_key", "base_url", "default_headers", "allow_http", "budget", "ledger", "prices")
+CLIENT_FIELDS: Final = frozenset(
+    {
+        *_AS_THEY_ARE,
+        *("timeout", "max_retries", "max_retry_wait_s", "http_client", "http_async_client", "spend_tags"),
+    }
+)
+"""What clients are made with: a change to one of these fields makes new ones."""
 
 
 class ModelClients:
@@ -65,9 +74,8 @@ def client_settings(model: Any, **own: Any) -> dict[str, Any]:
     """What both clients of a framework's model are made with: its fields, and what is the framework's ``own``."""
     from aivideoapi_core._http.retry import RetryPolicy
 
-    names = ("api_key", "base_url", "default_headers", "allow_http", "budget", "ledger", "prices")
     return {
-        **{name: getattr(model, name) for name in names},
+        **{name: getattr(model, name) for name in _AS_THEY_ARE},
         **({} if model.timeout is None else {"timeout": model.timeout}),
         "retry": RetryPolicy(max_retries=model.max_retries, longest_wait_s=model.max_retry_wait_s),
         **own,

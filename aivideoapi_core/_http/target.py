@@ -6,7 +6,7 @@ import functools
 import ipaddress
 import os
 import re
-from typing import Final
+from typing import Any, Final, Self
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
@@ -47,6 +47,30 @@ def as_secret(api_key: object) -> SecretStr:
     if not isinstance(api_key, (str, SecretStr)):
         return _NoText((api_key if isinstance(api_key, type) else type(api_key)).__name__)
     return SecretStr((api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key).strip())
+
+
+class EnvironmentKey(SecretStr):
+    """A key that came from the environment. A pickle holds none, and reads the environment where it is loaded."""
+
+    @classmethod
+    def read(cls) -> SecretStr | None:
+        """The key in ``AIVIDEOAPI_API_KEY``, if there is one."""
+        key = os.environ.get(API_KEY_ENV)
+        return cls(key) if key else None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return EnvironmentKey.read, ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SecretStr) and self.get_secret_value() == other.get_secret_value()
+
+    __hash__ = SecretStr.__hash__
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
 
 
 class _NoText(SecretStr):

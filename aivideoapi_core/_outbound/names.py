@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from pydantic import AliasChoices
 
 from aivideoapi_core._errors import InvalidInputError, UnsupportedOptionError, advice_for_name
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from pydantic.fields import FieldInfo
 
 _NO_CLOUD: Final = "the platform has a key and an address of its own, no way through a cloud; leave it out"
 _NO_SUCH: Final = "these models have no such setting; leave it out"
@@ -83,51 +89,82 @@ _ADVICE: Final[Mapping[str, str]] = {
 class ArgumentNames:
     """The names of the arguments of one place (a model, a call), with their other names.
 
-    ``advice`` is the framework's own, and wins over what is said in every framework.
+    ``place`` is what errors call it, ``body`` the argument that takes fields of the request's body without a name
+    here. ``advice`` is the framework's own, and wins over what is said in every framework.
     """
 
     def __init__(
         self,
         known: Iterable[str],
         *,
+        place: str,
+        body: str,
         aliases: Mapping[str, str] | None = None,
         advice: Mapping[str, str] | None = None,
     ) -> None:
         self.known = frozenset(known)
         self.aliases: Mapping[str, str] = aliases or {}
+        self._place, self._body = place, body
         self._advice: Mapping[str, str] = advice or {}
+
+    @classmethod
+    def of_model(cls, model: type[BaseModel], *, body: str, advice: Mapping[str, str]) -> Self:
+        """Those of a framework's model: its fields, by every name that pydantic knows them by."""
+        fields = model.model_fields
+        names = {*fields, *(alias for field in fields.values() for alias in aliases_of(field))}
+        return cls(names, place=model.__name__, body=body, advice=advice)
 
     def canonical(self, name: str) -> str | None:
         """The one name of an argument, ``None`` if nobody knows it."""
         name = self.aliases.get(name, name)
         return name if name in self.known else None
 
-    def named(
-        self, arguments: Mapping[str, Any], *, place: str, body: str, without: Container[str] = ()
-    ) -> dict[str, Any]:
+    def named(self, arguments: Mapping[str, Any], *, without: Container[str] = ()) -> dict[str, Any]:
         """``arguments`` under one name each, those in ``without`` left out. Raises ``refuse`` for one that nobody knows."""
         named: dict[str, Any] = {}
         for name, value in arguments.items():
             if name in without:
                 continue
             if (known := self.canonical(name)) is None:
-                raise self.refuse(name, place=place, body=body)
+                raise self.refuse(name)
             named[known] = value
         return named
 
-    def advice_for(self, name: str, *, body: str = "") -> str:
-        """What to use in place of ``name``; ``body`` says how a field without a name is sent."""
+    def spread(self, extra: Mapping[str, Any]) -> dict[str, Any]:
+        """Arguments given in one dictionary: those that have a name here, the others as fields of the body."""
+        named: dict[str, Any] = {}
+        body: dict[str, Any] = {}
+        for name, value in extra.items():
+            if (known := self.canonical(name)) is None:
+                body[name] = value
+            else:
+                named[known] = value
+        if body:
+            named["extra_body"] = {**(named.get("extra_body") or {}), **body}
+        return named
+
+    def advice_for(self, name: str) -> str:
+        """What to use in place of ``name``, or how a field without a name is sent."""
         said = self._advice.get(name) or _ADVICE.get(name)
         if said and said != _NO_SUCH:
             return said
         said = f"{said}." if said else advice_for_name(name, self.known | self.aliases.keys())
-        return f"{said} For a field of the request's body use {body}={{{name!r}: ...}}" if body else said
+        return f"{said} For a field of the request's body use {self._body}={{{name!r}: ...}}"
 
-    def refuse(self, name: str, *, place: str, body: str = "") -> UnsupportedOptionError:
-        """The error for an argument that nobody knows, with the fix."""
+    def refuse(self, *unknown: str) -> UnsupportedOptionError:
+        """The error for arguments that nobody knows, with the fix of each."""
         return UnsupportedOptionError(
-            f"{name!r} is not an argument of {place}: {self.advice_for(name, body=body)}"
+            "; ".join(
+                f"{name!r} is not an argument of {self._place}: {self.advice_for(name)}" for name in unknown
+            )
         )
+
+
+def aliases_of(field: FieldInfo) -> list[str]:
+    """The other names of a pydantic field that JSON may have it by."""
+    given = field.validation_alias
+    choices = given.choices if isinstance(given, AliasChoices) else (given, field.alias)
+    return [alias for alias in choices if isinstance(alias, str)]
 
 
 def merged_lists(name: str, default: Any, value: Any) -> Any:

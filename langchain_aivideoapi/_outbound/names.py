@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from aivideoapi_core import InvalidInputError
-from aivideoapi_core.adapter_kit import ArgumentNames
-from langchain_aivideoapi._settings import REQUEST_FIELDS
+from aivideoapi_core.adapter_kit import REQUEST_FIELDS, ArgumentNames
 
 ALIASES: Final = {
     "model_name": "model",
@@ -44,43 +43,29 @@ BODY_ONLY: Final = frozenset({"speed", "diagnostics", "user_profile_id"})
 """Fields of the wire that the core has no rule for; they go into the body as they are."""
 _CALL_ONLY: Final = frozenset(
     {
-        "budget",
-        "model",
-        "stop_sequences",
-        "metadata",
-        "betas",
-        "timeout",
-        "tools",
-        "tool_choice",
-        "parallel_tool_calls",
-        "strict",
-        "response_format",
-        "extra_headers",
-        "extra_body",
-        "stream_usage",
-        "honours_tool_choice",
+        "budget", "extra_body", "extra_headers", "metadata", "parallel_tool_calls", "response_format", "stop_sequences",
+        "stream_usage", "strict", "timeout", "tool_choice", "tools",
     }
-)
+)  # fmt: skip
 FRAMEWORK_ONLY: Final = frozenset({"stream", "ls_structured_output_format", "structured_output_format"})
 """What langchain-core itself adds to a call's arguments; it has done its work by then."""
-KNOWN: Final = frozenset(REQUEST_FIELDS) | _CALL_ONLY | BODY_ONLY
-NAMES: Final = ArgumentNames(KNOWN, aliases=ALIASES, advice=OTHER_NAMES)
+NAMES: Final = ArgumentNames(
+    _CALL_ONLY.union(REQUEST_FIELDS, BODY_ONLY) - {"default_headers"},
+    place="a call of this model",
+    body="extra_body",
+    aliases=ALIASES,
+    advice=OTHER_NAMES,
+)
 
 
 def named(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """A call's arguments under one name each. Raises ``UnsupportedOptionError`` for one that nobody knows."""
-    return NAMES.named(arguments, place="a call of this model", body="extra_body", without=FRAMEWORK_ONLY)
+    return NAMES.named(arguments, without=FRAMEWORK_ONLY)
 
 
 def defaults_from_kwargs(model_kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """``model_kwargs`` sorted into options that have a name, and body fields that have none."""
-    named: dict[str, Any] = {}
-    body: dict[str, Any] = {}
-    for name, value in model_kwargs.items():
-        known = ALIASES.get(name, name)
-        if known == "model":
-            raise InvalidInputError("model_kwargs must not set the model; use model=")
-        (named if known in KNOWN else body)[known] = value
-    if body:
-        named["extra_body"] = {**named.get("extra_body", {}), **body}
+    named = NAMES.spread(model_kwargs)
+    if "model" in named:
+        raise InvalidInputError("model_kwargs must not set the model; use model=")
     return named

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pydantic import BaseModel
+from aivideoapi_core.adapter_kit import REQUEST_FIELDS, ArgumentNames
 
-from aivideoapi_core import RequestOptions
-from aivideoapi_core.adapter_kit import ArgumentNames
-
-_WIRE_OPTIONS: Final = frozenset(RequestOptions.__annotations__) - {"system", "extra_body", "tools"}
 _CALL_ONLY: Final = frozenset(
     {
-        "additional_kwargs", "allow_parallel_tool_calls", "betas", "budget", "extra_body", "extra_headers",
-        "honours_tool_choice", "model", "reuse_last_container",
-        "stop", "timeout", "tool_required", "tools", "verbose",
+        "additional_kwargs", "allow_parallel_tool_calls", "budget", "extra_body", "extra_headers", "metadata", "stop",
+        "stop_sequences", "timeout", "tool_choice", "tool_required", "tools", "verbose",
     }
 )  # fmt: skip
-CALL_ARGUMENTS: Final = _WIRE_OPTIONS | _CALL_ONLY
-
-_OTHER_NAMES: Final[Mapping[str, str]] = {
+CALL_ARGUMENTS: Final = _CALL_ONLY.union(REQUEST_FIELDS) - {"default_headers"}
+OTHER_NAMES: Final[Mapping[str, str]] = {
     "cache_idx": "put a CachePoint block where the cached part ends, or set cache_control=",
     "disable_parallel_tool_use": "use allow_parallel_tool_calls=",
     "output_format": "use output_config={'format': ...}, or as_structured_llm",
@@ -38,18 +31,15 @@ _OTHER_NAMES: Final[Mapping[str, str]] = {
     "user": "use metadata={'user_id': ...} per call, or additional_kwargs={'metadata': {'user_id': ...}} on the model",
 }
 """Names that other integrations have, and what to use here, where that is LlamaIndex's."""
-_ALIASES: Final = {"reasoning_effort": "effort"}
-NAMES: Final = ArgumentNames(CALL_ARGUMENTS, aliases=_ALIASES, advice=_OTHER_NAMES)
+NAMES: Final = ArgumentNames(
+    CALL_ARGUMENTS,
+    place="a call of this model",
+    body="additional_kwargs",
+    aliases={"reasoning_effort": "effort"},
+    advice=OTHER_NAMES,
+)
 
 
 def named(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
     """A call's arguments under one name each. Raises ``UnsupportedOptionError`` for one that nobody knows."""
-    if arguments.keys() <= CALL_ARGUMENTS:
-        return arguments
-    return NAMES.named(arguments, place="a call of this model", body="additional_kwargs")
-
-
-@functools.cache
-def names_of(model: type[BaseModel]) -> ArgumentNames:
-    """The names of a model's arguments, their other names among them."""
-    return ArgumentNames(model.model_fields, aliases=_ALIASES, advice=_OTHER_NAMES)
+    return arguments if arguments.keys() <= CALL_ARGUMENTS else NAMES.named(arguments)

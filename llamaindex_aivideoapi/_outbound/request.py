@@ -59,14 +59,11 @@ def _flatten(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """
     flat = {name: value for name, value in arguments.items() if value is not None}
     extra = flat.pop("additional_kwargs", None) or {}
-    body = dict(flat.pop("extra_body", None) or {})
-    for name, value in extra.items():
-        if (known := NAMES.canonical(name)) is not None:
-            flat[known] = value
-        else:
-            body[name] = value
-    if body:
-        flat["extra_body"] = body
+    if extra:
+        named_too = NAMES.spread(extra)
+        if "extra_body" in named_too:
+            named_too["extra_body"] = {**(flat.get("extra_body") or {}), **named_too["extra_body"]}
+        flat |= named_too
     stop = flat.pop("stop", None)
     if stop is not None:
         stops = [stop] if isinstance(stop, str) else list(stop)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from aivideoapi_core.adapter_kit import ModelClients
+from aivideoapi_core._http.model_clients import ModelClients
 
 SETTINGS = {"api_key": "sk-test-0123456789"}
 

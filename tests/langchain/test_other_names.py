@@ -42,9 +42,11 @@ def test_per_call(name: str, remedy: str) -> None:
 
 
 def test_a_typo_gets_the_name_that_was_meant() -> None:
-    with pytest.raises(ValueError, match="'max_token': did you mean 'max_tokens'") as caught:
+    with pytest.raises(
+        ValueError, match="'max_token' is not an argument of ChatAIVideoAPI: did you mean"
+    ) as caught:
         ChatAIVideoAPI(model="claude-sonnet-4-6", max_token=3, nonsense=KEY)  # type: ignore[call-arg]
-    assert "'nonsense': check the spelling" in str(caught.value)
+    assert "'nonsense' is not an argument of ChatAIVideoAPI: check the spelling" in str(caught.value)
     assert KEY not in str(caught.value)
     model = ChatAIVideoAPI(model_name="claude-sonnet-4-6", api_key=KEY, base_url="https://example.com")
     with pytest.raises(UnsupportedOptionError, match="did you mean 'temperature'"):

@@ -1,0 +1,225 @@
+"""``ModelSettings``: what every framework's model has, whatever its base class: settings, clients, copies, pickles."""
+
+from __future__ import annotations
+
+from pickle import PicklingError
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_serializer,
+    model_validator,
+)
+
+from aivideoapi_core._errors import AIVideoAPIError, own_error
+from aivideoapi_core._fields import (
+    AsyncHTTPClientField,
+    BudgetField,
+    HTTPClientField,
+    LedgerField,
+    ThinkingField,
+)
+from aivideoapi_core._http.model_clients import CLIENT_FIELDS, ModelClients
+from aivideoapi_core._secrets import hide_keys, without_tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aivideoapi_core._http.async_client import AsyncMessagesClient
+    from aivideoapi_core._http.client import MessagesClient
+    from aivideoapi_core._outbound.names import ArgumentNames
+
+REQUEST_FIELDS: Final = (
+    "model", "max_tokens", "temperature", "top_p", "top_k", "thinking", "effort", "output_config", "betas",
+    "service_tier", "container", "reuse_last_container", "inference_geo", "context_management", "mcp_servers",
+    "cache_control", "default_headers", "honours_tool_choice",
+)  # fmt: skip
+"""Fields that go into a request under one name everywhere, unless a call's argument says otherwise."""
+_SHARED: Final = ("http_client", "http_async_client", "rate_limiter", "callback_manager", "budget", "ledger")
+"""What is connected to the world outside: deep copies share it."""
+
+
+class ModelSettings(BaseModel):
+    """The fields that mean the same in every framework, and how a model's clients come and go.
+
+    To be mixed into a framework's own class of models, before it. Clients never travel: a copy makes its own.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        hide_input_in_errors=True,  # the input of a failed construction may hold the key
+        protected_namespaces=(),
+        defer_build=True,  # the validator is made at first use, and never for a class that has only heirs
+    )
+
+    base_url: str | None = Field(
+        default=None,
+        description="Where the platform is, with or without /v1. Default: AIVIDEOAPI_BASE_URL, then the platform.",
+    )
+    temperature: float | None = Field(default=None, description="0 to 1; not sent unless set.")
+    top_p: float | None = Field(default=None, description="0 to 1; not sent unless set.")
+    top_k: int | None = Field(
+        default=None, description="Tokens to choose from at each step; not sent unless set."
+    )
+    thinking: ThinkingField | None = Field(
+        default=None,
+        description="True on the native route; {'type': 'adaptive'} and the like on the direct-forward one.",
+    )
+    output_config: dict[str, Any] | None = Field(
+        default=None, description="The official object: effort, format."
+    )
+    betas: list[str] | None = Field(default=None, description="Names for the anthropic-beta header.")
+    service_tier: str | None = Field(default=None, description="auto or standard_only.")
+    container: str | dict[str, Any] | None = Field(
+        default=None, description="Container of the code execution tool: an id, or the official object."
+    )
+    reuse_last_container: bool | None = Field(
+        default=None,
+        description="Send the container that the newest reply of the conversation names, unless container has an id.",
+    )
+    inference_geo: str | None = Field(default=None, description="Where the work may be done.")
+    context_management: dict[str, Any] | None = Field(default=None, description="The official (beta) object.")
+    mcp_servers: list[dict[str, Any]] | None = Field(
+        default=None, repr=False, description="The official (beta) list. Dumps leave the tokens in it out."
+    )
+    honours_tool_choice: bool | None = Field(
+        default=None,
+        description="False: the route ignores a forced tool_choice, so the model is told in words, with the "
+        "schemas, what to call.",
+    )
+    cache_control: dict[str, Any] | None = Field(
+        default=None,
+        description="{'type': 'ephemeral'}: cache up to the last block of each request (direct-forward route).",
+    )
+    max_retries: int = Field(
+        default=2, description="Tries after the first one, for what costs nothing to try again."
+    )
+    max_retry_wait_s: float = Field(
+        default=60.0,
+        description="The longest wait that a server may ask for, in seconds; if it asks for more, the error is raised.",
+    )
+    allow_http: bool = Field(
+        default=False, description="Send the key over plain http to hosts other than this machine."
+    )
+    http_client: HTTPClientField | None = Field(
+        default=None,
+        exclude=True,
+        repr=False,
+        description="For the synchronous methods, in place of our own: proxies, certificates, limits. Yours to close.",
+    )
+    http_async_client: AsyncHTTPClientField | None = Field(
+        default=None, exclude=True, repr=False, description="The same for the asynchronous methods."
+    )
+    budget: BudgetField | None = Field(
+        default=None,
+        exclude=True,
+        description="Refuses calls that could pass its limit, before any request; may be shared. A list: a call has to "
+        "fit all of them. budget= of a call adds to it, as use_budget blocks do.",
+    )
+    ledger: LedgerField | None = Field(
+        default=None, exclude=True, repr=False, description="Gets a row for every call; may be shared."
+    )
+
+    _clients: ModelClients = PrivateAttr(default_factory=ModelClients)
+
+    def __init__(self, *args: Any, **fields: Any) -> None:
+        """Raises ``InvalidInputError`` for what could never be sent, ``ValidationError`` for values of other types."""
+        hide_keys(fields)
+        try:
+            super().__init__(*args, **fields)
+        except ValidationError as error:
+            ours = own_error(error)
+            if ours is None:
+                raise
+            raise self._raised(ours) from None
+
+    @staticmethod
+    def _raised(error: AIVideoAPIError) -> AIVideoAPIError:
+        """An error as the framework's users expect it."""
+        return error
+
+    @classmethod
+    def _argument_names(cls) -> ArgumentNames:
+        """The names of the framework's model, which may have more than these fields."""
+        raise NotImplementedError
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_names(cls, values: Any) -> Any:
+        """Names that other integrations have are mistakes with a known remedy, others nearly always typos."""
+        names = cls._argument_names()
+        unknown = sorted(values.keys() - names.known) if isinstance(values, dict) else []
+        if unknown:
+            values = None  # a traceback may show local variables, and it may hold the key
+            raise names.refuse(*unknown)
+        return values
+
+    @field_serializer("mcp_servers")
+    def _without_tokens(self, servers: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
+        return without_tokens(servers)
+
+    @property
+    def _client(self) -> MessagesClient:
+        return self._clients.blocking(self.http_client, self._client_settings)
+
+    @property
+    def _async_client(self) -> AsyncMessagesClient:
+        return self._clients.awaiting(self.http_async_client, self._client_settings)
+
+    def _client_settings(self) -> Mapping[str, Any]:
+        """What both clients are made with: the framework's to say."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Close the connections of the synchronous methods. A later call opens new ones."""
+        self._clients.close()
+
+    async def aclose(self) -> None:
+        """Close the connections that the asynchronous methods opened on the running event loop. A later call opens new ones."""
+        await self._clients.aclose()
+
+    def _forget(self) -> None:
+        """Drop what was made from the settings."""
+        self._clients = ModelClients()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """A setting that is changed later counts from the next call on, the clients' own included."""
+        super().__setattr__(name, value)
+        if name in CLIENT_FIELDS and self.__pydantic_private__ is not None:
+            self._forget()
+
+    def __copy__(self) -> Self:
+        """A copy, as ``model_copy`` makes one."""
+        copied = super().__copy__()
+        copied._forget()
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """A deep copy; what holds locks or connections (http clients, budgets, ledgers, limiters) is shared."""
+        memo = {} if memo is None else memo
+        for name in _SHARED:
+            if (shared := getattr(self, name, None)) is not None:
+                memo[id(shared)] = shared
+        copied = super().__deepcopy__(memo)
+        copied._forget()
+        return copied
+
+    def _check_pickle(self) -> None:
+        """Raise ``pickle.PicklingError`` with an http client of the caller's: a model that lost its proxy or its
+        certificates on the way would not say so.
+        """
+        if self.http_client is not None or self.http_async_client is not None:
+            raise PicklingError(
+                "a model with http_client or http_async_client cannot be pickled: "
+                "make the model where it is used, with a client made there"
+            )
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Raises for what cannot travel; see ``_check_pickle``."""
+        self._check_pickle()
+        # Of a copy: LlamaIndex takes from its own object what cannot be pickled.
+        return super(ModelSettings, self.model_copy()).__getstate__()
