@@ -21,7 +21,6 @@ from pydantic import TypeAdapter
 
 from aivideoapi_core import InvalidInputError
 from aivideoapi_core.adapter_kit import (
-    VALUE,
     enforceable,
     excludes_forced_tools,
     is_object,
@@ -29,6 +28,7 @@ from aivideoapi_core.adapter_kit import (
     wrapped_schema,
     wrapper_of,
 )
+from langchain_aivideoapi._inbound.bare_values import bare_values
 from langchain_aivideoapi._inbound.required_call import required_call
 from langchain_aivideoapi._outbound.output import is_plain_dataclass, json_schema_of
 from langchain_aivideoapi._outbound.tools import to_tools
@@ -71,15 +71,9 @@ def _wrapped(schema: Any) -> tuple[Any, Runnable[Any, Any] | None]:
     A JSON schema of an object stays as the caller wrote it.
     """
     if isinstance(schema, Mapping) and not _names_a_tool(schema):
-        return (schema, None) if is_object(schema) else (wrapped_schema(schema), RunnableLambda(_value_of))
+        return (schema, None) if is_object(schema) else (wrapped_schema(schema), bare_values())
     wrapper = wrapper_of(schema)
-    return (schema, None) if wrapper is None else (wrapper, RunnableLambda(_value_of))
-
-
-def _value_of(parsed: Any) -> Any:
-    if isinstance(parsed, dict):
-        return parsed[VALUE] if parsed.keys() == {VALUE} else parsed or None
-    return getattr(parsed, VALUE, parsed if isinstance(parsed, (list, str, int, float)) else None)
+    return (schema, None) if wrapper is None else (wrapper, bare_values())
 
 
 def _names_a_tool(schema: Mapping[str, Any]) -> bool:

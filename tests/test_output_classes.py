@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import enum
 import json
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import pytest
 from langchain.agents import create_agent
 from langchain.agents.structured_output import ProviderStrategy
+from langchain_core.runnables import RunnableLambda
 from llama_index.core.prompts import PromptTemplate
 from pydantic import BaseModel, RootModel
 from strict import complaints
 from typing_extensions import TypedDict
 
+from aivideoapi_core._inbound.wrapped_value import BareValue
 from aivideoapi_core.adapter_kit import is_object, output_format, wrapper_of
 from aivideoapi_core.sandbox import Reply, Sandbox
 from langchain_aivideoapi import ChatAIVideoAPI
@@ -286,3 +289,74 @@ def test_plain_objects_are_not_wrapped() -> None:
 
     for plain in (Row, Tree, type("Empty", (BaseModel,), {})):
         assert wrapper_of(plain) is None
+
+
+ROWS_SAID: Final = [{"n": 1}, {"n": 2}, {"n": 3}]
+LONG: Final = "A text of many words, of which the first ones come before the last ones."
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("model", [NATIVE, DIRECT])
+@pytest.mark.parametrize("method", ["function_calling", "json_schema"])
+@pytest.mark.parametrize(
+    ("wanted", "value"),
+    [
+        pytest.param(list[Row], ROWS_SAID, id="list"),
+        pytest.param(str, LONG, id="text"),
+        pytest.param({"title": "digits", "type": "array", "items": {"type": "integer"}}, [*range(10)], id="JSON schema"),
+    ],
+)  # fmt: skip
+def test_a_value_fills_up_in_a_stream(
+    sandbox: Sandbox, wanted: Any, value: Any, method: Any, model: str, is_async: bool
+) -> None:
+    llm = ChatAIVideoAPI(model=model, base_url=sandbox.url, api_key=sandbox.api_key)
+    runnable = llm.with_structured_output(wanted, method=method)
+    whole = probe(sandbox, lambda: runnable.invoke("x"), value)
+
+    async def astreamed(asked: Any) -> list[Any]:
+        return [part async for part in asked.astream("x")]
+
+    def streamed(asked: Any) -> list[Any]:
+        answer(sandbox, None, value)
+        return asyncio.run(astreamed(asked)) if is_async else list(asked.stream("x"))
+
+    *parts, last = streamed(runnable)
+    assert (last, type(last)) == (whole, type(whole))
+    assert parts
+    assert all(part == whole[: len(part)] for part in parts)
+    assert streamed(runnable | RunnableLambda(lambda found: found)) == [whole], "parts do not add up"
+
+
+@pytest.mark.parametrize("model", [NATIVE, DIRECT])
+def test_the_text_of_a_value_comes_as_it_is_made(sandbox: Sandbox, model: str) -> None:
+    llm = ChatAIVideoAPI(model=model, base_url=sandbox.url, api_key=sandbox.api_key)
+    bound = llm.bind(response_format=Rows)
+    sandbox.enqueue(Reply("no"))
+    bound.invoke("x")
+    answer(sandbox, None, ROWS_SAID)
+    texts = [chunk.text for chunk in bound.stream("x")]
+    assert (json.loads("".join(texts)), len([text for text in texts if text]) > 1) == (ROWS_SAID, True)
+    answer(sandbox, None, ROWS_SAID)
+    assert bound.invoke("x").text == "".join(texts)
+
+
+TEXTS: Final = [
+    ('{"value": [1, {"value": "}"}]}', '[1, {"value": "}"}]'),
+    (' {\n "value" : "a\\"}\\\\" } ', '"a\\"}\\\\"'),
+    ('{"value":12}', "12"),
+    ('{"value": null }', "null"),
+    ('{"value": {"a": 1}, "more": 2}', '{"a": 1}'),
+    ('{"value": [1,', "[1,"),
+    ('{"values": 1}', '{"values": 1}'),
+    ('{"val', '{"val'),
+    ("in words", "in words"),
+    ("", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), TEXTS)
+def test_a_value_is_found_wherever_its_text_is_cut(text: str, expected: str) -> None:
+    for size in range(1, len(text) + 2):
+        value = BareValue()
+        pieces = [text[start : start + size] for start in range(0, len(text), size)]
+        assert "".join(map(value.take, pieces)) + value.rest() == expected
