@@ -136,12 +136,14 @@ class Database:
 
 def in_transaction(db: sqlite3.Connection, work: Callable[[], _T]) -> _T:
     """What ``work`` gives, in one write transaction: all that it wrote, or, if it raises, nothing."""
-    db.execute("BEGIN IMMEDIATE")
     try:
+        db.execute("BEGIN IMMEDIATE")  # inside: an interruption can come right behind it
         result = work()
         db.execute("COMMIT")
     except BaseException:
-        if db.in_transaction:  # a full disk ended it already, and that is what is to be told
+        if (
+            db.in_transaction
+        ):  # else it never began, or a full disk ended it already, and that is what is to be told
             db.execute("ROLLBACK")
         raise
     return result
