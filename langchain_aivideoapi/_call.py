@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage
 
 from aivideoapi_core import Attribution, MessageAccumulator, Reply
-from aivideoapi_core.adapter_kit import NOBODY, may_hold_more_than_text
+from aivideoapi_core.adapter_kit import may_hold_more_than_text
 from langchain_aivideoapi._inbound.message import to_message
 from langchain_aivideoapi._inbound.streams import ChunkStream, EventStream
-from langchain_aivideoapi._outbound.request import Request, build_request
-
-
-def make_call(
-    messages: Sequence[BaseMessage],
-    *,
-    tags: tuple[str, ...],
-    attribution: Attribution,
-    span: Any = None,
-    **asked: Any,
-) -> Call:
-    """The call with these messages; ``asked`` is what ``build_request`` takes besides."""
-    return Call(build_request(messages, **asked), tags, attribution, span)
+from langchain_aivideoapi._outbound.request import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +19,10 @@ class Call:
     """A request that is ready to be sent, and how to read what comes back."""
 
     request: Request
-    tags: tuple[str, ...] = ()
-    attribution: Attribution = NOBODY
+    tags: tuple[str, ...]
+    attribution: Attribution
     """As the tags: for the ledger and the trackers, never sent."""
-    span: Any = None
+    span: Any
     """OpenTelemetry's, that an instrumentation has begun for this call."""
 
     @property

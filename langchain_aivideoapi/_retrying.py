@@ -7,13 +7,15 @@ the names of those that they extend, so that traces and dumps show what they alw
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
 
 from langchain_core import runnables as lc
 from langchain_core.runnables import configurable
 
 from aivideoapi_core import AIVideoAPIError
+
+_R = TypeVar("_R")
 
 
 def is_worth_retrying(error: BaseException) -> bool:
@@ -70,18 +72,19 @@ class RunnableConfigurableAlternatives(_Retrying, configurable.RunnableConfigura
     """See the module."""
 
 
-def retrying(runnable: Any) -> Any:
+_OURS: Final[Mapping[type, type]] = {
+    lc.RunnableSequence: RunnableSequence,
+    lc.RunnableWithFallbacks: RunnableWithFallbacks,
+    configurable.RunnableConfigurableFields: RunnableConfigurableFields,
+    configurable.RunnableConfigurableAlternatives: RunnableConfigurableAlternatives,
+}
+
+
+def retrying(runnable: _R) -> _R:
     """``runnable`` with our default for its retries, if it is of a kind that has another."""
-    match runnable:
-        case _Retrying():
-            return runnable
-        case lc.RunnableSequence():
-            return RunnableSequence(**dict(runnable))
-        case lc.RunnableWithFallbacks():
-            return RunnableWithFallbacks(**dict(runnable))
-        case configurable.RunnableConfigurableFields():
-            return RunnableConfigurableFields(**dict(runnable))
-        case configurable.RunnableConfigurableAlternatives():
-            return RunnableConfigurableAlternatives(**dict(runnable))
-        case _:
-            return runnable
+    given: Any = runnable
+    ours: Any = next((ours for kind, ours in _OURS.items() if isinstance(given, kind)), None)
+    if ours is None or isinstance(given, _Retrying):
+        return runnable
+    made: _R = ours(**dict(given))
+    return made

@@ -62,7 +62,7 @@ def structured_output(
         llm, parser = _by_text(model, schema, method=method, options=options)
     if unwrap is not None:
         parser = parser | unwrap
-    return retrying(_with_raw(llm, parser) if include_raw else llm | parser)  # type: ignore[no-any-return]  # as it came
+    return retrying(_with_raw(llm, parser) if include_raw else llm | parser)
 
 
 def _wrapped(schema: Any) -> tuple[Any, Runnable[Any, Any] | None]:

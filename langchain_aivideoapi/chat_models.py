@@ -74,23 +74,18 @@ class ChatAIVideoAPI(Settings):
         run: BaseRunManager | None = None,
     ) -> Call:
         # What translates is loaded by the first call: it is most of what importing this package would take.
-        from langchain_aivideoapi._call import make_call
+        from langchain_aivideoapi._call import Call
+        from langchain_aivideoapi._outbound.request import build_request
         from langchain_aivideoapi._tracing import run_of_caller, show_cost_in_langsmith, span_of
 
         run = run or run_of_caller()
         show_cost_in_langsmith(run)
         tags = run_tags(run, [*(self.tags or ()), *arguments.pop("spend_tags", ())])
         attribution = run_attribution(run, arguments.pop("spend_for", None))
-        return make_call(
-            messages,
-            defaults=self._defaults(),
-            stop=stop,
-            arguments=arguments,
-            stream=stream,
-            tags=tags,
-            attribution=attribution,
-            span=span_of(run),
+        request = build_request(
+            messages, defaults=self._defaults(), stop=stop, arguments=arguments, stream=stream
         )
+        return Call(request, tags, attribution, span_of(run))
 
     def _generate(
         self,
@@ -268,13 +263,13 @@ class ChatAIVideoAPI(Settings):
         """As in LangChain."""
         from langchain_aivideoapi._retrying import retrying
 
-        return retrying(super().with_fallbacks(*args, **kwargs))  # type: ignore[no-any-return]  # as it came
+        return retrying(super().with_fallbacks(*args, **kwargs))
 
     def configurable_fields(self, **kwargs: Any) -> RunnableSerializable[LanguageModelInput, Any]:
         """As in LangChain."""
         from langchain_aivideoapi._retrying import retrying
 
-        return retrying(super().configurable_fields(**kwargs))  # type: ignore[no-any-return]  # as it came
+        return retrying(super().configurable_fields(**kwargs))
 
     def configurable_alternatives(
         self, which: ConfigurableField, **kwargs: Any
@@ -282,7 +277,7 @@ class ChatAIVideoAPI(Settings):
         """As in LangChain."""
         from langchain_aivideoapi._retrying import retrying
 
-        return retrying(super().configurable_alternatives(which, **kwargs))  # type: ignore[no-any-return]  # as it came
+        return retrying(super().configurable_alternatives(which, **kwargs))
 
     def bind_tools(
         self,
@@ -406,13 +401,9 @@ class ChatAIVideoAPI(Settings):
         self, messages: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any
     ) -> CreditsEstimate:
         """What a call with these arguments will cost, from the input alone to the worst case; made offline."""
-        from aivideoapi_core import estimate_credits
-
         with langchain_errors():
-            payload = self._call(
-                self._convert_input(messages).to_messages(), stop, kwargs, stream=False
-            ).request.payload
-            return estimate_credits(payload, prices=(self.prices or {}).get(payload["model"]))
+            turns = self._convert_input(messages).to_messages()
+            return self._call(turns, stop, kwargs, stream=False).request.estimate(self.prices)
 
     def credits(self) -> Balance:
         """The account's balance, in whole credits."""

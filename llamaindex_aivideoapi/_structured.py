@@ -44,28 +44,52 @@ _DECIDED_HERE: Final = frozenset({"tool_choice", "tool_required", "allow_paralle
 """Arguments that would contradict the way chosen here; LlamaIndex's own programs drop them too."""
 
 
-def is_ours(llm: AIVideoAPI) -> bool:
-    """Whether the way is ours to choose; a program mode that the user set is LlamaIndex's."""
-    return llm.pydantic_program_mode is PydanticProgramMode.DEFAULT
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan(Generic[Model]):
-    """One structured call: what to send and how to read the answer.
+    """One structured call: what to send, and how to read the answer, whole or while it comes.
 
     ``by_tool``: the object comes as a tool's arguments, else as the text of the answer. ``is_wrapped``: what
     was wanted is no object, and ``output_cls`` one that has it in a field.
     """
 
+    llm: AIVideoAPI
     output_cls: type[Model]
     messages: list[ChatMessage]
     call: dict[str, Any]
     by_tool: bool
     is_wrapped: bool
 
-    def unwrapped(self, found: Any) -> Any:
+    def predict(self) -> Model:
+        """The object, told to the dispatcher."""
+        return self._told(self.llm.chat(self.messages, **self.call))
+
+    async def apredict(self) -> Model:
+        """The asynchronous twin of ``predict``."""
+        return self._told(await self.llm.achat(self.messages, **self.call))
+
+    def stream(self) -> Generator[Model | FlexibleModel, None, None]:
+        """Objects that fill up; the last one is complete and valid."""
+        reader, response = PartialReader(self), None
+        for response in self.llm.stream_chat(self.messages, **self.call):
+            if (partial := reader.feed(response)) is not None:
+                yield partial
+        if response is not None:
+            yield self.read(response)
+
+    async def astream(self) -> AsyncGenerator[Model | FlexibleModel, None]:
+        """The asynchronous twin of ``stream``."""
+        reader, response = PartialReader(self), None
+        async for response in await self.llm.astream_chat(self.messages, **self.call):
+            if (partial := reader.feed(response)) is not None:
+                yield partial
+        if response is not None:
+            yield self.read(response)
+
+    def unwrapped(self, read: Any) -> Model:
         """What was wanted of an object that was read."""
-        return getattr(found, VALUE, None) if self.is_wrapped else found
+        found: Any = getattr(read, VALUE, None) if self.is_wrapped else read
+        wanted: Model = found
+        return wanted
 
     def read(self, response: ChatResponse) -> Model:
         """The object, out of its wrapper. Raises ``ValueError``, with the reason the model stopped, if there is none; a
@@ -73,19 +97,18 @@ class Plan(Generic[Model]):
         """
         text = self._arguments(response) if self.by_tool else response.message.content or ""
         try:
-            return self.unwrapped(self.output_cls.model_validate_json(text))  # type: ignore[no-any-return]  # as wanted
+            return self.unwrapped(self.output_cls.model_validate_json(text))
         except ValidationError as error:
             found = None if self.by_tool else self._in_words(response)
             if found is not None:
-                return self.unwrapped(found)  # type: ignore[no-any-return]  # as wanted
+                return self.unwrapped(found)
             raise ValueError(
                 f"the answer is not a {self.output_cls.__name__} "
                 f"(stop_reason={response.additional_kwargs.get('stop_reason')!r}): {error}\n"
                 f"It says: {text[:2000]!r}"
             ) from error
 
-    def finish(self, response: ChatResponse) -> Model:
-        """``read``, told to the dispatcher."""
+    def _told(self, response: ChatResponse) -> Model:
         result = self.read(response)
         dispatcher.event(LLMStructuredPredictEndEvent(output=result))
         return result
@@ -141,7 +164,7 @@ class PartialReader(Generic[Model]):
         if not value:
             return None
         try:
-            return self._plan.unwrapped(self._plan.output_cls.model_validate(value))  # type: ignore[no-any-return]  # as wanted
+            return self._plan.unwrapped(self._plan.output_cls.model_validate(value))
         except Exception:  # noqa: BLE001 - validators and factories of the user's may raise anything on half an object
             if self._plan.is_wrapped:
                 return None  # a value that is not whole has no class of its own
@@ -181,11 +204,22 @@ def make_plan(
     prompt: BasePromptTemplate,
     llm_kwargs: Mapping[str, Any] | None,
     prompt_args: Mapping[str, Any],
-) -> Plan[Model]:
+    *,
+    is_stream: bool,
+) -> Plan[Model] | None:
     """JSON-schema output where the model has it and the schema can be said that way, else a forced tool.
 
-    With thinking on a tool cannot be forced: the model is asked for it in words.
+    With thinking on a tool cannot be forced: the model is asked for it in words. ``None``: the user set a program
+    mode, so the way is LlamaIndex's to choose. A call that is no stream is told to the dispatcher.
     """
+    if llm.pydantic_program_mode is not PydanticProgramMode.DEFAULT:
+        return None
+    if not is_stream:
+        dispatcher.event(
+            LLMStructuredPredictStartEvent(
+                output_cls=output_cls, template=prompt, template_args=dict(prompt_args)
+            )
+        )
     messages = llm._extend_messages(prompt.format_messages(llm=llm, **prompt_args))
     call = {name: value for name, value in (llm_kwargs or {}).items() if name not in _DECIDED_HERE}
     is_model = isinstance(output_cls, type) and issubclass(output_cls, BaseModel)
@@ -199,7 +233,12 @@ def make_plan(
         given = call.pop("output_config", None) or {}
         call["output_config"] = {**given, "format": wanted}
         return Plan(
-            output_cls=asked_for, messages=messages, call=call, by_tool=False, is_wrapped=wrapper is not None
+            llm=llm,
+            output_cls=asked_for,
+            messages=messages,
+            call=call,
+            by_tool=False,
+            is_wrapped=wrapper is not None,
         )
     tool = _tool_for(asked_for, schema)
     call |= prepare_call([*call.pop("tools", ()), tool], user_msg=None, history=messages)
@@ -209,6 +248,7 @@ def make_plan(
         call["tool_choice"] = {"type": "tool", "name": tool["name"]}
     call["allow_parallel_tool_calls"] = False
     return Plan(
+        llm=llm,
         output_cls=asked_for,
         messages=call.pop("messages"),
         call=call,
@@ -225,57 +265,3 @@ def _tool_for(output_cls: type[BaseModel], schema: Mapping[str, Any]) -> dict[st
         "description": description or f"Give the answer as a {output_cls.__name__}.",
         "input_schema": {"type": "object", "properties": {}, **root},
     }
-
-
-def stream(
-    llm: AIVideoAPI,
-    output_cls: type[Model],
-    prompt: BasePromptTemplate,
-    llm_kwargs: Mapping[str, Any] | None,
-    prompt_args: Mapping[str, Any],
-) -> Generator[Model | FlexibleModel, None, None]:
-    """Objects that fill up; the last one is complete and valid."""
-    plan = make_plan(llm, output_cls, prompt, llm_kwargs, prompt_args)
-    reader = PartialReader(plan)
-    response = None
-    for response in llm.stream_chat(plan.messages, **plan.call):
-        partial = reader.feed(response)
-        if partial is not None:
-            yield partial
-    if response is not None:
-        yield plan.read(response)
-
-
-async def astream(
-    llm: AIVideoAPI,
-    output_cls: type[Model],
-    prompt: BasePromptTemplate,
-    llm_kwargs: Mapping[str, Any] | None,
-    prompt_args: Mapping[str, Any],
-) -> AsyncGenerator[Model | FlexibleModel, None]:
-    """The asynchronous twin of ``stream``."""
-    plan = make_plan(llm, output_cls, prompt, llm_kwargs, prompt_args)
-    reader = PartialReader(plan)
-    response = None
-    async for response in await llm.astream_chat(plan.messages, **plan.call):
-        partial = reader.feed(response)
-        if partial is not None:
-            yield partial
-    if response is not None:
-        yield plan.read(response)
-
-
-def begin(
-    llm: AIVideoAPI,
-    output_cls: type[Model],
-    prompt: BasePromptTemplate,
-    llm_kwargs: Mapping[str, Any] | None,
-    prompt_args: Mapping[str, Any],
-) -> Plan[Model]:
-    """``make_plan`` for one object from one call, told to the dispatcher; ``Plan.finish`` tells the end."""
-    dispatcher.event(
-        LLMStructuredPredictStartEvent(
-            output_cls=output_cls, template=prompt, template_args=dict(prompt_args)
-        )
-    )
-    return make_plan(llm, output_cls, prompt, llm_kwargs, prompt_args)

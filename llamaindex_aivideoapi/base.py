@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from aivideoapi_core import AsyncMessagesClient, Balance, CreditsEstimate, MessagesClient
     from llamaindex_aivideoapi._call import Call
+    from llamaindex_aivideoapi._structured import Plan
 
 
 class AIVideoAPI(Settings):
@@ -161,9 +162,12 @@ class AIVideoAPI(Settings):
 
     def _call(self, messages: Sequence[ChatMessage], call: Mapping[str, Any], *, stream: bool) -> Call:
         # What translates is loaded by the first call: it is most of what importing this package would take.
-        from llamaindex_aivideoapi._call import make_call
+        from llamaindex_aivideoapi._call import Call
+        from llamaindex_aivideoapi._outbound.request import build_request
+        from llamaindex_aivideoapi._tracing import span_of_call
 
-        return make_call(messages, defaults=self._defaults(), call=call, stream=stream)
+        request = build_request(messages, defaults=self._defaults(), call=call, stream=stream)
+        return Call(request, span_of_call())
 
     # Tools.
 
@@ -232,6 +236,11 @@ class AIVideoAPI(Settings):
 
     # Structured output.
 
+    def _plan(self, output_cls: type[Model], *asked: Any, is_stream: bool) -> Plan[Model] | None:
+        from llamaindex_aivideoapi._structured import make_plan
+
+        return make_plan(self, output_cls, *asked, is_stream=is_stream)
+
     def structured_predict(
         self,
         output_cls: type[Model],
@@ -240,13 +249,11 @@ class AIVideoAPI(Settings):
         **prompt_args: Any,
     ) -> Model:
         """An ``output_cls``: by JSON-schema output where the model has it, else by a forced tool call."""
-        from llamaindex_aivideoapi import _structured
-
-        if not _structured.is_ours(self):
+        plan = self._plan(output_cls, prompt, llm_kwargs, prompt_args, is_stream=False)
+        if plan is None:
             theirs: Model = super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
             return theirs
-        plan = _structured.begin(self, output_cls, prompt, llm_kwargs, prompt_args)
-        return plan.finish(self.chat(plan.messages, **plan.call))
+        return plan.predict()
 
     async def astructured_predict(
         self,
@@ -256,13 +263,11 @@ class AIVideoAPI(Settings):
         **prompt_args: Any,
     ) -> Model:
         """The asynchronous twin of ``structured_predict``."""
-        from llamaindex_aivideoapi import _structured
-
-        if not _structured.is_ours(self):
+        plan = self._plan(output_cls, prompt, llm_kwargs, prompt_args, is_stream=False)
+        if plan is None:
             theirs: Model = await super().astructured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
             return theirs
-        plan = _structured.begin(self, output_cls, prompt, llm_kwargs, prompt_args)
-        return plan.finish(await self.achat(plan.messages, **plan.call))
+        return await plan.apredict()
 
     def _structured_stream_call(
         self,
@@ -272,11 +277,10 @@ class AIVideoAPI(Settings):
         **prompt_args: Any,
     ) -> Generator[Model | list[Model] | FlexibleModel | list[FlexibleModel], None, None]:
         """Behind ``stream_structured_predict``: objects that fill up, the last one an ``output_cls``."""
-        from llamaindex_aivideoapi import _structured
-
-        if not _structured.is_ours(self):
+        plan = self._plan(output_cls, prompt, llm_kwargs, prompt_args, is_stream=True)
+        if plan is None:
             return super()._structured_stream_call(output_cls, prompt, llm_kwargs, **prompt_args)
-        return _structured.stream(self, output_cls, prompt, llm_kwargs, prompt_args)
+        return plan.stream()
 
     async def _structured_astream_call(
         self,
@@ -286,21 +290,16 @@ class AIVideoAPI(Settings):
         **prompt_args: Any,
     ) -> AsyncGenerator[Model | list[Model] | FlexibleModel | list[FlexibleModel], None]:
         """The asynchronous twin of ``_structured_stream_call``."""
-        from llamaindex_aivideoapi import _structured
-
-        if not _structured.is_ours(self):
+        plan = self._plan(output_cls, prompt, llm_kwargs, prompt_args, is_stream=True)
+        if plan is None:
             return await super()._structured_astream_call(output_cls, prompt, llm_kwargs, **prompt_args)
-        return _structured.astream(self, output_cls, prompt, llm_kwargs, prompt_args)
+        return plan.astream()
 
     # Balance.
 
     def estimate_credits(self, messages: Sequence[ChatMessage], **kwargs: Any) -> CreditsEstimate:
         """What a ``chat`` call with these arguments will cost, from the input alone to the worst case; offline."""
-        from aivideoapi_core import estimate_credits
-
-        request = self._call(messages, kwargs, stream=False).request
-        prices = (self.prices or {}).get(request.payload["model"])
-        return estimate_credits(request.payload, prices=prices)
+        return self._call(messages, kwargs, stream=False).request.estimate(self.prices)
 
     def credits(self) -> Balance:
         """The account's balance, in whole credits."""

@@ -37,6 +37,19 @@ class TokenCounts:
         """All input tokens: fresh, written to the cache and read from it."""
         return self.input + self.cache_write + self.cache_read
 
+    def as_usage(self) -> dict[str, Any]:
+        """The counts as a wire ``usage`` states them, all that was billed at its top."""
+        return {
+            "input_tokens": self.input,
+            "output_tokens": self.output,
+            "cache_read_input_tokens": self.cache_read,
+            "cache_creation_input_tokens": self.cache_write,
+            "cache_creation": {
+                "ephemeral_5m_input_tokens": self.cache_write_5m,
+                "ephemeral_1h_input_tokens": self.cache_write_1h,
+            },
+        }
+
     @property
     def own(self) -> TokenCounts:
         """The counts without those of ``by_model``."""

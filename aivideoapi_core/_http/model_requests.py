@@ -12,8 +12,10 @@ from aivideoapi_core._outbound.output import Asked
 from aivideoapi_core._outbound.request import prepare_request, wire_tools_in
 
 if TYPE_CHECKING:
+    from aivideoapi_core._catalogue.prices import ModelPrices
     from aivideoapi_core._http.pools import Timeout
     from aivideoapi_core._metering.budgets import Budgets
+    from aivideoapi_core._metering.estimate import CreditsEstimate
 
 _NO_TOOL: Final = Asked(None)
 
@@ -76,6 +78,12 @@ class ModelRequest:
             changed=changed,
             **own,
         )
+
+    def estimate(self, prices: Mapping[str, ModelPrices] | None) -> CreditsEstimate:
+        """What the call will cost; ``prices`` by model id, in place of the published ones."""
+        from aivideoapi_core._metering.estimate import estimate_credits
+
+        return estimate_credits(self.payload, prices=(prices or {}).get(self.payload["model"]))
 
     def sent(self, **known: Any) -> dict[str, Any]:
         """The arguments of the clients; ``known`` is what the framework knows of the call besides."""

@@ -66,6 +66,16 @@ class Reply:
     call_id: str = field(default_factory=new_call_id, compare=False)
     """Ours, and of this one call: ids of messages are the server's, and some relays give every message the same."""
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the message itself does not say: ``attempts``, and where there are such ``max_tokens_sent`` and ``request_id``."""
+        facts: dict[str, Any] = {"attempts": self.attempts}
+        if self.max_tokens_sent is not None:
+            facts["max_tokens_sent"] = self.max_tokens_sent
+        if self.request_id is not None:
+            facts["request_id"] = self.request_id
+        return facts
+
     @_once
     def tokens(self) -> TokenCounts | None:
         """The token counts, or ``None`` if the reply does not state them."""

@@ -76,11 +76,7 @@ def to_response_metadata(reply: Reply) -> dict[str, Any]:
     metadata["usage"] = dict(message["usage"])
     metadata["model_name"] = reply.model
     metadata["model_provider"] = PROVIDER
-    metadata["attempts"] = reply.attempts
-    if reply.max_tokens_sent is not None:
-        metadata["max_tokens_sent"] = reply.max_tokens_sent
-    if reply.request_id is not None:
-        metadata["request_id"] = reply.request_id
+    metadata |= reply.facts
     if message.get("credits_consumed") is not None:
         metadata["credits_consumed"] = message["credits_consumed"]
     return metadata

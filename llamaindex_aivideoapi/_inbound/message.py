@@ -50,25 +50,12 @@ def to_chat_response(reply: Reply, *, delta: str | None = None) -> ChatResponse:
     # A count that is null would break those who add counts up.
     usage = {name: value for name, value in reply.message["usage"].items() if value is not None}
     usage |= credits_known
-    raw = Raw({**reply.message, "usage": usage, "attempts": reply.attempts})
+    raw = Raw({**reply.message, "usage": usage, **reply.facts})
     raw.call_id = reply.call_id
     if (tokens := reply.tokens) is not None and usage.get("iterations"):
         # Whoever counts tokens reads these keys alone: they are to hold all that was billed.
         raw["iterations"] = usage.pop("iterations")
-        usage |= {
-            "input_tokens": tokens.input,
-            "output_tokens": tokens.output,
-            "cache_read_input_tokens": tokens.cache_read,
-            "cache_creation_input_tokens": tokens.cache_write,
-            "cache_creation": {
-                "ephemeral_5m_input_tokens": tokens.cache_write_5m,
-                "ephemeral_1h_input_tokens": tokens.cache_write_1h,
-            },
-        }
-    if reply.max_tokens_sent is not None:  # a budget lowered it
-        raw["max_tokens_sent"] = reply.max_tokens_sent
-    if reply.request_id is not None:
-        raw["request_id"] = reply.request_id
+        usage |= tokens.as_usage()
     extra: dict[str, Any] = {"stop_reason": reply.message["stop_reason"], **credits_known}
     extra |= marks_of(reply.message)
     if citations := _citations(reply.message["content"]):
