@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._http.model_clients import client_settings
     from aivideoapi_core._http.model_requests import ModelRequest
     from aivideoapi_core._http.target import EnvironmentKey, check_key_shape
+    from aivideoapi_core._inbound.blocks import read_arguments
     from aivideoapi_core._inbound.call_readings import read_call
     from aivideoapi_core._inbound.changed import Changed, changed_by
     from aivideoapi_core._inbound.cut_calls import (
@@ -28,11 +29,12 @@ if TYPE_CHECKING:
         UNFINISHED,
         call_error,
         clean_block,
+        cut_place,
         invalid_arguments,
         recovered_call,
     )
     from aivideoapi_core._inbound.partial_json import PartialJSON
-    from aivideoapi_core._inbound.recovered_calls import recover_call
+    from aivideoapi_core._inbound.recovered_calls import recover_call, text_of
     from aivideoapi_core._metering.attribution import ATTRIBUTION_KEYS, NOBODY, attribution_facts
     from aivideoapi_core._metering.budgets import Budgets, joined
     from aivideoapi_core._metering.forks import renew_in_child
@@ -84,11 +86,13 @@ _LATER: Final = {
         "_http.model_clients": "client_settings",
         "_http.model_requests": "ModelRequest",
         "_http.target": "EnvironmentKey check_key_shape",
+        "_inbound.blocks": "read_arguments",
         "_inbound.call_readings": "read_call",
         "_inbound.changed": "Changed changed_by",
-        "_inbound.cut_calls": "CUT_REASONS UNFINISHED call_error clean_block invalid_arguments recovered_call",
+        "_inbound.cut_calls": "CUT_REASONS UNFINISHED call_error clean_block cut_place invalid_arguments "
+        "recovered_call",
         "_inbound.partial_json": "PartialJSON",
-        "_inbound.recovered_calls": "recover_call",
+        "_inbound.recovered_calls": "recover_call text_of",
         "_model_settings": "REQUEST_FIELDS ModelSettings",
         "_metering.attribution": "ATTRIBUTION_KEYS NOBODY attribution_facts",
         "_metering.budgets": "Budgets joined",
@@ -186,6 +190,7 @@ __all__ = [
     "clean_tags",
     "client_settings",
     "count_cache_hit",
+    "cut_place",
     "cut_results",
     "document_block",
     "each_tool",
@@ -210,6 +215,7 @@ __all__ = [
     "own_error",
     "parse_arguments",
     "prepare_request",
+    "read_arguments",
     "read_call",
     "read_tool_calls",
     "read_tool_choice",
@@ -218,6 +224,7 @@ __all__ = [
     "renew_in_child",
     "rooted",
     "text_document",
+    "text_of",
     "thinking_is_on",
     "thought_as_text",
     "to_call_input",

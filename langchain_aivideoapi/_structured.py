@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.language_models import LanguageModelInput
-from langchain_core.output_parsers import (
-    JsonOutputKeyToolsParser,
-    JsonOutputParser,
-    PydanticOutputParser,
-    PydanticToolsParser,
-)
-from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, RunnablePassthrough
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, RunnableMap
 from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import TypeAdapter
@@ -29,6 +22,12 @@ from aivideoapi_core.adapter_kit import (
     wrapper_of,
 )
 from langchain_aivideoapi._inbound.bare_values import bare_values
+from langchain_aivideoapi._inbound.parsers import (
+    JsonOutputKeyToolsParser,
+    JsonOutputParser,
+    PydanticOutputParser,
+    PydanticToolsParser,
+)
 from langchain_aivideoapi._inbound.required_call import required_call
 from langchain_aivideoapi._outbound.output import is_plain_dataclass, json_schema_of
 from langchain_aivideoapi._outbound.tools import to_tools
@@ -82,9 +81,21 @@ def _names_a_tool(schema: Mapping[str, Any]) -> bool:
 
 
 def _with_raw(llm: Runnable[Any, Any], parser: Runnable[Any, Any]) -> Runnable[Any, Any]:
-    parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
-    unparsed = RunnablePassthrough.assign(parsed=lambda _: None)
-    return RunnableMap(raw=llm) | parsed.with_fallbacks([unparsed], exception_key="parsing_error")
+    """The message, the object or ``None``, and why there is none; of a stream too, whose end alone can tell."""
+
+    def parse(found: dict[str, Any], config: RunnableConfig) -> dict[str, Any]:
+        try:
+            return {**found, "parsed": parser.invoke(found["raw"], config), "parsing_error": None}
+        except Exception as error:  # noqa: BLE001 - whatever a validator of the user's raises is told
+            return {**found, "parsed": None, "parsing_error": error}
+
+    async def aparse(found: dict[str, Any], config: RunnableConfig) -> dict[str, Any]:
+        try:
+            return {**found, "parsed": await parser.ainvoke(found["raw"], config), "parsing_error": None}
+        except Exception as error:  # noqa: BLE001 - see above
+            return {**found, "parsed": None, "parsing_error": error}
+
+    return RunnableMap(raw=llm) | RunnableLambda(parse, aparse)
 
 
 def _by_tool(

@@ -114,7 +114,13 @@ class Plan(Generic[Model]):
         return result
 
     def _arguments(self, response: ChatResponse) -> str:
-        selections = tool_selections(response.message)
+        try:
+            selections = tool_selections(response.message)
+        except ValueError as error:
+            raise ValueError(
+                f"the answer is not a {self.output_cls.__name__} "
+                f"(stop_reason={response.additional_kwargs.get('stop_reason')!r}): {error}"
+            ) from None
         if selections:
             return to_json(selections[0].tool_kwargs).decode()
         text = response.message.content or ""

@@ -132,10 +132,11 @@ def given_by(runner: asyncio.Runner, road: Callable[[Any], Any], model: Any) -> 
 
 
 @pytest.mark.filterwarnings("ignore:.*is in beta")
+@pytest.mark.parametrize("version", ["v0", "v1"])
 @ROWS
-def test_langchain(server: Server, runner: asyncio.Runner, body: bytes) -> None:
+def test_langchain(server: Server, runner: asyncio.Runner, body: bytes, version: str) -> None:
     server.answers(body)
-    model = ChatAIVideoAPI(**settings(server))
+    model = ChatAIVideoAPI(**settings(server), output_version=version)
     found = {name: given_by(runner, road, model) for name, road in LANGCHAIN.items()}
     assert len(server.requests) == len(found)
     whole = found["invoke"]
@@ -170,6 +171,23 @@ def test_llamaindex(server: Server, runner: asyncio.Runner, body: bytes) -> None
         assert said == "".join(block.text for block in whole.message.blocks if block.block_type == "text")
     for response in itertools.chain.from_iterable(responses.values()):
         response.model_dump_json().encode()
+
+
+@ROWS
+def test_both_say_the_same_of_calls(server: Server, body: bytes) -> None:
+    server.answers(body)
+    message = ChatAIVideoAPI(**settings(server)).invoke(QUESTION)
+    llm = AIVideoAPI(**settings(server))
+    for last in (llm.chat(MESSAGES), list(llm.stream_chat(MESSAGES))[-1]):
+        if any(call["name"] for call in message.invalid_tool_calls):
+            with pytest.raises(ValueError, match="not a whole JSON object"):
+                llm.get_tool_calls_from_response(last)
+        else:
+            calls = llm.get_tool_calls_from_response(last, error_on_no_tool_call=False)
+            named = [call for call in calls if call.tool_name]
+            assert [(call.tool_id, call.tool_kwargs) for call in named] == [
+                (call["id"], call["args"]) for call in message.tool_calls
+            ]
 
 
 @ROWS

@@ -5,15 +5,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aivideoapi_core._inbound.output_text import OutputTextRewriter
 from aivideoapi_core._inbound.output_tool import OutputTool, OutputToolRewriter
-from aivideoapi_core._inbound.recovered_calls import IGNORED, ForcedCall, forced_call, settle_text
+from aivideoapi_core._inbound.reader import events_of
+from aivideoapi_core._inbound.recovered_calls import (
+    IGNORED,
+    RECOVERED,
+    ForcedCall,
+    forced_call,
+    settle_text,
+    text_of,
+)
 from aivideoapi_core._inbound.reply import Reply
 from aivideoapi_core._inbound.tool_names import OwnNamesStream, with_own_names
 from aivideoapi_core._inbound.wrapped_value import BareValueStream, with_bare_value
-from aivideoapi_core._received import StreamEvent, ToolNames
+from aivideoapi_core._received import Message, StreamEvent, ToolNames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +63,24 @@ class Changed:
         tool = self._tool
         if tool is None:
             return reply
-        message = tool.as_text(reply.message)
+        message = self._as_streamed(reply.message, tool.as_text(reply.message))
         return replace(reply, message=with_bare_value(message) if self.is_wrapped else message)
+
+    def _as_streamed(self, settled: Message, message: Message) -> Message:
+        """``message`` with its words where a stream has them: after an answer that began the text, a stream could not
+        have known of them.
+        """
+        if self.text_format is None or RECOVERED not in settled:
+            return message
+        rewriter = ChangedStream(replace(self, names=None, is_wrapped=False), self._tool)
+        came = cast("Message", {**settled, "content": settled["content"][:-1], "stop_reason": "end_turn"})
+        for event in events_of(came):
+            for _ in rewriter.push(event):
+                pass
+        said = rewriter.accumulator.partial()
+        if said is None or text_of(said["content"]) != text_of(message["content"]):
+            return message
+        return cast("Message", {**message, "content": said["content"]})
 
     def stream(self) -> ChangedStream | None:
         """What rewrites the events of one stream; ``None`` if they stay as they are."""
@@ -137,6 +161,15 @@ class ChangedStream:
         if (value := self._value) is None:
             return events
         return (bare for event in events for bare in value.push(event))
+
+    def said_another_text(self, whole: Reply) -> bool:
+        """Whether the text that was let through as the JSON asked for is not that of ``whole`` (``Changed.read``): it
+        began as an answer does, and what came after says another. To be asked at the end of the stream.
+        """
+        if not isinstance(self._by_tool, OutputTextRewriter):
+            return False
+        said = self.accumulator.partial()
+        return said is not None and text_of(said["content"]) != text_of(whole.message["content"])
 
     def held(self, settled: Reply) -> Iterable[StreamEvent]:
         """The events that were held back to the end of the stream; ``settled`` is its reply (``Changed.settled``)."""

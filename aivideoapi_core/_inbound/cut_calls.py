@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from aivideoapi_core._received import ContentBlock, Message
 
-CUT_REASONS: Final = frozenset({"max_tokens", "model_context_window_exceeded"})
-"""Stop reasons that cut the last block off wherever it was."""
-UNFINISHED: Final = CUT_REASONS | {"refusal", "pause_turn"}
+CUT_REASONS: Final = frozenset({"max_tokens", "model_context_window_exceeded", "refusal"})
+"""Stop reasons that cut the last block off wherever it was: at a limit, or by who watches over the answer."""
+UNFINISHED: Final = CUT_REASONS | {"pause_turn"}
 """Stop reasons after which the text is not what the model meant to say, or not all of it."""
 _EMPTY_FIELDS: Final = ("citations", "caller")
 """Fields that servers send as null or empty where they have nothing to say."""
@@ -22,7 +23,18 @@ def clean_block(block: ContentBlock) -> ContentBlock:
     return block
 
 
-def invalid_arguments(block: ContentBlock, *, cut: bool) -> str | None:
+def cut_place(content: Sequence[Mapping[str, Any]], stop_reason: str | None) -> int | None:
+    """Where in ``content`` the call stands that the end of the reply cut: its last block, or ``None``.
+
+    No look at the arguments can tell that they are whole: a server that answers whole makes an object of what there
+    is, and a string that was cut in the middle follows any schema.
+    """
+    place = len(content) - 1
+    is_cut = stop_reason in CUT_REASONS and place >= 0 and content[place].get("type") == "tool_use"
+    return place if is_cut else None
+
+
+def invalid_arguments(block: Mapping[str, Any], *, cut: bool) -> str | None:
     """The raw arguments of a ``tool_use`` that cannot be carried out as it is, else ``None``: whose arguments are
     not whole, or which names no tool.
 
@@ -36,12 +48,12 @@ def invalid_arguments(block: ContentBlock, *, cut: bool) -> str | None:
     return None
 
 
-def _is_named(block: ContentBlock) -> bool:
+def _is_named(block: Mapping[str, Any]) -> bool:
     """Whether a call says which tool it calls."""
     return isinstance(block.get("name"), str) and bool(block["name"])
 
 
-def call_error(block: ContentBlock, stop_reason: str | None) -> str:
+def call_error(block: Mapping[str, Any], stop_reason: str | None) -> str:
     """What is wrong with a call that ``invalid_arguments`` found."""
     if not _is_named(block):
         return "The call does not name its tool."

@@ -111,7 +111,7 @@ class OutputToolRewriter:
         """The end of the message, which comes after what is held."""
         self._next_index = 0
         self._remarks: dict[int, dict[str, Any]] = {}
-        """Blocks after the answer that are not to be text, as far as they came."""
+        """Blocks beside the answer that are not to be text, as far as they came."""
         self.accumulator = MessageAccumulator()
 
     def push(self, event: StreamEvent) -> Iterator[StreamEvent]:
@@ -152,11 +152,8 @@ class OutputToolRewriter:
             return self._start(event, event["content_block"])
         if index == self._answer and index is not None:
             return [_as_text_delta(event)]
-        if (remark := self._remarks.get(cast("int", index))) is not None:
-            _add(event, remark)
-            return (
-                _whole(self._remarks.pop(cast("int", index)), event) if kind == "content_block_stop" else []
-            )
+        if index in self._remarks:
+            return self._remarked(event)
         if self._held:
             self._held.append(event)
             return []
@@ -173,13 +170,31 @@ class OutputToolRewriter:
             return []
         if mine:
             self._answer = event["index"]
-            return [*_as_remarks(self._release()), {**event, "content_block": block}]
+            return [*self._as_remarks(self._release()), {**event, "content_block": block}]
         if kind == "tool_use":
             return [*self._release(), event]
         if self._held or kind == "text":
             self._held.append(event)
             return []
         return [event]
+
+    def _as_remarks(self, held: list[StreamEvent]) -> list[StreamEvent]:
+        """Held events with their blocks of text as remarks; one that is still open ends later."""
+        rewritten: list[StreamEvent] = []
+        for event in held:
+            if event["type"] == "content_block_start" and event["content_block"].get("type") == "text":
+                self._remarks[event["index"]] = {**event["content_block"]}
+            else:
+                rewritten += self._remarked(event) if event["index"] in self._remarks else [event]
+        return rewritten
+
+    def _remarked(self, event: StreamEvent) -> list[StreamEvent]:
+        """What an event of a block that is to be a remark comes to: all of it at its end."""
+        index = event["index"]
+        if event["type"] == "content_block_stop":
+            return _whole(self._remarks.pop(index), event)
+        _add(event, self._remarks[index])
+        return []
 
     def _release(self) -> list[StreamEvent]:
         held, self._held = self._held, []
@@ -190,22 +205,6 @@ def _as_text_delta(event: StreamEvent) -> StreamEvent:
     if "partial_json" in event.get("delta", ()):
         return {**event, "delta": {"type": "text_delta", "text": event["delta"]["partial_json"]}}
     return event
-
-
-def _as_remarks(held: list[StreamEvent]) -> list[StreamEvent]:
-    """Held events with their blocks of text as remarks."""
-    rewritten: list[StreamEvent] = []
-    remarks: dict[int, dict[str, Any]] = {}
-    for event in held:
-        if event["type"] == "content_block_start" and event["content_block"].get("type") == "text":
-            remarks[event["index"]] = {**event["content_block"]}
-        elif (remark := remarks.get(event["index"])) is None:
-            rewritten.append(event)
-        else:
-            _add(event, remark)
-            if event["type"] == "content_block_stop":
-                rewritten += _whole(remarks.pop(event["index"]), event)
-    return rewritten
 
 
 def _texts(held: list[StreamEvent]) -> set[int]:

@@ -299,9 +299,10 @@ class StreamReader:
                 del first[:line]
         if len(first) <= _MAX_BLANKS and any(known.startswith(start) for known in _STREAM_STARTS):
             return b""
+        self._first = None
         if start and not start.startswith(_STREAM_STARTS):
             self._whole = bytearray()
-        self._first = None
+            return start  # how many of the blanks were dropped before is chance
         return bytes(first)
 
     def finish(self) -> Iterator[StreamEvent]:

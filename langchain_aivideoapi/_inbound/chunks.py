@@ -10,7 +10,7 @@ from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from aivideoapi_core import ContentBlock, MessageAccumulator, Reply, StreamEvent
-from aivideoapi_core.adapter_kit import CUT_REASONS, clean_block, invalid_arguments, recovered_call
+from aivideoapi_core.adapter_kit import clean_block, cut_place, invalid_arguments, recovered_call
 from langchain_aivideoapi._inbound.fast import arguments_chunk, block_chunk, text_chunk, tool_start_chunk
 from langchain_aivideoapi._inbound.message import to_response_metadata, to_usage
 
@@ -83,12 +83,12 @@ class ChunkTranslator:
             case "thinking_delta" if self._open[index].kind == "thinking":
                 self._open[index].sent.add("thinking")
                 return block_chunk({"type": "thinking", "thinking": delta["thinking"], "index": index})
-            case "citations_delta":
+            case "citations_delta" if self._open[index].kind == "text":
                 self._structured = True  # what comes now of this text is no plain string
                 self._open[index].sent.add("citations")
                 return block_chunk({"type": "text", "citations": [delta["citation"]], "index": index})
             case _:
-                return None  # signatures wait for the stop; unknown deltas are skipped
+                return None  # signatures wait for the stop, as do citations of no text; unknown deltas are skipped
 
     def _start(self, index: int, block: ContentBlock) -> ChatGenerationChunk | None:
         kind = block.get("type", "")
@@ -143,10 +143,8 @@ class ChunkTranslator:
 
     def _spoiler_of_cut_call(self, reply: Reply) -> Any:
         content = reply.message["content"]
-        if not content or reply.message["stop_reason"] not in CUT_REASONS:
-            return None
-        block = content[-1]
-        if block.get("type") != "tool_use" or "partial_json" in block:
+        place = cut_place(content, reply.message["stop_reason"])
+        if place is None or "partial_json" in (block := content[place]):
             return None  # no call, or spoilt at its stop already
         return _piece(spoiling(json.dumps(block.get("input") or {})), self._next_index - 1)
 

@@ -12,6 +12,7 @@ from aivideoapi_core.adapter_kit import (
     clean_block,
     invalid_arguments,
     recovered_call,
+    text_of,
 )
 from langchain_aivideoapi._inbound.chunks import STARTED_EARLY
 from langchain_aivideoapi._inbound.fast import PROVIDER
@@ -41,6 +42,8 @@ class EventTranslator:
         self._kinds: dict[int, str] = {}
         self._places: dict[int, int] = {}
         """Indices of the wire to those of the protocol, which are 0, 1, 2 whatever the server says."""
+        self._texts: list[int] = []
+        """The places of the blocks of text."""
         self._waiting: tuple[int, ContentBlock] | None = None
 
     def start(self) -> MessagesData:
@@ -85,6 +88,7 @@ class EventTranslator:
         deltas: list[Any] = []
         match kind:
             case "text":
+                self._texts.append(place)
                 content = {"type": "text", "text": ""}
                 if block.get("text"):
                     deltas = self._feed_delta(index, {"type": "text_delta", "text": block["text"]})
@@ -112,7 +116,10 @@ class EventTranslator:
         kind = self._kinds.pop(index)
         closed = clean_block(self._accumulator.closed_at(index))
         if kind == "tool_use":
-            released = self._release(None)  # of a block that was open beside this one
+            # Of two that were open side by side, the one that stands last may be cut.
+            if self._waiting is not None and self._waiting[0] > index:
+                return [self._finished_call(index, closed, None)]
+            released = self._release(None)
             self._waiting = index, closed
             return released
         finished: Any = standard_block(closed)
@@ -127,13 +134,17 @@ class EventTranslator:
         if self._waiting is None:
             return []
         (index, block), self._waiting = self._waiting, None
+        return [self._finished_call(index, block, stop_reason)]
+
+    def _finished_call(self, index: int, block: ContentBlock, stop_reason: str | None) -> Any:
+        """The end of a tool call; ``stop_reason`` if nothing comes after it."""
         raw = invalid_arguments(block, cut=stop_reason in CUT_REASONS)
         content = (
             tool_call_block(block, block.get("input") or {})
             if raw is None
             else invalid_call_block(block, raw, call_error(block, stop_reason))
         )
-        return [{"event": "content-block-finish", "index": self._places[index], "content": content}]
+        return {"event": "content-block-finish", "index": self._places[index], "content": content}
 
     def finish(self, reply: Reply, *, with_usage: bool = True) -> list[Any]:
         """The events that end the message; to be made after the body's end, when all credits are known."""
@@ -144,6 +155,16 @@ class EventTranslator:
         if usage is not None:
             finish["usage"] = usage
         return [*self._release(reply.message["stop_reason"]), *recovered, finish]
+
+    def settled_text(self, reply: Reply) -> list[Any]:
+        """The text of ``reply`` in place of the one that streamed, which turned out to mean another: the first block
+        of text ends once more. What has been read cannot be taken back, the message at the end is right.
+        """
+        text = text_of(reply.message["content"])
+        content = {"type": "text", "text": text}
+        return [
+            {"event": "content-block-finish", "index": place, "content": content} for place in self._texts[:1]
+        ]
 
     def _whole_call(self, block: ContentBlock) -> list[Any]:
         """The events of a call that did not come over the wire."""

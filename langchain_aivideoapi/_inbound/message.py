@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 
 from aivideoapi_core import ContentBlock, Reply
-from aivideoapi_core.adapter_kit import CUT_REASONS, call_error, clean_block, invalid_arguments
+from aivideoapi_core.adapter_kit import call_error, clean_block, cut_place, invalid_arguments
 from langchain_aivideoapi._inbound.fast import PROVIDER
 
 _NOT_METADATA: Final = frozenset({"content", "role", "type", "credits_consumed"})
@@ -49,19 +49,23 @@ def to_calls(
     blocks: Sequence[ContentBlock], stop_reason: str | None
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The tool calls of a whole reply's blocks, and those whose arguments are not whole."""
-    calls: list[dict[str, Any]] = []
-    invalid: list[dict[str, Any]] = []
-    for number, block in enumerate(blocks):
-        if block.get("type") != "tool_use":
-            continue
-        raw = invalid_arguments(block, cut=number == len(blocks) - 1 and stop_reason in CUT_REASONS)
-        call = {"name": block.get("name"), "id": block.get("id")}
-        if raw is not None:
-            said = {"args": raw, "error": call_error(block, stop_reason)}
-            invalid.append({**call, **said, "type": "invalid_tool_call"})
-        else:
-            calls.append({**call, "args": block.get("input") or {}, "type": "tool_call"})
-    return calls, invalid
+    cut = cut_place(blocks, stop_reason)
+    calls = [
+        to_call(block, stop_reason, cut=place == cut)
+        for place, block in enumerate(blocks)
+        if block.get("type") == "tool_use"
+    ]
+    valid = [call for call in calls if call["type"] == "tool_call"]
+    return valid, [call for call in calls if call["type"] != "tool_call"]
+
+
+def to_call(block: ContentBlock, stop_reason: str | None, *, cut: bool) -> dict[str, Any]:
+    """A ``tool_use`` as a tool call, or as an invalid one if its arguments are not whole. ``cut``: see ``cut_place``."""
+    raw = invalid_arguments(block, cut=cut)
+    call = {"name": block.get("name"), "id": block.get("id")}
+    if raw is not None:
+        return {**call, "args": raw, "error": call_error(block, stop_reason), "type": "invalid_tool_call"}
+    return {**call, "args": block.get("input") or {}, "type": "tool_call"}
 
 
 def to_response_metadata(reply: Reply) -> dict[str, Any]:

@@ -77,11 +77,13 @@ def _whole(message: AIMessage) -> Iterator[Any]:
     for block in _wire_blocks(message):
         if block.get("type") != "tool_use":
             yield standard_block(block)
-        elif spoilt := invalid.get(use_id := block.get("id")):
+            continue
+        known, spoilt = calls.get(use_id := block.get("id")), invalid.get(use_id)
+        if spoilt and ("partial_json" in block or not (known and block.get("name"))):
             bad = spoilt.pop(0)
             yield invalid_call_block(block, bad["args"], bad["error"])
         else:
-            call = known.pop(0) if (known := calls.get(use_id)) else None
+            call = known.pop(0) if known else None
             yield tool_call_block(block, call["args"] if call else block.get("input") or {})
     for call in chain.from_iterable(calls.values()):  # calls that the content does not show
         yield {"type": "tool_call", "id": call["id"], "name": call["name"], "args": call["args"]}

@@ -12,7 +12,7 @@ from aivideoapi_core import MessageAccumulator, Reply, StreamEvent
 from aivideoapi_core.adapter_kit import Changed
 from langchain_aivideoapi._inbound.chunks import ChunkTranslator
 from langchain_aivideoapi._inbound.events import EventTranslator
-from langchain_aivideoapi._inbound.total import first_chunk
+from langchain_aivideoapi._inbound.total import SETTLED, first_chunk
 
 
 class ChunkStream:
@@ -51,7 +51,13 @@ class ChunkStream:
         """See ``ChunkTranslator.last``; what was held back to the end is in it."""
         settled = self._changed.settled(reply)
         held = None if self._rewritten is None else self._merged(self._rewritten.held(settled))
-        chunk = self._translator.last(self._changed.with_text(settled))
+        whole = self._changed.with_text(settled)
+        chunk = self._translator.last(whole)
+        if self._rewritten is not None and self._rewritten.said_another_text(whole):
+            chunk.message.content = [
+                {**block, "index": f"{SETTLED}{place}"}
+                for place, block in enumerate(whole.message["content"])
+            ]
         if held is not None:
             return (held if self._begun else first_chunk(held)) + chunk
         if not self._begun:
@@ -93,5 +99,7 @@ class EventStream:
         """See ``EventTranslator.finish``; what was held back to the end comes before."""
         settled = self._changed.settled(reply)
         held = [] if self._rewritten is None else self._all(self._rewritten.held(settled))
-        finish = self._translator.finish(self._changed.with_text(settled), with_usage=self._with_usage)
-        return [*held, *finish]
+        whole = self._changed.with_text(settled)
+        if self._rewritten is not None and self._rewritten.said_another_text(whole):
+            held += self._translator.settled_text(whole)
+        return [*held, *self._translator.finish(whole, with_usage=self._with_usage)]

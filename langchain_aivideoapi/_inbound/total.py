@@ -12,18 +12,17 @@ request (``tests/langchain/test_total.py``). It costs 1.5 µs for each stream, a
 
 from __future__ import annotations
 
-import json
-from typing import Any, cast
+import math
+from typing import Any, Final, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 from pydantic import ConfigDict
-from pydantic_core import from_json
 
 from aivideoapi_core import ContentBlock
-from aivideoapi_core.adapter_kit import call_error
+from aivideoapi_core.adapter_kit import cut_place, read_arguments
 from langchain_aivideoapi._inbound.fast import recast
-from langchain_aivideoapi._inbound.message import to_calls, to_content
+from langchain_aivideoapi._inbound.message import to_call, to_calls, to_content
 
 
 class _ToMessage:
@@ -58,10 +57,12 @@ class FirstChunk(_ToMessage, AIMessageChunk):
     __hash__ = None  # type: ignore[assignment]  # as for every message
 
     def __add__(self, other: Any) -> BaseMessageChunk:  # type: ignore[override]  # core overloads by sequences
-        summed: BaseMessageChunk = super().__add__(other)
-        if isinstance(summed, FirstChunk) and summed.chunk_position == "last":
-            return total(summed)
-        return summed
+        others = other if isinstance(other, (list, tuple)) else [other]
+        if not any(_is_last(chunk) for chunk in others):
+            return super().__add__(other)  # type: ignore[no-any-return]  # core's own
+        # Core would put calls in place of standard blocks by their id, which servers give twice.
+        summed: Any = super().__add__(list(map(_not_last, others)))
+        return total(summed) if isinstance(summed, FirstChunk) else summed
 
     def __radd__(self, other: Any) -> Any:
         """After an empty chunk that somebody began a sum with."""
@@ -73,6 +74,14 @@ class FirstChunk(_ToMessage, AIMessageChunk):
 
 
 FirstChunk.__name__ = FirstChunk.__qualname__ = AIMessageChunk.__name__
+
+
+def _is_last(chunk: Any) -> bool:
+    return isinstance(chunk, AIMessageChunk) and chunk.chunk_position == "last"
+
+
+def _not_last(chunk: Any) -> Any:
+    return recast(chunk, type(chunk), chunk_position=None) if _is_last(chunk) else chunk
 
 
 def _as_first(chunk: AIMessageChunk) -> AIMessageChunk:
@@ -87,15 +96,29 @@ def first_chunk(chunk: ChatGenerationChunk) -> ChatGenerationChunk:
 
 def total(summed: AIMessageChunk) -> AIMessageChunk:
     """The sum of all chunks in the form of a whole message."""
-    metadata, content = summed.response_metadata, summed.content
-    reason = metadata.get("stop_reason")
-    if metadata.get("output_version") == "v1" and isinstance(content, list):
-        return _standard_total(summed, reason)
-    blocks = _rejoined([content] if isinstance(content, str) else content)
-    calls, invalid = to_calls(blocks, reason)
+    metadata = summed.response_metadata
+    items = [summed.content] if isinstance(summed.content, str) else summed.content
+    if settled := [item for item in items if str(_index_of(item)).startswith(SETTLED)]:
+        items = settled
+    content: Any
+    if metadata.get("output_version") == "v1" and isinstance(summed.content, list):
+        content, wire = _standard_total(items, metadata.get("stop_reason"))
+    else:
+        wire = _rejoined(items)
+        content = to_content(wire)
+    calls, invalid = to_calls(wire, metadata.get("stop_reason"))
     return recast(
-        summed, AIMessageChunk, content=to_content(blocks), tool_calls=calls, invalid_tool_calls=invalid
+        summed,
+        AIMessageChunk,
+        content=content,
+        tool_calls=calls,
+        invalid_tool_calls=invalid,
+        chunk_position="last",
     )
+
+
+SETTLED: Final = "lc_settled_"
+"""How the index of a block begins that takes the place of all that streamed: the text turned out to mean another."""
 
 
 def _rejoined(items: list[Any]) -> list[ContentBlock]:
@@ -104,7 +127,7 @@ def _rejoined(items: list[Any]) -> list[ContentBlock]:
     in whatever order they came.
     """
     plain = "".join(item for item in items if isinstance(item, str))
-    parts = sorted((item for item in items if not isinstance(item, str)), key=_index_of)
+    parts = sorted((item for item in items if not isinstance(item, str)), key=_place_of)
     if not plain:
         return list(map(_whole_block, parts))
     first: ContentBlock = {"type": "text", "text": plain}
@@ -116,9 +139,13 @@ def _rejoined(items: list[Any]) -> list[ContentBlock]:
     return [first, *map(_whole_block, parts)]
 
 
-def _index_of(item: Any) -> int:
-    index = item.get("index")
-    return index if isinstance(index, int) else 0
+def _index_of(item: Any) -> Any:
+    return None if isinstance(item, str) else item.get("index")
+
+
+def _place_of(item: Any) -> float:
+    index = _index_of(item)
+    return index if isinstance(index, int) else math.inf
 
 
 def _whole_block(item: Any) -> ContentBlock:
@@ -126,32 +153,36 @@ def _whole_block(item: Any) -> ContentBlock:
     return {name: value for name, value in item.items() if name != "index"}
 
 
-def _standard_total(summed: AIMessageChunk, stop_reason: str | None) -> AIMessageChunk:
-    """The same for standard blocks (``output_version="v1"``), which core made of each chunk by itself."""
-    blocks: list[Any] = [_whole_block(item) for item in summed.content]
-    spoilt = {call["id"]: call for call in summed.invalid_tool_calls}
-    invalid: list[Any] = []
-    for number, block in enumerate(blocks):
-        if block["type"] != "tool_call_chunk" or (call := spoilt.get(block.get("id"))) is None:
-            continue
-        extras = dict(block.get("extras") or {})
-        said = {
-            "args": _unspoilt(extras.pop("partial_json", None), call["args"]),
-            "error": call_error(block, stop_reason),
-        }
-        invalid.append({**call, **said})
-        blocks[number] = {**call, **said, **({"extras": extras} if extras else {})}
-    return recast(summed, AIMessageChunk, content=blocks, invalid_tool_calls=invalid)
-
-
-def _unspoilt(raw: str | None, spoilt: str | None) -> str | None:
-    """The arguments as the model wrote them; see ``chunks.spoiling``.
-
-    Without ``raw`` a server made cut arguments whole before it sent them: one bracket was put after them.
+def _standard_total(items: list[Any], stop_reason: str | None) -> tuple[list[Any], list[ContentBlock]]:
+    """The content of a sum of standard blocks (``output_version="v1"``), which core made of each chunk by itself, and
+    the wire's blocks as far as they say which calls are whole.
     """
-    if raw is not None or not spoilt:
-        return raw if raw is not None else spoilt
-    try:
-        return json.dumps(from_json(spoilt[:-1]), ensure_ascii=False)
-    except ValueError:
-        return spoilt
+    blocks = [_whole_block(item) for item in sorted(items, key=_place_of)]
+    wire = [_wire_call(block) if block["type"] in _CALLS else {"type": block["type"]} for block in blocks]
+    cut = cut_place(wire, stop_reason)
+    for place, block in enumerate(blocks):
+        if block["type"] in _CALLS:
+            extras = {
+                name: value for name, value in block.get("extras", {}).items() if name != "partial_json"
+            }
+            call = to_call(wire[place], stop_reason, cut=place == cut)
+            blocks[place] = {**call, **({"extras": extras} if extras else {})}
+        elif block["type"] == "server_tool_call_chunk":
+            arguments, raw = read_arguments(block.get("args"))
+            if raw is None:
+                blocks[place] = {**block, "type": "server_tool_call", "args": arguments}
+    return blocks, wire
+
+
+_CALLS: Final = ("tool_call", "tool_call_chunk")
+
+
+def _wire_call(block: Any) -> ContentBlock:
+    """The ``tool_use`` that a standard block is of, with its arguments as the model wrote them."""
+    said = block["args"]
+    if isinstance(said, str) and not block["name"]:
+        said = said[:-1]  # what spoilt it: see ``chunks.spoiling``
+    arguments, raw = read_arguments(said)
+    raw = block.get("extras", {}).get("partial_json", raw)
+    call = {"type": "tool_use", "id": block["id"], "name": block["name"], "input": arguments}
+    return call if raw is None else {**call, "partial_json": raw}

@@ -17,6 +17,7 @@ from llama_index.core.base.llms.types import (
 )
 
 from aivideoapi_core import Message, Reply
+from aivideoapi_core.adapter_kit import cut_place, invalid_arguments
 
 WIRE_CONTENT: Final = "wire_content"
 """Key of ``additional_kwargs`` under which the reply's own blocks stay, where LlamaIndex's blocks
@@ -77,7 +78,7 @@ def _credits(reply: Reply) -> dict[str, Any]:
 def from_message(message: Message, *, usage: Mapping[str, Any]) -> ChatMessage:
     """The assistant's message; usage and stop reason go along: ``raw`` is lost when agents serialise."""
     content = message["content"]
-    blocks = from_blocks(content)
+    blocks = from_blocks(content, cut=cut_place(content, message.get("stop_reason")))
     extra: dict[str, Any] = {"usage": dict(usage), "stop_reason": message.get("stop_reason")}
     extra |= marks_of(message)
     if message.get("container"):
@@ -98,18 +99,19 @@ def marks_of(message: Message) -> dict[str, Any]:
 _MARKS: Final = ("recovered_tool_call", "tool_choice_ignored")
 
 
-def from_blocks(content: Sequence[Mapping[str, Any]]) -> list[ContentBlock]:
+def from_blocks(content: Sequence[Mapping[str, Any]], *, cut: int | None = None) -> list[ContentBlock]:
     """LlamaIndex's blocks for the wire's; server tool blocks have none.
 
     Neighbouring text blocks become one: the wire splits a sentence where a citation begins, and
     ``ChatMessage.content`` would put a line break there. Where in that content each citation rests is
-    among its numbers, as ``answer_start_char_index`` and ``answer_end_char_index``.
+    among its numbers, as ``answer_start_char_index`` and ``answer_end_char_index``. ``cut``: the place of the call
+    that the end of the reply cut.
     """
     blocks: list[ContentBlock] = []
     place = 0
     texts: list[str] = []
     cited: list[ContentBlock] = []
-    for block in (*content, _END):
+    for number, block in enumerate((*content, _END)):
         kind = block["type"]
         if kind == "text":
             text = block.get("text") or ""
@@ -123,7 +125,7 @@ def from_blocks(content: Sequence[Mapping[str, Any]]) -> list[ContentBlock]:
             place += 1  # the line break before the next text
         texts, cited = [], []
         if kind == "tool_use":
-            blocks.append(from_tool_use(block))
+            blocks.append(from_tool_use(block, cut=number == cut))
         elif kind == "thinking":
             blocks.append(ThinkingBlock(content=block["thinking"], additional_information=dict(block)))
         elif kind == "redacted_thinking":
@@ -134,12 +136,13 @@ def from_blocks(content: Sequence[Mapping[str, Any]]) -> list[ContentBlock]:
 _END: Final[Mapping[str, Any]] = {"type": ""}
 
 
-def from_tool_use(block: Mapping[str, Any]) -> ToolCallBlock:
-    """A tool call; arguments that were cut stay text, so that nobody takes them for whole."""
+def from_tool_use(block: Mapping[str, Any], *, cut: bool = False) -> ToolCallBlock:
+    """A tool call; arguments that were cut are text, so that nobody takes them for whole."""
+    raw = invalid_arguments(block, cut=cut) if cut or "partial_json" in block else None
     return ToolCallBlock(
         tool_call_id=block.get("id"),
         tool_name=block.get("name") or "",
-        tool_kwargs=block["partial_json"] if "partial_json" in block else block.get("input") or {},
+        tool_kwargs=block.get("input") or {} if raw is None else raw,
     )
 
 

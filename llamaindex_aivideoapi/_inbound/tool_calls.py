@@ -8,7 +8,7 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ToolCallBlock
 from llama_index.core.llms.llm import ToolSelection
 
-from aivideoapi_core.adapter_kit import parse_arguments, read_tool_calls
+from aivideoapi_core.adapter_kit import CUT_REASONS, parse_arguments, read_tool_calls
 from llamaindex_aivideoapi._inbound.message import WIRE_CONTENT, tool_call_dicts
 
 
@@ -39,13 +39,17 @@ def tool_selections(message: ChatMessage) -> list[ToolSelection]:
         calls = [(block.tool_call_id, block.tool_name, block.tool_kwargs) for block in blocks]
     else:
         calls = read_tool_calls(message.additional_kwargs.get("tool_calls"))
+    reason = message.additional_kwargs.get("stop_reason")
     selections = []
     for call_id, name, arguments in calls:
-        parsed = parse_arguments(arguments) if isinstance(arguments, str) else arguments
+        parsed = arguments
+        if isinstance(arguments, str):
+            # Of a cut reply the call at the end is text, which may be JSON all the same.
+            parsed = None if reason in CUT_REASONS else parse_arguments(arguments)
         if parsed is None:
             raise ValueError(
-                f"the arguments of the call to {name!r} are not a JSON object, most likely cut by max_tokens; "
-                f"raise max_tokens and try again. Received: {arguments[-200:]!r}"
+                f"the arguments of the call to {name!r} are not a whole JSON object (stop_reason {reason!r}), most "
+                f"likely cut by max_tokens; raise max_tokens and try again. Received: {arguments[-200:]!r}"
             )
         selections.append(ToolSelection(tool_id=call_id or "", tool_name=name, tool_kwargs=parsed))
     return selections

@@ -171,7 +171,7 @@ def _said_by_wire(kept: Sequence[Mapping[str, Any]]) -> list[Any]:
         elif kind == "text":
             said.append(block.get("text") or "")
         elif kind == "tool_use":
-            given = block["partial_json"] if "partial_json" in block else block.get("input") or {}
+            given = to_call_input(block.get("input"), raw=block.get("partial_json"))
             said.append((block.get("id"), block.get("name") or "", given))
         elif kind in ("thinking", "redacted_thinking"):
             said.append((block.get("thinking"), block.get("signature"), block.get("data")))
@@ -185,7 +185,7 @@ def _said_by(blocks: Sequence[BaseContentBlock]) -> list[Any]:
         if isinstance(block, TextBlock):
             said.append(block.text)
         elif isinstance(block, ToolCallBlock):
-            said.append((block.tool_call_id, block.tool_name, block.tool_kwargs))
+            said.append((block.tool_call_id, block.tool_name, to_call_input(block.tool_kwargs)))
         elif isinstance(block, ThinkingBlock):
             known = block.additional_information
             said.append((block.content, known.get("signature"), known.get("data")))

@@ -175,14 +175,43 @@ async def _astreamed(program: Any) -> list[Any]:
 
 @pytest.mark.parametrize("model", [NATIVE, DIRECT])
 @pytest.mark.parametrize("text", TEXTS)
-def test_a_program_that_streams(sandbox: Sandbox, text: str, model: str) -> None:
+@pytest.mark.parametrize("choice", [None, {"type": "tool", "name": "Count"}], ids=["any", "by name"])
+def test_a_program_that_streams(sandbox: Sandbox, choice: Any, text: str, model: str) -> None:
     sandbox.enqueue(Reply(text), Reply(text))
     llm: Any = _llm(sandbox, model)
-    program = FunctionCallingProgram.from_defaults(
-        Count, prompt=ASK, llm=llm, tool_choice={"type": "tool", "name": "Count"}
-    )
+    program = FunctionCallingProgram.from_defaults(Count, prompt=ASK, llm=llm, tool_choice=choice)
     assert list(program.stream_call(things="x"))[-1] == Count(n=1)
     assert asyncio.run(_astreamed(program))[-1] == Count(n=1)
+
+
+@pytest.mark.parametrize("model", [NATIVE, DIRECT])
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        pytest.param(Reply(WORDS), ToolChoiceIgnoredError, id="words"),
+        pytest.param(
+            Reply(tool_uses=[{"name": "Count", "input": {"n": 1}}], stop_reason="max_tokens"),
+            ValueError,
+            id="cut",
+        ),
+        pytest.param(
+            Reply(tool_uses=[{"name": "Count", "input": {"n": "x"}}]), ValueError, id="another kind"
+        ),
+    ],
+)
+def test_a_program_that_streams_ends_as_its_call_does(
+    sandbox: Sandbox, reply: Reply, error: type[Exception], model: str
+) -> None:
+    sandbox.enqueue(reply, reply, reply)
+    program = _program(_llm(sandbox, model))
+    for road in (
+        lambda: program(things="x"),
+        lambda: list(program.stream_call(things="x")),
+        lambda: asyncio.run(_astreamed(program)),
+    ):
+        with pytest.raises(error):
+            road()
+    assert len({json.dumps(request.body["tool_choice"]) for request in sandbox.requests}) == 1
 
 
 @pytest.mark.parametrize("road", STRUCTURED)

@@ -58,6 +58,10 @@ GIVEN_ID = f"toolu_{hashlib.sha256(b'msg_1' + bytes([10]) + b'0').hexdigest()[:2
 CITED = {"type": "char_location", "cited_text": "b", "document_index": 0, "document_title": "t", "start_char_index": 0, "end_char_index": 9}  # fmt: skip
 
 
+CUT = ("max_tokens", "model_context_window_exceeded", "refusal")
+"""Stop reasons that may have cut the last block."""
+
+
 def without_index(event: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in event.items() if name != "index"}
 
@@ -134,5 +138,9 @@ ANSWERS: list[tuple[str, bytes, list[Any], str]] = [
     ("blocks in the second start", wire([START, whole_in_start(TEXT, ROLL), ENDED_IN_A_CALL, STOP]), [TEXT, ROLL], "tool_use"),
     ("other fields of common deltas", wire([START, {**CALL, "content_block": {"type": "compaction", "content": None}}, delta(encrypted_content="E"), delta(kind="input_json_delta", content="sum"), closed(), *({**event, "index": 1} for event in HI), END, STOP]), [{"type": "compaction", "content": "sum", "encrypted_content": "E"}, TEXT], "end_turn"),
     ("an unknown delta of no block", wire([START, delta(kind="sparkle"), *HI, delta(kind="sparkle"), END, STOP]), [TEXT], "end_turn"),
+    *((f"a whole call, then {reason}", body, [{**TOOL, "input": {"a": 1}}], reason) for reason in CUT for body in (wire([START, CALL, delta(kind="input_json_delta", partial_json='{"a": 1}'), closed(), {**END, "delta": {"stop_reason": reason}}, STOP]), json.dumps({**MESSAGE, "content": [{**TOOL, "input": {"a": 1}}], "stop_reason": reason}).encode())),
+    ("calls of one id, the second cut", wire([START, CALL, delta(kind="input_json_delta", partial_json='{"a": 1}'), closed(), {**CALL, "index": 1}, delta(1, kind="input_json_delta", partial_json='{"a": 2'), closed(1), {**END, "delta": {"stop_reason": "max_tokens"}}, STOP]), [{**TOOL, "input": {"a": 1}}, {**TOOL, "input": {}, "partial_json": '{"a": 2'}], "max_tokens"),
+    ("calls side by side, cut", wire([START, CALL, {**CALL, "index": 1, "content_block": {**CALL["content_block"], "id": "toolu_2"}}, delta(1, kind="input_json_delta", partial_json='{"a": 2}'), delta(kind="input_json_delta", partial_json='{"a": 1}'), closed(1), closed(), {**END, "delta": {"stop_reason": "max_tokens"}}, STOP]), [{**TOOL, "input": {"a": 1}}, {**TOOL, "id": "toolu_2", "input": {"a": 2}}], "max_tokens"),
+    ("a citation of a block that is no text", wire([START, {**CALL, "content_block": {"type": "container_upload", "file_id": "f"}}, delta(kind="citations_delta", citation=CITED), closed(), END, STOP]), [{"type": "container_upload", "file_id": "f", "citations": [CITED]}], "end_turn"),
     ("halves in a whole body", br'{"id": "m", "content": [{"type": "text", "text": "a\ud83d\ude00\ud83d"}]}', [{"type": "text", "text": "a😀\ufffd"}], ""),
 ]  # fmt: skip
