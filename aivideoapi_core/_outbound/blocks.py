@@ -61,40 +61,46 @@ class SendableBlocks:
             )
         logger.warning("the cache point of messages[%d] has nothing before it any more and is left out", at)
 
-    def take_text(self, text: str, at: int) -> Block | None:
-        """A text as a block, or ``None`` for a blank one: the short way of what most messages are."""
+    def clean_text(self, text: str, at: int) -> str | None:
+        """A text as it can be sent, ``None`` for a blank one."""
         if not text or text.isspace():
             return None
-        if not text.isascii() and (whole := mended(text)) is not text:
-            self.mended.append(at)
-            text = whole
-        taken = {"type": "text", "text": text}
-        self.last, self._last_at = taken, at
+        self._last_at = at
+        if text.isascii() or (whole := mended(text)) is text:
+            return text
+        self.mended.append(at)
+        return str(whole)
+
+    def take_text(self, text: str, at: int) -> Block | None:
+        """A text as a block, or ``None`` for a blank one."""
+        clean = self.clean_text(text, at)
+        if clean is None:
+            return None
+        self.last = taken = {"type": "text", "text": clean}
         return taken
 
     def take(self, block: Mapping[str, Any], at: int, *, made: bool = False) -> Block | None:
         """A block of our own that can be sent, or ``None`` for blank text; its breakpoint moves back."""
-        if block["type"] == "text":
+        kind = block["type"]
+        if kind == "text":
             text = block["text"]
+            if len(block) == 2:
+                return self.take_text(text, at)
             if not text or text.isspace():
                 if block.get("cache_control") is not None:
                     self.mark(block["cache_control"], at=at)
                 return None
-            if text.isascii() and len(block) == 2:
-                taken = dict(block)
-                self.last, self._last_at = taken, at
-                return taken
             taken = _without_blanks(block)
             if "citations" in block:
                 _settle_citations(taken)
-        elif block["type"] in _CHECKED:
+        elif kind in _CHECKED:
             try:
                 taken = settled(block, made=made)
             except InvalidInputError as error:
                 raise InvalidInputError(f"messages[{at}] {error}") from error
         else:
             taken = _without_blanks(block)
-        if not is_mark(taken.get("cache_control")):
+        if "cache_control" in taken and not is_mark(taken["cache_control"]):
             read_mark(taken["cache_control"])
         whole: Block = mended(taken)
         if whole is not taken:

@@ -95,8 +95,7 @@ class Conversation:
         """Take what the user says; tool results in it go the way of ``result``."""
         if isinstance(content, str):
             if (text := self._blocks.take_text(content, at)) is not None:
-                if self._role != "user" or self._thoughts:
-                    self._open("user")
+                self._open("user")
                 self._said.append(text)
             return
         for block in self._listed(content):
@@ -135,15 +134,14 @@ class Conversation:
             kind = block["type"]
             if kind in UNMARKABLE:
                 taken = self._blocks.take_thinking(block, at, ours=ours)
+                if taken is not None and taken["type"] in UNMARKABLE:
+                    self._thoughts.append(taken)
+                    continue
             elif kind in _USER_ONLY:
                 taken = self._blocks.take_told(block, at)
             else:
                 taken = self._blocks.take(block, at)
-            if taken is None:
-                continue
-            if taken["type"] in UNMARKABLE:
-                self._thoughts.append(taken)
-            else:
+            if taken is not None:
                 self._open_assistant(paused=paused)
                 self._say(taken, is_made=place not in not_made)
 
@@ -230,43 +228,40 @@ class Conversation:
 
     def _take_result(self, result: Block, given: Content, call: Any, name: str | None, at: int) -> None:
         """Put a result, ``given`` its content, into the user's open turn."""
-        if isinstance(given, str):
-            text = self._blocks.take_text(given, at)
-            content = [] if text is None else [text]
-        else:
-            content = [
-                taken for block in given if (taken := self._blocks.take_in_result(block, at)) is not None
-            ]
-        if self._role != "user" or self._thoughts:
-            self._open("user")
+        blocks = self._blocks
+        content: Any = (
+            blocks.clean_text(given, at)
+            if isinstance(given, str)
+            else _plain([taken for block in given if (taken := blocks.take_in_result(block, at)) is not None])
+        )
+        self._open("user")
         wire_id = self._calls.answer(call or None, name)
         if wire_id is None:
-            self._tell_result(result, content, call)
+            self._tell_result(result, content or "", call)
             return
         result["tool_use_id"] = wire_id
-        result = self._with_toolset(result)
+        self._note_toolset(result)
         if content:
-            result["content"] = _plain(content)
+            result["content"] = content
         self._results.append(result)
         self._blocks.last = result
 
-    def _tell_result(self, result: Block, content: list[Block], call: Any) -> None:
+    def _tell_result(self, result: Block, content: str | list[Block], call: Any) -> None:
         """A result whose call is gone (memories forget the oldest messages first) as text."""
         label = orphan_label(call, is_error=bool(result.get("is_error")))
-        plain = _plain(content)
-        if isinstance(plain, str):
-            content = [text_block(mended(f"{label}\n{plain}".rstrip()))]
+        if isinstance(content, str):
+            said = [text_block(mended(f"{label}\n{content}".rstrip()))]
         else:
-            content = [text_block(mended(label)), *content]
-        content = [block if block["type"] in _IN_TURNS else told(block) or block for block in content]
-        self._said += content
-        self._blocks.last = content[-1]
+            said = [text_block(mended(label)), *content]
+        said = [block if block["type"] in _IN_TURNS else told(block) or block for block in said]
+        self._said += said
+        self._blocks.last = said[-1]
         if (mark := result.get("cache_control")) is not None:
-            content[-1].setdefault("cache_control", mark)
+            said[-1].setdefault("cache_control", mark)
 
-    def _with_toolset(self, result: Block) -> Block:
-        toolset = self._toolsets.get(result["tool_use_id"])
-        return result if toolset is None else {**result, "toolset_name": toolset}
+    def _note_toolset(self, result: Block) -> None:
+        if (toolset := self._toolsets.get(result["tool_use_id"])) is not None:
+            result["toolset_name"] = toolset
 
     def _open(self, role: str) -> None:
         """What follows belongs to a turn of ``role``."""
@@ -278,8 +273,7 @@ class Conversation:
 
     def _open_assistant(self, *, paused: bool) -> None:
         """What follows belongs to an assistant turn; thinking said before it is followed now."""
-        if self._role != "assistant":
-            self._open("assistant")
+        self._open("assistant")
         if self._thoughts:
             self._said += self._thoughts
             self._thoughts = []
@@ -297,21 +291,23 @@ class Conversation:
 
     def _close(self) -> None:
         """End the open turn; in a user's, every call of the turn before has a result now."""
-        said, self._said = self._said, []
+        said = self._said
         if self._role == "user":
             self._paused = False
-            if self._results or self._calls:
-                results, self._results = self._results, []
-                results += [self._no_result(wire_id) for wire_id in self._calls.take_open()]
-                said[:0] = results
+            if self._calls:
+                self._results += map(self._no_result, self._calls.take_open())
+            if self._results:
+                said = self._results + said
+                self._results = []
         if said:
+            self._said = []
             self._turns.append({"role": self._role, "content": said})  # type: ignore[typeddict-item]  # one of the two
 
     def _no_result(self, wire_id: str) -> Block:
         content = CALL_NOT_MADE if wire_id in self._not_made else UNANSWERED_CALL
-        return self._with_toolset(
-            {"type": "tool_result", "tool_use_id": wire_id, "content": content, "is_error": True}
-        )
+        result: Block = {"type": "tool_result", "tool_use_id": wire_id, "content": content, "is_error": True}
+        self._note_toolset(result)
+        return result
 
 
 def _plain(content: Any) -> Any:

@@ -37,15 +37,11 @@ _SERVER_IDS: Final = ("srvtoolu_", "mcptoolu_")
 
 
 class Place(NamedTuple):
-    """Where a block stands, and which provider made it (``None``: not said)."""
+    """The message that a block stands in, and which provider made it (``None``: not said)."""
 
     message: int
-    block: int
     provider: str | None = None
     assistant: bool = False
-
-    def __str__(self) -> str:
-        return f"messages[{self.message}].content[{self.block}]"
 
 
 def to_blocks(
@@ -59,25 +55,22 @@ def to_blocks(
     if isinstance(content, str):
         return [{"type": "text", "text": content}]
     blocks: list[Block] = []
+    place = Place(message, provider, assistant)
     for number, item in enumerate(content):
         if isinstance(item, str):
             blocks.append({"type": "text", "text": item})
             continue
-        if type(item) is dict and len(item) == 2 and item.get("type") == "text":
-            text = item.get("text")  # the commonest block by far, on the short way
-            if isinstance(text, str):
-                blocks.append({"type": "text", "text": text})
-                continue
-        place = Place(message, number, provider, assistant)
         try:
             block = _to_block(item, place)
         except InvalidInputError as error:
             if not (made or assistant):
-                raise InvalidInputError(f"{place} {error}") from error
+                raise InvalidInputError(f"messages[{message}].content[{number}] {error}") from error
             block = _told(item)
         except (AttributeError, KeyError, TypeError, ValueError) as error:  # of a shape that nobody documents
             if not (made or assistant):
-                raise InvalidInputError(f"{place} is malformed: {error}") from error
+                raise InvalidInputError(
+                    f"messages[{message}].content[{number}] is malformed: {error}"
+                ) from error
             block = _told(item)
         if block is not None:
             blocks.append(block)
@@ -141,6 +134,9 @@ def _told(item: Any) -> Block | None:
     return told_media(plain_file(item)) if kind in MEDIA_FORMS or kind == "resource_link" else told(item)
 
 
+_TEXT_ALONE: Final = frozenset({"type", "text"})
+
+
 def _is_server_kind(kind: str) -> bool:
     return kind.endswith("_tool_result") or kind in _PASSED
 
@@ -151,6 +147,8 @@ def _as_it_is(item: Mapping[str, Any], place: Place) -> Block:
 
 def _text(item: Mapping[str, Any], place: Place) -> Block | None:
     text = item.get("text")
+    if isinstance(text, str) and item.keys() == _TEXT_ALONE:
+        return {"type": "text", "text": text}
     if not isinstance(text, str):
         text = "" if text is None else str(text)
     if item.get("thought") is True:

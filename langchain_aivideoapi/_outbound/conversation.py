@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from langchain_core.messages import (
@@ -53,26 +53,40 @@ def to_conversation(
 
 
 def _add(conversation: Conversation, message: BaseMessage, at: int) -> None:
+    add = _ADDERS.get(type(message))
+    if add is None:
+        add = next((way for kind, way in _ADDERS.items() if isinstance(message, kind)), _refuse)
+    add(conversation, message, at)
+
+
+def _add_user(conversation: Conversation, message: HumanMessage, at: int) -> None:
     content = message.content
-    if isinstance(message, HumanMessage):
-        conversation.user(content if isinstance(content, str) else to_blocks(content, message=at), at=at)
-    elif isinstance(message, AIMessage):
-        _add_assistant(conversation, message, at)
-    elif isinstance(message, ToolMessage):
-        _add_result(conversation, message, at)
-    elif isinstance(message, SystemMessage):
-        conversation.system(content if isinstance(content, str) else to_blocks(content, message=at), at=at)
-    elif isinstance(message, FunctionMessage):
-        conversation.result(None, to_result(content, message=at), at=at, name=message.name)
-    elif isinstance(message, ChatMessage) and message.role in _CHAT_ROLES:
-        _add(conversation, _CHAT_ROLES[message.role](content=content), at)
-    elif isinstance(message, ChatMessage) and message.role in ("tool", "function"):
-        conversation.result(None, to_result(content, message=at), at=at)
+    conversation.user(content if isinstance(content, str) else to_blocks(content, message=at), at=at)
+
+
+def _add_system(conversation: Conversation, message: SystemMessage, at: int) -> None:
+    content = message.content
+    conversation.system(content if isinstance(content, str) else to_blocks(content, message=at), at=at)
+
+
+def _add_function(conversation: Conversation, message: FunctionMessage, at: int) -> None:
+    conversation.result(None, to_result(message.content, message=at), at=at, name=message.name)
+
+
+def _add_chat(conversation: Conversation, message: ChatMessage, at: int) -> None:
+    if message.role in _CHAT_ROLES:
+        _add(conversation, _CHAT_ROLES[message.role](content=message.content), at)
+    elif message.role in ("tool", "function"):
+        conversation.result(None, to_result(message.content, message=at), at=at)
     else:
-        role = f" with role {message.role!r}" if isinstance(message, ChatMessage) else ""
-        raise InvalidInputError(
-            f"messages[{at}] is a {type(message).__name__}{role}; send system, human, AI or tool messages"
-        )
+        _refuse(conversation, message, at)
+
+
+def _refuse(_: Conversation, message: BaseMessage, at: int) -> None:
+    role = f" with role {message.role!r}" if isinstance(message, ChatMessage) else ""
+    raise InvalidInputError(
+        f"messages[{at}] is a {type(message).__name__}{role}; send system, human, AI or tool messages"
+    )
 
 
 def _add_result(conversation: Conversation, message: ToolMessage, at: int) -> None:
@@ -145,3 +159,13 @@ def _place(blocks: list[Block], waiting: dict[int, Block], call: Mapping[str, An
         {"type": "tool_use", "id": call["id"] or None, "name": call["name"] or "unknown", "input": {}}
     )
     return len(blocks) - 1
+
+
+_ADDERS: Final[Mapping[type[BaseMessage], Callable[[Conversation, Any, int], None]]] = {
+    HumanMessage: _add_user,
+    AIMessage: _add_assistant,
+    ToolMessage: _add_result,
+    SystemMessage: _add_system,
+    FunctionMessage: _add_function,
+    ChatMessage: _add_chat,
+}

@@ -27,7 +27,7 @@ WireBlock = dict[str, Any]
 
 
 def to_block(block: BaseContentBlock, at: int) -> WireBlock | None:
-    """The wire block for any block but ``CachePoint``; ``None`` for what has nothing to send.
+    """The wire block for any block; ``None`` for what has nothing to send.
 
     A tool call's ``id`` is left as the framework has it (``None`` included). Raises
     ``InvalidInputError`` for what cannot be sent, naming the message (``at``) and the fix.
@@ -43,8 +43,6 @@ def to_block(block: BaseContentBlock, at: int) -> WireBlock | None:
 
 def told_block(block: BaseContentBlock, at: int) -> WireBlock | None:
     """The same for a block that a tool or a model made: what cannot be sent is told in words."""
-    if type(block) is CachePoint:
-        return {"type": "cache_point", "mark": to_mark(block)}
     try:
         return to_block(block, at)
     except InvalidInputError:
@@ -55,6 +53,11 @@ def to_mark(point: CachePoint) -> WireBlock:
     """A ``CachePoint`` as the wire has it; Bedrock's ``default`` is the wire's ``ephemeral``."""
     kind = point.cache_control.type
     return {"type": "ephemeral" if kind == "default" else kind, "ttl": point.cache_control.ttl}
+
+
+def _to_cache_point(point: CachePoint) -> WireBlock:
+    """A blank text: the breakpoint of one goes to what stands before it."""
+    return {"type": "text", "text": "", "cache_control": to_mark(point)}
 
 
 def _to_text(block: TextBlock) -> WireBlock:
@@ -122,4 +125,5 @@ _TRANSLATORS: Final[Mapping[type, Callable[[Any], WireBlock | None]]] = {
     DocumentBlock: to_document,
     CitableBlock: _to_citable,
     CitationBlock: _no_block,
+    CachePoint: _to_cache_point,
 }

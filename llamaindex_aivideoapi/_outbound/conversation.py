@@ -54,28 +54,19 @@ def to_conversation(
         elif speaker == "assistant":
             _add_assistant(conversation, message, at)
         else:
-            say = conversation.system if speaker == "system" else conversation.user
-            _add(conversation, say, message, at)
+            _add(conversation.system if speaker == "system" else conversation.user, message, at)
         if mark is not None:
             conversation.cache_point(mark, at=at)
     return conversation.turns(prefill=prefill)
 
 
-def _add(conversation: Conversation, say: Callable[..., None], message: ChatMessage, at: int) -> None:
+def _add(say: Callable[..., None], message: ChatMessage, at: int) -> None:
     """What the user wrote; each cache point marks what is before it, of an earlier message if need be."""
     blocks = message.blocks
     if len(blocks) == 1 and type(blocks[0]) is TextBlock:
         say(blocks[0].text, at=at)
         return
-    said: list[WireBlock] = []
-    for block in blocks:
-        if type(block) is CachePoint:
-            say(said, at=at)
-            said = []
-            conversation.cache_point(to_mark(block), at=at)
-        elif (wire := to_block(block, at)) is not None:
-            said.append(wire)
-    say(said, at=at)
+    say([wire for block in blocks if (wire := to_block(block, at)) is not None], at=at)
 
 
 def _add_assistant(conversation: Conversation, message: ChatMessage, at: int) -> None:
@@ -84,29 +75,20 @@ def _add_assistant(conversation: Conversation, message: ChatMessage, at: int) ->
     if not calls and kept is None and len(blocks) == 1 and type(blocks[0]) is TextBlock:
         conversation.assistant(blocks[0].text, at=at)
         return
-    said = _kept(message)
+    said = None if kept is None else _kept(message, at)
     if said is None:
         said = _made(blocks, at)
     if calls:
         _add_calls(said, calls)
     refusal = extra.get("refusal")
-    if isinstance(refusal, str) and not any(block["type"] != "cache_point" for block in said):
+    if isinstance(refusal, str) and all(block.get("text") == "" for block in said):
         said.insert(0, {"type": "text", "text": refusal})  # OpenAI's models say it beside an empty content
-    ends = [place for place, block in enumerate(said) if block["type"] == "cache_point"]
-    start = 0
-    for end in (*ends, len(said)):
-        conversation.assistant(
-            said[start:end], at=at, ours=True, paused=extra.get("stop_reason") == "pause_turn"
-        )
-        if end < len(said):
-            conversation.cache_point(said[end]["mark"], at=at)
-        start = end + 1
+    conversation.assistant(said, at=at, ours=True, paused=extra.get("stop_reason") == "pause_turn")
 
 
 def _made(blocks: Sequence[BaseContentBlock], at: int) -> list[WireBlock]:
     """What a model or a tool made: a block that cannot be sent is told in words."""
-    made = (told_block(block, at) for block in blocks)
-    return [block for block in made if block is not None]
+    return [wire for block in blocks if (wire := told_block(block, at)) is not None]
 
 
 def _add_calls(said: list[WireBlock], calls: Any) -> None:
@@ -137,7 +119,7 @@ def _add_result(conversation: Conversation, message: ChatMessage, at: int) -> An
     return marks[-1] if marks else None
 
 
-def _kept(message: ChatMessage) -> list[WireBlock] | None:
+def _kept(message: ChatMessage, at: int) -> list[WireBlock] | None:
     """The reply's own blocks, if they were kept and still say what the message's blocks say."""
     kept = message.additional_kwargs.get(WIRE_CONTENT)
     if not isinstance(kept, list) or not all(
@@ -152,12 +134,8 @@ def _kept(message: ChatMessage) -> list[WireBlock] | None:
         if wire["type"] == "tool_use":
             wire["input"] = to_call_input(wire.get("input"), raw=wire.pop("partial_json", None))
         blocks.append(wire)
-    points = [
-        {"type": "cache_point", "mark": to_mark(block)}
-        for block in message.blocks
-        if type(block) is CachePoint
-    ]
-    return blocks + points[-1:]
+    points = [block for block in message.blocks if type(block) is CachePoint]
+    return blocks + _made(points[-1:], at)
 
 
 def _said_by_wire(kept: Sequence[Mapping[str, Any]]) -> list[Any]:
