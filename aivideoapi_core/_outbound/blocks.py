@@ -102,10 +102,10 @@ class SendableBlocks:
             taken = _without_blanks(block)
         if "cache_control" in taken and not is_mark(taken["cache_control"]):
             read_mark(taken["cache_control"])
-        whole: Block = mended(taken)
-        if whole is not taken:
-            self.mended.append(at)
-            taken = whole
+        for name, value in taken.items():
+            if not (type(value) is str and value.isascii()) and (whole := mended(value)) is not value:
+                taken[name] = whole
+                self.mended.append(at)
         self.last, self._last_at = taken, at
         return taken
 
@@ -150,7 +150,7 @@ _FIELDS: Final[Mapping[str, frozenset[str]]] = {
 def _without_blanks(block: Mapping[str, Any]) -> Block:
     """A copy without the empty fields of other kinds that some servers put into every block."""
     known = _FIELDS.get(block["type"])
-    if known is None or block.keys() <= known:
+    if known is None or known.issuperset(block):
         return dict(block)
     return {name: value for name, value in block.items() if name in known or value not in _BLANKS}
 

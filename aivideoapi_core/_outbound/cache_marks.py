@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from aivideoapi_core._errors import InvalidInputError
@@ -34,7 +34,7 @@ def mark_on(block: Mapping[str, Any]) -> Any:
     return block.get("cache_control")
 
 
-def marked_in(blocks: Any, mark_of: Callable[[Mapping[str, Any]], Any] = mark_on) -> list[Any]:
+def marked_in(blocks: Any, mark_of: Callable[[Mapping[str, Any]], Any] | None = None) -> list[Any]:
     """The blocks that carry a breakpoint, in their order; one that holds blocks comes after those.
 
     ``mark_of`` says where a framework's own blocks keep theirs, if that is not where the wire's do.
@@ -43,16 +43,22 @@ def marked_in(blocks: Any, mark_of: Callable[[Mapping[str, Any]], Any] = mark_on
     if isinstance(blocks, (list, tuple)):
         for block in blocks:
             if type(block) is dict or isinstance(block, Mapping):  # a dict at once: histories are long
-                if (inner := block.get("content")) and type(inner) is not str:
+                if "content" in block and type(inner := block["content"]) is not str:
                     found += marked_in(inner, mark_of)
-                if mark_of(block) is not None:
+                if mark_of is None:
+                    if "cache_control" in block and block["cache_control"] is not None:
+                        found.append(block)
+                elif mark_of(block) is not None:
                     found.append(block)
     return found
 
 
-def marked(*, tools: Any, system: Any, messages: Any) -> list[Any]:
+def marked(*, tools: Any, system: Any, messages: Iterable[Mapping[str, Any]]) -> list[Any]:
     """Every tool and block of a request that carries a breakpoint, in the order of the prompt."""
-    return marked_in(tools) + marked_in(system) + marked_in(messages)
+    said = [
+        part for message in messages if type(content := message["content"]) is not str for part in content
+    ]
+    return [block for blocks in (tools, system, said) if blocks for block in marked_in(blocks)]
 
 
 def marked_in_request(body: Mapping[str, Any]) -> list[Any]:

@@ -127,7 +127,8 @@ class Conversation:
         """
         if isinstance(content, str):
             if (text := self._blocks.take_text(content, at)) is not None:
-                self._open_assistant(paused=paused)
+                self._open_assistant()
+                self._paused = paused
                 self._said.append(text)
             return
         for place, block in enumerate(content):
@@ -141,9 +142,14 @@ class Conversation:
                 taken = self._blocks.take_told(block, at)
             else:
                 taken = self._blocks.take(block, at)
-            if taken is not None:
-                self._open_assistant(paused=paused)
-                self._say(taken, is_made=place not in not_made)
+            if taken is None:
+                continue
+            if self._role != "assistant" or self._thoughts:
+                self._open_assistant()
+            self._paused = paused
+            if kind != "text":
+                taken = self._as_said(taken, is_made=place not in not_made)
+            self._said.append(taken)
 
     def result(
         self,
@@ -206,10 +212,9 @@ class Conversation:
     def _listed(content: Content) -> Sequence[Mapping[str, Any]]:
         return (text_block(content),) if isinstance(content, str) else content
 
-    def _say(self, block: Block, *, is_made: bool) -> None:
-        """Put a block into the assistant's open turn."""
-        kind = block["type"]
-        if kind == "tool_use":
+    def _as_said(self, block: Block, *, is_made: bool) -> Block:
+        """A block as it goes to the end of the assistant's open turn."""
+        if block["type"] == "tool_use":
             name = block["name"]
             block["id"] = wire_id = self._calls.open(block.get("id") or None, name)
             block["name"] = self._names.wire(name)
@@ -219,12 +224,12 @@ class Conversation:
                 self._not_made.add(wire_id)
             if (toolset := block.get("toolset_name")) is not None:
                 self._toolsets[wire_id] = toolset
-        elif kind != "text" and is_server_block(block):
+        elif is_server_block(block):
             said = self._server.take(block, self._said)
             if self._blocks.last is block:
                 self._blocks.last = said
-            block = said
-        self._said.append(block)
+            return said
+        return block
 
     def _take_result(self, result: Block, given: Content, call: Any, name: str | None, at: int) -> None:
         """Put a result, ``given`` its content, into the user's open turn."""
@@ -271,13 +276,12 @@ class Conversation:
             self._close()
             self._role = role
 
-    def _open_assistant(self, *, paused: bool) -> None:
+    def _open_assistant(self) -> None:
         """What follows belongs to an assistant turn; thinking said before it is followed now."""
         self._open("assistant")
         if self._thoughts:
             self._said += self._thoughts
             self._thoughts = []
-        self._paused = paused
 
     def _settle_thoughts(self) -> None:
         """Thinking that nothing followed is told as text: no turn may end in it."""

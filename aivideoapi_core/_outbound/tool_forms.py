@@ -23,7 +23,7 @@ _OF_GEMINI: Final = frozenset({"response", "responseJsonSchema", "response_json_
 _SCHEMA_KEYS: Final = ("inputSchema", "parameters", "parametersJsonSchema", "parameters_json_schema")
 """What others call ``input_schema``."""
 _DECLARATIONS: Final = ("function_declarations", "functionDeclarations")
-_CACHE_POINTS: Final = ("cachePoint", "cache_point")
+_CACHE_POINTS: Final = frozenset({"cachePoint", "cache_point"})
 _WRAPPERS: Final = ("function", "toolSpec")
 _CALLERS_OWN: Final = frozenset({None, "", "custom", "function"})
 
@@ -59,7 +59,7 @@ def is_custom(tool: Mapping[str, Any]) -> bool:
 
 
 def each_tool(tools: Iterable[Any]) -> Iterator[Any]:
-    """Every tool by itself, a dict in the wire's form; a server tool, and what is no dict, as it is.
+    """Every tool by itself, a new dict in the wire's form; a server tool, and what is no mapping, as it is.
 
     Lists of declarations are taken apart, and Bedrock's cache point marks the tool before it. Raises
     ``InvalidInputError`` for a tool without a name, and for another provider's server tool, naming the one to use here.
@@ -67,19 +67,20 @@ def each_tool(tools: Iterable[Any]) -> Iterator[Any]:
     waiting = None
     for given in tools:
         for tool in _taken_apart(given):
-            if isinstance(tool, Mapping) and any(key in tool for key in _CACHE_POINTS):
+            is_written = type(tool) is dict or isinstance(tool, Mapping)
+            if is_written and not _CACHE_POINTS.isdisjoint(tool):
                 if isinstance(waiting, Mapping):
                     waiting = {**waiting, "cache_control": {"type": "ephemeral"}}
                 continue
             if waiting is not None:
                 yield waiting
-            waiting = _in_wire_form(tool) if isinstance(tool, Mapping) else tool
+            waiting = _in_wire_form(tool) if is_written else tool
     if waiting is not None:
         yield waiting
 
 
 def _taken_apart(tool: Any) -> Iterable[Any]:
-    if not isinstance(tool, Mapping) or "name" in tool:
+    if not isinstance(tool, (dict, Mapping)) or "name" in tool:
         return (tool,)
     for key in _DECLARATIONS:
         if isinstance(declared := tool.get(key), (list, tuple)):

@@ -60,6 +60,11 @@ def to_blocks(
         if isinstance(item, str):
             blocks.append({"type": "text", "text": item})
             continue
+        if type(item) is dict and len(item) == 2 and item.get("type") == "text":
+            text = item.get("text")  # the commonest block by far, on the short way
+            if isinstance(text, str):
+                blocks.append({"type": "text", "text": text})
+                continue
         try:
             block = _to_block(item, place)
         except InvalidInputError as error:
@@ -134,9 +139,6 @@ def _told(item: Any) -> Block | None:
     return told_media(plain_file(item)) if kind in MEDIA_FORMS or kind == "resource_link" else told(item)
 
 
-_TEXT_ALONE: Final = frozenset({"type", "text"})
-
-
 def _is_server_kind(kind: str) -> bool:
     return kind.endswith("_tool_result") or kind in _PASSED
 
@@ -147,8 +149,6 @@ def _as_it_is(item: Mapping[str, Any], place: Place) -> Block:
 
 def _text(item: Mapping[str, Any], place: Place) -> Block | None:
     text = item.get("text")
-    if isinstance(text, str) and item.keys() == _TEXT_ALONE:
-        return {"type": "text", "text": text}
     if not isinstance(text, str):
         text = "" if text is None else str(text)
     if item.get("thought") is True:

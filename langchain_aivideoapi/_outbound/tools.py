@@ -31,8 +31,8 @@ def to_tools(tools: Sequence[ToolLike], *, strict: bool | None = None) -> list[d
 
 
 def _to_tool(tool: ToolLike, *, strict: bool | None) -> dict[str, Any]:
-    if isinstance(tool, Mapping):
-        return _with_strict(dict(tool), strict)
+    if isinstance(tool, dict):
+        return _with_strict(tool, strict)
     extras: Mapping[str, Any] = (tool.extras or {}) if isinstance(tool, BaseTool) else {}
     if "provider_tool_definition" in extras:
         own = {name: value for name, value in extras.items() if name in OWN_FIELDS}

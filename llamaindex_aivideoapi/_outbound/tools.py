@@ -22,7 +22,7 @@ def to_tools(tools: Iterable[Any]) -> list[dict[str, Any]]:
 
     The core's ``wire_tools`` does the rest when the request is made.
     """
-    return [dict(tool) if isinstance(tool, Mapping) else _to_tool(tool) for tool in each_tool(tools)]
+    return [tool if isinstance(tool, dict) else _to_tool(tool) for tool in each_tool(tools)]
 
 
 def _to_tool(tool: Any) -> dict[str, Any]:
