@@ -31,11 +31,11 @@ class Claims:
         self._folder = folder / NAME
         self._files: dict[int, int] = {}
 
-    def take(self, id: str) -> bool:  # noqa: A002 - the word everywhere
+    def take(self, id: str) -> bool:
         """Whether the row is ours now; false while another process has it."""
         return self._lock(id, take=True)
 
-    def give_back(self, id: str) -> None:  # noqa: A002 - the word everywhere
+    def give_back(self, id: str) -> None:
         """Let others have the row."""
         self._lock(id, take=False)
 
@@ -45,7 +45,7 @@ class Claims:
             os.close(file)
         self._files = {}
 
-    def _lock(self, id: str, *, take: bool) -> bool:  # noqa: A002 - the word everywhere
+    def _lock(self, id: str, *, take: bool) -> bool:
         locks: Any = fcntl
         if locks is None:
             return True

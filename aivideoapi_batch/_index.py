@@ -67,10 +67,10 @@ class Index:
     def began(self, ids: Iterable[str], *, by: int = 1) -> None:
         """Calls of ``ids`` began; ``by=-1``: they were not made after all."""
         self._db.execute("BEGIN")
-        self._db.executemany(_BEGAN, ((_key(id), by) for id in ids))  # noqa: A001 - the word everywhere
+        self._db.executemany(_BEGAN, ((_key(id), by) for id in ids))
         self._db.execute("COMMIT")
 
-    def began_one(self, id: str, *, by: int = 1) -> None:  # noqa: A002 - the word everywhere
+    def began_one(self, id: str, *, by: int = 1) -> None:
         """The same for one id."""
         self._db.execute(_BEGAN, (_key(id), by))
 
@@ -80,11 +80,11 @@ class Index:
         self._db.executemany(_ENDED, ((_key(result[0]), *result[1:]) for result in results))
         self._db.execute("COMMIT")
 
-    def ended_one(self, id: str, status: str, segment: int, place: int, *, paid: bool) -> None:  # noqa: A002
+    def ended_one(self, id: str, status: str, segment: int, place: int, *, paid: bool) -> None:
         """The same for one result."""
         self._db.execute(_ENDED, (_key(id), status, segment, place, paid))
 
-    def look(self, id: str) -> Known | None:  # noqa: A002 - the word everywhere
+    def look(self, id: str) -> Known | None:
         """What is known of ``id``."""
         row = self._db.execute(_LOOK, (_key(id),)).fetchone()
         if row is None:
@@ -92,7 +92,7 @@ class Index:
         status, segment, place, unfinished, paid, run = row
         return Known(status, segment, place, unfinished, bool(paid), run)
 
-    def seen(self, id: str, *, run: int) -> None:  # noqa: A002 - the word everywhere
+    def seen(self, id: str, *, run: int) -> None:
         """Run ``run`` has met ``id``."""
         self._db.execute(_SEEN, (_key(id), run))
 
@@ -112,5 +112,5 @@ class Index:
         self._db.close()
 
 
-def _key(id: str) -> bytes:  # noqa: A002 - the word everywhere
+def _key(id: str) -> bytes:
     return blake2b(id.encode("utf-8", "surrogatepass"), digest_size=16).digest()

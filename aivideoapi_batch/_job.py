@@ -62,7 +62,7 @@ class BatchJob:
         *,
         name: str,
         journal: JournalStore | str | os.PathLike[str],
-        id: str = "id",  # noqa: A002 - the word everywhere
+        id: str = "id",
         concurrency: int = 32,
         on_budget: OnBudget = "wait",
         pace: Pace | None = None,
@@ -121,9 +121,9 @@ class BatchJob:
         rows = iter(rows)
         while some := list(islice(rows, _AT_ONCE)):
             ids = [id_of(row, self.id_field)[0] for row in some]
-            known = self.journal.statuses([id for id in ids if id is not None])  # noqa: A001
+            known = self.journal.statuses([id for id in ids if id is not None])
             statuses = iter(known)
-            for row, id in zip(some, ids, strict=True):  # noqa: A001
+            for row, id in zip(some, ids, strict=True):
                 status = None if id is None else next(statuses)
                 if status is None or status in self.retry:
                     yield row

@@ -104,7 +104,7 @@ class Journal:
     ) -> list[tuple[Seen, bool]]:
         """See ``JournalStore``."""
         index, found, new = self._indexed(), list[tuple[Seen, bool]](), list[int]()
-        for id in ids:  # noqa: A001 - the word everywhere
+        for id in ids:
             known = index.look(id)
             seen = Seen.NEW
             if known is not None and known.run == run:
@@ -129,13 +129,13 @@ class Journal:
                     found[place] = Seen.NEW, known.may_be_paid
         return found
 
-    async def began(self, id: str) -> bool:  # noqa: A002 - the word everywhere
+    async def began(self, id: str) -> bool:
         """See ``JournalStore``."""
         self._write({"call": id})
         self._indexed().began_one(id)
         return True
 
-    async def back(self, id: str) -> None:  # noqa: A002 - the word everywhere
+    async def back(self, id: str) -> None:
         """See ``JournalStore``."""
         self._write({"back": id})
         self._indexed().began_one(id, by=-1)
@@ -152,9 +152,9 @@ class Journal:
 
     async def get(self, ids: Sequence[str]) -> list[RowResult | None]:
         """See ``JournalStore``."""
-        return [self._get(id) for id in ids]  # noqa: A001 - the word everywhere
+        return [self._get(id) for id in ids]
 
-    def _get(self, id: str) -> RowResult | None:  # noqa: A002 - the word everywhere
+    def _get(self, id: str) -> RowResult | None:
         known = self._indexed().look(id)
         if known is None or known.segment is None or known.place is None:
             return None
@@ -166,7 +166,7 @@ class Journal:
         """See ``JournalStore``."""
         self.refresh()
         index = self._indexed()
-        return [None if (known := index.look(id)) is None else known.status for id in ids]  # noqa: A001
+        return [None if (known := index.look(id)) is None else known.status for id in ids]
 
     def results(self) -> Iterator[RowResult]:
         """See ``JournalStore``; in the order in which they were written, at constant memory."""

@@ -92,7 +92,7 @@ class RedisJournal:
             self._forget()
         index = self._index = self._index or Index()
         found, new = dict[int, tuple[Seen, bool]](), list[int]()
-        for place, id in enumerate(ids):  # noqa: A001 - the word everywhere
+        for place, id in enumerate(ids):
             known = index.look(id)
             if known is not None and known.run == run:
                 found[place] = Seen.TWICE, False
@@ -108,11 +108,11 @@ class RedisJournal:
                     self._met[ids[place]] = token
         return [found[place] for place in range(len(ids))]
 
-    async def began(self, id: str) -> bool:  # noqa: A002 - the word everywhere
+    async def began(self, id: str) -> bool:
         """See ``JournalStore``."""
         return bool(await self._step("began", id, self._met[id]))
 
-    async def back(self, id: str) -> None:  # noqa: A002 - the word everywhere
+    async def back(self, id: str) -> None:
         """See ``JournalStore``."""
         await self._step("back", id)
 
@@ -153,7 +153,7 @@ class RedisJournal:
             while True:
                 cursor, found = self._asked("hscan", f"{self._key}:rows", cursor, count=_SCANNED)
                 for name, row in found.items():
-                    id = name.decode("utf-8", "surrogatepass")  # noqa: A001 - the word everywhere
+                    id = name.decode("utf-8", "surrogatepass")
                     if seen.look(id) is None:  # a scan may meet a field twice
                         seen.seen(id, run=1)
                         yield _result(row)
@@ -193,7 +193,7 @@ class RedisJournal:
             with contextlib.suppress(JournalError):  # the next step says it to those who wait for it
                 await self._step("beat", "")
 
-    async def _step(self, what: str, id: str, *facts: Any) -> Any:  # noqa: A002 - the word everywhere
+    async def _step(self, what: str, id: str, *facts: Any) -> Any:
         return await self._ask(None, what, self._worker, self._lease_s, _bytes(id), *facts)
 
     async def _ask(self, command: str | None, *arguments: Any) -> Any:
@@ -237,7 +237,7 @@ def _facts(sums: Totals) -> Iterator[Any]:
             yield from (name, int(value))
 
 
-def _bytes(id: str) -> bytes:  # noqa: A002 - the word everywhere
+def _bytes(id: str) -> bytes:
     return id.encode("utf-8", "surrogatepass")
 
 

@@ -73,10 +73,10 @@ class JournalStore(Protocol):
     ) -> list[tuple[Seen, bool]]:
         """What to do with each of some rows; and, of a new one, whether an earlier call of it may have been billed."""
 
-    async def began(self, id: str) -> bool:  # noqa: A002 - the word everywhere
+    async def began(self, id: str) -> bool:
         """A call is about to be made; false if it must not be, since another worker has got the row."""
 
-    async def back(self, id: str) -> None:  # noqa: A002 - the word everywhere
+    async def back(self, id: str) -> None:
         """It was not made after all."""
 
     async def ended(self, result: RowResult) -> RowResult:

@@ -113,7 +113,7 @@ class LLMCall(_LLMOwner):
 class TransformCall(_LLMOwner):
     """See ``transform_call``."""
 
-    def __init__(self, transformation: TransformComponent, *, text: str, id: str) -> None:  # noqa: A002
+    def __init__(self, transformation: TransformComponent, *, text: str, id: str) -> None:
         self._text_field = text
         self._id_field = id
         self._llm = _calm(getattr(transformation, "llm", None))
@@ -137,7 +137,7 @@ class TransformCall(_LLMOwner):
     async def answer(self, row: Row) -> Any:
         """See ``RowCall``."""
         text = text_of(row, self._text_field)
-        id, _ = id_of(row, self._id_field)  # noqa: A001 - the word everywhere
+        id, _ = id_of(row, self._id_field)
         own = (self._text_field, self._id_field)
         metadata = {name: value for name, value in row.items() if name not in own}
         node = TextNode(text=text, metadata=metadata, **({} if id is None else {"id_": id}))

@@ -40,7 +40,7 @@ def transform_call(
     *,
     schema: Any = None,
     text: str = "text",
-    id: str = "id",  # noqa: A002 - as in BatchJob
+    id: str = "id",
     **options: Any,
 ) -> RowCall:
     """A call of a LlamaIndex transformation (an extractor, say) for each row, as one node; or of an LLM.

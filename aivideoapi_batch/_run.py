@@ -152,15 +152,15 @@ class Run:
         job = self._job
         good: list[tuple[Row, str]] = []
         for row in rows:
-            id, wrong = id_of(row, job.id_field)  # noqa: A001 - the word everywhere
+            id, wrong = id_of(row, job.id_field)
             if id is None:
                 await self._bad(None, wrong)
             else:
                 good.append((row, id))
-        ids = [id for _, id in good]  # noqa: A001 - the word everywhere
+        ids = [id for _, id in good]
         done: list[str] = []
         met = await job.journal.meet(ids, run=self._number, retry=job.retry) if ids else []
-        for (row, id), (seen, paid_before) in zip(good, met, strict=True):  # noqa: A001 - the word everywhere
+        for (row, id), (seen, paid_before) in zip(good, met, strict=True):
             match seen:
                 case Seen.NEW:
                     self._ready.append((row, id, paid_before))
@@ -179,11 +179,11 @@ class Run:
         if not self._ready:
             await asyncio.sleep(0)  # the calls in flight get their turn
 
-    async def _bad(self, id: str | None, wrong: str | None) -> None:  # noqa: A002 - the word everywhere
+    async def _bad(self, id: str | None, wrong: str | None) -> None:
         self.counts.bad += 1
         await self._out.put(RowResult(id=id, status=Status.FAILED, error=wrong, credits_micro=0))
 
-    async def _row(self, row: Row, id: str, paid_before: bool) -> RowResult | None:  # noqa: A002
+    async def _row(self, row: Row, id: str, paid_before: bool) -> RowResult | None:
         """Call until the row has its result, and write it down; ``None`` if it is left for another run."""
         job, began_s = self._job, self._job.pace.clock.now()
         records, failed = _Records(), 0

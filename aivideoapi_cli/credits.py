@@ -12,7 +12,7 @@ from rich.text import Text
 from aivideoapi_cli._terminal import output, print_json
 
 
-def credits(  # noqa: A001 - named after its sub-command
+def credits(
     ledger: Annotated[
         str | None,
         typer.Option(

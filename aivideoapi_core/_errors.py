@@ -61,7 +61,7 @@ class AIVideoAPIError(Exception):
         *,
         status_code: int | None = None,
         code: str | None = None,
-        type: str | None = None,  # noqa: A002 - the wire's word for it
+        type: str | None = None,
         request_id: str | None = None,
         retry_after_s: float | None = None,
         body: str | None = None,

@@ -199,7 +199,7 @@ class ChatAIVideoAPI(Settings):
 
     def invoke(
         self,
-        input: LanguageModelInput,  # noqa: A002 - the framework's name
+        input: LanguageModelInput,
         config: RunnableConfig | None = None,
         *,
         stop: list[str] | None = None,
@@ -210,7 +210,7 @@ class ChatAIVideoAPI(Settings):
 
     async def ainvoke(
         self,
-        input: LanguageModelInput,  # noqa: A002 - the framework's name
+        input: LanguageModelInput,
         config: RunnableConfig | None = None,
         *,
         stop: list[str] | None = None,
@@ -221,7 +221,7 @@ class ChatAIVideoAPI(Settings):
 
     def stream(
         self,
-        input: LanguageModelInput,  # noqa: A002 - the framework's name
+        input: LanguageModelInput,
         config: RunnableConfig | None = None,
         *,
         stop: list[str] | None = None,
@@ -232,7 +232,7 @@ class ChatAIVideoAPI(Settings):
 
     def astream(
         self,
-        input: LanguageModelInput,  # noqa: A002 - the framework's name
+        input: LanguageModelInput,
         config: RunnableConfig | None = None,
         *,
         stop: list[str] | None = None,

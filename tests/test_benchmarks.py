@@ -183,7 +183,7 @@ def test_the_books_of_a_soak_run() -> None:
 
 def test_a_short_soak(tmp_path: Path) -> None:
     """In a process of its own, for it forks and sets a tracer for all of it."""
-    done = subprocess.run(  # noqa: S603 - our own program
+    done = subprocess.run(
         [
             sys.executable, "-c",
             "import sys, pathlib; from benchmarks import soak;"

@@ -127,7 +127,7 @@ def test_an_adapter_without_its_framework_says_what_to_install(
     adapter: str, framework: str, extra: str
 ) -> None:
     program = f"import sys; sys.modules[{framework!r}] = None; import {adapter}"
-    done = subprocess.run(  # noqa: S603 - our own program
+    done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT
     )
     assert done.stderr.splitlines()[-1] == (

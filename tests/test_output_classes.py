@@ -93,7 +93,7 @@ def test_langchain(
     sandbox: Sandbox, output_cls: Any, value: Any, method: Any, model: str, stream: bool
 ) -> None:
     llm = ChatAIVideoAPI(model=model, base_url=sandbox.url, api_key=sandbox.api_key)
-    if method == "json_mode" and output_format(model, wrapper_of(output_cls).model_json_schema()) is None:  # type: ignore[union-attr]
+    if method == "json_mode" and output_format(model, wrapper_of(output_cls).model_json_schema()) is None:
         pytest.skip("asked for in words")
     runnable = llm.with_structured_output(output_cls, method=method)
     found = probe(sandbox, lambda: list(runnable.stream("x"))[-1] if stream else runnable.invoke("x"), value)

@@ -181,7 +181,7 @@ def facts_of(message: AIMessage, *, standard: bool) -> dict[str, Any]:
     """
     content = message.content_blocks if standard else message.content
     if isinstance(content, list):
-        content = [{key: block[key] for key in block if key != "index"} for block in content]  # type: ignore[literal-required, union-attr, index]
+        content = [{key: block[key] for key in block if key != "index"} for block in content]
     metadata = {key: value for key, value in message.response_metadata.items() if key != "output_version"}
     return {
         "content": content,

@@ -237,7 +237,7 @@ def test_citations_that_nothing_announced(server: Server) -> None:
     model = ChatAIVideoAPI(**settings(server))
     streamed = functools.reduce(lambda total, chunk: total + chunk, model.stream("q"))
     assert streamed.content == model.invoke("q").content
-    assert [block["citations"] for block in streamed.content] == [[CITED[0]], [CITED[1]]]  # type: ignore[index]  # blocks
+    assert [block["citations"] for block in streamed.content] == [[CITED[0]], [CITED[1]]]
     llm = AIVideoAPI(**settings(server))
     for message in (
         llm.chat([ChatMessage("q")]).message,

@@ -171,7 +171,7 @@ def _text(value: Any, secret: SecretStr | None, *, limit: int = LABEL_CHARS) -> 
 def error_class(
     *,
     code: str | None,
-    type: str | None,  # noqa: A002 - the wire's word for it
+    type: str | None,
     status: int | None,
     message: str,
 ) -> type[APIStatusError]:

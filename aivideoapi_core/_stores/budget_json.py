@@ -120,7 +120,7 @@ def from_text(
 
 def _moved(facts: Mapping[str, Any], rows: Rows) -> dict[str, Owner]:
     """The owners, after the reservations of versions 2 and 3 became rows."""
-    held = {id: (owner, micro) for id, (owner, micro) in facts["held"].items()}  # noqa: A001
+    held = {id: (owner, micro) for id, (owner, micro) in facts["held"].items()}
     owners = rows.begin(held, facts["expired"].items())
     for name, owner in owners.items():
         owner.until = facts["leases"].get(name, 0.0)
@@ -156,8 +156,8 @@ def from_first_release(facts: Mapping[str, Any], rows: Rows, terms: Terms, readi
     counts = pieces.setdefault(terms.bucket(now), [0] * 5)
     for place, name in enumerate(("unknown_calls", "unknown_micro", "expired_calls", "expired_micro"), 1):
         counts[place] += facts[name]
-    held = {id: (owner, micro) for id, (owner, micro) in facts["held"].items()}  # noqa: A001
-    owners = rows.begin(held, ((id, terms.when_owner_dies == "count") for id in facts["expired"]))  # noqa: A001
+    held = {id: (owner, micro) for id, (owner, micro) in facts["held"].items()}
+    owners = rows.begin(held, ((id, terms.when_owner_dies == "count") for id in facts["expired"]))
     for name, owner in owners.items():
         owner.until = min(facts["leases"].get(name, 0.0), now + terms.lease_s)
     return BudgetState(

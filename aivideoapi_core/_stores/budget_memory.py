@@ -31,7 +31,7 @@ class MemoryStore:
         self,
         terms: Terms,
         *,
-        id: str,  # noqa: A002 - the same word everywhere
+        id: str,
         owner: str,
         micro: int,
         turn: Turn = "at once",
@@ -40,7 +40,7 @@ class MemoryStore:
         with self._lock:
             return self._state.reserve(terms, read(self._clock), id=id, owner=owner, micro=micro, turn=turn)
 
-    def settle(self, terms: Terms, *, id: str, micro: int, unknown: bool) -> Standing:  # noqa: A002
+    def settle(self, terms: Terms, *, id: str, micro: int, unknown: bool) -> Standing:
         """See ``BudgetStore``."""
         with self._lock:
             return self._state.settle(terms, read(self._clock), id=id, micro=micro, unknown=unknown)

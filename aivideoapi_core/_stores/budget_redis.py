@@ -59,7 +59,7 @@ class RedisStore:
         self,
         terms: Terms,
         *,
-        id: str,  # noqa: A002 - the same word everywhere
+        id: str,
         owner: str,
         micro: int,
         turn: Turn = "at once",
@@ -67,7 +67,7 @@ class RedisStore:
         """See ``BudgetStore``."""
         return self._run("reserve", terms, id=id, owner=owner, micro=micro, turn=turn)
 
-    def settle(self, terms: Terms, *, id: str, micro: int, unknown: bool) -> Standing:  # noqa: A002
+    def settle(self, terms: Terms, *, id: str, micro: int, unknown: bool) -> Standing:
         """See ``BudgetStore``."""
         return self._run("settle", terms, id=id, micro=micro, unknown=unknown)
 
@@ -143,7 +143,7 @@ class RedisStore:
         op: str,
         terms: Terms,
         *,
-        id: str = "",  # noqa: A002 - the same word everywhere
+        id: str = "",
         owner: str = "",
         micro: int = 0,
         unknown: bool = False,

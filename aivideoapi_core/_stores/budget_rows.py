@@ -66,20 +66,20 @@ class _RowMapping(MutableMapping[str, _V], Generic[_V]):
     def _row(self, value: _V) -> tuple[Any, ...]:
         raise NotImplementedError
 
-    def __getitem__(self, id: str) -> _V:  # noqa: A002 - the same word everywhere
+    def __getitem__(self, id: str) -> _V:
         row = self._execute(self._table.get, (self._budget, id)).fetchone()
         if row is None:
             raise KeyError(id)
         return self._value(row)
 
-    def __setitem__(self, id: str, value: _V) -> None:  # noqa: A002
+    def __setitem__(self, id: str, value: _V) -> None:
         self._execute(self._table.put, (self._budget, id, *self._row(value)))
 
-    def __delitem__(self, id: str) -> None:  # noqa: A002
+    def __delitem__(self, id: str) -> None:
         self._execute(self._table.remove, (self._budget, id))
 
     def __iter__(self) -> Iterator[str]:
-        return iter([id for id, *_ in self._execute(self._table.items, (self._budget,))])  # noqa: A001
+        return iter([id for id, *_ in self._execute(self._table.items, (self._budget,))])
 
     def __len__(self) -> int:
         count: int = self._execute(self._table.how_many, (self._budget,)).fetchone()[0]
@@ -88,7 +88,7 @@ class _RowMapping(MutableMapping[str, _V], Generic[_V]):
     def items(self) -> ItemsView[str, _V]:
         """All of them, read at once."""
         rows = self._execute(self._table.items, (self._budget,))
-        return {id: self._value(tuple(row)) for id, *row in rows}.items()  # noqa: A001
+        return {id: self._value(tuple(row)) for id, *row in rows}.items()
 
     def clear(self) -> None:
         """Remove all of them."""

@@ -85,7 +85,7 @@ class BudgetState:
         terms: Terms,
         reading: Reading,
         *,
-        id: str,  # noqa: A002 - the same word everywhere
+        id: str,
         owner: str,
         micro: int,
         turn: Turn = "at once",
@@ -132,7 +132,7 @@ class BudgetState:
         terms: Terms,
         reading: Reading,
         *,
-        id: str,  # noqa: A002 - the same word everywhere
+        id: str,
         micro: int,
         unknown: bool,
     ) -> Standing:
@@ -259,7 +259,7 @@ class BudgetState:
             expired_micro=expired_micro,
         )
 
-    def _is_first(self, id: str) -> bool:  # noqa: A002 - the same word everywhere
+    def _is_first(self, id: str) -> bool:
         """Whether nobody stands in line before ``id``, who need not stand there."""
         if not self.waiting:
             return True
@@ -330,14 +330,14 @@ class BudgetState:
         if not dead:
             return
         counts = terms.when_owner_dies == "count"
-        theirs = [(id, micro) for id, (owner, micro) in self.held.items() if owner in dead]  # noqa: A001
-        for id, micro in theirs:  # noqa: A001 - the same word everywhere
+        theirs = [(id, micro) for id, (owner, micro) in self.held.items() if owner in dead]
+        for id, micro in theirs:
             del self.held[id]
             self.expired[id] = counts
             self._book(kept, micro if counts else 0, 0, 0, 1, micro)
         for name in dead:
             self.reserved_micro -= self.owners.pop(name).micro
-        for id in list(islice(self.expired, max(0, len(self.expired) - _LATE))):  # noqa: A001
+        for id in list(islice(self.expired, max(0, len(self.expired) - _LATE))):
             del self.expired[id]
 
     def _turn_page(self, calendar: CalendarWindow) -> None:

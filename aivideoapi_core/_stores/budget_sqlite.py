@@ -57,7 +57,7 @@ class SqliteStore:
         self,
         terms: Terms,
         *,
-        id: str,  # noqa: A002 - the same word everywhere
+        id: str,
         owner: str,
         micro: int,
         turn: Turn = "at once",
@@ -65,7 +65,7 @@ class SqliteStore:
         """See ``BudgetStore``."""
         return self._state.reserve(terms, id=id, owner=owner, micro=micro, turn=turn)
 
-    def settle(self, terms: Terms, *, id: str, micro: int, unknown: bool) -> Standing:  # noqa: A002
+    def settle(self, terms: Terms, *, id: str, micro: int, unknown: bool) -> Standing:
         """See ``BudgetStore``."""
         return self._state.settle(terms, id=id, micro=micro, unknown=unknown)
 
@@ -131,7 +131,7 @@ class _SqliteState:
         self,
         terms: Terms,
         *,
-        id: str,  # noqa: A002 - the same word everywhere
+        id: str,
         owner: str,
         micro: int,
         turn: Turn = "at once",
@@ -141,7 +141,7 @@ class _SqliteState:
             terms, lambda state, at: state.reserve(terms, at, id=id, owner=owner, micro=micro, turn=turn)
         )
 
-    def settle(self, terms: Terms, *, id: str, micro: int, unknown: bool) -> Standing:  # noqa: A002
+    def settle(self, terms: Terms, *, id: str, micro: int, unknown: bool) -> Standing:
         """See ``BudgetStore``."""
         return self.change(
             terms, lambda state, at: state.settle(terms, at, id=id, micro=micro, unknown=unknown)

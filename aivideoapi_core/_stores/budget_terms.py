@@ -160,14 +160,14 @@ class BudgetStore(Protocol):
         self,
         terms: Terms,
         *,
-        id: str,  # noqa: A002 - the same word everywhere
+        id: str,
         owner: str,
         micro: int,
         turn: Turn = "at once",
     ) -> Standing:
         """Reserve ``micro`` if it fits. The same ``id`` twice is one reservation."""
 
-    def settle(self, terms: Terms, *, id: str, micro: int, unknown: bool) -> Standing:  # noqa: A002
+    def settle(self, terms: Terms, *, id: str, micro: int, unknown: bool) -> Standing:
         """Book ``micro`` in place of reservation ``id``, late or not; a second time does nothing.
 
         Its place in line is given up. An ``id`` that the store has never seen is booked all the same: it was made before the store

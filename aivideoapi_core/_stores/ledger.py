@@ -135,7 +135,7 @@ class SpendLedger:
         self,
         target: str | os.PathLike[str] | IO[str],
         *,
-        format: str | None = None,  # noqa: A002 - the word that people look for
+        format: str | None = None,
         since: When = None,
         until: When = None,
         tz: str | tzinfo = "UTC",

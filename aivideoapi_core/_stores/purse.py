@@ -87,7 +87,7 @@ class Purse:
         """The thread that renews the lease, while calls run."""
         return self._keeper
 
-    def reserve(self, id: str, micro: int, turn: Turn) -> Standing:  # noqa: A002 - the same word everywhere
+    def reserve(self, id: str, micro: int, turn: Turn) -> Standing:
         """Ask for a reservation. If the store fails, whatever it may have reserved is given back."""
         if self._waiting:
             self.book_all()
@@ -101,7 +101,7 @@ class Purse:
             self.give_back(id)
             raise
 
-    async def areserve(self, id: str, micro: int, turn: Turn) -> Standing:  # noqa: A002
+    async def areserve(self, id: str, micro: int, turn: Turn) -> Standing:
         """The asynchronous twin of ``reserve``. Cancelled, it leaves nothing reserved."""
         if not self.store.blocking:
             return self.reserve(id, micro, turn)
@@ -116,7 +116,7 @@ class Purse:
             asked.give_up()
             raise
 
-    def _reserve_at_once(self, id: str, micro: int, turn: Turn) -> Standing | None:  # noqa: A002
+    def _reserve_at_once(self, id: str, micro: int, turn: Turn) -> Standing | None:
         """Reserve without waiting for the store; ``None`` if a thread has to be asked."""
         store = getattr(self.store, "at_once", None)
         if store is None or self._waiting:
@@ -131,16 +131,16 @@ class Purse:
             self.give_back(id)
             raise
 
-    def give_back(self, id: str) -> None:  # noqa: A002 - the same word everywhere
+    def give_back(self, id: str) -> None:
         """Book 0 with the next chance, and leave the store's line. Takes no lock."""
         self._waiting.append(Booking(id, 0, False))
 
-    def asking(self, id: str, patience: Patience) -> Asking:  # noqa: A002 - the same word everywhere
+    def asking(self, id: str, patience: Patience) -> Asking:
         """One call that asks for reservation ``id``, and waits for its turn."""
         abandon = functools.partial(self.abandon, id)
         return Asking(self.line, patience=patience, shared=self.store.shared, abandon=abandon)
 
-    def abandon(self, id: str, error: BaseException) -> None:  # noqa: A002 - the same word everywhere
+    def abandon(self, id: str, error: BaseException) -> None:
         """Give back what ``id`` may have reserved, for a call that was left with ``error``. Waits for no store
         on an event loop.
         """
@@ -149,12 +149,12 @@ class Purse:
         if not isinstance(error, GeneratorExit) and not DROPPED.in_collector:
             self._book_soon()
 
-    def book(self, id: str, micro: int, *, unknown: bool) -> None:  # noqa: A002
+    def book(self, id: str, micro: int, *, unknown: bool) -> None:
         """Book now, or with the next chance if the store is away. Never raises for a broken store."""
         self._waiting.append(Booking(id, micro, unknown))
         self.book_all()
 
-    def book_at_once(self, id: str, micro: int, *, unknown: bool) -> bool:  # noqa: A002
+    def book_at_once(self, id: str, micro: int, *, unknown: bool) -> bool:
         """``book`` without waiting for the store; ``False`` if that cannot be, then nothing was done."""
         if not self.store.blocking:
             self.book(id, micro, unknown=unknown)
@@ -217,7 +217,7 @@ class Purse:
             pass
         self.book_all()
 
-    def _noted(self, id: str, standing: Standing) -> Standing:  # noqa: A002 - the same word everywhere
+    def _noted(self, id: str, standing: Standing) -> Standing:
         if not self.terms.joined or _agreed_micro(standing) != self.terms.limit_micro:
             self.join(standing)
         if standing.granted:
@@ -266,7 +266,7 @@ class _InThread:
     Without a lock, because the task may go as a finalizer does. Whoever comes second gives back; both may.
     """
 
-    def __init__(self, purse: Purse, id: str, micro: int, turn: Turn) -> None:  # noqa: A002
+    def __init__(self, purse: Purse, id: str, micro: int, turn: Turn) -> None:
         self._purse, self._id, self._micro, self._turn = purse, id, micro, turn
         self._given_up = self._granted = False
 

@@ -21,13 +21,13 @@ from langchain_core.utils.json import parse_json_markdown
 class _Ending:
     """Mixed into a parser: its stream ends in what ``invoke`` gives for the sum of the stream, or raises."""
 
-    def _transform(self, input: Iterator[Any]) -> Iterator[Any]:  # noqa: A002 - the framework's name
+    def _transform(self, input: Iterator[Any]) -> Iterator[Any]:
         seen = _Seen(self)
         for message in input:
             yield from seen.take(message)
         yield from seen.last()
 
-    async def _atransform(self, input: AsyncIterator[Any]) -> AsyncIterator[Any]:  # noqa: A002 - see above
+    async def _atransform(self, input: AsyncIterator[Any]) -> AsyncIterator[Any]:
         seen = _Seen(self)
         async for message in input:
             for parsed in seen.take(message):

@@ -182,7 +182,7 @@ def test_memory_does_not_grow_with_the_ids(tmp_path: Path) -> None:
     count = int(os.environ.get("AIVIDEOAPI_TEST_IDS", "40000"))
     mib = [
         int(
-            subprocess.run(  # noqa: S603 - our own program
+            subprocess.run(
                 [sys.executable, "-c", MILLION, str(tmp_path / f"{many}"), str(many)],
                 check=True,
                 capture_output=True,
@@ -209,6 +209,6 @@ os.wait()
 
 
 def test_a_fork_writes_a_file_of_its_own(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-c", FORK, str(tmp_path)], check=True, timeout=60)  # noqa: S603 - our own program
+    subprocess.run([sys.executable, "-c", FORK, str(tmp_path)], check=True, timeout=60)
     assert len(list(tmp_path.glob("journal-*.jsonl"))) == 2
     assert Journal(tmp_path).totals().rows == {"ok": 1}

@@ -33,7 +33,7 @@ async def opened(url: str) -> RedisJournal:
     return journal
 
 
-async def take(journal: RedisJournal, id: str, *, retry: frozenset[Status] = NO_RETRY) -> tuple[Seen, bool]:  # noqa: A002
+async def take(journal: RedisJournal, id: str, *, retry: frozenset[Status] = NO_RETRY) -> tuple[Seen, bool]:
     ((seen, paid),) = await journal.meet([id], run=1, retry=retry)
     return seen, paid
 
@@ -184,9 +184,9 @@ def test_what_is_done_is_looked_up_together(redis_url: str) -> None:
     batch = BatchJob(len, name="many", journal=redis_url)
     batch.run({"id": number} for number in range(600))
     with redis.Redis.from_url(redis_url) as client:
-        before = client.info("commandstats")["cmdstat_evalsha"]["calls"]  # type: ignore[index]  # redis-py types both colours as one
+        before = client.info("commandstats")["cmdstat_evalsha"]["calls"]
         batch.run(({"id": number} for number in range(600)), replay=False)
-        after = client.info("commandstats")["cmdstat_evalsha"]["calls"]  # type: ignore[index]  # redis-py types both colours as one
+        after = client.info("commandstats")["cmdstat_evalsha"]["calls"]
     assert batch.counts.resumed == 600
     assert after - before < 10
     batch.close()

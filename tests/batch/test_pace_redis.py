@@ -48,7 +48,7 @@ class Moves:
         self._client.close()
 
     def field(self, name: str) -> float:
-        return float(self._client.hget(KEY, name) or 0)  # type: ignore[arg-type]  # redis-py types both colours as one
+        return float(self._client.hget(KEY, name) or 0)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ ROWS, CONCURRENCY = 300, 8
 
 
 def start(sandbox: Sandbox, order: dict[str, Any]) -> subprocess.Popen[str]:
-    return subprocess.Popen(  # noqa: S603 - our own program
+    return subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("worker.py")), json.dumps(order)],
         cwd=ROOT,
         stdout=subprocess.PIPE,

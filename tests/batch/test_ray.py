@@ -133,7 +133,7 @@ def test_the_command_with_this_engine(server: Sandbox, tmp_path: Path) -> None:
     rows.write_text("".join(json.dumps(row) + "\n" for row in rows_of(40)), encoding="utf-8")
     command = [sys.executable, "-m", "aivideoapi_cli", "batch", "rows.jsonl", "--prompt", "Say {text}"]
     command += ["--out", "out", "--budget", "50", "--max-tokens", "50", "--engine", "ray", "--yes"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
     results = [json.loads(line) for line in (tmp_path / "out/results.jsonl").read_text().splitlines()]
     assert sorted(row["id"] for row in results) == sorted(row["id"] for row in rows_of(40))
@@ -179,7 +179,7 @@ def test_a_ray_of_our_own_listens_on_the_loopback_address(tmp_path: Path) -> Non
     if not Path("/proc/net/tcp").exists():
         pytest.skip("needs Linux to look at sockets")
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(  # noqa: S603 - our own program
+    done = subprocess.run(
         [sys.executable, "-c", LISTENING], capture_output=True, text=True, check=True, env=env
     )
     processes, *addresses = done.stdout.split("\n")[-2].split()

@@ -43,7 +43,7 @@ def cli_process(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]
 
     def start(*arguments: str, **environ: str) -> subprocess.Popen[str]:
         env = {name: value for name, value in os.environ.items() if not name.startswith("AIVIDEOAPI_")}
-        process = subprocess.Popen(  # noqa: S603 - our own command
+        process = subprocess.Popen(
             [sys.executable, "-m", "aivideoapi_cli", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

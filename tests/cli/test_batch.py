@@ -158,7 +158,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(sandbox: Sandbox, tmp_path: Path) ->
     """On a terminal: the question, the bar, Ctrl-C, the report; then the same command again."""
     write([{"id": n, "text": f"City {n}"} for n in range(2000)])
     terminal, other_end = pty.openpty()
-    process = subprocess.Popen(  # noqa: S603 - our own command
+    process = subprocess.Popen(
         [sys.executable, "-m", "aivideoapi_cli", *arguments("--concurrency", "2")],
         stdin=other_end,
         stdout=other_end,

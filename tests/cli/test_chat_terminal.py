@@ -42,7 +42,7 @@ def test_ctrl_c_stops_the_answer_and_keeps_the_session(sandbox: Sandbox, tmp_pat
         "PROMPT_TOOLKIT_NO_CPR": "1",  # nobody answers where the cursor is
     }
     command = [sys.executable, "-m", "aivideoapi_cli", "chat"]
-    process = subprocess.Popen(  # noqa: S603 - our own command
+    process = subprocess.Popen(
         command, stdin=other_end, stdout=other_end, stderr=other_end, cwd=tmp_path, env=env, start_new_session=True,
         preexec_fn=_take_terminal,
     )  # fmt: skip

@@ -171,7 +171,7 @@ def test_sandbox_on_a_port_that_is_taken(cli: Callable[..., object], sandbox: Sa
 
 def test_without_the_extra_it_says_what_to_install() -> None:
     code = "import sys; sys.modules['typer'] = None; import aivideoapi_cli; aivideoapi_cli.main()"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603 - our own code
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == "aivideoapi needs typer: pip install 'aivideoapi-adapters[cli]'\n"
 
@@ -190,7 +190,7 @@ def test_a_part_without_its_extra_says_what_to_install(
     tmp_path: Path,
 ) -> None:
     code = f"import sys; sys.modules[{package!r}] = None; from aivideoapi_cli import main; main()"
-    done = subprocess.run(  # noqa: S603 - our own code
+    done = subprocess.run(
         [sys.executable, "-c", code, *arguments],
         capture_output=True,
         text=True,

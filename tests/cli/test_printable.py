@@ -29,7 +29,7 @@ def test_no_command_reaches_a_console(what: object, in_table: bool) -> None:
     console = SafeConsole(file=out, force_terminal=False, width=80)
     if in_table:
         table = Table("name")
-        table.add_row(what)  # type: ignore[arg-type]  # each of them can be shown
+        table.add_row(what)
         what = table
     console.print(what)
     assert "owned" in out.getvalue()

@@ -87,7 +87,7 @@ def call(request: pytest.FixtureRequest, sandbox: Sandbox, monkeypatch: pytest.M
     """Calls the sandbox in one colour, on one engine."""
     call, engine = request.param
     monkeypatch.setenv(ENGINE_ENV, engine)
-    return lambda body, **settings: call(sandbox, body, **settings)  # type: ignore[no-any-return]
+    return lambda body, **settings: call(sandbox, body, **settings)
 
 
 both_ways = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
@@ -349,7 +349,7 @@ def test_a_connection_is_as_patient_as_before_once_a_body_has_ended(sandbox: San
     with httpx.Client() as http_client:
         settings = {"api_key": sandbox.api_key, "base_url": sandbox.url, "http_client": http_client}
         with MessagesClient(**settings) as client, client.stream(payload(stream=True)) as stream:
-            below = stream._response.extensions["network_stream"]  # type: ignore[union-attr]
+            below = stream._response.extensions["network_stream"]
             usual = below.read
             assert list(stream)
             assert below.read == usual

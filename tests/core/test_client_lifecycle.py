@@ -418,9 +418,9 @@ async def test_an_async_client_of_the_callers(sandbox: Sandbox) -> None:
 
 def test_a_client_of_the_other_colour() -> None:
     with pytest.raises(InvalidInputError, match=r"httpx\.Client"):
-        MessagesClient(api_key="sk-test", http_client=httpx.AsyncClient())  # type: ignore[arg-type]  # the test
+        MessagesClient(api_key="sk-test", http_client=httpx.AsyncClient())
     with httpx.Client() as http, pytest.raises(InvalidInputError, match=r"httpx\.AsyncClient"):
-        AsyncMessagesClient(api_key="sk-test", http_client=http)  # type: ignore[arg-type]  # the test
+        AsyncMessagesClient(api_key="sk-test", http_client=http)
 
 
 def test_a_proxy_of_the_callers(sandbox: Sandbox) -> None:

@@ -23,7 +23,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        self.server.keys.append(self.headers["authorization"])  # type: ignore[attr-defined]  # ours, below
+        self.server.keys.append(self.headers["authorization"])
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         answer = stream_bytes("text") if body["stream"] else json.dumps(stream_message("text")).encode()
         self.send_response(200)
@@ -46,8 +46,8 @@ class TlsServer:
             authority.configure_trust(context)
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self.keys: list[str] = []
-        self._http.keys = self.keys  # type: ignore[attr-defined]  # for the handler
-        self._http.handle_error = lambda *_: None  # type: ignore[method-assign]  # refused handshakes are the test
+        self._http.keys = self.keys
+        self._http.handle_error = lambda *_: None
         self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
         self._http.daemon_threads = True
         self.url = f"https://localhost:{self._http.server_address[1]}"

@@ -292,8 +292,8 @@ def test_lone_surrogates_are_told_of_once(caplog: pytest.LogCaptureFixture) -> N
         ]
     ).messages
     assert sent[0]["content"] == "a\ufffd b 😀"
-    assert sent[1]["content"][1]["input"] == {"\ufffd": ["x\ufffd"]}  # type: ignore[index]  # a list of blocks
-    assert sent[2]["content"][0]["content"] == "\ufffd"  # type: ignore[index]  # a list of blocks
+    assert sent[1]["content"][1]["input"] == {"\ufffd": ["x\ufffd"]}
+    assert sent[2]["content"][0]["content"] == "\ufffd"
     (record,) = caplog.records
     assert "messages[0], messages[1], messages[2]" in record.getMessage()
 

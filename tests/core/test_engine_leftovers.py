@@ -61,9 +61,7 @@ def test_a_program_that_closes_nothing_says_nothing(sandbox: Sandbox, engine: st
     if "stream" in ending:
         sandbox.enqueue(Fault.stall(4, reply=Reply("word " * 200, pieces=5)))
     program = _PROGRAM.format(key=sandbox.api_key, url=sandbox.url, engine=engine, ending=_ENDINGS[ending])
-    done = subprocess.run(  # noqa: S603 - a program of this test
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
 
 

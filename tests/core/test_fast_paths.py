@@ -279,7 +279,7 @@ def test_a_request_that_fails_leaves_no_load() -> None:
 def connections(pool: AsyncPool) -> list[Any]:
     """Those that are open, in httpx's transport, where nothing public shows them."""
     assert isinstance(pool.transport, httpx.AsyncHTTPTransport)
-    found: list[Any] = pool.transport._pool.connections  # type: ignore[assignment]
+    found: list[Any] = pool.transport._pool.connections
     return found
 
 
@@ -313,7 +313,7 @@ async def test_a_dropped_client_is_closed_by_its_loop_and_not_by_the_garbage_col
     (connection,) = connections(pool)
     socket = connection._connection._network_stream.get_extra_info("socket")
     descriptor, owner = socket.fileno(), weakref.ref(client)
-    client.itself = client  # type: ignore[attr-defined]  # only the collector can free it
+    client.itself = client
     del client, pool, connection
     gc.collect()
     assert owner() is None

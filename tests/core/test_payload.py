@@ -183,7 +183,7 @@ CONVERSATION: list[dict[str, Any]] = [
 @pytest.mark.parametrize("model", ROUTES)
 def test_a_conversation_passes_untouched(model: str) -> None:
     before = copy.deepcopy(CONVERSATION)
-    body = build_payload(model, CONVERSATION, stream=False, tools=[TOOL])  # type: ignore[arg-type]  # plain dicts
+    body = build_payload(model, CONVERSATION, stream=False, tools=[TOOL])
     assert body["messages"] == before == CONVERSATION
     assert body["messages"] is not CONVERSATION
     assert_official(body)
@@ -296,7 +296,7 @@ def test_prefill() -> None:
 @pytest.mark.parametrize("model", ["", "  ", None, 5])
 def test_bad_models(model: Any) -> None:
     with pytest.raises(InvalidInputError, match="model"):
-        build_payload(model, [USER], stream=False)  # type: ignore[typeddict-item]  # a plain dict
+        build_payload(model, [USER], stream=False)
 
 
 def test_breakpoints_are_counted_everywhere() -> None:
@@ -307,7 +307,7 @@ def test_breakpoints_are_counted_everywhere() -> None:
     options: dict[str, Any] = {"tools": [{**TOOL, "cache_control": mark}], "cache_control": mark}
     assert build_payload(DIRECT, messages, stream=False, **options)
     with pytest.raises(InvalidInputError, match="5 cache_control"):
-        build_payload(DIRECT, messages, stream=False, system=[text], **options)  # type: ignore[misc, list-item]
+        build_payload(DIRECT, messages, stream=False, system=[text], **options)
 
 
 ENABLED = {"type": "enabled", "budget_tokens": 2048}

@@ -41,7 +41,7 @@ class _Loop:
 
 
 def _watch(loop: _Loop, timeout_s: float | None, calls: list[float]) -> ReadWatch:
-    return ReadWatch(lambda: calls.append(loop.now_s), timeout_s, loop)  # type: ignore[arg-type]  # all it uses
+    return ReadWatch(lambda: calls.append(loop.now_s), timeout_s, loop)
 
 
 def test_a_read_that_waits_too_long() -> None:

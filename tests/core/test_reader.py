@@ -267,7 +267,7 @@ def test_pieces_do_not_matter(name: str) -> None:
 
 def test_pieces_of_a_whole_reply_do_not_matter() -> None:
     body = b" \n" + BODY
-    events = list(events_of(MESSAGE))  # type: ignore[arg-type]  # a message by construction
+    events = list(events_of(MESSAGE))
     for cut in range(len(body)):
         assert read(cut_at(body, [cut]))[1] == events
     assert read([bytes([byte]) for byte in body])[1] == events

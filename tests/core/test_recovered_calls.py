@@ -287,7 +287,7 @@ def test_the_call_is_after_the_text_and_marked() -> None:
     assert said == {"type": "text", "text": f"Sure: {BARE}"}
     assert {**call, "id": ""} == {"type": "tool_use", "id": "", "name": "count", "input": {"n": 1}}
     assert call["id"].startswith("toolu_recovered_")
-    assert (recovered["stop_reason"], recovered["recovered_tool_call"]) == ("tool_use", True)  # type: ignore[typeddict-item]  # ours
+    assert (recovered["stop_reason"], recovered["recovered_tool_call"]) == ("tool_use", True)
     assert recovered == recover_call(message, {"count": COUNT})
     assert message == _message(f"Sure: {BARE}")
 

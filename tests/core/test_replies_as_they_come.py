@@ -151,7 +151,7 @@ def test_the_model_that_answered() -> None:
 
 
 def usage_of(start: Any, last: Any) -> Any:
-    head = {"type": "message_start", "message": {**START["message"], "usage": start}}  # type: ignore[dict-item]  # a message
+    head = {"type": "message_start", "message": {**START["message"], "usage": start}}
     return accumulate([head, *HI, {**END, "usage": last}, STOP])["usage"]
 
 

@@ -57,7 +57,7 @@ def test_a_lower_ceiling_of_the_user() -> None:
 )  # fmt: skip
 def test_bad_numbers(bad: dict[str, object]) -> None:
     with pytest.raises(InvalidInputError, match=next(iter(bad))):
-        RetryPolicy(**bad)  # type: ignore[arg-type]  # that is the test
+        RetryPolicy(**bad)
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_by_the_agents_name_in_both_frameworks(sandbox: Sandbox, budget: CreditB
     answer = create_agent(chat, [], name="the writer").invoke(asked)
     assert isinstance(answer["messages"][-1], AIMessage)
     create_agent(chat, [], name="another").invoke(asked)
-    writers = budget.for_agent("the_writer").budgets[0]  # type: ignore[union-attr]  # it has a limit of its own
+    writers = budget.for_agent("the_writer").budgets[0]
     assert writers.limit_micro == 5_000_000
     assert 0 < writers.standing().spent_micro < budget.standing().spent_micro
     assert budget.standing().reserved_micro == 0

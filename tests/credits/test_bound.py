@@ -177,7 +177,7 @@ def test_the_dearest_price_that_the_input_can_have(mark: Any, price: int, place:
     payload = build_payload(
         DIRECT,
         [
-            {"role": "user", "content": [{**text, **(marked if place == "message" else {})}]},  # type: ignore[list-item]
+            {"role": "user", "content": [{**text, **(marked if place == "message" else {})}]},
             {
                 "role": "assistant",
                 "content": [{"type": "tool_use", "id": "t", "name": "get_weather", "input": {}}],
@@ -195,8 +195,8 @@ def test_the_dearest_price_that_the_input_can_have(mark: Any, price: int, place:
         ],
         stream=False,
         max_tokens=10,
-        system=[{**text, **(marked if place == "system" else {})}],  # type: ignore[typeddict-item]
-        tools=[{**WEATHER, **(marked if place == "tool" else {})}],  # type: ignore[typeddict-item]
+        system=[{**text, **(marked if place == "system" else {})}],
+        tools=[{**WEATHER, **(marked if place == "tool" else {})}],
         **({"cache_control": mark} if place == "request" and mark else {}),
     )
     worst = worst_case(payload, OPUS)

@@ -191,10 +191,10 @@ def first_release(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Store
     url = request.getfixturevalue("redis_url")
     client = redis.Redis.from_url(url)
     prefix = "aivideoapi:budget:{default}:"
-    client.hset(prefix + "spent", mapping=FIRST["spent"])  # type: ignore[arg-type]  # numbers are text there
+    client.hset(prefix + "spent", mapping=FIRST["spent"])
     client.hset(prefix + "held", "r1", "5 old owner")
     client.zadd(prefix + "leases", {"old owner": 1_750_000_030.0})
-    client.hset(prefix + "facts", mapping={name: FIRST[name] for name in FIRST if "_" in name})  # type: ignore[arg-type]
+    client.hset(prefix + "facts", mapping={name: FIRST[name] for name in FIRST if "_" in name})
     return lambda clock: RedisStore(client, clock=clock), lambda: client.hgetall(prefix + "spent")
 
 
@@ -282,7 +282,7 @@ def test_redis_does_the_same_work_beside_ten_calls_and_beside_five_thousand(redi
 def test_sqlite_does_the_same_work_beside_ten_calls_and_beside_five_thousand(tmp_path: Path) -> None:
     """17's running sums, counted in steps of SQLite's own machine; the row of the budget does not grow either."""
     budget = CreditBudget(10_000, window="day", store=tmp_path / "b.sqlite", wait_s=0)
-    database = budget._store._database  # type: ignore[attr-defined]  # a SqliteStore's
+    database = budget._store._database
     steps: list[None] = []
 
     def work() -> tuple[int, int]:
@@ -341,7 +341,7 @@ def test_reservations_of_the_releases_that_kept_them_in_one_row_become_rows(
     assert (before.spent_micro, before.reserved_micro) == (100, 20)
     clock.pass_s(2)
     assert store.standing(terms).reserved_micro == 5
-    for id, micro in (("r0", 50), ("r1", 5), ("r2", 7), ("s1", 900)):  # noqa: A001 - counted, held, late, settled
+    for id, micro in (("r0", 50), ("r1", 5), ("r2", 7), ("s1", 900)):
         standing = store.settle(terms, id=id, micro=micro, unknown=False)
     assert (standing.spent_micro, standing.reserved_micro, standing.expired_micro) == (112, 0, 15)
     with sqlite3.connect(path) as db:
@@ -360,7 +360,7 @@ def test_a_full_disk_is_named_and_what_is_known_is_booked_later(tmp_path: Path) 
     running = budget.hold("m", worst(500_000))
 
     def limit_pages(pages: int) -> None:
-        database = budget._store._database  # type: ignore[attr-defined]  # a SqliteStore's
+        database = budget._store._database
         database.run(lambda db: db.execute(f"PRAGMA max_page_count = {pages}").fetchone())
 
     limit_pages(1)

@@ -176,7 +176,7 @@ def test_in_redis_the_servers_clock_decides_whatever_clients_think(redis_url: st
     for days in (0, -40, 40):
         budget = CreditBudget(1, window="calendar month", store=RedisStore(redis_url), wait_s=0)
         far = (now + timedelta(days=days)).timestamp()
-        budget._store._page = CalendarWindow("month").bounds(far)  # type: ignore[attr-defined]  # a guess that is wrong
+        budget._store._page = CalendarWindow("month").bounds(far)
         budgets.append(budget)
     for budget in budgets:
         budget.settle(budget.hold("m", worst(7)), 7)
@@ -266,7 +266,7 @@ def test_stores_are_asked_once_more_when_a_window_begins(redis_url: str) -> None
 
         return counted
 
-    store._link.script = counting  # type: ignore[method-assign]  # to count the questions
+    store._link.script = counting
     for _ in range(3):
         budget.standing()
     assert len(asked) == 4

@@ -75,7 +75,7 @@ class _CollectingLock:
 class _CollectingStore(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
-        self._lock = _CollectingLock()  # type: ignore[assignment]  # with what a lock has here
+        self._lock = _CollectingLock()
 
 
 def _in_time(work: Any, *, threads: int = 1, limit_s: float = 60.0) -> None:
@@ -102,7 +102,7 @@ def _in_time(work: Any, *, threads: int = 1, limit_s: float = 60.0) -> None:
 
 def test_streams_in_cycles_and_the_collector_inside_every_lock(sandbox: Sandbox) -> None:
     budget = CreditBudget(10_000, store=_CollectingStore())
-    budget._lock = _CollectingLock()  # type: ignore[assignment]  # as above
+    budget._lock = _CollectingLock()
     ledger = SpendLedger()
     sandbox.enqueue(*[LONG] * 48)
 
@@ -111,9 +111,9 @@ def test_streams_in_cycles_and_the_collector_inside_every_lock(sandbox: Sandbox)
         track_spend() as tracker,
     ):
         client.create({**payload(), "stream": False})
-        pool = client._pool().close.__self__._pool  # type: ignore[attr-defined]  # httpcore's
+        pool = client._pool().close.__self__._pool
         pool._optional_thread_lock = _CollectingLock()  # the one that its generators take
-        tracker._lock = _CollectingLock()  # type: ignore[assignment]  # as above
+        tracker._lock = _CollectingLock()
 
         def drop() -> None:
             for _ in range(6):
@@ -160,10 +160,10 @@ async def test_asynchronous_streams_that_are_dropped(sandbox: Sandbox) -> None:
         assert [row.outcome for row in ledger.records()] == [Outcome.LOST] * 5
         (pool,) = client._pools
         for _ in range(500):
-            if not pool.transport._pool.connections:  # type: ignore[union-attr]  # httpcore's
+            if not pool.transport._pool.connections:
                 break
             await asyncio.sleep(0.01)
-        assert not pool.transport._pool.connections  # type: ignore[union-attr]  # httpcore's
+        assert not pool.transport._pool.connections
 
 
 def test_a_loop_that_ended_before_its_stream(sandbox: Sandbox) -> None:

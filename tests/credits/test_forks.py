@@ -130,13 +130,13 @@ def test_calls_of_the_parent_are_the_parents(
     assert sorted(row.outcome for row in rows) == [Outcome.LOST, *[Outcome.OK] * 4]
     standing = budget.standing()
     assert (standing.reserved_micro, standing.unknown_calls) == (0, 1)
-    known = sum(row.credits_micro if row.outcome is Outcome.OK else row.at_most_micro for row in rows)  # type: ignore[misc]  # they are known
+    known = sum(row.credits_micro if row.outcome is Outcome.OK else row.at_most_micro for row in rows)
     assert standing.spent_micro == known
 
 
 def test_a_child_ends_while_a_thread_of_the_parent_closes_connections(client: MessagesClient) -> None:
-    pool = client._pool().close.__self__._pool  # type: ignore[attr-defined]  # httpcore's
-    (closer,) = (one for one in list(weakref.finalize._registry) if (of := one.peek()) and of[0] is client)  # type: ignore[attr-defined]  # no public list of them
+    pool = client._pool().close.__self__._pool
+    (closer,) = (one for one in list(weakref.finalize._registry) if (of := one.peek()) and of[0] is client)
     with held(pool._optional_thread_lock):
         assert in_child(closer) == 0
         assert in_child(lambda: client.create(payload(stream=False))) == 0

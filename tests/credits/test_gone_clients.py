@@ -201,8 +201,8 @@ def test_cancelled_twice_the_upstream_ends(how: Any, form: str) -> None:
         await asyncio.gather(*(how(work, ready) for _ in range(20)))
         assert await until(lambda: upstream.open == 0), f"{upstream.open} upstreams are open"
         for pool in client._pools:
-            connections.extend(pool.transport._pool.connections)  # type: ignore[union-attr]  # httpcore's
-            assert not pool.transport._pool._requests  # type: ignore[union-attr]  # httpcore's
+            connections.extend(pool.transport._pool.connections)
+            assert not pool.transport._pool._requests
 
     asyncio.run(run())
     assert upstream.served == 20

@@ -143,7 +143,7 @@ def test_an_abandoned_stream_is_unknown(sandbox: Sandbox, colour: str) -> None:
         stream = model.astream("Hi")
         async for _ in stream:
             break
-        await stream.aclose()  # type: ignore[attr-defined]  # it is a generator
+        await stream.aclose()
 
     with get_credits_callback() as spent:
         if colour == "async":
@@ -151,7 +151,7 @@ def test_an_abandoned_stream_is_unknown(sandbox: Sandbox, colour: str) -> None:
         else:
             stream = model.stream("Hi")
             next(stream)
-            stream.close()  # type: ignore[attr-defined]  # it is a generator
+            stream.close()
     for summary in (spent.summary, handler.summary, ledger.summary):
         assert (summary.calls, summary.unknown) == (1, 1)
         assert summary.credits_micro is None
@@ -259,7 +259,7 @@ class TestBudget:
         agent = create_agent(model, tools=[get_weather], middleware=[middleware])
         with pytest.raises(BudgetExceededError) as caught, get_credits_callback() as spent:
             agent.invoke({"messages": [("user", "Hi")]})
-        assert caught.value.is_retryable is False  # type: ignore[attr-defined]  # LangChain's own attribute
+        assert caught.value.is_retryable is False
         assert (spent.summary.calls, spent.summary.failed) == (0, 0)  # nothing was called
         assert sandbox.requests == []
 

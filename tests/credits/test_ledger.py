@@ -93,7 +93,7 @@ def test_many_processes_write_one_file(tmp_path: Path) -> None:
     )
     path = tmp_path / "ledger.sqlite"
     writers = [
-        subprocess.Popen(  # noqa: S603 - our own program
+        subprocess.Popen(
             [sys.executable, "-c", program, str(path), f"m{number}"], cwd=ROOT, env={"PYTHONPATH": str(ROOT)}
         )
         for number in range(4)
@@ -148,7 +148,7 @@ def test_a_file_that_is_dropped_without_close_warns_of_nothing(tmp_path: Path) -
         "left = SpendLedger(sys.argv[1]); left.append(CallRecord(model='m'))\n"
     )
     paths = [str(tmp_path / "ledger.sqlite"), str(tmp_path / "budget.sqlite")]
-    done = subprocess.run(  # noqa: S603 - our own program
+    done = subprocess.run(
         [sys.executable, "-W", "error::ResourceWarning", "-c", program, *paths],
         cwd=ROOT,
         env={"PYTHONPATH": str(ROOT)},

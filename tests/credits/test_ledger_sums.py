@@ -168,7 +168,7 @@ def test_in_autumn_an_hour_comes_twice() -> None:
 )
 def test_moments(when: Any, begin: tuple[int, ...], end: tuple[int, ...]) -> None:
     at = [moment(when, UTC, after=after, now=NOON) for after in (False, True)]
-    assert at == [datetime(*begin, tzinfo=UTC).timestamp(), datetime(*end, tzinfo=UTC).timestamp()]  # type: ignore[misc, arg-type]  # parts of a date
+    assert at == [datetime(*begin, tzinfo=UTC).timestamp(), datetime(*end, tzinfo=UTC).timestamp()]
 
 
 @pytest.mark.parametrize(

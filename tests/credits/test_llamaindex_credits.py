@@ -133,7 +133,7 @@ def test_an_abandoned_stream_is_unknown(sandbox: Sandbox, colour: str) -> None:
         stream = await llm.astream_chat(HI)
         async for _ in stream:
             break
-        await stream.aclose()  # type: ignore[attr-defined]  # it is a generator
+        await stream.aclose()
 
     with attached() as handler, track_credits() as spent:
         if colour == "async":
@@ -141,7 +141,7 @@ def test_an_abandoned_stream_is_unknown(sandbox: Sandbox, colour: str) -> None:
         else:
             stream = llm.stream_chat(HI)
             next(stream)
-            stream.close()  # type: ignore[attr-defined]  # it is a generator
+            stream.close()
     for summary in (handler.summary, spent.summary):
         assert (summary.calls, summary.unknown) == (1, 1)
         assert summary.credits_micro is None

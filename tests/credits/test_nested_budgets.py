@@ -241,7 +241,7 @@ def test_exact_under_sixteen_processes(redis_url: str) -> None:
     limits = {"user-a": 700, "user-b": 900, "team": 3_000, "company": 1_200}
     orders = [{"store": redis_url, "number": n, "calls": 8, "limits": limits} for n in range(16)]
     running = [
-        subprocess.Popen(  # noqa: S603 - our own program
+        subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("nested_worker.py")), json.dumps(order)],
             cwd=ROOT,
             stdout=subprocess.PIPE,

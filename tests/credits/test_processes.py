@@ -32,7 +32,7 @@ class Worker:
     """A process that holds streams open until it is told to finish them."""
 
     def __init__(self, order: dict[str, Any]) -> None:
-        self.process = subprocess.Popen(  # noqa: S603 - our own program
+        self.process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("worker.py")), json.dumps(order)],
             cwd=ROOT,
             stdin=subprocess.PIPE,

@@ -97,7 +97,7 @@ def test_requests_that_were_made_again_after_a_timeout_are_all_held(sandbox: San
     assert reply.attempts == 2
     (row,) = ledger.records()
     assert (row.attempts, row.credits_micro) == (2, 5 * 300 + 5 * 1500)
-    worst = max_input_tokens(payload) * 300 + 10 * 1500  # type: ignore[operator]  # it has a bound
+    worst = max_input_tokens(payload) * 300 + 10 * 1500
     assert reserved == [2 * worst]
     standing = budget.standing()
     assert standing.spent_micro == 5 * 300 + 5 * 1500 + worst  # the lost request at its worst

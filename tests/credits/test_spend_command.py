@@ -249,7 +249,7 @@ def test_the_page_draws_in_a_browser_without_network(ledger: Path, tmp_path: Pat
     run("--ledger", str(ledger), "--html", str(file))
     source = file.read_text(encoding="utf-8")
     assert EVIL not in source
-    dom = subprocess.run(  # noqa: S603 - our own arguments
+    dom = subprocess.run(
         [
             browser,
             "--headless",

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def run(argument: str) -> Any:
-    done = subprocess.run(  # noqa: S603 - our own program
+    done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("telemetry_program.py")), argument],
         cwd=ROOT,
         env={"PYTHONPATH": str(ROOT)},
@@ -167,11 +167,11 @@ def collector(folder: Path) -> Iterator[tuple[str, IO[str]]]:
     options += ["--debug-log", "traces", "--debug-log", "metrics", "--debug-log-verbosity", "detailed"]
     options += ["--pid-file", str(folder / "pid"), "--log-file", str(folder / "log")]
     with (folder / "seen.txt").open("w+", encoding="utf-8") as log:
-        process = subprocess.Popen([program, "start", *options], stdout=log, stderr=subprocess.STDOUT)  # noqa: S603
+        process = subprocess.Popen([program, "start", *options], stdout=log, stderr=subprocess.STDOUT)
         try:
             while process.poll() is None:
                 try:
-                    socket.create_connection(http.split(":"), timeout=5).close()  # type: ignore[arg-type]
+                    socket.create_connection(http.split(":"), timeout=5).close()
                     break
                 except OSError:
                     continue

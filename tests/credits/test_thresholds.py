@@ -169,10 +169,7 @@ def test_sixteen_processes_pass_it_once(kind: str, tmp_path: Path, request: pyte
         "    budget.settle(held, 250_000)\n"
     )
     command = [sys.executable, "-c", program, store]
-    processes = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own program
-        for _ in range(16)
-    ]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(16)]
     said = [line for process in processes for line in process.communicate(timeout=120)[0].split()]
     assert sorted(said) == ["0.5", "1.0"]
 

@@ -50,7 +50,7 @@ def worst(output: int, *, is_default: bool = True, thinking: int = 0, requests: 
 def budget(limit: int, **options: Any) -> CreditBudget:
     return CreditBudget(
         Decimal(limit).scaleb(-6),
-        **{"wait_s": 0, "when_tight": "shrink", **options},  # type: ignore[arg-type]
+        **{"wait_s": 0, "when_tight": "shrink", **options},
     )
 
 

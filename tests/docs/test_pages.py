@@ -64,7 +64,7 @@ def test_nothing_is_left_out_without_a_reason(page: Path) -> None:
 
 @pytest.mark.parametrize(
     "page",
-    [page for page in PAGES if 'title="test_' in page.values[0].read_text(encoding="utf-8")],  # type: ignore[union-attr]
+    [page for page in PAGES if 'title="test_' in page.values[0].read_text(encoding="utf-8")],
 )
 def test_test_files_of_a_page_pass(page: Path, pytester: pytest.Pytester) -> None:
     """In a pytest of their own, as a user would run them, with the fixtures of the plugin alone."""

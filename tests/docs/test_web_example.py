@@ -73,7 +73,7 @@ def browser(tmp_path: Path) -> Iterator[str]:
             "--remote-debugging-port=0",
         ),
     ]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         ready = next(line for line in process.stderr if "DevTools listening on" in line)
         yield "http://" + ready.split("ws://")[1].split("/")[0]

@@ -229,7 +229,7 @@ def _modules_added(statement: str) -> set[str]:
         "import sys, httpx; from langchain_core.language_models import BaseChatModel; old = set(sys.modules)"
     )
     code = f"{before}; {statement}; print('\\n'.join(set(sys.modules) - old))"
-    done = subprocess.run(  # noqa: S603 - our own interpreter and code
+    done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
     )
     return set(done.stdout.split())

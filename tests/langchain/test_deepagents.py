@@ -128,7 +128,7 @@ def test_model_strings_work_without_any_call(tmp_path: Path, sandbox: Sandbox, m
         "AIVIDEOAPI_API_KEY": sandbox.api_key,
         "AIVIDEOAPI_BASE_URL": sandbox.url,
     }
-    done = subprocess.run(  # noqa: S603 - our own interpreter and code
+    done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(_CODE.format(model=model_id))],
         env=env,
         cwd=tmp_path,

@@ -143,7 +143,7 @@ print(json.dumps({
 
 def _in_a_new_process(script: Path, sandbox: Sandbox, *arguments: str) -> dict[str, Any]:
     env = {**os.environ, "AIVIDEOAPI_API_KEY": sandbox.api_key, "AIVIDEOAPI_BASE_URL": sandbox.url}
-    done = subprocess.run(  # noqa: S603 - our own interpreter and script
+    done = subprocess.run(
         [sys.executable, str(script), *arguments],
         env=env,
         capture_output=True,

@@ -410,7 +410,7 @@ def test_a_pickle_works_in_another_process(sandbox: Sandbox) -> None:
     model = _model(sandbox, NATIVE)
     model.invoke("x")
     code = "import pickle, sys; print(pickle.load(sys.stdin.buffer).invoke('x').text)"
-    done = subprocess.run(  # noqa: S603 - our own interpreter and code
+    done = subprocess.run(
         [sys.executable, "-c", code],
         input=pickle.dumps(model),
         capture_output=True,
@@ -467,17 +467,17 @@ async def test_a_cache_hit_costs_no_credits(sandbox: Sandbox, model_id: str) -> 
         second = model.invoke("x")
         third = await model.ainvoke("x")
     assert len(sandbox.requests) == 1
-    cost = first.usage_metadata["credits_consumed_micro"]  # type: ignore[index,typeddict-item]  # ours
+    cost = first.usage_metadata["credits_consumed_micro"]
     assert cost == sandbox.charged_micro
     for hit in (second, third):
         usage: Any = hit.usage_metadata
         assert usage["credits_consumed_micro"] == 0
-        assert usage["input_tokens"] == first.usage_metadata["input_tokens"]  # type: ignore[index]  # it is there
+        assert usage["input_tokens"] == first.usage_metadata["input_tokens"]
         assert "credits_consumed" not in hit.response_metadata
         assert hit.response_metadata["cache_hit"] is True
         assert hit.content == first.content
     (total,) = counted.usage_metadata.values()
-    assert total["credits_consumed_micro"] == cost  # type: ignore[typeddict-item]  # ours
+    assert total["credits_consumed_micro"] == cost
 
 
 def test_the_cache_knows_every_setting(sandbox: Sandbox) -> None:
@@ -589,7 +589,7 @@ def test_importing_needs_no_langchain() -> None:
         "import sys, langchain_aivideoapi; "
         "print(sorted({name.split('.')[0] for name in sys.modules} & {'langchain', 'langgraph', 'anthropic', 'deepagents'}))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - our own interpreter and code
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
@@ -637,7 +637,7 @@ def test_estimates_are_near_the_counts_of_the_documentation(
 def test_a_profile_with_unknown_keys_is_named() -> None:
     """LangChain's warning; only our own profiles are spared its check."""
     with pytest.warns(UserWarning, match="zzz"):
-        ChatAIVideoAPI(model="claude-sonnet-4-6", api_key="sk-test", profile={"zzz": 1})  # type: ignore[typeddict-unknown-key]
+        ChatAIVideoAPI(model="claude-sonnet-4-6", api_key="sk-test", profile={"zzz": 1})
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert ChatAIVideoAPI(model="claude-sonnet-4-6", api_key="sk-test").profile

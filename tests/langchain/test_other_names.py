@@ -37,7 +37,7 @@ def test_per_call(name: str, remedy: str) -> None:
     with Sandbox() as sandbox:
         model = ChatAIVideoAPI(model="claude-sonnet-4-6", api_key=sandbox.api_key, base_url=sandbox.url)
         with pytest.raises(UnsupportedOptionError, match=f"use {remedy}"):
-            model.invoke("Hello", **{name: KEY})  # type: ignore[arg-type]  # by name
+            model.invoke("Hello", **{name: KEY})
         assert sandbox.requests == []
 
 
@@ -45,7 +45,7 @@ def test_a_typo_gets_the_name_that_was_meant() -> None:
     with pytest.raises(
         ValueError, match="'max_token' is not an argument of ChatAIVideoAPI: did you mean"
     ) as caught:
-        ChatAIVideoAPI(model="claude-sonnet-4-6", max_token=3, nonsense=KEY)  # type: ignore[call-arg]
+        ChatAIVideoAPI(model="claude-sonnet-4-6", max_token=3, nonsense=KEY)
     assert "'nonsense' is not an argument of ChatAIVideoAPI: check the spelling" in str(caught.value)
     assert KEY not in str(caught.value)
     model = ChatAIVideoAPI(model_name="claude-sonnet-4-6", api_key=KEY, base_url="https://example.com")

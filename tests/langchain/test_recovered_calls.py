@@ -116,7 +116,7 @@ def test_the_sum_of_the_chunks_is_the_whole(sandbox: Sandbox) -> None:
     whole, chunks = bound.invoke("x"), list(bound.stream("x"))
     summed = reduce(add, chunks)
     assert summed.content[0] == whole.content[0]
-    assert {**summed.content[1], "id": ""} == {**whole.content[1], "id": ""}  # type: ignore[dict-item]  # a block
+    assert {**summed.content[1], "id": ""} == {**whole.content[1], "id": ""}
     assert len(chunks) > 3  # nothing was held back
 
 
@@ -233,7 +233,7 @@ def test_a_stream_ends_as_invoke_does(
 
     roads: list[Callable[[], Any]] = [
         lambda: structured.invoke("x"),
-        lambda: asyncio.run(structured.ainvoke("x")),  # type: ignore[arg-type]  # langchain types it as awaitable
+        lambda: asyncio.run(structured.ainvoke("x")),
         lambda: list(structured.stream("x"))[-1],
         lambda: asyncio.run(alast()),
         lambda: list(chain.stream("x"))[-1],
@@ -276,7 +276,7 @@ def test_never_none(sandbox: Sandbox, schema: Any, thinking: bool | None) -> Non
 
     for ask in (
         lambda: structured.invoke("x"),
-        lambda: asyncio.run(structured.ainvoke("x")),  # type: ignore[arg-type]  # langchain types it as awaitable
+        lambda: asyncio.run(structured.ainvoke("x")),
         lambda: list(structured.stream("x")),
         lambda: asyncio.run(collected()),
     ):
@@ -490,7 +490,7 @@ def test_json_is_not_held_back(sandbox: Sandbox, tools: list[Any]) -> None:
 @pytest.mark.parametrize("method", ["function_calling", "json_schema"])
 @pytest.mark.parametrize("text", ['[{"n": 1}, {"n": 2}]', '```json\n[{"n": 1}, {"n": 2}]\n```', 'Sure: {"value": [{"n": 1}, {"n": 2}]}'])  # fmt: skip
 def test_a_list_that_was_to_be_wrapped(sandbox: Sandbox, text: str, method: Any, model: str) -> None:
-    structured: Any = _model(sandbox, model).with_structured_output(list[Count], method=method)  # type: ignore[arg-type]  # ours takes it
+    structured: Any = _model(sandbox, model).with_structured_output(list[Count], method=method)
     sandbox.enqueue(*[Reply(text)] * 2)
     assert structured.invoke("x") == [Count(n=1), Count(n=2)]
     assert list(structured.stream("x"))[-1] == [Count(n=1), Count(n=2)]

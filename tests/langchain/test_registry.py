@@ -133,7 +133,7 @@ def test_somebody_elses_row_is_not_overwritten(monkeypatch: pytest.MonkeyPatch) 
 
 
 def _run(code: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 - our own interpreter and code
+    return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
         capture_output=True,
         text=True,

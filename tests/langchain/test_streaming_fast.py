@@ -59,8 +59,8 @@ PAIRS: list[Any] = [
 def test_equals_the_validated_object(make: Any, fields: dict[str, Any]) -> None:
     made, validated = make(), _validated(**fields)
     # On a piece of a call validation guesses at calls in half a JSON text; the piece itself has none.
-    validated.message.tool_calls = []  # type: ignore[attr-defined]
-    validated.message.invalid_tool_calls = []  # type: ignore[attr-defined]
+    validated.message.tool_calls = []
+    validated.message.invalid_tool_calls = []
     assert type(made) is type(validated)
     assert type(made.message) is type(validated.message)
     assert made.message.__dict__ == validated.message.__dict__
@@ -106,7 +106,7 @@ def test_the_sum_parses_the_arguments_once() -> None:
     total: Any = tool_start_chunk(dict(START), 1)
     for piece in pieces:
         chunk = arguments_chunk(piece, 1)
-        assert chunk.message.tool_calls == []  # type: ignore[attr-defined]
+        assert chunk.message.tool_calls == []
         total = total + chunk
     (call,) = total.message.tool_calls
     assert call == {"name": "look", "args": {"a": [1, 2], "b": "}"}, "id": "toolu_1", "type": "tool_call"}

@@ -344,7 +344,7 @@ def test_cut_arguments_are_never_taken_for_a_call(raw: str) -> None:
     (invalid,) = total.invalid_tool_calls
     assert invalid["id"] == "toolu_1"
     assert str(invalid["args"]).startswith(raw)
-    assert total.content[0]["partial_json"] == raw  # type: ignore[index,call-overload]  # a list of blocks
+    assert total.content[0]["partial_json"] == raw
     assert total.content_blocks[0]["type"] == "invalid_tool_call"
 
 
@@ -422,7 +422,7 @@ STYLES: list[Any] = [
 @pytest.mark.parametrize("road", [_stream, _v3])
 def test_odd_streams_mean_the_same(style: dict[str, Any], road: Any) -> None:
     reply = {"text": "Let me see.", "thinking": "Hm.", "tool_uses": [LOOK]}
-    whole = _value(_asked(Reply(**reply), NATIVE, tools=True, road=_invoke))  # type: ignore[arg-type]  # by name
+    whole = _value(_asked(Reply(**reply), NATIVE, tools=True, road=_invoke))
     expected = _as_v3(whole) if road is _v3 else whole
     assert _value(_asked(Reply(**reply, **style), NATIVE, tools=True, road=road)) == expected
 
@@ -439,7 +439,7 @@ def test_closing_a_stream_early_frees_its_connection() -> None:
             sandbox.enqueue(Reply("one two three", pieces=1))
             chunks = model.stream(QUESTION)
             next(chunks)
-            chunks.close()  # type: ignore[attr-defined]  # a generator
+            chunks.close()
         # The only connection there may be is free again, or this call would time out.
         assert model.invoke(QUESTION).text
 

@@ -107,7 +107,7 @@ def test_a_stream_that_was_left_early_is_a_message_too(sandbox: Sandbox) -> None
     message = message_chunk_to_message(part)
     assert type(message) is AIMessage
     assert message.text == part.text
-    (kept,) = add_messages([], [part])  # type: ignore[arg-type,misc]  # what a graph's state does
+    (kept,) = add_messages([], [part])
     assert type(kept) is AIMessage
 
 

@@ -728,7 +728,7 @@ def test_standard_content_goes_back_as_it_came() -> None:
     """The round trip over ``content_blocks``: what ``output_version="v1"`` and v3 events keep in history."""
     first = AIMessage(copy.deepcopy(WEB), tool_calls=[CALL], response_metadata=OURS)
     standard = AIMessage(
-        content=copy.deepcopy(first.content_blocks),  # type: ignore[arg-type]  # blocks are dicts
+        content=copy.deepcopy(first.content_blocks),
         tool_calls=[CALL],
         response_metadata={**OURS, "output_version": "v1"},
     )
@@ -778,7 +778,7 @@ def test_what_cannot_be_sent_is_named(messages: list[AnyMessage], pattern: str) 
 
 def test_content_that_is_no_block() -> None:
     message = HumanMessage("x")
-    message.content = [1]  # type: ignore[list-item]  # what validation would have refused
+    message.content = [1]
     with pytest.raises(InvalidInputError, match="is a int"):
         to_conversation([message])
 
@@ -811,6 +811,6 @@ def test_the_sandbox_takes_its_own_thinking_back(sandbox: Sandbox) -> None:
         thinking={"type": "enabled", "budget_tokens": 1024},
     )
     first = model.invoke("Why is the sky blue?")
-    assert first.content[0]["type"] == "thinking"  # type: ignore[index,call-overload]  # a list of blocks
+    assert first.content[0]["type"] == "thinking"
     model.invoke([HumanMessage("Why is the sky blue?"), first, HumanMessage("Are you sure?")])
     assert sandbox.requests[-1].body["messages"][1]["content"] == first.content

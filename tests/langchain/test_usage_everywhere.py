@@ -111,7 +111,7 @@ def test_usage_callback_over_five_calls(model: Model, sandbox: Sandbox, model_id
         chat.stream_events("Hello", version="v3").output.text  # noqa: B018 - reading it runs the call
     (usage,) = callback.usage_metadata.values()
     assert usage["total_tokens"] == 5 * 60
-    assert usage["credits_consumed_micro"] == 5 * MICRO[model_id] == sandbox.charged_micro  # type: ignore[typeddict-item]
+    assert usage["credits_consumed_micro"] == 5 * MICRO[model_id] == sandbox.charged_micro
 
 
 @tool
@@ -131,8 +131,8 @@ def test_agent_run_adds_up_to_the_ledger(model: Model, sandbox: Sandbox, model_i
     stored = agent.get_state(config).values["messages"]
     assert [message.usage_metadata for message in stored if isinstance(message, AIMessage)] == usages
     assert len(usages) == 2
-    assert sum(usage["credits_consumed_micro"] for usage in usages) == sandbox.charged_micro  # type: ignore[index]
-    assert total["credits_consumed_micro"] == sandbox.charged_micro  # type: ignore[typeddict-item]
+    assert sum(usage["credits_consumed_micro"] for usage in usages) == sandbox.charged_micro
+    assert total["credits_consumed_micro"] == sandbox.charged_micro
 
 
 def test_a_cached_agent_run_adds_up_to_the_ledger(model: Model, sandbox: Sandbox) -> None:
@@ -177,11 +177,11 @@ def test_a_tracer_sees_the_same(model: Model, sandbox: Sandbox, model_id: str, r
     chat, config = model(model_id), {"callbacks": [tracer]}
     match road:
         case "invoke":
-            chat.invoke("Hello", config)  # type: ignore[arg-type]
+            chat.invoke("Hello", config)
         case "stream":
-            list(chat.stream("Hello", config))  # type: ignore[arg-type]
+            list(chat.stream("Hello", config))
         case _:
-            chat.stream_events("Hello", config, version="v3").output.text  # type: ignore[arg-type]  # noqa: B018
+            chat.stream_events("Hello", config, version="v3").output.text  # noqa: B018
     (run,) = tracer.seen.values()
     assert run.outputs is not None
     message = run.outputs["generations"][0][0]["message"]["kwargs"]

@@ -43,9 +43,7 @@ WEATHER = FunctionTool.from_defaults(get_weather)
 def test_it_makes_a_call_beside_the_newest_sdk(llm: AIVideoAPI) -> None:
     """No provider SDK is imported, so none can break us."""
     code = "import sys, llamaindex_aivideoapi; print('anthropic' in sys.modules)"
-    done = subprocess.run(  # noqa: S603 - our own interpreter and code
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
     assert llm.complete("hi").text
 

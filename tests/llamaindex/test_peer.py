@@ -45,7 +45,7 @@ def peer_folder() -> Path:
 
 def run_python(*arguments: str, path: list[Path]) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path)), "PYTHONWARNINGS": "ignore"}
-    return subprocess.run(  # noqa: S603 - our own interpreter and code
+    return subprocess.run(
         [sys.executable, *arguments], capture_output=True, text=True, check=False, cwd=ROOT, env=environment
     )
 

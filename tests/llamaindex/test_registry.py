@@ -102,7 +102,7 @@ class TestNamespace:
             "print(AIVideoAPI.class_name())"
         )
         for paths in ([str(tmp_path), str(ROOT)], [str(ROOT), str(tmp_path)]):
-            done = subprocess.run(  # noqa: S603 - our own interpreter and code
+            done = subprocess.run(
                 [sys.executable, "-c", code.format(paths=paths)], capture_output=True, text=True, check=False
             )
             assert done.stdout.strip() == "AIVideoAPI_LLM", done.stderr

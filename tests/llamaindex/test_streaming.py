@@ -223,7 +223,7 @@ class TestStandIns:
 
     def test_what_is_not_there_is_not_there(self) -> None:
         with pytest.raises(AttributeError):
-            _ = self.fresh().nothing  # type: ignore[attr-defined]
+            _ = self.fresh().nothing
 
     def test_each_message_is_its_own(self) -> None:
         """Completion decorators and users write into ``additional_kwargs``."""

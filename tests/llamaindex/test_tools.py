@@ -199,7 +199,7 @@ class TestWhatComesBack:
             "input": {},
             "partial_json": '{"city": "Par',
         }
-        message = from_message({"content": [cut]}, usage={})  # type: ignore[typeddict-item]  # the part that matters
+        message = from_message({"content": [cut]}, usage={})
         assert message.blocks[0].tool_kwargs == '{"city": "Par'
         response = ChatResponse(message=message)
         with pytest.raises(ValueError, match="raise max_tokens"):

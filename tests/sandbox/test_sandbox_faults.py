@@ -304,4 +304,4 @@ def test_a_fault_by_header_for_the_first_tries_only(sandbox: Sandbox) -> None:
 
 def test_only_replies_and_faults_can_be_enqueued(sandbox: Sandbox) -> None:
     with pytest.raises(TypeError, match="not str"):
-        sandbox.enqueue("Hello")  # type: ignore[arg-type]  # the mistake under test
+        sandbox.enqueue("Hello")

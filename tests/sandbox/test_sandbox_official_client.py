@@ -211,7 +211,7 @@ def test_errors_become_the_clients_exceptions(sandbox: Sandbox, code: str, kind:
     sandbox.enqueue(Fault.error(code))
     with pytest.raises(kind) as caught:
         ask(sandbox, stream=stream)
-    assert caught.value.request_id == sandbox.ledger[0].request_id  # type: ignore[attr-defined]
+    assert caught.value.request_id == sandbox.ledger[0].request_id
 
 
 def test_an_error_event_inside_a_stream(sandbox: Sandbox) -> None:

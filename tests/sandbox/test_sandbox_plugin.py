@@ -40,7 +40,7 @@ def test_the_fixture_is_fresh(aivideoapi_sandbox: Sandbox) -> None:
 
 def test_the_command_serves_until_it_is_stopped() -> None:
     command = [sys.executable, "-m", "aivideoapi_core.sandbox", "--port", "0", "--balance", "7"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  # our own module
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         url = line.partition(" at ")[2].partition(";")[0]

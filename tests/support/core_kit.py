@@ -36,7 +36,7 @@ def stream_message(name: str) -> Any:
 
 def payload(model: str = NATIVE, *, stream: bool = False, **options: Any) -> dict[str, Any]:
     """A valid request."""
-    return build_payload(model, list(QUESTION), stream=stream, **options)  # type: ignore[misc]  # any options
+    return build_payload(model, list(QUESTION), stream=stream, **options)
 
 
 def frame(event: Mapping[str, Any], *, name: bool = True, newline: str = "\n") -> bytes:

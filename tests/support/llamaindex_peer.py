@@ -43,4 +43,4 @@ def peer(model: str, *, api_key: str, base_url: str, **settings: Any) -> Anthrop
     )
 
 
-llamaindex_aivideoapi.AIVideoAPI = peer  # type: ignore[assignment,misc]  # before the fixtures import it
+llamaindex_aivideoapi.AIVideoAPI = peer

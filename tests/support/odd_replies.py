@@ -48,7 +48,7 @@ def whole_in_start(*content: Any, reason: str = "tool_use") -> dict[str, Any]:
     return {
         "type": "message_start",
         "message": {**START["message"], "content": [*content], "stop_reason": reason},
-    }  # type: ignore[dict-item]  # a message
+    }
 
 
 CALL: dict[str, Any] = {"type": "content_block_start", "index": 0, "content_block": {**TOOL, "input": {}}}

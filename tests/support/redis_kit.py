@@ -46,7 +46,7 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "--dir",
         str(folder),
     ]
-    server = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)  # noqa: S603 - our own arguments
+    server = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
     url = f"redis://127.0.0.1:{port}/0"
     patient = Retry(ConstantBackoff(0.05), 200)
     client = redis.Redis.from_url(url, retry=patient, retry_on_error=[redis.ConnectionError])
