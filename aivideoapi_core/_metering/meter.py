@@ -275,6 +275,11 @@ class CallMeter:
 
     def _steps(self, *, waits: bool) -> bool:
         """Carry out what is left to do; ``False`` if the next step would have to wait and must not."""
+        # Two threads can come to it: a pool of threads that cannot start another may have taken the work all the same.
+        with self._closing:
+            return self._steps_left(waits=waits)
+
+    def _steps_left(self, *, waits: bool) -> bool:
         steps, record = _STEPS, self._record
         while record is not None and self._next < len(steps):
             number = self._next

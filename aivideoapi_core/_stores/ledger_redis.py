@@ -19,14 +19,17 @@ _PAGE: Final = 1_000
 _MARGIN_S: Final = 86_400.0
 """A row's id is the server's time when the call was over, ``started_at`` the client's when it began."""
 _APPEND: Final = f"""
+if ARGV[1] ~= '' and redis.call('ZSCORE', KEYS[2], ARGV[1]) then return 0 end
+redis.call('XADD', KEYS[1], '*', 'row', ARGV[2], 'v', ARGV[3])
 if ARGV[1] ~= '' then
   local time = redis.call('TIME')
-  if redis.call('ZADD', KEYS[2], 'NX', time[1] * 1000000 + time[2], ARGV[1]) == 0 then return 0 end
+  redis.call('ZADD', KEYS[2], time[1] * 1000000 + time[2], ARGV[1])
   redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -{_REMEMBERED + 1})
 end
-redis.call('XADD', KEYS[1], '*', 'row', ARGV[2], 'v', ARGV[3])
 return 1
 """
+"""The row before its id: Redis does not undo what a script did before an error, and an id without its row would keep
+the row from being written ever after."""
 
 
 class RedisLedger:

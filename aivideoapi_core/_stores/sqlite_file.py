@@ -89,8 +89,14 @@ class Database:
                 raise sqlite3.OperationalError("database is locked")
             try:
                 return work(self._opened())
-            except sqlite3.OperationalError as error:
-                self._timeouts += "locked" in str(error)
+            except sqlite3.DatabaseError as error:
+                if "locked" in str(error):
+                    self._timeouts += 1
+                else:
+                    # A connection can stay broken when the file is whole again: one that was opened while the file was
+                    # read-only never writes.
+                    with self._quick_lock:
+                        self._let_go()
                 raise
 
     def _opened(self) -> sqlite3.Connection:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import faulthandler
 import gc
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from aivideoapi_core import (
     track_spend,
 )
 from aivideoapi_core._metering.meter import CallMeter
+from aivideoapi_core._metering.metering import Metering
 from aivideoapi_core._stores.budget_memory import MemoryStore
 from aivideoapi_core.sandbox import Reply, Sandbox
 
@@ -164,6 +166,38 @@ async def test_asynchronous_streams_that_are_dropped(sandbox: Sandbox) -> None:
                 break
             await asyncio.sleep(0.01)
         assert not pool.transport._pool.connections
+
+
+@pytest.mark.parametrize("engine", ["httpx", "aiohttp"])
+async def test_nobody_complains_of_a_stream_that_is_collected(sandbox: Sandbox, engine: Any) -> None:
+    """aiohttp's connections report themselves ("Unclosed connection") to the event loop when they are collected open."""
+    complaints: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
+    budget = CreditBudget(1_000)
+
+    async def events(client: AsyncMessagesClient) -> AsyncIterator[Any]:
+        async with client.stream(payload()) as stream:
+            async for event in stream:
+                yield event
+
+    async with AsyncMessagesClient(
+        api_key=sandbox.api_key, base_url=sandbox.url, budget=budget, http_engine=engine
+    ) as client:
+        sandbox.enqueue(LONG, LONG)
+        stream = client.stream(payload())
+        await stream.__aenter__()
+        first = aiter(stream)
+        await anext(first)
+        second = events(client)
+        await anext(second)
+        _Cycle(stream, first)
+        _Cycle(second)
+        del stream, first, second
+        gc.collect()
+        await client.create({**payload(), "stream": False})
+        gc.collect()
+    assert complaints == []
+    assert budget.standing().reserved_micro == 0
 
 
 def test_a_loop_that_ended_before_its_stream(sandbox: Sandbox) -> None:
@@ -312,3 +346,31 @@ def test_two_threads_that_finish_one_call(sandbox: Sandbox, monkeypatch: pytest.
     book.other.join(30)
     assert [row.outcome for row in book.rows] == [Outcome.LOST]
     assert (budget.standing().unknown_calls, budget.standing().reserved_micro) == (1, 0)
+
+
+class _MeetingBook(_SlowBook):
+    """Whoever writes a row waits a little for somebody else who writes one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.both = threading.Barrier(2)
+
+    def append(self, record: CallRecord) -> None:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            self.both.wait(0.2)
+        self.rows.append(record)
+
+
+def test_two_threads_at_the_last_steps_of_one_call() -> None:
+    """Every step is done once, also by a thread that was overtaken in the middle of one."""
+    book = _MeetingBook()
+    heard: list[CallRecord] = []
+    with track_spend() as tracker:
+        meter = CallMeter(Metering(ledger=SpendLedger(book), on_call=heard.append), payload())
+        meter.__enter__()
+        assert meter._close(None, None)
+        other = threading.Thread(target=meter._go_on)
+        other.start()
+        meter._go_on()
+        other.join(30)
+    assert (len(book.rows), len(heard), tracker.summary.calls) == (1, 1, 1)

@@ -182,6 +182,19 @@ def test_threads_behind_one_that_a_locked_file_refused(tmp_path: Path) -> None:
     database.close()
 
 
+def test_a_file_that_was_read_only_when_it_was_opened(tmp_path: Path) -> None:
+    """SQLite opens it read-only, and such a connection stays so."""
+    opened: list[sqlite3.Connection] = []
+    database = Database(tmp_path / "book.sqlite", opened.append)
+    database.run(lambda db: db.execute("CREATE TABLE rows (id)"))
+    database.run(lambda db: db.execute("PRAGMA query_only = 1"))
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        database.run(lambda db: db.execute("INSERT INTO rows VALUES (1)"))
+    database.run(lambda db: db.execute("INSERT INTO rows VALUES (2)"))
+    assert len(opened) == 2
+    database.close()
+
+
 def test_a_server_that_hangs_is_waited_for_so_long() -> None:
     patient = redis_client("redis://127.0.0.1:1/0", argument="store").connection_pool.connection_kwargs
     assert (patient["socket_timeout"], patient["socket_connect_timeout"]) == (5.0, 5.0)
@@ -226,4 +239,17 @@ def test_a_redis_that_fails_in_the_middle_of_a_call(sandbox: Sandbox, redis_url:
     assert len(sandbox.requests) == 1
     assert (standing.spent_micro, standing.reserved_micro) == (row.credits_micro, 0)
     budget.close()
+    ledger.close()
+
+
+def test_a_ledgers_key_that_held_something_else(redis_url: str) -> None:
+    """Redis undoes nothing of a script that fails half way: the row is written later all the same, once."""
+    ledger = SpendLedger(redis_url)
+    record = CallRecord(model="m")
+    with redis.Redis.from_url(redis_url) as server:
+        server.set("aivideoapi:ledger:{default}", "somebody else's")
+        ledger.append(record)
+        server.delete("aivideoapi:ledger:{default}")
+    ledger.append(record)
+    assert [row.call_id for row in ledger.records()] == [record.call_id]
     ledger.close()
