@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._metering.budgets import Budgets, joined
     from aivideoapi_core._metering.forks import renew_in_child
     from aivideoapi_core._metering.landing import NO_ANSWER, Landing, Runway, cut_results
+    from aivideoapi_core._metering.one_write import Books, Entry, Place, keep_books
     from aivideoapi_core._metering.record import may_be_billed
     from aivideoapi_core._metering.summary import count_cache_hit
     from aivideoapi_core._metering.tags import clean_tags
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     )
     from aivideoapi_core._received import ToolNames
     from aivideoapi_core._secrets import hide_keys, without_tokens
+    from aivideoapi_core._stores.target import place_of
 
 _LATER: Final = {
     name: module
@@ -98,6 +100,7 @@ _LATER: Final = {
         "_metering.budgets": "Budgets joined",
         "_metering.forks": "renew_in_child",
         "_metering.landing": "NO_ANSWER Landing Runway cut_results",
+        "_metering.one_write": "Books Entry Place keep_books",
         "_metering.record": "may_be_billed",
         "_metering.summary": "count_cache_hit",
         "_metering.tags": "clean_tags",
@@ -121,6 +124,7 @@ _LATER: Final = {
         "_outbound.tools": "read_tool_choice wire_choice wire_tool_name wire_tools",
         "_received": "ToolNames",
         "_secrets": "hide_keys without_tokens",
+        "_stores.target": "place_of",
     }.items()
     for name in names.split()
 }
@@ -157,11 +161,13 @@ __all__ = [
     "ArgumentNames",
     "AsyncHTTPClientField",
     "Block",
+    "Books",
     "BudgetField",
     "Budgets",
     "Changed",
     "Content",
     "Conversation",
+    "Entry",
     "EnvironmentKey",
     "HTTPClientField",
     "Landing",
@@ -169,6 +175,7 @@ __all__ = [
     "ModelRequest",
     "ModelSettings",
     "PartialJSON",
+    "Place",
     "Runway",
     "StopField",
     "ThinkingField",
@@ -204,6 +211,7 @@ __all__ = [
     "is_object",
     "is_recursive",
     "joined",
+    "keep_books",
     "mark_on",
     "marked_in",
     "may_be_billed",
@@ -214,6 +222,7 @@ __all__ = [
     "output_format",
     "own_error",
     "parse_arguments",
+    "place_of",
     "prepare_request",
     "read_arguments",
     "read_call",

@@ -23,6 +23,7 @@ from aivideoapi_core._metering.attribution import NOBODY, Attribution
 from aivideoapi_core._metering.budgets import Budgets
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.metering import UNMETERED, Handover, Metering, budget_of
+from aivideoapi_core._metering.one_write import Bill, kept_books
 from aivideoapi_core._metering.outcome import answered, at_most_micro, booked_micro
 from aivideoapi_core._metering.record import CallRecord, Outcome, label_of, may_be_billed
 from aivideoapi_core._metering.summary import SpendTracker, current_trackers
@@ -87,10 +88,12 @@ class CallMeter:
         self._span = span
         self._telemetry: CallTelemetry | None = None
         self._worst: WorstCase | None = None
+        self._bill: Bill | None = None
         self._next = 0
         self._closing = threading.RLock()
         # Taken here: a stream may be read in another context, or end in none.
         self._trackers: tuple[SpendTracker, ...] = current_trackers()
+        self._books = kept_books()
         self._is_heard = bool(self._trackers) or metering.is_heard or self._budget is not None
         self._tags = clean_tags((*metering.current_tags(), *tags)) if self._is_heard else ()
         self._attribution = (
@@ -294,28 +297,29 @@ class CallMeter:
             self._next = number + 1
         return True
 
+    def _booking(self, record: CallRecord, waits: bool) -> bool:
+        """Settle and write down in one write, or leave it to the books of a block; else the next two steps do it."""
+        if self._bill is None:
+            self._bill = self._billed(record)
+        if self._books is not None and not self._books.take(self._bill):
+            self._books = None
+        return self._books is not None or self._bill.book_together(waits=waits)
+
+    def _billed(self, record: CallRecord) -> Bill:
+        budget, worst, micro, unknown = self._budget, self._worst, None, False
+        if budget is not None and self._hold is not None:
+            if record.tokens is not None and worst is not None and hasattr(budget, "observe"):
+                budget.observe(self._model, worst, record.tokens.total_input)
+            micro, unknown = booked_micro(
+                record, worst, lost_requests=self._lost_requests, max_requests=self._max_requests
+            )
+        return Bill(budget, self._hold, micro, unknown, self._metering.ledger, record)
+
     def _settling(self, record: CallRecord, waits: bool) -> bool:
-        budget = self._budget
-        if budget is None or self._hold is None:
-            return True
-        if record.tokens is not None and self._worst is not None and hasattr(budget, "observe"):
-            budget.observe(self._model, self._worst, record.tokens.total_input)
-        micro, unknown = booked_micro(
-            record, self._worst, lost_requests=self._lost_requests, max_requests=self._max_requests
-        )
-        if waits:
-            budget.settle(self._hold, micro, unknown=unknown)
-            return True
-        return budget.settle_at_once(self._hold, micro, unknown=unknown)
+        return self._bill is None or self._books is not None or self._bill.settle(waits=waits)
 
     def _writing_down(self, record: CallRecord, waits: bool) -> bool:
-        ledger = self._metering.ledger
-        if ledger is None:
-            return True
-        if waits:
-            ledger.append(record)
-            return True
-        return ledger.append_at_once(record)
+        return self._bill is None or self._books is not None or self._bill.write_down(waits=waits)
 
     def _counting(self, record: CallRecord, waits: bool) -> bool:
         for tracker in self._trackers:
@@ -373,6 +377,7 @@ class CallMeter:
 
 
 _STEPS: Final[tuple[tuple[Callable[[CallMeter, CallRecord, bool], bool], bool], ...]] = (
+    (CallMeter._booking, True),
     (CallMeter._settling, True),
     (CallMeter._writing_down, True),
     (CallMeter._counting, False),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any, Final
-from weakref import WeakValueDictionary
 
+from aivideoapi_core._metering.one_write import Entry
 from aivideoapi_core._stores.budget_calendar import CalendarWindow
 from aivideoapi_core._stores.budget_clock import Clock, machine_clock, read
 from aivideoapi_core._stores.budget_terms import (
@@ -17,7 +18,7 @@ from aivideoapi_core._stores.budget_terms import (
     TermsDifferError,
     Turn,
 )
-from aivideoapi_core._stores.redis_link import RedisLink
+from aivideoapi_core._stores.redis_link import link_to
 
 _PARTS: Final = ("facts", "pieces", "held", "owners", "leases", "late", "settled", "line", "boots", "calls")
 _MOST_QUESTIONS: Final = 10
@@ -26,6 +27,10 @@ _ANY: Final = Terms(limit_micro=0)
 """Of somebody who only looks on."""
 _FIRST_PARTS: Final = ("spent", "held", "leases", "expired", "facts")
 """Of releases before version 2, under a prefix of their own."""
+
+
+class WindowBeginsError(Exception):
+    """The script has to be told the bounds of another window of the calendar; nothing was changed."""
 
 
 class RedisStore:
@@ -41,10 +46,9 @@ class RedisStore:
     def __init__(self, target: Any, *, name: str = "default", clock: Clock | None = None) -> None:
         self.name = name
         self._target = target
-        self._link = _link_to(target)
-        self.place = ("redis", self._link.url or id(target))
-        """Equal for all budgets of one server."""
-        self.key = (*self.place, name)
+        self.place = link_to(target, argument="store")
+        """One object for all budgets and ledgers of the server."""
+        self.key = ("redis", self.place.url or id(target), name)
         """Equal for all stores of one budget."""
         self._clock = clock
         self._page: tuple[float, float] | None = None
@@ -71,6 +75,26 @@ class RedisStore:
         """See ``BudgetStore``."""
         return self._run("settle", terms, id=id, micro=micro, unknown=unknown)
 
+    def settling(
+        self,
+        terms: Terms,
+        *,
+        id: str,
+        micro: int,
+        unknown: bool,
+        done: Callable[[Standing], None],
+    ) -> Entry:
+        """``settle`` as an entry that is written with others of the server. Its ``done`` raises where a window begins,
+        which the script cannot know by itself: then it is to be settled alone.
+        """
+        sha = self.place.script(_source).sha
+        arguments = self._arguments("settle", terms, id=id, micro=micro, unknown=unknown)
+        return Entry(
+            self.place,
+            lambda pipe: pipe.evalsha(sha, len(self._keys), *self._keys, *arguments),
+            lambda answer: done(_standing_of(_texts(answer))),
+        )
+
     def renew(self, terms: Terms, *, owner: str) -> Standing:
         """See ``BudgetStore``."""
         return self._run("renew", terms, owner=owner)
@@ -95,14 +119,14 @@ class RedisStore:
 
     def close(self) -> None:
         """Close the connections that are our own."""
-        self._link.close()
+        self.place.close()
 
     def __reduce__(self) -> Any:
-        if self._link.url is None:
+        if self.place.url is None:
             raise TypeError(
                 "a budget with a Redis client cannot go to another process: give it the URL instead"
             )
-        return _redis_store, (self._link.url, self.name)
+        return _redis_store, (self.place.url, self.name)
 
     def look(self) -> tuple[Terms, Standing] | None:
         """See ``BudgetStore``."""
@@ -115,7 +139,9 @@ class RedisStore:
     @classmethod
     def names_in(cls, target: Any) -> list[str]:
         """Names of the budgets there, in no order. Looks at every key of the server."""
-        keys = _link_to(target).client.scan_iter(match="aivideoapi:budget:{*}:v2:facts", count=1_000)
+        keys = link_to(target, argument="store").client.scan_iter(
+            match="aivideoapi:budget:{*}:v2:facts", count=1_000
+        )
         texts = (key.decode() if isinstance(key, bytes) else key for key in keys)
         return [text.removeprefix("aivideoapi:budget:{").removesuffix("}:v2:facts") for text in texts]
 
@@ -124,12 +150,9 @@ class RedisStore:
 
     def _answer(self, op: str, terms: Terms, **facts: Any) -> list[str]:
         """What the script answers, once it knows the bounds of the calendar's window; it asks when one begins."""
-        script = self._link.script(_source)
+        script = self.place.script(_source)
         for _ in range(_MOST_QUESTIONS):
-            answer = [
-                part.decode() if isinstance(part, bytes) else str(part)
-                for part in script(keys=self._keys, args=self._arguments(op, terms, **facts))
-            ]
+            answer = _texts(script(keys=self._keys, args=self._arguments(op, terms, **facts)))
             if answer[0] != "calendar":
                 return answer
             calendar = CalendarWindow.parse(answer[1])
@@ -179,14 +202,8 @@ class RedisStore:
         ]
 
 
-_links: Final[WeakValueDictionary[str, RedisLink]] = WeakValueDictionary()
-
-
-def _link_to(target: Any) -> RedisLink:
-    """The client for a URL, one for all budgets of this process that are there; or the caller's own."""
-    if not isinstance(target, str):
-        return RedisLink(target, argument="store")
-    return _links.get(target) or _links.setdefault(target, RedisLink(target, argument="store"))
+def _texts(answer: Sequence[Any]) -> list[str]:
+    return [part.decode() if isinstance(part, bytes) else str(part) for part in answer]
 
 
 @functools.lru_cache(maxsize=1)
@@ -204,8 +221,10 @@ def _terms_of(limit: str, window: str, soft: str, calendar: str) -> Terms:
 
 
 def _standing_of(answer: list[str]) -> Standing:
-    """Raises ``TermsDifferError``, ``NewerFormatError``."""
+    """Raises ``TermsDifferError``, ``NewerFormatError``, ``WindowBeginsError``."""
     status, *facts = answer
+    if status == "calendar":
+        raise WindowBeginsError
     if status == "newer":
         raise NewerFormatError(f"its state has format {facts[0]}: upgrade")
     if status == "terms":

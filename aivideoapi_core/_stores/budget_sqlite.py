@@ -7,14 +7,14 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
-from weakref import WeakValueDictionary
 
+from aivideoapi_core._metering.one_write import Entry
 from aivideoapi_core._stores.budget_clock import Clock, Reading, machine_clock, read
 from aivideoapi_core._stores.budget_json import Rows, from_text, to_text
 from aivideoapi_core._stores.budget_rows import ROW_TABLES, rows_of
 from aivideoapi_core._stores.budget_rules import BudgetState
 from aivideoapi_core._stores.budget_terms import Standing, Terms, Turn
-from aivideoapi_core._stores.sqlite_file import Database, in_transaction, mark_format
+from aivideoapi_core._stores.sqlite_file import database_at, in_transaction, mark_format
 
 _READ: Final = "SELECT state FROM budgets WHERE name = ?"
 _NAMES: Final = "SELECT name FROM budgets"
@@ -45,87 +45,14 @@ class SqliteStore:
         self.path = Path(path)
         self.name = name
         self._clock = clock
-        self.place = ("sqlite", os.path.abspath(path))
-        """Equal for all budgets of one file."""
-        self.key = (*self.place, name)
+        self.place = database_at(path)
+        """One object for all budgets and ledgers of the file."""
+        self.key = ("sqlite", os.path.abspath(path), name)
         """Equal for all stores of one budget."""
-        self._database = _database_at(path)
-        self.at_once = _SqliteState(self._database.run_at_once, name, clock)
-        self._state = _SqliteState(self._database.run, name, clock)
-
-    def reserve(
-        self,
-        terms: Terms,
-        *,
-        id: str,
-        owner: str,
-        micro: int,
-        turn: Turn = "at once",
-    ) -> Standing:
-        """See ``BudgetStore``."""
-        return self._state.reserve(terms, id=id, owner=owner, micro=micro, turn=turn)
-
-    def settle(self, terms: Terms, *, id: str, micro: int, unknown: bool) -> Standing:
-        """See ``BudgetStore``."""
-        return self._state.settle(terms, id=id, micro=micro, unknown=unknown)
-
-    def renew(self, terms: Terms, *, owner: str) -> Standing:
-        """See ``BudgetStore``."""
-        return self._state.change(terms, lambda state, at: state.renew(terms, at, owner=owner))
-
-    def standing(self, terms: Terms) -> Standing:
-        """See ``BudgetStore``."""
-        return self._state.change(terms, lambda state, at: state.standing(terms, at))
-
-    def set_limit(self, terms: Terms, *, limit_micro: int) -> Standing:
-        """See ``BudgetStore``."""
-        return self._state.change(
-            terms, lambda state, at: state.set_limit(terms, at, limit_micro=limit_micro)
-        )
-
-    def raise_until(
-        self, terms: Terms, *, limit_micro: int, for_s: float | None = None, at_s: float | None = None
-    ) -> Standing:
-        """See ``BudgetStore``."""
-        return self._state.change(
-            terms,
-            lambda state, at: state.raise_until(terms, at, limit_micro=limit_micro, for_s=for_s, at_s=at_s),
-        )
-
-    def look(self) -> tuple[Terms, Standing] | None:
-        """See ``BudgetStore``."""
-        reading = read(self._clock)
-        text = self._database.run(lambda db: _text_of(db, self.name))
-        return None if text is None else from_text(text, Rows.in_memory(), _ANY, reading)[0].look(reading)
-
-    @classmethod
-    def names_in(cls, path: str | os.PathLike[str]) -> list[str]:
-        """Names of the budgets in the file, in no order."""
-        return [name for (name,) in _database_at(path).run(lambda db: db.execute(_NAMES).fetchall())]
-
-    def named(self, name: str) -> SqliteStore:
-        """The store of another budget in the same place."""
-        return SqliteStore(self.path, name=name, clock=self._clock)
-
-    def close(self) -> None:
-        """Close the file; a later call opens it again."""
-        self._database.close()
-
-    def __reduce__(self) -> Any:
-        return _sqlite_store, (self.path, self.name)
-
-
-class _SqliteState:
-    """The state of one budget as seen through one connection, which ``run`` lends."""
-
-    def __init__(
-        self, run: Callable[[Callable[[sqlite3.Connection], Standing]], Standing], name: str, clock: Clock
-    ) -> None:
-        self._run = run
-        self._name = name
-        self._clock = clock
+        self.at_once = _AtOnce(self)
         self._last: tuple[str, BudgetState, dict[str, Any]] | None = None
-        """The row as we wrote it last, what it says, and what a newer release says in it besides."""
+        """The row as we wrote it last, what it says, and what a newer release says in it besides. Touched inside
+        a write transaction only, and of those a file has one at a time."""
 
     def reserve(
         self,
@@ -143,44 +70,121 @@ class _SqliteState:
 
     def settle(self, terms: Terms, *, id: str, micro: int, unknown: bool) -> Standing:
         """See ``BudgetStore``."""
+        return self.change(terms, _settling(terms, id, micro, unknown))
+
+    def settling(
+        self,
+        terms: Terms,
+        *,
+        id: str,
+        micro: int,
+        unknown: bool,
+        done: Callable[[Standing], None],
+    ) -> Entry:
+        """``settle`` as an entry that is written with others of the file."""
+        rule = _settling(terms, id, micro, unknown)
+        return Entry(self.place, lambda db: self._changed(db, terms, rule), done)
+
+    def renew(self, terms: Terms, *, owner: str) -> Standing:
+        """See ``BudgetStore``."""
+        return self.change(terms, lambda state, at: state.renew(terms, at, owner=owner))
+
+    def standing(self, terms: Terms) -> Standing:
+        """See ``BudgetStore``."""
+        return self.change(terms, lambda state, at: state.standing(terms, at))
+
+    def set_limit(self, terms: Terms, *, limit_micro: int) -> Standing:
+        """See ``BudgetStore``."""
+        return self.change(terms, lambda state, at: state.set_limit(terms, at, limit_micro=limit_micro))
+
+    def raise_until(
+        self, terms: Terms, *, limit_micro: int, for_s: float | None = None, at_s: float | None = None
+    ) -> Standing:
+        """See ``BudgetStore``."""
         return self.change(
-            terms, lambda state, at: state.settle(terms, at, id=id, micro=micro, unknown=unknown)
+            terms,
+            lambda state, at: state.raise_until(terms, at, limit_micro=limit_micro, for_s=for_s, at_s=at_s),
         )
 
-    def change(self, terms: Terms, rule: _Rule) -> Standing:
-        """Apply ``rule`` to the state, in one transaction."""
-        return self._run(lambda db: in_transaction(db, lambda: self._changed(db, terms, rule)))
+    def look(self) -> tuple[Terms, Standing] | None:
+        """See ``BudgetStore``."""
+        reading = read(self._clock)
+        text = self.place.run(lambda db: _text_of(db, self.name), _prepare)
+        return None if text is None else from_text(text, Rows.in_memory(), _ANY, reading)[0].look(reading)
+
+    @classmethod
+    def names_in(cls, path: str | os.PathLike[str]) -> list[str]:
+        """Names of the budgets in the file, in no order."""
+        return [name for (name,) in database_at(path).run(lambda db: db.execute(_NAMES).fetchall(), _prepare)]
+
+    def named(self, name: str) -> SqliteStore:
+        """The store of another budget in the same place."""
+        return SqliteStore(self.path, name=name, clock=self._clock)
+
+    def close(self) -> None:
+        """Close the file; a later call opens it again."""
+        self.place.close()
+
+    def change(self, terms: Terms, rule: _Rule, *, waits: bool = True) -> Standing:
+        """Apply ``rule`` to the state, in one transaction. Raises ``WouldWaitError`` if it must not wait and would."""
+        run = self.place.run if waits else self.place.run_at_once
+        return run(lambda db: in_transaction(db, lambda: self._changed(db, terms, rule)), _prepare)
 
     def _changed(self, db: sqlite3.Connection, terms: Terms, rule: _Rule) -> Standing:
         """Apply ``rule`` in a transaction that somebody else begins and ends."""
         # Forgotten until it is written: a rule that fails half way leaves a state that nobody has.
         last, self._last = self._last, None
         reading = read(self._clock)
-        text = _text_of(db, self._name)
+        text, rows = _text_of(db, self.name), rows_of(db, self.name)
         if last is not None and last[0] == text:
             _, state, more = last
-            state.held, state.expired = rows_of(db, self._name)
+            state.held, state.expired = rows
         else:
-            state, more = from_text(text, rows_of(db, self._name), terms, reading)
+            state, more = from_text(text, rows, terms, reading)
         standing = rule(state, reading)
         changed = to_text(state, more)
-        db.execute(_WRITE, (self._name, changed))
+        db.execute(_WRITE, (self.name, changed))
         self._last = changed, state, more
         return standing
+
+    def __reduce__(self) -> Any:
+        return _sqlite_store, (self.path, self.name)
+
+
+class _AtOnce:
+    """The same store for an event loop. Raises ``WouldWaitError`` in place of waiting."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+
+    def reserve(
+        self,
+        terms: Terms,
+        *,
+        id: str,
+        owner: str,
+        micro: int,
+        turn: Turn = "at once",
+    ) -> Standing:
+        """See ``BudgetStore``."""
+        return self._store.change(
+            terms,
+            lambda state, at: state.reserve(terms, at, id=id, owner=owner, micro=micro, turn=turn),
+            waits=False,
+        )
+
+    def settle(self, terms: Terms, *, id: str, micro: int, unknown: bool) -> Standing:
+        """See ``BudgetStore``."""
+        return self._store.change(terms, _settling(terms, id, micro, unknown), waits=False)
+
+
+def _settling(terms: Terms, id: str, micro: int, unknown: bool) -> _Rule:
+    return lambda state, at: state.settle(terms, at, id=id, micro=micro, unknown=unknown)
 
 
 def _text_of(db: sqlite3.Connection, name: str) -> str | None:
     row = db.execute(_READ, (name,)).fetchone()
     return None if row is None else row[0]
-
-
-_databases: Final[WeakValueDictionary[str, Database]] = WeakValueDictionary()
-
-
-def _database_at(path: str | os.PathLike[str]) -> Database:
-    """The file, opened once for all budgets of this process that are in it: one for each user costs no connection."""
-    place = os.path.abspath(path)
-    return _databases.get(place) or _databases.setdefault(place, Database(path, _prepare))
 
 
 def _prepare(db: sqlite3.Connection) -> None:

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from aivideoapi_core._errors import AIVideoAPIError
 from aivideoapi_core._metering.dropped import DROPPED
+from aivideoapi_core._metering.one_write import Entry
 from aivideoapi_core._metering.worst_case import WorstCase
 from aivideoapi_core._stores.budget_arguments import limit_micro_of, until_of
 from aivideoapi_core._stores.budget_refusals import store_failed
@@ -155,6 +156,23 @@ class StoredBudget:
         if done:
             self._learn(reservation, micro, unknown=unknown)
         return done
+
+    def settling(
+        self, reservation: Reservation, micro: int | None, *, unknown: bool, done: Callable[[], None]
+    ) -> list[Entry]:
+        """``settle`` as entries to be written with others; none where the store is no place for that.
+
+        ``done`` is called once it is booked.
+        """
+
+        def learned() -> None:
+            self._learn(reservation, micro, unknown=unknown)
+            done()
+
+        entry = self._purse.settling(
+            reservation.id, micro or 0, unknown=unknown or micro is None, done=learned
+        )
+        return [] if entry is None else [entry]
 
     def observe(self, model: str, worst: WorstCase, input_tokens: int) -> None:
         """Note how many input tokens a call of ``model`` really had, for ``bound="observed"``."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import operator
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aivideoapi_core._errors import BudgetExceededError
 from aivideoapi_core._metering.budgets import AS_TEXT
+from aivideoapi_core._metering.one_write import Entry
 from aivideoapi_core._metering.worst_case import WorstCase
 from aivideoapi_core._stores.budget_terms import Standing
 from aivideoapi_core._stores.wait_line import FIRST_PAUSE_S, LONGEST_PAUSE_S, Patience
@@ -133,6 +135,24 @@ class JointBudget:
                     "budget %r could not settle at once (%s)", part.budget.name, type(error).__name__
                 )
         return not reservation.open_parts()
+
+    def settling(
+        self, reservation: Held, micro: int | None, *, unknown: bool, done: Callable[[], None]
+    ) -> list[Entry]:
+        """``settle`` as entries of those whose stores are places for that. ``done`` is called once all are booked."""
+
+        def settled(part: _Part) -> None:
+            part.is_settled = True
+            if not reservation.open_parts():
+                done()
+
+        return [
+            entry
+            for part, own in reservation.open_parts()
+            for entry in part.budget.settling(
+                own, micro, unknown=unknown, done=functools.partial(settled, part)
+            )
+        ]
 
     def observe(self, model: str, worst: WorstCase, input_tokens: int) -> None:
         """See ``CreditBudget.observe``."""

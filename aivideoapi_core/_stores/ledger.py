@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import tzinfo
 from decimal import Decimal
 from typing import IO, Any, Protocol
 
 from aivideoapi_core._metering.dropped import DROPPED
+from aivideoapi_core._metering.one_write import Entry, Place
 from aivideoapi_core._metering.record import CallRecord
 from aivideoapi_core._metering.summary import CreditsSummary, totals_of
 from aivideoapi_core._metering.totals import CreditsTotals, Sums
@@ -36,7 +37,8 @@ class LedgerStore(Protocol):
     """Where rows go. ``blocking``: whether writing can wait (a file, a network).
 
     A store may also have ``append_at_once(record)``, which raises instead of waiting; ``selected(selection)``,
-    the rows of a ``Selection``; and ``sums(selection, by, zone)``, which answers as ``add_up`` over them does.
+    the rows of a ``Selection``; ``sums(selection, by, zone)``, which answers as ``add_up`` over them does; and ``place``
+    with ``entry(record, done=...)``, for rows that are written together with other things of one place.
     """
 
     blocking: bool
@@ -89,6 +91,17 @@ class SpendLedger:
         except Exception:  # noqa: BLE001 - busy or broken: a thread tries again, and logs
             return False
         return True
+
+    @property
+    def place(self) -> Place | None:
+        """Where rows can be written together with other things; ``None`` if they cannot, or older ones wait."""
+        return None if self._waiting else getattr(self._store, "place", None)
+
+    def entry(self, record: CallRecord, *, done: Callable[[], None]) -> Entry:
+        """``append`` as an entry of ``place``. ``done`` is called once it is written."""
+        store: Any = self._store  # one that has a place has entries
+        made: Entry = store.entry(record, done=lambda answer: done())
+        return made
 
     def records(
         self, *, since: When = None, until: When = None, tz: str | tzinfo = "UTC", **where: str | None

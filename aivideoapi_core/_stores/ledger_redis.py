@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from aivideoapi_core._metering.one_write import Entry
 from aivideoapi_core._metering.record import CallRecord
 from aivideoapi_core._stores.ledger_older import from_row, to_row
 from aivideoapi_core._stores.ledger_query import Selection
-from aivideoapi_core._stores.redis_link import RedisLink
+from aivideoapi_core._stores.redis_link import link_to
 
 _FORMAT: Final = "3"
 """Written beside each row: by which release's rules. Readers leave alone what they do not know."""
@@ -39,14 +40,20 @@ class RedisLedger:
 
     def __init__(self, target: Any, *, name: str = "default") -> None:
         self._name = name
-        self._link = RedisLink(target, argument="ledger")
+        self.place = link_to(target, argument="ledger")
+        """One object for all budgets and ledgers of the server."""
         self._key = f"aivideoapi:ledger:{{{name}}}"
 
     def append(self, record: CallRecord) -> None:
         """See ``LedgerStore``."""
-        keys = (self._key, f"{self._key}:ids")
-        values = (record.call_id or "", json.dumps(to_row(record)), _FORMAT)
-        self._link.script(_script)(keys=keys, args=values)
+        keys, values = self._arguments(record)
+        self.place.script(_script)(keys=keys, args=values)
+
+    def entry(self, record: CallRecord, *, done: Callable[[Any], None]) -> Entry:
+        """``append`` as an entry that is written with others of the server."""
+        keys, values = self._arguments(record)
+        sha = self.place.script(_script).sha
+        return Entry(self.place, lambda pipe: pipe.evalsha(sha, len(keys), *keys, *values), done)
 
     def records(self) -> Iterator[CallRecord]:
         """See ``LedgerStore``."""
@@ -58,7 +65,7 @@ class RedisLedger:
         first = "-" if since is None else str(max(0, int((since - _MARGIN_S) * 1000)))
         last = "+" if until is None else str(max(0, int((until + _MARGIN_S) * 1000)))
         while True:
-            page = self._link.client.xrange(self._key, first, last, count=_PAGE)
+            page = self.place.client.xrange(self._key, first, last, count=_PAGE)
             for _, fields in page:
                 row = fields.get(b"row") or fields["row"]
                 record = from_row(json.loads(row))
@@ -71,14 +78,19 @@ class RedisLedger:
 
     def close(self) -> None:
         """Close the connections that are our own; a later call opens others."""
-        self._link.close()
+        self.place.close()
+
+    def _arguments(self, record: CallRecord) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Keys and values of the script."""
+        keys = (self._key, f"{self._key}:ids")
+        return keys, (record.call_id or "", json.dumps(to_row(record)), _FORMAT)
 
     def __reduce__(self) -> Any:
-        if self._link.url is None:
+        if self.place.url is None:
             raise TypeError(
                 "a ledger with a Redis client cannot go to another process: give it the URL instead"
             )
-        return _redis_ledger, (self._link.url, self._name)
+        return _redis_ledger, (self.place.url, self._name)
 
 
 def _script() -> str:

@@ -11,12 +11,13 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
+from aivideoapi_core._metering.one_write import Entry
 from aivideoapi_core._metering.record import CallRecord
 from aivideoapi_core._metering.totals import Sums
 from aivideoapi_core._stores.ledger_query import Key, Selection
 from aivideoapi_core._stores.ledger_sql import grouped, where
 from aivideoapi_core._stores.ledger_tables import COLUMNS, COUNTS, prepare
-from aivideoapi_core._stores.sqlite_file import Database
+from aivideoapi_core._stores.sqlite_file import database_at
 
 _counts_of: Final = attrgetter(*COUNTS)
 _NO_COUNTS: Final = (None,) * len(COUNTS)
@@ -34,17 +35,23 @@ class SqliteLedger:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._database = Database(path, prepare)
+        self.place = database_at(path)
+        """One object for all budgets and ledgers of the file."""
 
     def append(self, record: CallRecord) -> None:
         """See ``LedgerStore``."""
         values = _values_of(record)
-        self._database.run(lambda db: db.execute(_INSERT, values))
+        self.place.run(lambda db: db.execute(_INSERT, values), prepare)
 
     def append_at_once(self, record: CallRecord) -> None:
         """The same without waiting, for an event loop. Raises ``WouldWaitError``."""
         values = _values_of(record)
-        self._database.run_at_once(lambda db: db.execute(_INSERT, values))
+        self.place.run_at_once(lambda db: db.execute(_INSERT, values), prepare)
+
+    def entry(self, record: CallRecord, *, done: Callable[[Any], None]) -> Entry:
+        """``append`` as an entry that is written with others of the file."""
+        values = _values_of(record)
+        return Entry(self.place, lambda db: db.execute(_INSERT, values), done)
 
     def records(self) -> Iterator[CallRecord]:
         """See ``LedgerStore``. Raises ``sqlite3.DatabaseError`` if the file is no ledger."""
@@ -54,7 +61,7 @@ class SqliteLedger:
         """See ``LedgerStore``; a page of rows at a time is in memory."""
         condition, values = where(selection)
         ends = f"SELECT min(id), max(id) FROM ledger WHERE {condition}"  # noqa: S608 - our own columns, values are bound
-        first, last = self._database.run(lambda db: db.execute(ends, values).fetchone())
+        first, last = self.place.run(lambda db: db.execute(ends, values).fetchone(), prepare)
         if first is None:
             return iter(())
         return self._pages(condition, values, first - 1, last)
@@ -63,18 +70,19 @@ class SqliteLedger:
         self, selection: Selection, by: Sequence[str], zone: tzinfo | None
     ) -> dict[tuple[Key, ...], Sums]:
         """See ``LedgerStore``."""
-        return self._database.run(
-            lambda db: grouped(db, selection, by, zone, read=f"SELECT {_NAMES}", as_record=_record_of)
+        return self.place.run(
+            lambda db: grouped(db, selection, by, zone, read=f"SELECT {_NAMES}", as_record=_record_of),
+            prepare,
         )
 
     def close(self) -> None:
         """Close the file; a later call opens it again."""
-        self._database.close()
+        self.place.close()
 
     def _pages(self, condition: str, values: Sequence[Any], seen: int, last: int) -> Iterator[CallRecord]:
         page = f"SELECT id, {_NAMES} FROM ledger WHERE id > ? AND id <= ? AND {condition} ORDER BY id LIMIT {_PAGE}"  # noqa: S608 - our own columns, values are bound
         while seen < last:
-            rows = self._database.run(_fetching(page, (seen, last, *values)))
+            rows = self.place.run(_fetching(page, (seen, last, *values)), prepare)
             if not rows:
                 return
             yield from (_record_of(row) for _, *row in rows)

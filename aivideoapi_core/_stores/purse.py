@@ -10,13 +10,14 @@ import os
 import socket
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final, NamedTuple
 from weakref import WeakSet
 
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.forks import renew_in_child
+from aivideoapi_core._metering.one_write import Entry
 from aivideoapi_core._stores.budget_terms import (
     BudgetStore,
     NewerFormatError,
@@ -166,11 +167,34 @@ class Purse:
             booked = store.settle(self.terms, id=id, micro=micro, unknown=unknown)
         except Exception:  # noqa: BLE001 - busy or broken: a thread tries again, and logs
             return False
+        self._booked(id, booked)
+        return True
+
+    def settling(
+        self,
+        id: str,
+        micro: int,
+        *,
+        unknown: bool,
+        done: Callable[[], None],
+    ) -> Entry | None:
+        """``book`` as an entry that is written with others; ``None`` where the store is no place for that."""
+        settling = getattr(self.store, "settling", None)
+        if settling is None:
+            return None
+
+        def booked(standing: Standing) -> None:
+            self._booked(id, standing)
+            done()
+
+        entry: Entry | None = settling(self.terms, id=id, micro=micro, unknown=unknown, done=booked)
+        return entry
+
+    def _booked(self, id: str, standing: Standing) -> None:
         self._running.discard(id)
         self.line.wake_first()
-        if booked.passed:
-            tell(self.name, self.handlers, booked)
-        return True
+        if standing.passed:
+            tell(self.name, self.handlers, standing)
 
     def book_all(self) -> None:
         """Book what waits to be booked; leave it waiting if the store cannot be reached."""

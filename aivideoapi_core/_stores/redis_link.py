@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._metering.forks import renew_in_child
+from aivideoapi_core._metering.one_write import Entry
 
 _PATIENCE_S: Final = 5.0
 """How long a server that hangs is waited for, unless the URL says otherwise (``?socket_timeout=2``). redis-py before
@@ -15,9 +17,9 @@ version 8 waits for good."""
 
 
 class RedisLink:
-    """The synchronous client for a URL, or the one that the caller gave. Raises ``InvalidInputError``.
+    """The synchronous client for a URL, or the one that the caller gave. A ``Place`` for entries.
 
-    ``argument`` names the caller's argument in errors.
+    ``argument`` names the caller's argument in errors. Raises ``InvalidInputError``.
     """
 
     def __init__(self, target: Any, *, argument: str) -> None:
@@ -25,7 +27,7 @@ class RedisLink:
         self._given = None if self.url is not None else target
         self._client: Any = redis_client(target, argument=argument)
         self._argument = argument
-        self._script: tuple[Any, Any] | None = None
+        self._scripts: dict[Callable[[], str], Any] = {}
         self._lock = threading.Lock()
         renew_in_child(self, RedisLink._begin_in_child)
 
@@ -40,10 +42,27 @@ class RedisLink:
 
     def script(self, source: Callable[[], str]) -> Any:
         """The script that ``source`` gives the text of, registered once with each client."""
-        client = self.client
-        if self._script is None or self._script[0] is not client:
-            self._script = client, client.register_script(source())
-        return self._script[1]
+        script = self._scripts.get(source)
+        if script is None or script.registered_client is not self.client:
+            script = self._scripts[source] = self.client.register_script(source())
+        return script
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        """See ``Place``: one round trip, which Redis carries out alone (MULTI). A script that Redis does not know raises."""
+        pipe = self.client.pipeline(transaction=True)
+        for entry in entries:
+            entry.put(pipe)
+        answers = pipe.execute(raise_on_error=False)
+        errors = [answer for answer in answers if isinstance(answer, Exception)]
+        for entry, answer in zip(entries, answers, strict=True):
+            if not isinstance(answer, Exception):
+                entry.done(answer)
+        if errors:
+            raise errors[0]
+
+    def write_at_once(self, entries: Sequence[Entry]) -> None:
+        """See ``Place``. A network is always waited for."""
+        raise BlockingIOError
 
     def close(self) -> None:
         """Close the connections that are our own; a later call opens others."""
@@ -54,7 +73,17 @@ class RedisLink:
         self._lock = threading.Lock()
         if self.url is not None:
             # Its pool holds locks and sockets of the parent's. A client of the caller's is the caller's to renew.
-            self._client = self._script = None
+            self._client, self._scripts = None, {}
+
+
+_links: Final[WeakValueDictionary[Hashable, RedisLink]] = WeakValueDictionary()
+
+
+def link_to(target: Any, *, argument: str) -> RedisLink:
+    """The link to a URL or a client, one for all budgets and ledgers of this process that are there."""
+    # A client's id is its own as long as its link lives, which holds it.
+    key = target if isinstance(target, str) else id(target)
+    return _links.get(key) or _links.setdefault(key, RedisLink(target, argument=argument))
 
 
 def redis_client(target: Any, *, argument: str) -> Any:

@@ -13,12 +13,14 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
+from weakref import WeakValueDictionary
 
 from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._metering.forks import renew_in_child
+from aivideoapi_core._metering.one_write import Entry
 
 _T = TypeVar("_T")
 
@@ -36,17 +38,21 @@ _inherited: Final[list[sqlite3.Connection]] = []
 _SQLITE_START: Final = b"SQLite format 3\0"
 
 
+Prepare: TypeAlias = Callable[[sqlite3.Connection], None]
+"""Makes the tables that somebody needs, where they are not there."""
+
+
 class WouldWaitError(Exception):
     """The file is busy, or is not open yet: ask again from a thread."""
 
 
 class Database:
-    """The file at ``path``, made ready by ``prepare``. Safe to share between threads; forks open it anew.
+    """The file at ``path``. Safe to share between threads; forks open it anew. A ``Place`` for entries.
 
     Raises ``InvalidInputError`` where the folder does not exist.
     """
 
-    def __init__(self, path: str | os.PathLike[str], prepare: Callable[[sqlite3.Connection], None]) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         # Told here: when a row is to be written it is too late, the call has been paid for.
         if not self.path.parent.is_dir():
@@ -55,7 +61,7 @@ class Database:
             )
         if not _may_be_database(self.path):
             raise InvalidInputError(f"{str(self.path)!r} is no SQLite database: name another file")
-        self._prepare = prepare
+        self._prepared: set[Prepare] = set()
         self._lock = threading.Lock()
         self._quick_lock = threading.Lock()
         self._patient: sqlite3.Connection | None = None
@@ -75,11 +81,12 @@ class Database:
     def _begin_in_child(self) -> None:
         self._lock, self._quick_lock = threading.Lock(), threading.Lock()
         self._patient = self._quick = None
+        self._prepared = set()
         _inherited.extend(self._all)
         self._all.clear()
 
-    def run(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        """What ``work`` makes of the connection; waits up to ``BUSY_S`` for others."""
+    def run(self, work: Callable[[sqlite3.Connection], _T], prepare: Prepare | None = None) -> _T:
+        """What ``work`` makes of the connection, which ``prepare`` made ready; waits up to ``BUSY_S`` for others."""
         timeouts = self._timeouts
         # Threads of one process queue here rather than in SQLite, whose waiting is by polling.
         with self._lock:
@@ -88,7 +95,7 @@ class Database:
             ):  # who stood behind one that waited in vain need not wait as long again
                 raise sqlite3.OperationalError("database is locked")
             try:
-                return work(self._opened())
+                return work(self._opened(prepare))
             except sqlite3.DatabaseError as error:
                 if "locked" in str(error):
                     self._timeouts += 1
@@ -99,7 +106,7 @@ class Database:
                         self._let_go()
                 raise
 
-    def _opened(self) -> sqlite3.Connection:
+    def _opened(self, prepare: Prepare | None) -> sqlite3.Connection:
         """The connection that waits; its lock is held."""
         # The end of the process closes them all, before the last bookings are made.
         if self._patient is not None and (not self._all or self._inode != _inode_of(self.path)):
@@ -107,15 +114,21 @@ class Database:
             with self._quick_lock:
                 self._let_go()
         if self._patient is None:
-            self._patient = _opened(self.path, self._prepare)
+            self._patient = _opened(self.path)
             self._all.append(self._patient)
             self._inode = _inode_of(self.path)
+        db = self._patient
+        if prepare is not None and prepare not in self._prepared:
+            _patiently(lambda: prepare(db))
+            self._prepared.add(prepare)
         self._untidied = 0
-        return self._patient
+        return db
 
-    def run_at_once(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+    def run_at_once(self, work: Callable[[sqlite3.Connection], _T], prepare: Prepare | None = None) -> _T:
         """The same without ever waiting. Raises ``WouldWaitError`` if it would have to."""
         if self._untidied >= _TIDY_EVERY or self._patient is None or self._inode != _inode_of(self.path):
+            raise WouldWaitError
+        if prepare is not None and prepare not in self._prepared:
             raise WouldWaitError
         if not self._quick_lock.acquire(blocking=False):
             raise WouldWaitError
@@ -130,6 +143,14 @@ class Database:
         finally:
             self._quick_lock.release()
 
+    def write(self, entries: Sequence[Entry]) -> None:
+        """See ``Place``: one transaction."""
+        _done(entries, self.run(lambda db: in_transaction(db, lambda: _put(entries, db))))
+
+    def write_at_once(self, entries: Sequence[Entry]) -> None:
+        """See ``Place``. Raises ``WouldWaitError``."""
+        _done(entries, self.run_at_once(lambda db: in_transaction(db, lambda: _put(entries, db))))
+
     def close(self) -> None:
         """Close the file; a later call opens it again."""
         with self._lock, self._quick_lock:
@@ -138,6 +159,27 @@ class Database:
     def _let_go(self) -> None:
         _close_all(self._all)
         self._patient = self._quick = None
+        self._prepared = set()
+
+
+_databases: Final[WeakValueDictionary[str, Database]] = WeakValueDictionary()
+
+
+def database_at(path: str | os.PathLike[str]) -> Database:
+    """The file, opened once for all budgets and ledgers of this process that are in it: one for each user costs no
+    connection, and a call's figure and its row are one write.
+    """
+    place = os.path.abspath(path)
+    return _databases.get(place) or _databases.setdefault(place, Database(path))
+
+
+def _put(entries: Sequence[Entry], db: sqlite3.Connection) -> list[Any]:
+    return [entry.put(db) for entry in entries]
+
+
+def _done(entries: Sequence[Entry], answers: Sequence[Any]) -> None:
+    for entry, answer in zip(entries, answers, strict=True):
+        entry.done(answer)
 
 
 def in_transaction(db: sqlite3.Connection, work: Callable[[], _T]) -> _T:
@@ -174,27 +216,37 @@ def mark_format(db: sqlite3.Connection) -> None:
         db.execute(f"PRAGMA user_version = {FORMAT}")
 
 
-def _opened(path: Path, prepare: Callable[[sqlite3.Connection], None]) -> sqlite3.Connection:
-    """A connection in autocommit mode, in write-ahead mode, to a file that ``prepare`` made ready."""
+def _opened(path: Path) -> sqlite3.Connection:
+    """A connection in autocommit mode, in write-ahead mode."""
     db = _connected(path, BUSY_S)
-    # Switching a new file to write-ahead mode needs it alone, and that wait is not covered by
-    # the timeout: several processes that make the file together have to take turns.
+
+    def prepare() -> None:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+
+    try:
+        _patiently(prepare)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _patiently(prepare: Callable[[], None]) -> None:
+    """Do what several processes that make a file together take turns at.
+
+    Switching a new file to write-ahead mode needs it alone, and that wait is not covered by the timeout.
+    """
     deadline = time.monotonic() + BUSY_S
     while True:
         try:
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = NORMAL")
-            prepare(db)
+            prepare()
         except sqlite3.OperationalError as error:
             if "locked" not in str(error) or time.monotonic() > deadline:
-                db.close()
                 raise
             time.sleep(0.01)
-        except BaseException:
-            db.close()
-            raise
         else:
-            return db
+            return
 
 
 def _impatient(path: Path) -> sqlite3.Connection:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from aivideoapi_core._errors import InvalidInputError
 
 if TYPE_CHECKING:
+    from aivideoapi_core._metering.one_write import Place
     from aivideoapi_core._stores.budget_redis import RedisStore
     from aivideoapi_core._stores.budget_sqlite import SqliteStore
     from aivideoapi_core._stores.budget_terms import BudgetStore
@@ -71,6 +72,22 @@ def ledger_store_of(target: Any, *, name: str) -> LedgerStore:
     from aivideoapi_core._stores.ledger_redis import RedisLedger
 
     return RedisLedger(target, name=name)
+
+
+def place_of(target: Any) -> Place | None:
+    """The file or server that budgets and ledgers at ``target``, a path, a Redis URL or a client, are written in.
+
+    ``None`` is that of those in memory, which have none. Raises ``InvalidInputError``.
+    """
+    if target is None:
+        return None
+    if is_path(target):
+        from aivideoapi_core._stores.sqlite_file import database_at
+
+        return database_at(target)
+    from aivideoapi_core._stores.redis_link import link_to
+
+    return link_to(target, argument="store")
 
 
 def is_path(target: Any) -> bool:

@@ -28,7 +28,7 @@ def test_a_thousand_users_share_connections_and_a_thread(place: Any) -> None:
     for budget, reservation in zip(budgets, held, strict=True):
         budget.settle(reservation, 5)
     if isinstance(place, Path):
-        assert len({id(budget._store._database) for budget in budgets}) == 1
+        assert len({id(budget._store.place) for budget in budgets}) == 1
     else:
         assert probe.info("clients")["connected_clients"] <= before + 2
         probe.close()

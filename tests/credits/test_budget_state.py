@@ -282,7 +282,7 @@ def test_redis_does_the_same_work_beside_ten_calls_and_beside_five_thousand(redi
 def test_sqlite_does_the_same_work_beside_ten_calls_and_beside_five_thousand(tmp_path: Path) -> None:
     """17's running sums, counted in steps of SQLite's own machine; the row of the budget does not grow either."""
     budget = CreditBudget(10_000, window="day", store=tmp_path / "b.sqlite", wait_s=0)
-    database = budget._store._database
+    database = budget._store.place
     steps: list[None] = []
 
     def work() -> tuple[int, int]:
@@ -360,7 +360,7 @@ def test_a_full_disk_is_named_and_what_is_known_is_booked_later(tmp_path: Path) 
     running = budget.hold("m", worst(500_000))
 
     def limit_pages(pages: int) -> None:
-        database = budget._store._database
+        database = budget._store.place
         database.run(lambda db: db.execute(f"PRAGMA max_page_count = {pages}").fetchone())
 
     limit_pages(1)

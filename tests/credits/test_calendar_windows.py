@@ -255,7 +255,7 @@ def test_stores_are_asked_once_more_when_a_window_begins(redis_url: str) -> None
     store = RedisStore(redis_url, clock=clock)
     budget = CreditBudget(store=store, **BERLIN)
     asked: list[Any] = []
-    script = store._link.script
+    script = store.place.script
 
     def counting(source: Any) -> Any:
         run = script(source)
@@ -266,7 +266,7 @@ def test_stores_are_asked_once_more_when_a_window_begins(redis_url: str) -> None
 
         return counted
 
-    store._link.script = counting
+    store.place.script = counting
     for _ in range(3):
         budget.standing()
     assert len(asked) == 4

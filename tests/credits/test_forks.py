@@ -173,7 +173,7 @@ def test_a_fork_while_a_thread_holds_every_lock(
     purse = budget._purse
     locks: list[Any] = [purse._lock, purse._booking_lock, purse.line._lock]
     inner = budget._store
-    for owner in (inner, getattr(inner, "_database", None), getattr(inner, "_link", None)):
+    for owner in (inner, getattr(inner, "place", None)):
         locks += [getattr(owner, name) for name in ("_lock", "_quick_lock") if hasattr(owner, name)]
     taken, let_go = threading.Event(), threading.Event()
 

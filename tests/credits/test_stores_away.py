@@ -154,7 +154,7 @@ def test_who_waits_behind_a_store_that_hangs_does_not_wait_again(monkeypatch: py
 
 
 def test_threads_behind_one_that_a_locked_file_refused(tmp_path: Path) -> None:
-    database = Database(tmp_path / "book.sqlite", lambda db: None)
+    database = Database(tmp_path / "book.sqlite")
     assert database.run(lambda db: 1) == 1
     hanging = Hanging()
     tried: list[Any] = []
