@@ -18,11 +18,13 @@ from hypothesis.stateful import (
     initialize,
     invariant,
     multiple,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
 
 from aivideoapi_core._stores.budget_calendar import CalendarWindow
+from aivideoapi_core._stores.budget_clock import Reading
 from aivideoapi_core._stores.budget_memory import MemoryStore
 from aivideoapi_core._stores.budget_redis import RedisStore
 from aivideoapi_core._stores.budget_sqlite import SqliteStore
@@ -35,10 +37,22 @@ DAYS, MONTHS = CalendarWindow("day", tz="America/New_York"), CalendarWindow("mon
 
 @dataclass
 class Clock:
-    now: float = 1_772_900_000.0  # the last afternoon before New York's clocks change
+    """The clocks of a machine that sleeps, and whose wall clock is set."""
 
-    def __call__(self) -> float:
-        return self.now
+    now: float = 1_772_900_000.0  # the last afternoon before New York's clocks change
+    asleep_s: float = 0.0
+    set_by_s: float = 0.0
+
+    @property
+    def awake(self) -> float:
+        return self.now - self.asleep_s
+
+    @property
+    def wall(self) -> float:
+        return self.now + self.set_by_s
+
+    def __call__(self) -> Reading:
+        return Reading("one", self.awake, self.now, self.wall)
 
 
 @dataclass
@@ -93,7 +107,7 @@ class BudgetMachine(RuleBasedStateMachine):
 
     def sweep(self) -> None:
         for owner, until in list(self.truth.lease_until.items()):
-            if until > self.clock.now:
+            if until > self.clock.awake:
                 continue
             del self.truth.lease_until[owner]
             for key, held in list(self.truth.held.items()):
@@ -140,7 +154,7 @@ class BudgetMachine(RuleBasedStateMachine):
         before = self.store.standing(self.terms)
         standing = self.store.reserve(self.terms, id=key, owner=owner, micro=micro)
         self.sweep()
-        self.truth.lease_until[owner] = self.clock.now + LEASE_S
+        self.truth.lease_until[owner] = self.clock.awake + LEASE_S
         assert standing.limit_micro == self.limit()
         if self.terms.soft:
             assert standing.granted == (before.spent_micro < self.limit())
@@ -172,7 +186,7 @@ class BudgetMachine(RuleBasedStateMachine):
     )
     def raise_until(self, limit: int, seconds: float, by_clock: bool) -> None:
         """A higher limit for a while; one that is not higher ends the one before."""
-        until = {"at_s": self.clock.now + seconds} if by_clock else {"for_s": seconds}
+        until = {"at_s": self.clock.wall + seconds} if by_clock else {"for_s": seconds}
         standing = self.store.raise_until(self.terms, limit_micro=limit, **until)
         self.sweep()
         higher = limit > self.terms.limit_micro
@@ -184,7 +198,7 @@ class BudgetMachine(RuleBasedStateMachine):
             if self.is_in_window(at) and standing.spent_micro >= self.limit() * share
         }
         assert standing.raised_micro == (limit - self.terms.limit_micro if higher else 0)
-        assert standing.raised_until_s == (self.clock.now + seconds if higher else None)
+        assert standing.raised_until_s == (self.clock.wall + seconds if higher else None)
 
     @rule(key=reservations, part=st.integers(0, 100), unknown=st.booleans())
     def settle(self, key: str, part: int, unknown: bool) -> None:
@@ -214,7 +228,7 @@ class BudgetMachine(RuleBasedStateMachine):
         """The owner lives; one that never renews again has crashed. A lease that is over stays over."""
         self.store.renew(self.terms, owner=owner)
         if owner in self.truth.lease_until:
-            self.truth.lease_until[owner] = max(self.truth.lease_until[owner], self.clock.now + LEASE_S)
+            self.truth.lease_until[owner] = max(self.truth.lease_until[owner], self.clock.awake + LEASE_S)
         self.sweep()
 
     @rule(owner=st.sampled_from(OWNERS), micro=st.integers(1, 8))
@@ -224,7 +238,9 @@ class BudgetMachine(RuleBasedStateMachine):
         before = self.store.standing(self.terms)
         first = self.store.reserve(self.terms, id=one, owner=owner, micro=micro, turn="in line")
         self.sweep()
-        self.truth.lease_until[owner] = max(self.truth.lease_until.get(owner, 0.0), self.clock.now + LEASE_S)
+        self.truth.lease_until[owner] = max(
+            self.truth.lease_until.get(owner, 0.0), self.clock.awake + LEASE_S
+        )
         could = before.spent_micro + micro <= self.limit()
         if self.terms.soft:
             could = before.spent_micro < self.limit()
@@ -267,6 +283,18 @@ class BudgetMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.5, 4.0, LEASE_S, 31.0, 60.0, 61.0, 700.0, 6 * 3600.0, 40 * 86_400.0]))
     def wait(self, seconds: float) -> None:
         self.clock.now += seconds
+
+    @rule(seconds=st.sampled_from([4.0, 31.0, 700.0, 6 * 3600.0]))
+    def sleep(self, seconds: float) -> None:
+        """The machine sleeps with all its owners: windows go on, leases do not."""
+        self.clock.now += seconds
+        self.clock.asleep_s += seconds
+
+    @precondition(lambda self: self.terms.calendar is None)  # those are the wall clock's by their nature
+    @rule(seconds=st.sampled_from([-400 * 86_400.0, -3600.0, -2.0, 2.0, 61.0, 3600.0, 400 * 86_400.0]))
+    def set_the_wall_clock(self, seconds: float) -> None:
+        """By a person, by NTP: no window and no lease moves."""
+        self.clock.set_by_s += seconds
 
     @invariant()
     def is_right(self) -> None:
