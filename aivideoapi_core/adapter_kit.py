@@ -8,14 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from aivideoapi_core._errors import own_error
     from aivideoapi_core._fields import (
-        AsyncHTTPClientField,
-        BudgetField,
-        HTTPClientField,
-        LedgerField,
         StopField,
-        ThinkingField,
         TimeoutField,
     )
     from aivideoapi_core._http.model_clients import client_settings
@@ -23,7 +17,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._http.target import EnvironmentKey, check_key_shape
     from aivideoapi_core._inbound.blocks import read_arguments
     from aivideoapi_core._inbound.call_readings import read_call
-    from aivideoapi_core._inbound.changed import Changed, changed_by
+    from aivideoapi_core._inbound.changed import Changed
     from aivideoapi_core._inbound.cut_calls import (
         CUT_REASONS,
         UNFINISHED,
@@ -46,10 +40,9 @@ if TYPE_CHECKING:
     from aivideoapi_core._metering.telemetry_spans import otel_span_in
     from aivideoapi_core._model_settings import REQUEST_FIELDS, ModelSettings
     from aivideoapi_core._outbound.blocks import Block
-    from aivideoapi_core._outbound.cache_marks import MAX_CACHE_BREAKPOINTS, mark_on, marked_in
-    from aivideoapi_core._outbound.conversation import Content, Conversation, Turns, may_prefill
+    from aivideoapi_core._outbound.conversation import Content, Conversation, Turns
     from aivideoapi_core._outbound.foreign import BY_KEY, FOREIGN
-    from aivideoapi_core._outbound.media import as_text, block_at, document_block, image_block, text_document
+    from aivideoapi_core._outbound.media import as_text, block_at, document_block, image_block
     from aivideoapi_core._outbound.media_forms import LEFTOVERS, MEDIA_FORMS, told_media
     from aivideoapi_core._outbound.more_than_text import may_hold_more_than_text
     from aivideoapi_core._outbound.names import ArgumentNames, aliases_of, merged_options
@@ -65,9 +58,9 @@ if TYPE_CHECKING:
     )
     from aivideoapi_core._outbound.output_schema import enforceable, has_references, is_recursive
     from aivideoapi_core._outbound.refusals import check_settings
-    from aivideoapi_core._outbound.request import choice_for, prepare_request, wire_tools_in
+    from aivideoapi_core._outbound.request import choice_for
     from aivideoapi_core._outbound.text import as_json, thought_as_text, told, told_file
-    from aivideoapi_core._outbound.thinking import excludes_forced_tools, thinking_is_on
+    from aivideoapi_core._outbound.thinking import excludes_forced_tools
     from aivideoapi_core._outbound.tool_calls import parse_arguments, read_tool_calls, to_call_input
     from aivideoapi_core._outbound.tool_forms import OWN_FIELDS, each_tool, is_custom
     from aivideoapi_core._outbound.tools import (
@@ -83,14 +76,13 @@ if TYPE_CHECKING:
 _LATER: Final = {
     name: module
     for module, names in {
-        "_errors": "own_error",
-        "_fields": "AsyncHTTPClientField BudgetField HTTPClientField LedgerField StopField ThinkingField TimeoutField",
+        "_fields": "StopField TimeoutField",
         "_http.model_clients": "client_settings",
         "_http.model_requests": "ModelRequest",
         "_http.target": "EnvironmentKey check_key_shape",
         "_inbound.blocks": "read_arguments",
         "_inbound.call_readings": "read_call",
-        "_inbound.changed": "Changed changed_by",
+        "_inbound.changed": "Changed",
         "_inbound.cut_calls": "CUT_REASONS UNFINISHED call_error clean_block cut_place invalid_arguments "
         "recovered_call",
         "_inbound.partial_json": "PartialJSON",
@@ -106,19 +98,18 @@ _LATER: Final = {
         "_metering.tags": "clean_tags",
         "_metering.telemetry_spans": "otel_span_in",
         "_outbound.blocks": "Block",
-        "_outbound.cache_marks": "MAX_CACHE_BREAKPOINTS mark_on marked_in",
-        "_outbound.conversation": "Content Conversation Turns may_prefill",
+        "_outbound.conversation": "Content Conversation Turns",
         "_outbound.foreign": "BY_KEY FOREIGN",
-        "_outbound.media": "as_text block_at document_block image_block text_document",
+        "_outbound.media": "as_text block_at document_block image_block",
         "_outbound.media_forms": "LEFTOVERS MEDIA_FORMS told_media",
         "_outbound.more_than_text": "may_hold_more_than_text",
         "_outbound.names": "ArgumentNames aliases_of merged_options",
         "_outbound.output": "VALUE add_output_format is_object output_format rooted wrapped_schema wrapper_for wrapper_of",
         "_outbound.output_schema": "enforceable has_references is_recursive",
         "_outbound.refusals": "check_settings",
-        "_outbound.request": "choice_for prepare_request wire_tools_in",
+        "_outbound.request": "choice_for",
         "_outbound.text": "as_json thought_as_text told told_file",
-        "_outbound.thinking": "excludes_forced_tools thinking_is_on",
+        "_outbound.thinking": "excludes_forced_tools",
         "_outbound.tool_calls": "parse_arguments read_tool_calls to_call_input",
         "_outbound.tool_forms": "OWN_FIELDS each_tool is_custom",
         "_outbound.tools": "read_tool_choice wire_choice wire_tool_name wire_tools",
@@ -150,7 +141,6 @@ __all__ = [
     "CUT_REASONS",
     "FOREIGN",
     "LEFTOVERS",
-    "MAX_CACHE_BREAKPOINTS",
     "MEDIA_FORMS",
     "NOBODY",
     "NO_ANSWER",
@@ -159,26 +149,21 @@ __all__ = [
     "UNFINISHED",
     "VALUE",
     "ArgumentNames",
-    "AsyncHTTPClientField",
     "Block",
     "Books",
-    "BudgetField",
     "Budgets",
     "Changed",
     "Content",
     "Conversation",
     "Entry",
     "EnvironmentKey",
-    "HTTPClientField",
     "Landing",
-    "LedgerField",
     "ModelRequest",
     "ModelSettings",
     "PartialJSON",
     "Place",
     "Runway",
     "StopField",
-    "ThinkingField",
     "TimeoutField",
     "ToolNames",
     "Turns",
@@ -189,7 +174,6 @@ __all__ = [
     "attribution_facts",
     "block_at",
     "call_error",
-    "changed_by",
     "check_key_shape",
     "check_settings",
     "choice_for",
@@ -212,18 +196,13 @@ __all__ = [
     "is_recursive",
     "joined",
     "keep_books",
-    "mark_on",
-    "marked_in",
     "may_be_billed",
     "may_hold_more_than_text",
-    "may_prefill",
     "merged_options",
     "otel_span_in",
     "output_format",
-    "own_error",
     "parse_arguments",
     "place_of",
-    "prepare_request",
     "read_arguments",
     "read_call",
     "read_tool_calls",
@@ -232,9 +211,7 @@ __all__ = [
     "recovered_call",
     "renew_in_child",
     "rooted",
-    "text_document",
     "text_of",
-    "thinking_is_on",
     "thought_as_text",
     "to_call_input",
     "told",
@@ -243,7 +220,6 @@ __all__ = [
     "wire_choice",
     "wire_tool_name",
     "wire_tools",
-    "wire_tools_in",
     "without_tokens",
     "wrapped_schema",
     "wrapper_for",

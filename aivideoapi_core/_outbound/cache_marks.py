@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from aivideoapi_core._errors import InvalidInputError
@@ -34,21 +34,15 @@ def mark_on(block: Mapping[str, Any]) -> Any:
     return block.get("cache_control")
 
 
-def marked_in(blocks: Any, mark_of: Callable[[Mapping[str, Any]], Any] | None = None) -> list[Any]:
-    """The blocks that carry a breakpoint, in their order; one that holds blocks comes after those.
-
-    ``mark_of`` says where a framework's own blocks keep theirs, if that is not where the wire's do.
-    """
+def marked_in(blocks: Any) -> list[Any]:
+    """The blocks that carry a breakpoint, in their order; one that holds blocks comes after those."""
     found: list[Any] = []
     if isinstance(blocks, (list, tuple)):
         for block in blocks:
             if type(block) is dict or isinstance(block, Mapping):  # a dict at once: histories are long
                 if "content" in block and type(inner := block["content"]) is not str:
-                    found += marked_in(inner, mark_of)
-                if mark_of is None:
-                    if "cache_control" in block and block["cache_control"] is not None:
-                        found.append(block)
-                elif mark_of(block) is not None:
+                    found += marked_in(inner)
+                if "cache_control" in block and block["cache_control"] is not None:
                     found.append(block)
     return found
 

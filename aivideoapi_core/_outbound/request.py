@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from aivideoapi_core._outbound.cache_marks import limit_marks
+from aivideoapi_core._outbound.cached_prompt import cache_prompt
 from aivideoapi_core._outbound.container import reused_container
 from aivideoapi_core._outbound.conversation import Turns
 from aivideoapi_core._outbound.headers import call_headers
@@ -50,7 +51,7 @@ def prepare_request(
 ) -> Prepared:
     """The request with this conversation and these options, whose tools are the wire's (``wire_tools_in``).
 
-    ``options`` are taken apart. They are those of ``build_payload``, and besides ``model``, ``betas``,
+    ``options`` are taken apart. They are those of ``build_payload``, and besides ``model``, ``betas``, ``cache_prompt``,
     ``default_headers``, ``extra_headers``, ``honours_tool_choice`` and ``reuse_last_container``; ``system`` is an
     instruction that stands after the conversation's own. ``replies``: what is noted of each message, newest first,
     and ``None`` for what is no reply. Raises ``InvalidInputError`` and ``UnsupportedOptionError`` for what cannot
@@ -68,6 +69,8 @@ def prepare_request(
         system = with_instruction(system, instruction)
     if honours_tool_choice is False and (words := forced_in_words(choice, tools)):
         system, options["tool_choice"] = with_instruction(system, words[0]), words[1]
+    if (life := options.pop("cache_prompt", None)) is not None:
+        tools, system = cache_prompt(life, options, tools=tools, system=system, messages=turns)
     options["system"] = system
     options["tools"] = limit_marks(
         tools=tools,

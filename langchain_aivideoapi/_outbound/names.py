@@ -43,7 +43,7 @@ BODY_ONLY: Final = frozenset({"speed", "diagnostics", "user_profile_id"})
 """Fields of the wire that the core has no rule for; they go into the body as they are."""
 _CALL_ONLY: Final = frozenset(
     {
-        "budget", "extra_body", "extra_headers", "metadata", "parallel_tool_calls", "response_format", "stop_sequences",
+        "budget", "cache_prompt", "extra_body", "extra_headers", "metadata", "parallel_tool_calls", "response_format", "stop_sequences",
         "stream_usage", "strict", "timeout", "tool_choice", "tools",
     }
 )  # fmt: skip

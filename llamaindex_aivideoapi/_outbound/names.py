@@ -9,7 +9,7 @@ from aivideoapi_core.adapter_kit import REQUEST_FIELDS, ArgumentNames
 
 _CALL_ONLY: Final = frozenset(
     {
-        "additional_kwargs", "allow_parallel_tool_calls", "budget", "extra_body", "extra_headers", "metadata", "stop",
+        "additional_kwargs", "allow_parallel_tool_calls", "budget", "cache_prompt", "extra_body", "extra_headers", "metadata", "stop",
         "stop_sequences", "timeout", "tool_choice", "tool_required", "tools", "verbose",
     }
 )  # fmt: skip
