@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._metering.route_comparison import OtherRoute, RouteCost, compare_routes, what_if
     from aivideoapi_core._metering.summary import CreditsSummary, SpendTracker, track_spend
     from aivideoapi_core._metering.tags import spend_tags
+    from aivideoapi_core._metering.telemetry_labels import label_metrics
     from aivideoapi_core._metering.token_estimate import estimate_input_tokens, estimate_text_tokens
     from aivideoapi_core._metering.totals import CreditsTotals
     from aivideoapi_core._metering.worst_case import WorstCase, max_input_tokens, worst_case
@@ -131,6 +132,7 @@ _LATER: Final = {
         "_metering.route_comparison": "OtherRoute RouteCost compare_routes what_if",
         "_metering.attribution": "Attribution spend_for",
         "_metering.tags": "spend_tags",
+        "_metering.telemetry_labels": "label_metrics",
         "_metering.totals": "CreditsTotals",
         "_inbound.sse": "ServerSentEvent SSEDecoder",
         "_metering.summary": "CreditsSummary SpendTracker track_spend",
@@ -285,6 +287,7 @@ __all__ = [
     "events_of",
     "is_loopback_url",
     "known_models",
+    "label_metrics",
     "max_input_tokens",
     "model_info",
     "parse_body",

@@ -95,10 +95,11 @@ class CallMeter:
         self._trackers: tuple[SpendTracker, ...] = current_trackers()
         self._books = kept_books()
         self._is_heard = bool(self._trackers) or metering.is_heard or self._budget is not None
-        self._tags = clean_tags((*metering.current_tags(), *tags)) if self._is_heard else ()
-        self._attribution = (
-            metering.current_attribution(attribution) if self._is_heard or may_be_traced() else NOBODY
-        )
+        self._tags: tuple[str, ...] = ()
+        self._attribution = NOBODY
+        if self._is_heard or may_be_traced():
+            self._tags = clean_tags((*metering.current_tags(), *tags))
+            self._attribution = metering.current_attribution(attribution)
         agent = self._attribution.agent
         if agent is not None and self._budget is not None and hasattr(self._budget, "for_agent"):
             self._budget = self._budget.for_agent(agent)

@@ -22,6 +22,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from aivideoapi_core._metering.record import CallRecord, Outcome
+from aivideoapi_core._metering.telemetry_labels import metric_labels
 from aivideoapi_core._metering.telemetry_spans import (
     added_attributes,
     error_type,
@@ -108,7 +109,7 @@ def start_telemetry(
 
 def may_be_traced() -> bool:
     """Whether anything in this process could listen to telemetry."""
-    return "opentelemetry.trace" in sys.modules
+    return "opentelemetry.trace" in sys.modules or "opentelemetry.metrics" in sys.modules
 
 
 @functools.cache
@@ -217,9 +218,9 @@ class CallTelemetry:
         span.end(time.time_ns())
 
     def _measure(self, record: CallRecord, instruments: _Instruments) -> None:
-        common = self._common
+        common = {**self._common, **metric_labels().of(record)}
         if record.response_model:
-            common = {**common, "gen_ai.response.model": record.response_model}
+            common["gen_ai.response.model"] = record.response_model
         if record.credits_micro is not None:
             instruments.credits.add(record.credits_micro, common)
         if self._is_counted:

@@ -185,12 +185,12 @@ def test_threads_behind_one_that_a_locked_file_refused(tmp_path: Path) -> None:
 def test_a_file_that_was_read_only_when_it_was_opened(tmp_path: Path) -> None:
     """SQLite opens it read-only, and such a connection stays so."""
     opened: list[sqlite3.Connection] = []
-    database = Database(tmp_path / "book.sqlite", opened.append)
-    database.run(lambda db: db.execute("CREATE TABLE rows (id)"))
+    database = Database(tmp_path / "book.sqlite")
+    database.run(lambda db: db.execute("CREATE TABLE rows (id)"), opened.append)
     database.run(lambda db: db.execute("PRAGMA query_only = 1"))
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         database.run(lambda db: db.execute("INSERT INTO rows VALUES (1)"))
-    database.run(lambda db: db.execute("INSERT INTO rows VALUES (2)"))
+    database.run(lambda db: db.execute("INSERT INTO rows VALUES (2)"), opened.append)
     assert len(opened) == 2
     database.close()
 

@@ -15,6 +15,9 @@ from typing import IO, Any, NoReturn
 
 import pytest
 
+from aivideoapi_core import CallRecord, InvalidInputError, label_metrics
+from aivideoapi_core._metering.record import Outcome
+from aivideoapi_core._metering.telemetry_labels import MetricLabels, _of_environment, metric_labels
 from aivideoapi_core._metering.telemetry_spans import request_attributes
 
 ROOT = Path(__file__).parents[2]
@@ -132,6 +135,70 @@ def test_metrics_follow_the_conventions(exported: Any) -> None:
     assert (first["count"], first["attributes"]["gen_ai.request.model"]) == (1, "claude-haiku-4-5/anthropic")
     spent = points_of(exported, "aivideoapi.client.credits")
     assert sorted(point["value"] for point in spent) == [18 * 295 + 42 * 1471, 68_400]
+
+
+def test_refused_calls_are_counted_in_every_way_of_both_frameworks() -> None:
+    told = run("refused")
+    spans = spans_of(told)
+    assert len(spans) == 8
+    for span in spans:
+        assert span["status"]["status_code"] == "ERROR"
+        assert span["attributes"]["aivideoapi.credits.outcome"] == "refused"
+        assert span["attributes"]["error.type"] == "BudgetExceededError"
+        assert "aivideoapi.credits.computed_micro" not in span["attributes"]
+    durations = points_of(told, "gen_ai.client.operation.duration")
+    assert [(p["count"], p["attributes"]["error.type"]) for p in durations] == [(8, "BudgetExceededError")]
+    assert not points_of(told, "aivideoapi.client.credits")  # nothing was spent
+
+
+def test_chosen_tags_and_columns_are_labels_of_metrics() -> None:
+    told = run("labels")
+    for name in ("aivideoapi.client.credits", "gen_ai.client.operation.duration"):
+        counted = {
+            (p["attributes"]["aivideoapi.team"], p["attributes"]["aivideoapi.agent"]): p.get("count")
+            or p["value"]
+            for p in points_of(told, name)
+        }
+        one = counted["", "clerk"]
+        assert counted == {
+            ("search", ""): 2 * one,
+            ("sales", ""): one,
+            ("other", ""): 2 * one,
+            ("", "clerk"): one,
+        }
+    assert not any("aivideoapi.team" in span["attributes"] for span in spans_of(told))
+
+
+def record(**facts: Any) -> CallRecord:
+    return CallRecord(model="m", outcome=Outcome.OK, started_at=0.0, **facts)
+
+
+def test_labels_are_bounded_and_the_same_for_every_call() -> None:
+    labels = MetricLabels(["team", "urgent", "customer"], most_values=3)
+    assert labels.of(record(tags=("team=a", "team:b", "urgent"), customer="acme")) == {
+        "aivideoapi.team": "a",
+        "aivideoapi.urgent": "true",
+        "aivideoapi.customer": "acme",
+    }
+    assert labels.of(record()) == {"aivideoapi.team": "", "aivideoapi.urgent": "", "aivideoapi.customer": ""}
+    seen = {labels.of(record(tags=(f"team:t{number}",)))["aivideoapi.team"] for number in range(50)}
+    assert seen == {"t0", "t1", "other"}
+    assert MetricLabels([]).of(record(tags=("team:a",))) == {}
+
+
+@pytest.mark.parametrize("key", ["", "two words", "team:search", "team=", 7])
+def test_a_label_that_is_none_is_refused_in_words(key: Any) -> None:
+    with pytest.raises(InvalidInputError, match="a label of metrics must be agent"):
+        label_metrics(key)
+
+
+def test_labels_of_the_environment(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    for value, keys in ((" team , agent,", ["aivideoapi.team", "aivideoapi.agent"]), ("two words", [])):
+        monkeypatch.setenv("AIVIDEOAPI_TELEMETRY_LABELS", value)
+        _of_environment.cache_clear()
+        assert list(metric_labels().of(record())) == keys
+    assert caplog.text.count("AIVIDEOAPI_TELEMETRY_LABELS") == 1
+    _of_environment.cache_clear()
 
 
 def test_no_content_and_no_key_leave(exported: Any) -> None:
