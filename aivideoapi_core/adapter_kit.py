@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     )
     from aivideoapi_core._inbound.partial_json import PartialJSON
     from aivideoapi_core._inbound.recovered_calls import recover_call, text_of
+    from aivideoapi_core._metering.approach import Approach
     from aivideoapi_core._metering.attribution import ATTRIBUTION_KEYS, NOBODY, attribution_facts
     from aivideoapi_core._metering.budgets import Budgets, joined
     from aivideoapi_core._metering.forks import renew_in_child
-    from aivideoapi_core._metering.landing import NO_ANSWER, Landing, Runway, cut_results
+    from aivideoapi_core._metering.landing import NO_ANSWER, Landing, cut_results
     from aivideoapi_core._metering.one_write import Books, Entry, Place, keep_books
     from aivideoapi_core._metering.record import may_be_billed
     from aivideoapi_core._metering.summary import count_cache_hit
@@ -88,10 +89,11 @@ _LATER: Final = {
         "_inbound.partial_json": "PartialJSON",
         "_inbound.recovered_calls": "recover_call text_of",
         "_model_settings": "REQUEST_FIELDS ModelSettings",
+        "_metering.approach": "Approach",
         "_metering.attribution": "ATTRIBUTION_KEYS NOBODY attribution_facts",
         "_metering.budgets": "Budgets joined",
         "_metering.forks": "renew_in_child",
-        "_metering.landing": "NO_ANSWER Landing Runway cut_results",
+        "_metering.landing": "NO_ANSWER Landing cut_results",
         "_metering.one_write": "Books Entry Place keep_books",
         "_metering.record": "may_be_billed",
         "_metering.summary": "count_cache_hit",
@@ -148,6 +150,7 @@ __all__ = [
     "REQUEST_FIELDS",
     "UNFINISHED",
     "VALUE",
+    "Approach",
     "ArgumentNames",
     "Block",
     "Books",
@@ -162,7 +165,6 @@ __all__ = [
     "ModelSettings",
     "PartialJSON",
     "Place",
-    "Runway",
     "StopField",
     "TimeoutField",
     "ToolNames",

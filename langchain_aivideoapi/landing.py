@@ -13,8 +13,8 @@ from langchain.agents.middleware.types import AgentMiddleware, ModelCallResult, 
 from langchain.agents.structured_output import ToolStrategy
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
-from aivideoapi_core import BudgetExceededError, Route, route_of
-from aivideoapi_core.adapter_kit import NO_ANSWER, Landing, Runway, cut_results
+from aivideoapi_core import Route, route_of
+from aivideoapi_core.adapter_kit import NO_ANSWER, Approach, Landing, cut_results
 from langchain_aivideoapi._errors import langchain_errors
 from langchain_aivideoapi.chat_models import ChatAIVideoAPI
 
@@ -49,17 +49,10 @@ class BudgetLandingMiddleware(AgentMiddleware[Any, Any, Any]):
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelCallResult[Any]:
         """Make the call, as the last one if it has to be."""
-        approach = _Approach.of(request)
-        if approach is None:
-            return handler(request)
         with langchain_errors():
-            landing = approach.landing(approach.runway.standing(), self.tool_result_tokens)
-        while landing is not None:
-            try:
-                return approach.landed(handler(approach.request(landing)))
-            except BudgetExceededError as error:
-                landing = landing.tighter(error)
-        return handler(request)
+            approach = _Approach.of(request, self.tool_result_tokens)
+            landed = None if approach is None else approach.last_call(approach.over(handler))
+            return handler(request) if landed is None else landed
 
     async def awrap_model_call(
         self,
@@ -67,43 +60,42 @@ class BudgetLandingMiddleware(AgentMiddleware[Any, Any, Any]):
         handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]],
     ) -> ModelCallResult[Any]:
         """Make the call, as the last one if it has to be."""
-        approach = _Approach.of(request)
-        if approach is None:
-            return await handler(request)
         with langchain_errors():
-            landing = approach.landing(await approach.runway.astanding(), self.tool_result_tokens)
-        while landing is not None:
-            try:
-                return approach.landed(await handler(approach.request(landing)))
-            except BudgetExceededError as error:
-                landing = landing.tighter(error)
-        return await handler(request)
+            approach = _Approach.of(request, self.tool_result_tokens)
+            landed = None if approach is None else await approach.alast_call(approach.aover(handler))
+            return await handler(request) if landed is None else landed
 
 
-@dataclass(slots=True)
-class _Approach:
+@dataclass(slots=True, kw_only=True)
+class _Approach(Approach):
     """One call of an agent that may have to be its last."""
 
     asked: ModelRequest[Any]
     model: ChatAIVideoAPI
-    runway: Runway
 
     @classmethod
-    def of(cls, request: ModelRequest[Any]) -> _Approach | None:
+    def of(cls, request: ModelRequest[Any], tool_result_tokens: int) -> _Approach | None:
         """``None`` for a model that is not ours, and for one without a budget."""
         if not isinstance(request.model, ChatAIVideoAPI):
             return None
-        with langchain_errors():
-            runway = request.model._client.runway(request.model_settings.get("budget"))
-        return None if runway is None else cls(request, request.model, runway)
-
-    def landing(self, standing: Any, tool_result_tokens: int) -> Landing | None:
-        """How to land now; ``None`` if the run may go on."""
-        if not self.runway.must_land(
-            self._payload(self.asked), standing, tool_result_tokens=tool_result_tokens
-        ):
+        runway = request.model._client.runway(request.model_settings.get("budget"))
+        if runway is None:
             return None
-        return self.runway.landing(self._payload(self._without_tools()), standing)
+        return cls(runway=runway, tool_result_tokens=tool_result_tokens, asked=request, model=request.model)
+
+    def over(self, handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]) -> Callable[[Landing], Any]:
+        """The last call, made by ``handler``."""
+        return lambda landing: self.landed(handler(self.request(landing)))
+
+    def aover(
+        self, handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
+    ) -> Callable[[Landing], Awaitable[Any]]:
+        """The asynchronous twin of ``over``."""
+
+        async def call(landing: Landing) -> Any:
+            return self.landed(await handler(self.request(landing)))
+
+        return call
 
     def request(self, landing: Landing) -> ModelRequest[Any]:
         """The last request."""
@@ -137,8 +129,9 @@ class _Approach:
             return asked.override(tool_choice="none")
         return asked.override(tools=[], tool_choice=None)
 
-    def _payload(self, request: ModelRequest[Any]) -> dict[str, Any]:
-        """What ``request`` would send, but for what its response format adds."""
+    def payload(self, *, with_tools: bool) -> dict[str, Any]:
+        """But for what the response format adds."""
+        request = self.asked if with_tools else self._without_tools()
         messages: list[BaseMessage] = [*request.messages]
         if request.system_message is not None:
             messages.insert(0, request.system_message)
@@ -147,8 +140,7 @@ class _Approach:
             arguments["tools"] = request.tools
             if request.tool_choice is not None:
                 arguments["tool_choice"] = request.tool_choice
-        with langchain_errors():
-            return self.model._call(messages, None, arguments, stream=False).request.payload
+        return self.model._call(messages, None, arguments, stream=False).request.payload
 
 
 def _without_calls(message: BaseMessage) -> BaseMessage:

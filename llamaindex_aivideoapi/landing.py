@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -17,11 +17,11 @@ from llama_index.core.base.llms.types import (
 )
 from llama_index.core.bridge.pydantic import Field
 
-from aivideoapi_core import BudgetExceededError
-from aivideoapi_core.adapter_kit import NO_ANSWER, Landing, Runway, cut_results
+from aivideoapi_core.adapter_kit import NO_ANSWER, Approach, Landing, cut_results
 from llamaindex_aivideoapi._inbound.message import WIRE_CONTENT
 from llamaindex_aivideoapi.base import AIVideoAPI
 
+_T = TypeVar("_T")
 _RESULTS: Final = (MessageRole.TOOL, MessageRole.FUNCTION)
 _IN_THE_FORM: Final = (
     " If you were asked for a form with 'Thought:' and 'Answer:', use it, without an 'Action:'."
@@ -52,73 +52,37 @@ class BudgetLandingLLM(AIVideoAPI):
     )
 
     def _chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        approach = _Approach.of(self, messages, kwargs)
-        landing = None if approach is None else approach.landing(approach.runway.standing())
-        while approach is not None and landing is not None:
-            try:
-                return _landed(super()._chat(approach.messages_of(landing), **approach.arguments_of(landing)))
-            except BudgetExceededError as error:
-                landing = landing.tighter(error)
-        return super()._chat(messages, **kwargs)
+        chat, approach = super()._chat, _Approach.of(self, messages, kwargs)
+        landed = None if approach is None else approach.last_call(approach.over(chat))
+        return chat(messages, **kwargs) if landed is None else _landed(landed)
 
     async def _achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        approach = _Approach.of(self, messages, kwargs)
-        landing = None if approach is None else approach.landing(await approach.runway.astanding())
-        while approach is not None and landing is not None:
-            try:
-                return _landed(
-                    await super()._achat(approach.messages_of(landing), **approach.arguments_of(landing))
-                )
-            except BudgetExceededError as error:
-                landing = landing.tighter(error)
-        return await super()._achat(messages, **kwargs)
+        chat, approach = super()._achat, _Approach.of(self, messages, kwargs)
+        landed = None if approach is None else await approach.alast_call(approach.over(chat))
+        return await chat(messages, **kwargs) if landed is None else _landed(landed)
 
     def _stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
-        approach = _Approach.of(self, messages, kwargs)
-        landing = None if approach is None else approach.landing(approach.runway.standing())
-        if approach is None or landing is None:
-            return super()._stream_chat(messages, **kwargs)
-        return self._landing_stream(approach, landing)
+        chat, approach = super()._stream_chat, _Approach.of(self, messages, kwargs)
+        responses = None if approach is None else approach.last_stream(approach.over(chat))
+        if responses is None:
+            return chat(messages, **kwargs)
+        return (_landed(response) for response in responses)
 
     async def _astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
-        approach = _Approach.of(self, messages, kwargs)
-        landing = None if approach is None else approach.landing(await approach.runway.astanding())
-        if approach is None or landing is None:
-            return await super()._astream_chat(messages, **kwargs)
-        return self._alanding_stream(approach, landing)
-
-    def _landing_stream(self, approach: _Approach, landing: Landing | None) -> ChatResponseGen:
-        while landing is not None:
-            try:
-                for response in super()._stream_chat(
-                    approach.messages_of(landing), **approach.arguments_of(landing)
-                ):
-                    yield _landed(response)
-                return
-            except BudgetExceededError as error:  # before the first response
-                landing = landing.tighter(error)
-
-    async def _alanding_stream(self, approach: _Approach, landing: Landing | None) -> ChatResponseAsyncGen:
-        while landing is not None:
-            try:
-                stream = await super()._astream_chat(
-                    approach.messages_of(landing), **approach.arguments_of(landing)
-                )
-                async for response in stream:
-                    yield _landed(response)
-                return
-            except BudgetExceededError as error:  # before the first response
-                landing = landing.tighter(error)
+        chat, approach = super()._astream_chat, _Approach.of(self, messages, kwargs)
+        responses = None if approach is None else await approach.alast_stream(approach.over(chat))
+        if responses is None:
+            return await chat(messages, **kwargs)
+        return (_landed(response) async for response in responses)
 
 
-@dataclass(slots=True)
-class _Approach:
+@dataclass(slots=True, kw_only=True)
+class _Approach(Approach):
     """One call of an agent that may have to be its last."""
 
     llm: BudgetLandingLLM
     messages: Sequence[ChatMessage]
     arguments: Mapping[str, Any]
-    runway: Runway
 
     @classmethod
     def of(
@@ -128,17 +92,26 @@ class _Approach:
         if arguments.get("tool_required") or arguments.get("tool_choice") not in (None, "auto", "none"):
             return None
         runway = llm._client.runway(arguments.get("budget"))
-        return None if runway is None else cls(llm, messages, arguments, runway)
-
-    def landing(self, standing: Any) -> Landing | None:
-        """How to land now; ``None`` if the run may go on."""
-        payload = self.llm._call(self.messages, self.arguments, stream=False).request.payload
-        if not self.runway.must_land(payload, standing, tool_result_tokens=self.llm.tool_result_tokens):
+        if runway is None:
             return None
-        payload = self.llm._call(self.messages, self._without_tools(), stream=False).request.payload
-        return self.runway.landing(payload, standing)
+        return cls(
+            runway=runway,
+            tool_result_tokens=llm.tool_result_tokens,
+            llm=llm,
+            messages=messages,
+            arguments=arguments,
+        )
 
-    def messages_of(self, landing: Landing) -> list[ChatMessage]:
+    def payload(self, *, with_tools: bool) -> dict[str, Any]:
+        """See ``Approach.payload``."""
+        arguments = self.arguments if with_tools else self._without_tools()
+        return self.llm._call(self.messages, arguments, stream=False).request.payload
+
+    def over(self, chat: Callable[..., _T]) -> Callable[[Landing], _T]:
+        """The last call, made by ``chat``."""
+        return lambda landing: chat(self._messages(landing), **{**self._without_tools(), **landing.arguments})
+
+    def _messages(self, landing: Landing) -> list[ChatMessage]:
         """The last conversation."""
         line = landing.line if self.arguments.get("tools") else landing.line + _IN_THE_FORM
         messages = cut_results(
@@ -149,10 +122,6 @@ class _Approach:
             with_text=lambda message, text: message.model_copy(update={"blocks": [TextBlock(text=text)]}),
         )
         return [*messages, ChatMessage(role=MessageRole.USER, content=line)]
-
-    def arguments_of(self, landing: Landing) -> dict[str, Any]:
-        """The arguments of the last call."""
-        return {**self._without_tools(), **landing.arguments}
 
     def _without_tools(self) -> dict[str, Any]:
         if any(message.role in _RESULTS for message in self.messages):
