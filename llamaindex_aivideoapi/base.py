@@ -204,77 +204,25 @@ class AIVideoAPI(Settings):
             return prepare_required_call(call, thinking=self._excludes_forced_tools(kwargs))
         return call
 
-    def stream_chat_with_tools(
-        self,
-        tools: Sequence[BaseTool],
-        user_msg: str | ChatMessage | None = None,
-        chat_history: list[ChatMessage] | None = None,
-        verbose: bool = False,
-        allow_parallel_tool_calls: bool = False,
-        tool_required: bool | None = None,
-        **kwargs: Any,
-    ) -> ChatResponseGen:
+    def stream_chat_with_tools(self, tools: Sequence[BaseTool], *args: Any, **kwargs: Any) -> ChatResponseGen:
         """As in LlamaIndex. For a ``FunctionCallingProgram`` its tool is required, as it is when the program is called,
         and a stream without the object raises at its end what ``get_tool_calls_from_response`` raises.
         """
-        from llamaindex_aivideoapi._programs import check_last, wanted_by_program
+        from llamaindex_aivideoapi._programs import ending, required_by_program
 
-        wanted = wanted_by_program(tools)
-        required = wanted is not None if tool_required is None else tool_required
-        responses = super().stream_chat_with_tools(
-            tools,
-            user_msg=user_msg,
-            chat_history=chat_history,
-            verbose=verbose,
-            allow_parallel_tool_calls=allow_parallel_tool_calls,
-            tool_required=required,
-            **kwargs,
-        )
-        if wanted is None:
-            return responses
-
-        def ending() -> ChatResponseGen:
-            response = None
-            for response in responses:
-                yield response
-            check_last(response, wanted, self.get_tool_calls_from_response)
-
-        return ending()
+        wanted, kwargs = required_by_program(tools, kwargs)
+        responses = super().stream_chat_with_tools(tools, *args, **kwargs)
+        return responses if wanted is None else ending(responses, wanted, self.get_tool_calls_from_response)
 
     async def astream_chat_with_tools(
-        self,
-        tools: Sequence[BaseTool],
-        user_msg: str | ChatMessage | None = None,
-        chat_history: list[ChatMessage] | None = None,
-        verbose: bool = False,
-        allow_parallel_tool_calls: bool = False,
-        tool_required: bool | None = None,
-        **kwargs: Any,
+        self, tools: Sequence[BaseTool], *args: Any, **kwargs: Any
     ) -> ChatResponseAsyncGen:
         """The asynchronous twin of ``stream_chat_with_tools``."""
-        from llamaindex_aivideoapi._programs import check_last, wanted_by_program
+        from llamaindex_aivideoapi._programs import aending, required_by_program
 
-        wanted = wanted_by_program(tools)
-        required = wanted is not None if tool_required is None else tool_required
-        responses = await super().astream_chat_with_tools(
-            tools,
-            user_msg=user_msg,
-            chat_history=chat_history,
-            verbose=verbose,
-            allow_parallel_tool_calls=allow_parallel_tool_calls,
-            tool_required=required,
-            **kwargs,
-        )
-        if wanted is None:
-            return responses
-
-        async def ending() -> ChatResponseAsyncGen:
-            response = None
-            async for response in responses:
-                yield response
-            check_last(response, wanted, self.get_tool_calls_from_response)
-
-        return ending()
+        wanted, kwargs = required_by_program(tools, kwargs)
+        responses = await super().astream_chat_with_tools(tools, *args, **kwargs)
+        return responses if wanted is None else aending(responses, wanted, self.get_tool_calls_from_response)
 
     def get_tool_calls_from_response(
         self, response: ChatResponse, error_on_no_tool_call: bool = True, **kwargs: Any
