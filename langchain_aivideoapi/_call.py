@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_core.messages import AIMessage
+from langchain_core.callbacks.manager import BaseRunManager
+from langchain_core.messages import AIMessage, BaseMessage
 
 from aivideoapi_core import Attribution, MessageAccumulator, Reply
 from aivideoapi_core.adapter_kit import may_hold_more_than_text
 from langchain_aivideoapi._inbound.message import to_message
 from langchain_aivideoapi._inbound.streams import ChunkStream, EventStream
-from langchain_aivideoapi._outbound.request import Request
+from langchain_aivideoapi._outbound.request import Request, build_request
+from langchain_aivideoapi._tags import run_attribution, run_tags
+from langchain_aivideoapi._tracing import run_of_caller, show_cost_in_langsmith, span_of
 
 
-@dataclass(frozen=True, slots=True)
+def make_call(
+    messages: Sequence[BaseMessage],
+    *,
+    run: BaseRunManager | None,
+    tags: Sequence[str],
+    arguments: dict[str, Any],
+    **asked: Any,
+) -> Call:
+    """The call with these messages in ``run``. ``tags``: the model's; ``asked`` is what ``build_request`` takes besides."""
+    run = run or run_of_caller()
+    show_cost_in_langsmith(run)
+    tags = run_tags(run, [*tags, *arguments.pop("spend_tags", ())])
+    attribution = run_attribution(run, arguments.pop("spend_for", None))
+    return Call(build_request(messages, arguments=arguments, **asked), tags, attribution, span_of(run))
+
+
+@dataclass(slots=True)
 class Call:
     """A request that is ready to be sent, and how to read what comes back."""
 

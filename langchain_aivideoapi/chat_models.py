@@ -23,7 +23,7 @@ from aivideoapi_core import adapter_kit
 from langchain_aivideoapi._errors import TransientModelError, langchain_errors
 from langchain_aivideoapi._inbound import standard
 from langchain_aivideoapi._settings import Settings
-from langchain_aivideoapi._tags import FRAMEWORK, run_attribution, run_tags, with_run_tags
+from langchain_aivideoapi._tags import FRAMEWORK, with_run_tags
 from langchain_aivideoapi._types import StructuredMethod, ToolLike
 
 if TYPE_CHECKING:
@@ -74,18 +74,18 @@ class ChatAIVideoAPI(Settings):
         run: BaseRunManager | None = None,
     ) -> Call:
         # What translates is loaded by the first call: it is most of what importing this package would take.
-        from langchain_aivideoapi._call import Call
-        from langchain_aivideoapi._outbound.request import build_request
-        from langchain_aivideoapi._tracing import run_of_caller, show_cost_in_langsmith, span_of
+        # One import, for each takes as long as a third of ``_defaults``.
+        from langchain_aivideoapi._call import make_call
 
-        run = run or run_of_caller()
-        show_cost_in_langsmith(run)
-        tags = run_tags(run, [*(self.tags or ()), *arguments.pop("spend_tags", ())])
-        attribution = run_attribution(run, arguments.pop("spend_for", None))
-        request = build_request(
-            messages, defaults=self._defaults(), stop=stop, arguments=arguments, stream=stream
+        return make_call(
+            messages,
+            run=run,
+            tags=self.tags or (),
+            defaults=self._defaults(),
+            stop=stop,
+            arguments=arguments,
+            stream=stream,
         )
-        return Call(request, tags, attribution, span_of(run))
 
     def _generate(
         self,

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llama_index.core.base.llms.types import ChatResponse
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 
 from aivideoapi_core import Reply
 from llamaindex_aivideoapi._inbound.message import to_chat_response
 from llamaindex_aivideoapi._inbound.streams import ResponseStream
 from llamaindex_aivideoapi._inbound.tool_calls import keep_first_call
-from llamaindex_aivideoapi._outbound.request import Request
+from llamaindex_aivideoapi._outbound.request import Request, build_request
+from llamaindex_aivideoapi._tracing import span_of_call
 
 
-@dataclass(frozen=True, slots=True)
+def make_call(messages: Sequence[ChatMessage], **asked: Any) -> Call:
+    """The call with these messages; ``asked`` is what ``build_request`` takes besides."""
+    return Call(build_request(messages, **asked), span_of_call())
+
+
+@dataclass(slots=True)
 class Call:
     """A request that is ready to be sent, and how to read what comes back."""
 

@@ -125,7 +125,7 @@ class Settings(ModelSettings, FunctionCallingLLM):
     def _defaults(self) -> dict[str, Any]:
         """The model's settings by the names that a call's arguments have."""
         fields = vars(self)
-        return {name: fields[name] for name in _OF_REQUESTS}
+        return {name: value for name in _OF_REQUESTS if (value := fields[name]) is not None}
 
     def _excludes_forced_tools(self, call: Mapping[str, Any]) -> bool:
         """Whether the thinking of a call with these arguments leaves no room for a forced tool."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 from llama_index_instrumentation.dispatcher import active_instrument_tags
 
 from aivideoapi_core import Attribution
-from aivideoapi_core.adapter_kit import ATTRIBUTION_KEYS, attribution_facts
+from aivideoapi_core.adapter_kit import ATTRIBUTION_KEYS, NOBODY, attribution_facts
 
 FRAMEWORK: Final = "llamaindex"
 
@@ -39,8 +39,10 @@ def tag_names(tags: Mapping[str, Any]) -> Iterator[str]:
 def current_attribution() -> Attribution:
     """For whom a call that begins now is: by the active instrument tags and the agent that runs."""
     tags = active_instrument_tags.get()
-    agent = next((tags[key] for key in _AGENT_KEYS if tags.get(key)), None) or _running_agent()
-    return Attribution.cleaned({**attribution_facts(tags), "agent": agent})
+    told = attribution_facts(tags)
+    if agent := next((tags[key] for key in _AGENT_KEYS if tags.get(key)), None) or _running_agent():
+        told["agent"] = agent
+    return Attribution.cleaned(told) if told else NOBODY
 
 
 def _running_agent() -> str | None:
@@ -61,7 +63,4 @@ def _running_agent() -> str | None:
 
 
 def _value_of(variable: Any) -> Any:
-    try:
-        return None if variable is None else variable.get()
-    except LookupError:
-        return None
+    return None if variable is None else variable.get(None)

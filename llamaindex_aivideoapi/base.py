@@ -162,12 +162,10 @@ class AIVideoAPI(Settings):
 
     def _call(self, messages: Sequence[ChatMessage], call: Mapping[str, Any], *, stream: bool) -> Call:
         # What translates is loaded by the first call: it is most of what importing this package would take.
-        from llamaindex_aivideoapi._call import Call
-        from llamaindex_aivideoapi._outbound.request import build_request
-        from llamaindex_aivideoapi._tracing import span_of_call
+        # One import, for each takes as long as half of ``_defaults``.
+        from llamaindex_aivideoapi._call import make_call
 
-        request = build_request(messages, defaults=self._defaults(), call=call, stream=stream)
-        return Call(request, span_of_call())
+        return make_call(messages, defaults=self._defaults(), call=call, stream=stream)
 
     # Tools.
 

@@ -58,10 +58,17 @@ class FirstChunk(_ToMessage, AIMessageChunk):
 
     def __add__(self, other: Any) -> BaseMessageChunk:  # type: ignore[override]  # core overloads by sequences
         others = other if isinstance(other, (list, tuple)) else [other]
-        if not any(_is_last(chunk) for chunk in others):
+        last = [
+            place for place, chunk in enumerate(others) if getattr(chunk, "chunk_position", None) == "last"
+        ]
+        if not last:
             return super().__add__(other)  # type: ignore[no-any-return]  # core's own
-        # Core would put calls in place of standard blocks by their id, which servers give twice.
-        summed: Any = super().__add__(list(map(_not_last, others)))
+        others = list(others)
+        for (
+            place
+        ) in last:  # core would put calls in place of standard blocks by their id, which servers give twice
+            others[place] = recast(others[place], type(others[place]), chunk_position=None)
+        summed: Any = super().__add__(others)
         return total(summed) if isinstance(summed, FirstChunk) else summed
 
     def __radd__(self, other: Any) -> Any:
@@ -74,14 +81,6 @@ class FirstChunk(_ToMessage, AIMessageChunk):
 
 
 FirstChunk.__name__ = FirstChunk.__qualname__ = AIMessageChunk.__name__
-
-
-def _is_last(chunk: Any) -> bool:
-    return isinstance(chunk, AIMessageChunk) and chunk.chunk_position == "last"
-
-
-def _not_last(chunk: Any) -> Any:
-    return recast(chunk, type(chunk), chunk_position=None) if _is_last(chunk) else chunk
 
 
 def _as_first(chunk: AIMessageChunk) -> AIMessageChunk:

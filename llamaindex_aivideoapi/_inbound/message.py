@@ -192,6 +192,7 @@ def _count_thinking(blocks: Sequence[ContentBlock], usage: Mapping[str, Any]) ->
     """Where there is one thinking block, the reply's count of thinking tokens is its own."""
     details = usage.get("output_tokens_details")
     tokens = details.get("thinking_tokens") if isinstance(details, Mapping) else None
-    thinking = [block for block in blocks if isinstance(block, ThinkingBlock)]
-    if type(tokens) is int and len(thinking) == 1:
-        thinking[0].num_tokens = tokens
+    if type(tokens) is int:
+        thinking = [block for block in blocks if isinstance(block, ThinkingBlock)]
+        if len(thinking) == 1:
+            thinking[0].num_tokens = tokens
