@@ -8,6 +8,7 @@ import functools
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
 from types import TracebackType
 from typing import Any, Final, Self, Unpack, cast
+from weakref import WeakMethod
 
 import httpx
 from pydantic import SecretStr
@@ -265,7 +266,7 @@ class AsyncMessageStream:
         self._exchange = client._exchange
         self._request = request
         self._call = call
-        call.has_owner = True
+        call.owner = WeakMethod(self._partial)
         self._attempts = Attempts(client.retry, call)
         self._response: httpx.Response | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self, Unpack, cast
-from weakref import finalize
+from weakref import WeakMethod, finalize
 
 import httpx
 from pydantic import SecretStr
@@ -261,7 +261,7 @@ class MessageStream:
         self._request = request
         self._call = call
         self._key = call.pid, id(self)
-        call.has_owner = True
+        call.owner = WeakMethod(self._partial)
         self._attempts = Attempts(client.retry, call)
         self._response: httpx.Response | None = None
         self._reader = StreamReader()

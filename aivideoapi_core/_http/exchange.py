@@ -46,7 +46,7 @@ from aivideoapi_core._metering.budgets import Budget, Budgets, joined
 from aivideoapi_core._metering.call_facts import CallFacts
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.landing import Runway
-from aivideoapi_core._metering.meter import CallMeter
+from aivideoapi_core._metering.meter import CallMeter, end_open_calls
 from aivideoapi_core._metering.metering import Ledger, Metering, Tags, budget_of
 from aivideoapi_core._metering.record import CallRecord
 from aivideoapi_core._outbound.headers import build_headers
@@ -95,7 +95,7 @@ class Exchange:
         or a ledger those count that ``AIVIDEOAPI_BUDGET`` and ``AIVIDEOAPI_LEDGER`` name, if they do.
         Raises ``InvalidInputError`` for a missing key or a URL that would leak it.
         """
-        DROPPED.watch()
+        DROPPED.watch(end_open_calls)
         api_key = as_secret(api_key)  # before anything can fail: a traceback may show local variables
         self.base_url = resolve_base_url(base_url, allow_http=allow_http)
         self._messages_url, self._credits_url = _endpoints(self.base_url)

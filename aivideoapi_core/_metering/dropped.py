@@ -38,12 +38,13 @@ class Dropped:
         """Whether something is to be done."""
         return bool(self._jobs)
 
-    def watch(self) -> None:
-        """Learn from now on when the collector runs, and do what is left when the program ends."""
+    def watch(self, at_end: Job) -> None:
+        """Learn from now on when the collector runs, and do what is left when the program ends, then ``at_end``."""
         if not self._watches:
             self._watches = True
             gc.callbacks.append(self._collector_told)
-            atexit.register(self.do)
+            atexit.register(at_end)
+            atexit.register(self.do)  # called before it: the last one first
             renew_in_child(self, Dropped._begin_in_child)
 
     def _begin_in_child(self) -> None:

@@ -8,10 +8,12 @@ here, once, as a ``CallRecord``.
 from __future__ import annotations
 
 import functools
+import gc
 import logging
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
@@ -47,6 +49,7 @@ class CallMeter:
     it was; one that would have to wait in an event loop goes on in a thread, which nobody can cancel.
     """
 
+    pid = 0  # of nobody: a meter whose making was interrupted
     _open = False
     _record: CallRecord | None = None
 
@@ -79,8 +82,8 @@ class CallMeter:
         self.max_tokens_sent: int | None = None
         """The ``max_tokens`` that the budget had room for, if that is less than what was asked for."""
         self._handover = handover
-        self.has_owner = False
-        """Whether whoever reads the reply puts the call down when it is dropped, knowing more than we do."""
+        self.owner: weakref.WeakMethod[Callable[[], Message | None]] | None = None
+        """Of whoever reads the reply, and puts the call down when it is dropped: what has come of the message."""
         self._reply: Reply | None = None
         self._hold: Any = None
         self._lost_requests = 0
@@ -178,10 +181,21 @@ class CallMeter:
         # give its reservation up then. Not here: see ``dropped``.
         if not self.is_ours:
             return
-        if self._open and not self.has_owner:
+        if self._open and self.owner is None:
             DROPPED.put(functools.partial(self.finish, None))
         elif self._record is not None and self._next < len(_STEPS):
             DROPPED.put(self._go_on)
+
+    def end_with_process(self) -> None:
+        """``finish`` for a call that is open when the process ends, with what its owner knows of the reply."""
+        partial = None
+        try:
+            partial_of = None if self.owner is None else self.owner()
+            if partial_of is not None:
+                partial = partial_of()
+        except Exception as error:  # noqa: BLE001 - a thread may be reading it just now
+            logger.warning("what came of a message cannot be told (%s)", type(error).__name__)
+        self.finish(None, partial=partial)
 
     def _begin(self) -> None:
         # Once more: waiting for the budget is none of the call.
@@ -386,3 +400,13 @@ _STEPS: Final[tuple[tuple[Callable[[CallMeter, CallRecord, bool], bool], bool], 
     (CallMeter._tracing, False),
 )
 """What is done at the end of a call, in this order; whether it may be done again after an interruption in it."""
+
+
+def end_open_calls() -> None:
+    """Finish the calls that are open when the process ends: a stream that a module still holds, a daemon's thread.
+
+    Found by a look at all objects, so that no call pays for it.
+    """
+    for thing in gc.get_objects():
+        if type(thing) is CallMeter and thing.is_open:
+            thing.end_with_process()

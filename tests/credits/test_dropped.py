@@ -6,8 +6,11 @@ import asyncio
 import contextlib
 import faulthandler
 import gc
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -374,3 +377,43 @@ def test_two_threads_at_the_last_steps_of_one_call() -> None:
         meter._go_on()
         other.join(30)
     assert (len(book.rows), len(heard), tracker.summary.calls) == (1, 1, 1)
+
+
+KEEPS_STREAMS = """
+import asyncio, sys
+from aivideoapi_core import AsyncMessagesClient, CreditBudget, MessagesClient, SpendLedger, build_payload
+url, key, budget, ledger = sys.argv[1:]
+common = {"api_key": key, "base_url": url, "budget": CreditBudget(100, store=budget), "ledger": SpendLedger(ledger)}
+body = build_payload("claude-sonnet-4-6", [{"role": "user", "content": "hi"}], stream=True, max_tokens=100)
+client, async_client = MessagesClient(**common), AsyncMessagesClient(**common)
+whole = client.stream(body)
+whole.__enter__()
+list(whole)
+begun = client.stream(body)
+begun.__enter__()
+
+async def begin():
+    stream = async_client.stream(body)
+    await stream.__aenter__()
+    return stream
+
+left_by_its_loop = asyncio.run(begin())
+"""
+
+
+def test_a_program_that_ends_with_streams_open(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Modules let go of what they hold after everything else has ended: too late for a finalizer to be of use."""
+    budget, ledger = tmp_path / "budget.sqlite", tmp_path / "ledger.sqlite"
+    subprocess.run(
+        [sys.executable, "-c", KEEPS_STREAMS, sandbox.url, sandbox.api_key, str(budget), str(ledger)],
+        check=True,
+        timeout=60,
+        env={"PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    rows, standing = list(SpendLedger(ledger).records()), CreditBudget(100, store=budget).standing()
+    assert sorted(row.outcome.value for row in rows) == ["lost", "lost", "ok"]
+    booked_micro = [
+        row.credits_micro if row.outcome is Outcome.OK else row.at_most_micro or 0 for row in rows
+    ]
+    assert (standing.reserved_micro, standing.spent_micro) == (0, sum(micro or 0 for micro in booked_micro))
+    assert standing.unknown_calls == 2
