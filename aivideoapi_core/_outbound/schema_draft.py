@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pydantic_core import to_json
-
 from aivideoapi_core._outbound.schema_keywords import (
     ANY_NAME,
     HOLDERS,
@@ -22,6 +20,7 @@ from aivideoapi_core._outbound.schema_keywords import (
     is_plain,
     is_right,
 )
+from aivideoapi_core._outbound.text import as_json
 
 _SAME_TYPE: Final = {
     **dict.fromkeys(("str", "text", "char", "file", "date", "datetime", "date-time", "time", "uuid", "uri", "url",
@@ -34,7 +33,9 @@ _SAME_TYPE: Final = {
     **dict.fromkeys(("none", "nil", "undefined", "void"), "null"),
 }  # fmt: skip
 """What other dialects call the types."""
-_SILENT: Final = frozenset({"$schema", "$id", "$anchor", "$dynamicAnchor", "$recursiveAnchor", "$comment"})
+_SILENT: Final = frozenset(
+    {"$schema", "$id", "$anchor", "$dynamicAnchor", "$recursiveAnchor", "$comment", "$vocabulary"}
+)
 """Keywords that say nothing about values, and go where they are not right."""
 
 
@@ -245,9 +246,7 @@ def _as_plain(value: Any) -> Any:
 
 
 def _text_of(value: Any) -> str:
-    if isinstance(value, float):
-        return str(value)
-    return to_json(value, fallback=str, inf_nan_mode="strings").decode().strip('"')
+    return str(value) if isinstance(value, float) else as_json(value).strip('"')
 
 
 def _told(result: dict[str, Any], lost: Mapping[str, Any]) -> dict[str, Any]:

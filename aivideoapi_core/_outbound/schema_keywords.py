@@ -14,7 +14,7 @@ LISTS: Final = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
 SINGLES: Final = frozenset(
     {
         "items", "additionalProperties", "additionalItems", "not", "if", "then", "else", "contains",
-        "propertyNames", "unevaluatedProperties", "unevaluatedItems",
+        "propertyNames", "unevaluatedProperties", "unevaluatedItems", "contentSchema",
     }
 )  # fmt: skip
 """Keywords that hold one schema."""
@@ -56,11 +56,7 @@ def is_pattern(value: Any) -> bool:
 def _is_type(value: Any) -> bool:
     if isinstance(value, str):
         return value in TYPES
-    return type(value) is list and bool(value) and TYPES.issuperset(value) and _is_set(value)
-
-
-def _is_set(value: Any) -> bool:
-    return len(set(map(str, value))) == len(value)
+    return _is_names(value) and bool(value) and TYPES.issuperset(value)
 
 
 def _is_names(value: Any) -> bool:
@@ -107,7 +103,7 @@ RIGHT: Final[Mapping[str, Callable[[Any], bool]]] = {
     "example": is_plain,
     "$schema": lambda value: isinstance(value, str) and _DRAFT in value,
     **dict.fromkeys(("$id", "$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveAnchor", "$recursiveRef",
-                     "dependencies", "nullable"), lambda value: False),
+                     "dependencies", "nullable", "$vocabulary"), lambda value: False),
 }  # fmt: skip
 """What a keyword's value has to be; a keyword that is not here, and holds no schemas, may be anything."""
 

@@ -12,6 +12,8 @@ from aivideoapi_core._outbound.schema_keywords import HOLDERS, LISTS, MAPS, SING
 
 DEFINITIONS: Final = ("$defs", "definitions")
 """The keywords that hold what references point to."""
+REFERRING: Final = ("$ref", "$dynamicRef", "$recursiveRef")
+"""The keywords that point there, two of them in some drafts only."""
 _PLAIN: Final = re.compile(r"#(/[a-zA-Z0-9_.~$-]+)*")
 """A reference that every reader follows: a pointer in which nothing is escaped."""
 _ELSEWHERE: Final = ("components",)
@@ -81,8 +83,9 @@ def with_pointers(schema: Mapping[str, Any], references: Iterable[str]) -> Mappi
 def _collect_names(node: Mapping[str, Any], pointer: str, named: dict[str, str]) -> None:
     if isinstance(name := node.get("$id"), str):
         named.setdefault(name, pointer)
-    if isinstance(name := node.get("$anchor"), str):
-        named.setdefault(f"#{name}", pointer)
+    for keyword in ("$anchor", "$dynamicAnchor"):
+        if isinstance(name := node.get(keyword), str):
+            named.setdefault(f"#{name}", pointer)
     for key, value in node.items():
         if key in MAPS and isinstance(value, Mapping):
             parts: Iterable[tuple[Any, Any]] = value.items()
@@ -100,8 +103,9 @@ def _collect_names(node: Mapping[str, Any], pointer: str, named: dict[str, str])
 
 def _renamed(node: Mapping[str, Any], named: Mapping[str, str]) -> dict[str, Any]:
     result = with_children(node, lambda child: _renamed(child, named))
-    if isinstance(reference := result.get("$ref"), str) and reference in named:
-        result["$ref"] = named[reference]
+    for keyword in REFERRING:
+        if isinstance(reference := result.get(keyword), str) and reference in named:
+            result[keyword] = named[reference]
     return result
 
 

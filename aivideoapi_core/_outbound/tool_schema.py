@@ -18,6 +18,7 @@ from aivideoapi_core._outbound.schema_draft import modern
 from aivideoapi_core._outbound.schema_keywords import HOLDERS, RIGHT, children_of, is_right
 from aivideoapi_core._outbound.schema_references import (
     DEFINITIONS,
+    REFERRING,
     hoisted,
     lost_references,
     resolved,
@@ -44,6 +45,8 @@ def tool_schema(schema: Any, *, tool: str) -> tuple[dict[str, Any], str, Keys]:
     The argument is left untouched. Raises ``UnsupportedOptionError``, naming tool and place, for a root
     that is no object.
     """
+    if schema is True:
+        schema = {}
     if schema is not None and not isinstance(schema, Mapping):
         raise UnsupportedOptionError(f"tool {tool!r}: input_schema must be a JSON schema, not {schema!r}")
     names, references = dict[str, None](), set[str]()
@@ -98,7 +101,7 @@ def _survey(node: Mapping[Any, Any], names: dict[str, None], references: set[str
         if (right := RIGHT.get(key)) is not None:
             if not right(value):
                 is_modern = False
-            elif key == "$ref":
+            if key in REFERRING and isinstance(value, str):
                 references.add(value)
         elif key in HOLDERS:
             if not is_right(key, value):
