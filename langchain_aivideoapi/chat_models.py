@@ -10,6 +10,7 @@ from langchain_core.callbacks.manager import BaseRunManager
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, Generation
+from langchain_core.prompt_values import ChatPromptValue, PromptValue
 from langchain_core.runnables import (
     ConfigurableField,
     Runnable,
@@ -86,6 +87,15 @@ class ChatAIVideoAPI(Settings):
             arguments=arguments,
             stream=stream,
         )
+
+    def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
+        from langchain_aivideoapi._outbound.traceable import traceable
+
+        prompt = super()._convert_input(model_input)
+        if not isinstance(prompt, ChatPromptValue):
+            return prompt
+        messages = traceable(prompt.messages)
+        return prompt if messages is prompt.messages else ChatPromptValue(messages=messages)
 
     def _generate(
         self,

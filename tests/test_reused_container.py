@@ -43,6 +43,18 @@ def llamaindex(sandbox: Sandbox, containers: list[Any], **settings: Any) -> None
         ([{"id": "c_1"}, {"id": "c_2"}, None], {}, None),
         ([{"id": "c_1"}, {"id": "c_2"}, None], {"reuse_last_container": True}, "c_2"),
         ([None], {"reuse_last_container": True}, None),
+        ([{"id": "c_1", "expires_at": "2999-01-01T00:00:00Z"}], {"reuse_last_container": True}, "c_1"),
+        (
+            [{"id": "c_1"}, {"id": "c_2", "expires_at": "2026-01-01T00:00:00Z"}],
+            {"reuse_last_container": True},
+            None,
+        ),
+        (
+            [{"id": "c_1", "expires_at": "2026-01-01T00:00:00"}],
+            {"reuse_last_container": True, "container": {"skills": []}},
+            {"skills": []},
+        ),
+        ([{"id": "c_1", "expires_at": "soon"}], {"reuse_last_container": True}, "c_1"),
         ([{"id": "c_1"}], {"reuse_last_container": True, "container": "mine"}, "mine"),
         (
             [{"id": "c_1"}],

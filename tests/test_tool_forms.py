@@ -7,8 +7,9 @@ import json
 from typing import Any, Final
 
 import pytest
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from llama_index.core.llms import ChatMessage
-from official import exhausted
+from official import TURNS, assert_accepted, exhausted
 from strict import complaints
 
 from aivideoapi_core import InvalidInputError
@@ -85,3 +86,40 @@ def test_what_the_caller_wrote_raises_with_the_fix(
     with pytest.raises(InvalidInputError, match=advice):
         ask(sandbox, framework, MODELS[1], [tool])
     assert not sandbox.requests
+
+
+@pytest.mark.parametrize("framework", ["langchain", "llamaindex"])
+def test_toolsets_have_no_names_of_their_own(sandbox: Sandbox, framework: str) -> None:
+    toolsets = [{"type": "mcp_toolset", "mcp_server_name": name} for name in ("a", "b", "a")]
+    assert ask(sandbox, framework, MODELS[1], toolsets)["tools"] == toolsets[1:]
+
+
+REFERENCE: Final = {"type": "tool_reference", "name": "a.b"}
+DEFINITION: Final = {"type": "tool_definition", "definition": {"name": "c", "parameters": GEMINI}}
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("message", [HumanMessage, SystemMessage])
+def test_tools_that_come_and_go(model: str, message: Any) -> None:
+    """By their names on the wire, in a user's turn, with the betas that the official API asks for."""
+    changes: list[Any] = [
+        {"type": "tool_addition", "tool": REFERENCE},
+        {"type": "tool_removal", "tool": REFERENCE},
+        {"type": "tool_addition", "tool": DEFINITION},
+    ]
+    tools = [{"name": "a.b", "input_schema": SCHEMA}, BARE]
+    with Sandbox() as sandbox:
+        chat = ChatAIVideoAPI(model=model, api_key=sandbox.api_key, base_url=sandbox.url)
+        chat.bind_tools(tools).invoke(
+            [HumanMessage("hi"), AIMessage("ho"), HumanMessage("x"), message(changes)]
+        )
+        request = sandbox.requests[-1]
+    said = request.body["messages"][-1]["content"]
+    assert [block.get("tool") for block in said[1:]] == [
+        {"type": "tool_reference", "name": "a_b"},
+        {"type": "tool_reference", "name": "a_b"},
+        {"type": "tool_definition", "definition": {"name": "c", "input_schema": SCHEMA}},
+    ]
+    assert_accepted(TURNS, request.body["messages"])
+    betas = request.headers["anthropic-beta"].split(",")
+    assert betas == ["mid-conversation-tool-changes-2026-07-01", "inline-tools-2026-09-15"]

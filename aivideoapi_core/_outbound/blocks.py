@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._outbound.cache_marks import read_mark
 from aivideoapi_core._outbound.text import mended, told
-from aivideoapi_core._outbound.well_formed import is_mark, pruned, settled
+from aivideoapi_core._outbound.well_formed import is_mark, is_whole, pruned, sendable_citations, settled
 
 logger = logging.getLogger("aivideoapi")
 
@@ -91,8 +91,8 @@ class SendableBlocks:
                     self.mark(block["cache_control"], at=at)
                 return None
             taken = _without_blanks(block)
-            if "citations" in block:
-                _settle_citations(taken)
+            if "citations" in taken and (known := sendable_citations(taken.pop("citations"))):
+                taken["citations"] = known
         elif kind in _CHECKED:
             try:
                 taken = settled(block, made=made)
@@ -130,7 +130,7 @@ class SendableBlocks:
     def take_in_result(self, block: Mapping[str, Any], at: int) -> Block | None:
         """A block inside a tool's result. Tools make what they like: what cannot be sent is told."""
         block = pruned(block)
-        if block["type"] in _IN_RESULTS:
+        if block["type"] in _IN_RESULTS and is_whole(block):
             if block["type"] not in _CHECKED:
                 return self.take(block, at)
             with contextlib.suppress(InvalidInputError):
@@ -156,18 +156,3 @@ def _without_blanks(block: Mapping[str, Any]) -> Block:
 
 
 _BLANKS: Final[tuple[Any, ...]] = (None, "", [], {})
-
-
-def _settle_citations(text: Block) -> None:
-    """Received citations as they may be sent: no parameter type of one has a ``file_id``, and all have a type.
-
-    Another provider's are left out: the text that they belong to is sent.
-    """
-    citations = text.pop("citations")
-    known = [
-        {name: value for name, value in citation.items() if name != "file_id"}
-        for citation in (citations if isinstance(citations, (list, tuple)) else ())
-        if isinstance(citation, Mapping) and isinstance(citation.get("type"), str)
-    ]
-    if known:
-        text["citations"] = known

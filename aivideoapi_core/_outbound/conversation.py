@@ -27,6 +27,7 @@ from aivideoapi_core._outbound.tool_calls import (
     OpenToolCalls,
     orphan_label,
 )
+from aivideoapi_core._outbound.tool_forms import TOOL_CHANGES
 from aivideoapi_core._outbound.tool_schema import renamed_keys
 from aivideoapi_core._outbound.tools import WireNames
 from aivideoapi_core._received import ToolNames
@@ -83,6 +84,9 @@ class Conversation:
     def system(self, content: Content, *, at: int) -> None:
         """Take a system message, wherever it stands. Raises ``InvalidInputError`` if it is not all text."""
         for block in self._listed(content):
+            if block["type"] in TOOL_CHANGES:
+                self.user([block], at=at)  # the one place for them that every model has
+                continue
             if block["type"] != "text":
                 raise InvalidInputError(
                     f"messages[{at}] is a system message with a {block['type']!r} block; "
@@ -108,6 +112,8 @@ class Conversation:
             taken = self._blocks.take_told(block, at) if is_foreign else self._blocks.take(block, at)
             if taken is not None:
                 self._open("user")
+                if taken["type"] in TOOL_CHANGES:
+                    taken = self._blocks.last = self._names.of_change(taken)
                 self._said.append(taken)
 
     def assistant(
@@ -233,11 +239,10 @@ class Conversation:
 
     def _take_result(self, result: Block, given: Content, call: Any, name: str | None, at: int) -> None:
         """Put a result, ``given`` its content, into the user's open turn."""
-        blocks = self._blocks
         content: Any = (
-            blocks.clean_text(given, at)
+            self._blocks.clean_text(given, at)
             if isinstance(given, str)
-            else _plain([taken for block in given if (taken := blocks.take_in_result(block, at)) is not None])
+            else _plain([taken for block in given if (taken := self._in_result(block, at)) is not None])
         )
         self._open("user")
         wire_id = self._calls.answer(call or None, name)
@@ -250,6 +255,13 @@ class Conversation:
             result["content"] = content
         self._results.append(result)
         self._blocks.last = result
+
+    def _in_result(self, block: Mapping[str, Any], at: int) -> Block | None:
+        """A block of a result; a tool that one refers to goes by its name on the wire."""
+        taken = self._blocks.take_in_result(block, at)
+        if taken is not None and taken["type"] == "tool_reference":
+            taken["tool_name"] = self._names.wire(taken["tool_name"])
+        return taken
 
     def _tell_result(self, result: Block, content: str | list[Block], call: Any) -> None:
         """A result whose call is gone (memories forget the oldest messages first) as text."""

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from aivideoapi_core._errors import InvalidInputError
+from aivideoapi_core._outbound.tool_forms import TOOL_CHANGES
 
 _MCP_BY_TOOLSETS: Final = "mcp-client-2025-11-20"
 _MCP_BY_SERVERS: Final = "mcp-client-2025-04-04"
@@ -97,5 +98,18 @@ def _betas_of(payload: Mapping[str, Any]) -> Iterator[str]:
         yield _MCP_BY_TOOLSETS if "mcp_toolset" in kinds else _MCP_BY_SERVERS
     if (payload.get("output_config") or {}).get("task_budget"):
         yield "task-budgets-2026-03-13"
+    yield from _betas_of_tool_changes(payload["messages"])
     if payload.get("user_profile_id"):
         yield "user-profiles-2026-03-24"
+
+
+def _betas_of_tool_changes(turns: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Those of tools that come and go in the middle of a conversation."""
+    for turn in turns:
+        if turn["role"] != "user" or isinstance(turn["content"], str):
+            continue
+        for block in turn["content"]:
+            if block["type"] in TOOL_CHANGES:
+                yield "mid-conversation-tool-changes-2026-07-01"
+                if (block.get("tool") or {}).get("type") == "tool_definition":
+                    yield "inline-tools-2026-09-15"

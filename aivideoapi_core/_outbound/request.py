@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from aivideoapi_core._outbound.cache_marks import limit_marks
@@ -61,7 +62,7 @@ def prepare_request(
     honours_tool_choice = options.pop("honours_tool_choice", None)
     if options.pop("reuse_last_container", None):
         earlier = (reply.get("container") for reply in replies if reply is not None)
-        options["container"] = reused_container(options.get("container"), earlier)
+        options["container"] = reused_container(options.get("container"), earlier, now=datetime.now(UTC))
     tools: Sequence[Mapping[str, Any]] = options.pop("tools", None) or ()
     choice = options.get("tool_choice")
     system, turns = conversation

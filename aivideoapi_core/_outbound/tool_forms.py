@@ -17,6 +17,8 @@ OWN_FIELDS: Final = frozenset(
     {"cache_control", "defer_loading", "input_examples", "eager_input_streaming", "allowed_callers", "strict"}
 )
 """Fields of the wire's tools besides a tool's name, its description and its schema."""
+TOOL_CHANGES: Final = frozenset({"tool_addition", "tool_removal"})
+"""Blocks by which a tool comes or goes in the middle of a conversation."""
 _OF_MCP: Final = frozenset({"annotations", "outputSchema", "title", "icons", "execution", "_meta", "meta"})
 """What MCP's servers say of a tool besides what the wire takes."""
 _OF_GEMINI: Final = frozenset({"response", "responseJsonSchema", "response_json_schema", "behavior"})

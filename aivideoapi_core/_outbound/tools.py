@@ -90,17 +90,21 @@ def _wired(tools: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], To
 
 
 def _once(tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each name once, which is all that the wire takes: the last of a name, which is the one that frameworks run."""
-    last = {tool.get("name"): tool for tool in tools}
+    """Each name once, which is all that the wire takes: the last of a name, which is the one that frameworks run.
+
+    A toolset has its server's name in place of one of its own; two tools without any are two.
+    """
+    last = {_identity(tool): tool for tool in tools}
     if len(last) == len(tools):
         return tools
-    kept = [tool for tool in tools if last[tool.get("name")] is tool]
-    names = [tool.get("name") for tool in tools if last[tool.get("name")] not in (tool, None)]
+    names = dict.fromkeys(repr(tool.get("name")) for tool in tools if last[_identity(tool)] != tool)
     if names:
-        logger.warning(
-            "several tools are called %s; only the last of each is sent", ", ".join(map(repr, names))
-        )
-    return kept
+        logger.warning("several tools are called %s; only the last of each is sent", ", ".join(names))
+    return [tool for tool in tools if last[_identity(tool)] is tool]
+
+
+def _identity(tool: Mapping[str, Any]) -> Any:
+    return tool.get("name") or (tool.get("type"), str(tool.get("mcp_server_name", id(tool))))
 
 
 def _free_name(base: str, taken: Collection[str]) -> str:
@@ -139,6 +143,17 @@ class WireNames:
     def keys(self, own: str) -> Mapping[str, str]:
         """The names that properties of the tool have on the wire, by the caller's own, where they differ."""
         return self._keys.get(own, {})
+
+    def of_change(self, block: Mapping[str, Any]) -> dict[str, Any]:
+        """A ``tool_addition`` or ``tool_removal`` with the tool as the wire has it."""
+        tool = block.get("tool")
+        if not isinstance(tool, Mapping):
+            return dict(block)
+        if tool.get("type") == "tool_reference" and isinstance(name := tool.get("name"), str):
+            tool = {**tool, "name": self.wire(name)}
+        elif isinstance(definition := tool.get("definition"), Mapping):
+            tool = {**tool, "definition": wire_tools([definition])[0][0]}
+        return {**block, "tool": tool}
 
 
 def read_tool_choice(

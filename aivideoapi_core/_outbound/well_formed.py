@@ -23,6 +23,22 @@ _FIELDS: Final[Mapping[str, frozenset[str]]] = {
 }
 """The fields of a block, besides its type and its breakpoint."""
 _EVERYWHERE: Final = frozenset({"type", "cache_control"})
+_NEEDED: Final[Mapping[str, tuple[str, type]]] = {
+    "tool_reference": ("tool_name", str),
+    "browser_state": ("tabs", list),
+}
+"""The field without which a block in a result says nothing."""
+_LOCATED: Final = frozenset({"cited_text", "document_index", "document_title"})
+_CITED: Final[Mapping[str, frozenset[str]]] = {
+    "char_location": _LOCATED | {"start_char_index", "end_char_index"},
+    "page_location": _LOCATED | {"start_page_number", "end_page_number"},
+    "content_block_location": _LOCATED | {"start_block_index", "end_block_index"},
+    "search_result_location": frozenset(
+        {"cited_text", "search_result_index", "source", "title", "start_block_index", "end_block_index"}
+    ),
+    "web_search_result_location": frozenset({"cited_text", "encrypted_index", "title", "url"}),
+}
+"""The fields that a citation has to have, by its type."""
 _MARKS: Final = ("5m", "1h", None)
 _LONGEST_TITLE: Final = 500
 """Characters of a document's title, officially."""
@@ -42,6 +58,29 @@ def pruned(block: Mapping[str, Any]) -> dict[str, Any]:
     if not is_mark(kept.get("cache_control")):
         del kept["cache_control"]
     return kept
+
+
+def is_whole(block: Mapping[str, Any]) -> bool:
+    """Whether a block in a result has the field that makes it one of its type."""
+    needed = _NEEDED.get(block["type"])
+    return needed is None or isinstance(block.get(needed[0]), needed[1])
+
+
+def sendable_citations(citations: Any) -> list[dict[str, Any]]:
+    """Received citations as they may be sent: no parameter type of one has a ``file_id``, and all have a type.
+
+    Another provider's, and those that lack a field, are left out: the text that they belong to is sent.
+    """
+    return [
+        {name: value for name, value in citation.items() if name != "file_id"}
+        for citation in (citations if isinstance(citations, (list, tuple)) else ())
+        if isinstance(citation, Mapping)
+        and isinstance(kind := citation.get("type"), str)
+        and _CITED.get(kind, _ANY) <= citation.keys()
+    ]
+
+
+_ANY: Final[frozenset[str]] = frozenset()
 
 
 def is_mark(mark: Any) -> bool:

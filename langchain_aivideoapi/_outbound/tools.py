@@ -43,7 +43,7 @@ def _to_tool(tool: ToolLike, *, strict: bool | None) -> dict[str, Any]:
     else:
         try:
             function = convert_to_openai_tool(tool, strict=strict)["function"]
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError, PydanticUserError) as error:
             if (schema := typed_dict_schema(tool)) is None:
                 raise InvalidInputError(f"cannot make a tool of {tool!r}: {error}") from error
             return to_tools([schema], strict=strict)[0]

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.tools.types import BaseTool, ToolMetadata
-from pydantic import BaseModel
+from pydantic import BaseModel, PydanticUserError
 
 from aivideoapi_core import InvalidInputError
 from aivideoapi_core.adapter_kit import each_tool
@@ -31,7 +31,15 @@ def _to_tool(tool: Any) -> dict[str, Any]:
             f"tools must be LlamaIndex tools or wire dictionaries, not {type(tool).__name__}; "
             "wrap a function in FunctionTool.from_defaults"
         )
-    schema = _parameters_of(tool.metadata)
+    try:
+        schema = _parameters_of(tool.metadata)
+    except (
+        PydanticUserError,
+        AttributeError,
+        TypeError,
+        ValueError,
+    ) as error:  # a type that no schema can say
+        raise InvalidInputError(f"cannot make a tool of {tool.metadata.name!r}: {error}") from error
     # A copy, for the schema of a class is kept.
     wire = {"name": tool.metadata.name, "input_schema": {"type": "object", "properties": {}, **schema}}
     if tool.metadata.description:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -136,9 +137,15 @@ def test_strict(given: Any, strict: bool | None) -> None:
     assert server == SERVER
 
 
+def takes_a_function(call: Callable[[], None]) -> None:
+    """Call it."""
+
+
 def test_not_a_tool() -> None:
     with pytest.raises(InvalidInputError, match="cannot make a tool"):
         to_tools([{"type": "object"}])
+    with pytest.raises(InvalidInputError, match="cannot make a tool"):
+        to_tools([takes_a_function])
 
 
 ONE, TWO = [LOOK], [LOOK, SERVER]

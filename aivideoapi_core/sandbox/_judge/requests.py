@@ -152,7 +152,7 @@ def _check_tools(tools: Any) -> None:
         kind = tool.get("type")
         if kind not in (None, "custom"):
             require_string(kind, f"{path}.type")
-            name = tool.get("name", kind)
+            name = tool.get("name") or f"{kind} {tool.get('mcp_server_name', number)}"
         else:
             _check_custom_tool(tool, path)
             name = tool["name"]
