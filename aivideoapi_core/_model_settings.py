@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pickle import PicklingError
+import pickle
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from pydantic import (
+    AliasChoices,
     BaseModel,
     ConfigDict,
     Field,
@@ -22,6 +23,7 @@ from aivideoapi_core._fields import (
     HTTPClientField,
     LedgerField,
     ThinkingField,
+    TimeoutField,
 )
 from aivideoapi_core._http.model_clients import CLIENT_FIELDS, ModelClients
 from aivideoapi_core._secrets import hide_keys, without_tokens
@@ -69,6 +71,11 @@ class ModelSettings(BaseModel):
         default=None,
         description="True on the native route; {'type': 'adaptive'} and the like on the direct-forward one.",
     )
+    effort: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("effort", "reasoning_effort"),
+        description="Shorthand for output_config['effort']: low, medium, high, xhigh or max.",
+    )
     output_config: dict[str, Any] | None = Field(
         default=None, description="The official object: effort, format."
     )
@@ -94,6 +101,11 @@ class ModelSettings(BaseModel):
     cache_control: dict[str, Any] | None = Field(
         default=None,
         description="{'type': 'ephemeral'}: cache up to the last block of each request (direct-forward route).",
+    )
+    timeout: TimeoutField | None = Field(
+        default=None,
+        validation_alias=AliasChoices("timeout", "default_request_timeout"),
+        description="Seconds between two pieces of a reply, or an httpx.Timeout. Default: 600 (5 to connect).",
     )
     max_retries: int = Field(
         default=2, description="Tries after the first one, for what costs nothing to try again."
@@ -182,6 +194,13 @@ class ModelSettings(BaseModel):
         """Close the connections that the asynchronous methods opened on the running event loop. A later call opens new ones."""
         await self._clients.aclose()
 
+    def _excludes_forced_tools(self, call: Mapping[str, Any]) -> bool:
+        """Whether the thinking of a call with these arguments leaves no room for a forced tool."""
+        from aivideoapi_core._outbound.thinking import excludes_forced_tools
+
+        thinking = call.get("thinking")
+        return excludes_forced_tools(self.thinking if thinking is None else thinking)
+
     def _forget(self) -> None:
         """Drop what was made from the settings."""
         self._clients = ModelClients()
@@ -209,17 +228,26 @@ class ModelSettings(BaseModel):
         return copied
 
     def _check_pickle(self) -> None:
-        """Raise ``pickle.PicklingError`` with an http client of the caller's: a model that lost its proxy or its
-        certificates on the way would not say so.
+        """Raise ``pickle.PicklingError`` with an http client of the caller's, and what a setting raises that cannot
+        be pickled: a model that lost its proxy on the way would not say so, and one without its budget spends on.
         """
         if self.http_client is not None or self.http_async_client is not None:
-            raise PicklingError(
+            raise pickle.PicklingError(
                 "a model with http_client or http_async_client cannot be pickled: "
                 "make the model where it is used, with a client made there"
             )
 
+        for name, value in vars(self).items():
+            try:
+                pickle.dumps(value)
+            except Exception as error:
+                error.add_note(
+                    f"{type(self).__name__}.{name} cannot be pickled, so the model cannot be either"
+                )
+                raise
+
     def __getstate__(self) -> dict[Any, Any]:
         """Raises for what cannot travel; see ``_check_pickle``."""
         self._check_pickle()
-        # Of a copy: LlamaIndex takes from its own object what cannot be pickled.
+        # Of a copy: LlamaIndex takes from its own object what it could not pickle.
         return super(ModelSettings, self.model_copy()).__getstate__()

@@ -4,13 +4,13 @@ Every name is imported at first use, so that an adapter pays at import for what 
 and at the first call for what a call needs.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from aivideoapi_core._late import late_names
 
 if TYPE_CHECKING:
     from aivideoapi_core._fields import (
         StopField,
-        TimeoutField,
     )
     from aivideoapi_core._http.model_clients import client_settings
     from aivideoapi_core._http.model_requests import ModelRequest
@@ -61,7 +61,6 @@ if TYPE_CHECKING:
     from aivideoapi_core._outbound.refusals import check_settings
     from aivideoapi_core._outbound.request import choice_for
     from aivideoapi_core._outbound.text import as_json, thought_as_text, told, told_file
-    from aivideoapi_core._outbound.thinking import excludes_forced_tools
     from aivideoapi_core._outbound.tool_calls import parse_arguments, read_tool_calls, to_call_input
     from aivideoapi_core._outbound.tool_forms import OWN_FIELDS, each_tool, is_custom
     from aivideoapi_core._outbound.tools import (
@@ -70,14 +69,15 @@ if TYPE_CHECKING:
         wire_tool_name,
         wire_tools,
     )
+    from aivideoapi_core._outbound.typed_dicts import typed_dict_schema
     from aivideoapi_core._received import ToolNames
     from aivideoapi_core._secrets import hide_keys, without_tokens
     from aivideoapi_core._stores.target import place_of
 
 _LATER: Final = {
-    name: module
+    name: f"aivideoapi_core.{module}"
     for module, names in {
-        "_fields": "StopField TimeoutField",
+        "_fields": "StopField",
         "_http.model_clients": "client_settings",
         "_http.model_requests": "ModelRequest",
         "_http.target": "EnvironmentKey check_key_shape",
@@ -111,10 +111,10 @@ _LATER: Final = {
         "_outbound.refusals": "check_settings",
         "_outbound.request": "choice_for",
         "_outbound.text": "as_json thought_as_text told told_file",
-        "_outbound.thinking": "excludes_forced_tools",
         "_outbound.tool_calls": "parse_arguments read_tool_calls to_call_input",
         "_outbound.tool_forms": "OWN_FIELDS each_tool is_custom",
         "_outbound.tools": "read_tool_choice wire_choice wire_tool_name wire_tools",
+        "_outbound.typed_dicts": "typed_dict_schema",
         "_received": "ToolNames",
         "_secrets": "hide_keys without_tokens",
         "_stores.target": "place_of",
@@ -122,20 +122,6 @@ _LATER: Final = {
     for name in names.split()
 }
 """The modules of the names that a type checker imports above."""
-
-if not TYPE_CHECKING:  # a type checker would take any name for one of ours
-
-    def __getattr__(name: str) -> Any:
-        if name not in _LATER:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(f"aivideoapi_core.{_LATER[name]}"), name)
-        globals()[name] = value
-        return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
-
 
 __all__ = [
     "ATTRIBUTION_KEYS",
@@ -166,7 +152,6 @@ __all__ = [
     "PartialJSON",
     "Place",
     "StopField",
-    "TimeoutField",
     "ToolNames",
     "Turns",
     "add_output_format",
@@ -188,7 +173,6 @@ __all__ = [
     "document_block",
     "each_tool",
     "enforceable",
-    "excludes_forced_tools",
     "has_references",
     "hide_keys",
     "image_block",
@@ -198,6 +182,7 @@ __all__ = [
     "is_recursive",
     "joined",
     "keep_books",
+    "late_names",
     "may_be_billed",
     "may_hold_more_than_text",
     "merged_options",
@@ -219,6 +204,7 @@ __all__ = [
     "told",
     "told_file",
     "told_media",
+    "typed_dict_schema",
     "wire_choice",
     "wire_tool_name",
     "wire_tools",
@@ -227,3 +213,6 @@ __all__ = [
     "wrapper_for",
     "wrapper_of",
 ]
+
+if not TYPE_CHECKING:  # a type checker would take any name for one of ours
+    __getattr__, __dir__ = late_names(__name__, _LATER, __all__)

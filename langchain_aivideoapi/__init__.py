@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 try:
     import langchain_core as _langchain_core  # noqa: F401 - only looked for here
@@ -36,16 +35,6 @@ _LATER: Final = {
 """Names whose modules take long to import, or need the ``langchain`` package, which a model does not."""
 
 
-def __getattr__(name: str) -> Any:
-    if name in _LATER:
-        return getattr(import_module(_LATER[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
-
-
 __all__ = [
     "AIVideoAPIPromptCachingMiddleware",
     "BudgetLandingMiddleware",
@@ -56,3 +45,8 @@ __all__ = [
     "is_worth_retrying",
     "register",
 ]
+
+if not TYPE_CHECKING:  # a type checker would take any name for one of ours
+    from aivideoapi_core.adapter_kit import late_names
+
+    __getattr__, __dir__ = late_names(__name__, _LATER, __all__)

@@ -14,7 +14,7 @@ from langchain_core.language_models.model_profile import ModelProfile
 from pydantic import AliasChoices, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from aivideoapi_core import API_KEY_ENV, BASE_URL_ENV, ModelPrices, adapter_kit
-from aivideoapi_core.adapter_kit import REQUEST_FIELDS, EnvironmentKey, ModelSettings, StopField, TimeoutField
+from aivideoapi_core.adapter_kit import REQUEST_FIELDS, EnvironmentKey, ModelSettings, StopField
 from langchain_aivideoapi._errors import as_langchain
 from langchain_aivideoapi._inbound.fast import PROVIDER
 from langchain_aivideoapi._profiles import profile_of
@@ -47,12 +47,6 @@ class Settings(ModelSettings, BaseChatModel):
     """Output limit in tokens; default: from the catalogue on the direct-forward route, else the platform's."""
     stop: StopField | None = Field(default=None, validation_alias=AliasChoices("stop", "stop_sequences"))
     """Stop sequences of every call that gives none itself."""
-    timeout: TimeoutField | None = Field(
-        default=None, validation_alias=AliasChoices("timeout", "default_request_timeout")
-    )
-    """Seconds between two pieces of a reply, or an ``httpx.Timeout``; ``None``: 600 (5 to connect)."""
-    effort: str | None = Field(default=None, validation_alias=AliasChoices("effort", "reasoning_effort"))
-    """Shorthand for ``output_config["effort"]``."""
     request_metadata: dict[str, Any] | None = None
     """The wire's ``metadata``, such as ``{"user_id": ...}``.
 

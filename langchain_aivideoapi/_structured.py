@@ -15,7 +15,6 @@ from pydantic import TypeAdapter
 from aivideoapi_core import InvalidInputError
 from aivideoapi_core.adapter_kit import (
     enforceable,
-    excludes_forced_tools,
     is_object,
     rooted,
     wrapped_schema,
@@ -103,7 +102,7 @@ def _by_tool(
 ) -> tuple[Runnable[Any, Any], Runnable[Any, Any]]:
     (tool,) = to_tools([json_schema_of(schema) if is_plain_dataclass(schema) else schema], strict=strict)
     name: str = tool["name"]
-    thinks = excludes_forced_tools(options.get("thinking", model.thinking))
+    thinks = model._excludes_forced_tools(options)
     if thinks:
         warnings.warn(
             "Thinking is on, which excludes a forced tool call: the model may answer without calling "

@@ -357,7 +357,8 @@ class ChatAIVideoAPI(Settings):
         """A cache hit made no request, so it has no credits and no request's facts."""
         from aivideoapi_core.adapter_kit import count_cache_hit
 
-        generations = super()._convert_cached_generations(list(map(_shallow, cache_val)))
+        # Core assigns to the generations that the cache holds: it gets copies.
+        generations = super()._convert_cached_generations([hit.model_copy() for hit in cache_val])
         for generation in generations:
             message = generation.message
             if not isinstance(message, AIMessage):
@@ -436,11 +437,6 @@ def _wire_metadata(kwargs: dict[str, Any]) -> dict[str, Any]:
     if "metadata" in kwargs:
         kwargs["request_metadata"] = kwargs.pop("metadata")
     return kwargs
-
-
-def _shallow(generation: Generation) -> Generation:
-    """Core assigns to the generations that the cache holds; give it copies."""
-    return generation.model_copy()
 
 
 __all__ = ["ChatAIVideoAPI"]

@@ -58,16 +58,10 @@ def _create(cls: type[ChatAIVideoAPI], **kwargs: Any) -> ChatAIVideoAPI:
 
 def _is_provider_table(table: Any) -> TypeGuard[dict[str, tuple[str, str, Any]]]:
     """Whether ``table`` maps provider names to a module, a class name and a function."""
-    return (
-        isinstance(table, dict)
-        and bool(table)
-        and all(
-            isinstance(name, str)
-            and isinstance(row, tuple)
-            and len(row) == 3
-            and isinstance(row[0], str)
-            and isinstance(row[1], str)
-            and callable(row[2])
-            for name, row in table.items()
-        )
+    rows = table.values() if isinstance(table, dict) else ()
+    return bool(rows) and all(
+        isinstance(row, tuple)
+        and [isinstance(part, str) for part in row] == [True, True, False]
+        and callable(row[2])
+        for row in rows
     )

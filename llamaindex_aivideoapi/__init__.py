@@ -1,7 +1,6 @@
 """LlamaIndex chat models for the AI Video API platform."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 try:
     import llama_index.core as _llama_index_core  # noqa: F401 - only looked for here
@@ -22,26 +21,13 @@ if TYPE_CHECKING:
     from llamaindex_aivideoapi.landing import BudgetLandingLLM
 
 _LATER: Final = {
-    "BudgetLandingLLM": "landing",
-    "Citation": "citing",
-    "CitationSynthesizer": "citing",
-    "CreditsEventHandler": "credits",
-    "track_credits": "credits",
+    "BudgetLandingLLM": "llamaindex_aivideoapi.landing",
+    "Citation": "llamaindex_aivideoapi.citing",
+    "CitationSynthesizer": "llamaindex_aivideoapi.citing",
+    "CreditsEventHandler": "llamaindex_aivideoapi.credits",
+    "track_credits": "llamaindex_aivideoapi.credits",
 }
 """Names of modules that a model does not need before its first call."""
-
-
-if not TYPE_CHECKING:  # a type checker would take any name for one of ours
-
-    def __getattr__(name: str) -> Any:
-        if name in _LATER:
-            return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
-
 
 register()
 
@@ -54,3 +40,8 @@ __all__ = [
     "register",
     "track_credits",
 ]
+
+if not TYPE_CHECKING:  # a type checker would take any name for one of ours
+    from aivideoapi_core.adapter_kit import late_names
+
+    __getattr__, __dir__ = late_names(__name__, _LATER, __all__)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import pickle
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +12,7 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 from pydantic import AliasChoices
 
 from aivideoapi_core import ModelPrices, Route, adapter_kit, model_info
-from aivideoapi_core.adapter_kit import REQUEST_FIELDS, ModelSettings, StopField, TimeoutField
+from aivideoapi_core.adapter_kit import REQUEST_FIELDS, ModelSettings, StopField
 from llamaindex_aivideoapi._tags import FRAMEWORK, current_attribution, current_tags
 
 if TYPE_CHECKING:
@@ -50,20 +49,11 @@ class Settings(ModelSettings, FunctionCallingLLM):
         validation_alias=AliasChoices("stop_sequences", "stop"),
         description="Texts that end the answer; also stop=.",
     )
-    effort: str | None = Field(
-        default=None,
-        validation_alias=AliasChoices("effort", "reasoning_effort"),
-        description="low, medium, high, xhigh or max.",
-    )
     tools: list[dict[str, Any]] | None = Field(
         default=None, description="Server tools, added to every request."
     )
     additional_kwargs: dict[str, Any] = Field(
         default_factory=dict, description="More options; names that are none become fields of the body."
-    )
-    timeout: TimeoutField | None = Field(
-        default=None,
-        description="Seconds between two pieces of a reply, or httpx.Timeout. Default: 600 (5 to connect).",
     )
     default_headers: dict[str, str] | None = Field(
         default=None,
@@ -127,13 +117,6 @@ class Settings(ModelSettings, FunctionCallingLLM):
         fields = vars(self)
         return {name: value for name in _OF_REQUESTS if (value := fields[name]) is not None}
 
-    def _excludes_forced_tools(self, call: Mapping[str, Any]) -> bool:
-        """Whether the thinking of a call with these arguments leaves no room for a forced tool."""
-        thinking = call.get("thinking")
-        if thinking is None:
-            thinking = self.thinking
-        return adapter_kit.excludes_forced_tools(thinking)
-
     @property
     def route(self) -> Route:
         """The route that serves ``model``."""
@@ -149,20 +132,6 @@ class Settings(ModelSettings, FunctionCallingLLM):
             framework=FRAMEWORK,
             on_call=report_call,
         )
-
-    def _check_pickle(self) -> None:
-        """Raises whatever a setting raises that cannot be pickled, too: LlamaIndex would leave it out, and a model
-        without its budget spends without limit.
-        """
-        super()._check_pickle()
-        for name, value in vars(self).items():
-            try:
-                pickle.dumps(value)
-            except Exception as error:
-                error.add_note(
-                    f"{type(self).__name__}.{name} cannot be pickled, so the model cannot be either"
-                )
-                raise
 
 
 _OF_REQUESTS: Final = (*REQUEST_FIELDS, "stop_sequences", "tools", "additional_kwargs")

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import enum
 import json
+import typing
 from typing import Any, Final, Literal
 
 import pytest
@@ -360,3 +361,17 @@ def test_a_value_is_found_wherever_its_text_is_cut(text: str, expected: str) -> 
         value = BareValue()
         pieces = [text[start : start + size] for start in range(0, len(text), size)]
         assert "".join(map(value.take, pieces)) + value.rest() == expected
+
+
+class Older(typing.TypedDict):
+    """Of the standard library, which pydantic does not read before Python 3.12."""
+
+    n: int
+
+
+@pytest.mark.parametrize("model", ["claude-sonnet-4-6", "claude-sonnet-4-6/anthropic"])
+def test_a_typed_dict_of_the_standard_library(sandbox: Sandbox, model: str) -> None:
+    settings = {"model": model, "api_key": sandbox.api_key, "base_url": sandbox.url}
+    by_langchain = ChatAIVideoAPI(**settings).with_structured_output(Older).invoke("x")
+    by_llamaindex = AIVideoAPI(**settings).structured_predict(Older, PromptTemplate("x"))
+    assert by_langchain.keys() == by_llamaindex.keys() == {"n"}

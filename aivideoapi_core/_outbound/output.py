@@ -18,6 +18,7 @@ from aivideoapi_core._outbound.in_words import with_instruction
 from aivideoapi_core._outbound.output_schema import enforceable
 from aivideoapi_core._outbound.schema_references import DEFINITIONS, resolved
 from aivideoapi_core._outbound.thinking import excludes_forced_tools
+from aivideoapi_core._outbound.typed_dicts import readable
 
 VALUE: Final = "value"
 """The one field of an object that stands for a value which is none."""
@@ -155,7 +156,7 @@ def wrapper_for(schema: Any) -> type[BaseModel]:
     )
     if described is not None and described == BaseModel.__doc__:
         described = None
-    fields: dict[str, Any] = {VALUE: (schema, Field())}
+    fields: dict[str, Any] = {VALUE: (readable(schema), Field())}
     return create_model(name, __base__=_wrapper_base(), __doc__=described, **fields)
 
 

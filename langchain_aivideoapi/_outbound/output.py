@@ -15,7 +15,7 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel, TypeAdapter
 
 from aivideoapi_core import InvalidInputError
-from langchain_aivideoapi._outbound.tools import typed_dict_schema
+from aivideoapi_core.adapter_kit import typed_dict_schema
 
 
 def schema_of(response_format: Any) -> tuple[str, dict[str, Any]] | None:

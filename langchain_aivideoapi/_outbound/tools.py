@@ -9,11 +9,17 @@ from langchain_core.tools import BaseTool
 from langchain_core.tools.base import create_schema_from_function
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
-from pydantic import PydanticUserError, TypeAdapter
-from typing_extensions import TypedDict, get_type_hints, is_typeddict
+from pydantic import PydanticUserError
 
 from aivideoapi_core import InvalidInputError
-from aivideoapi_core.adapter_kit import OWN_FIELDS, each_tool, has_references, is_custom, is_recursive
+from aivideoapi_core.adapter_kit import (
+    OWN_FIELDS,
+    each_tool,
+    has_references,
+    is_custom,
+    is_recursive,
+    typed_dict_schema,
+)
 from langchain_aivideoapi._strategies import strategy_schema
 from langchain_aivideoapi._types import ToolLike
 
@@ -58,26 +64,6 @@ def _to_tool(tool: ToolLike, *, strict: bool | None) -> dict[str, Any]:
         converted["strict"] = function["strict"]
     converted.update((name, value) for name, value in extras.items() if name in OWN_FIELDS)
     return converted
-
-
-def typed_dict_schema(cls: Any) -> dict[str, Any] | None:
-    """The schema of a ``TypedDict`` by pydantic, for one that LangChain cannot read; else ``None``.
-
-    Such are those that contain themselves, and ``NotRequired`` where annotations are evaluated.
-    """
-    if not is_typeddict(cls):
-        return None
-    try:
-        # Pydantic reads the newer class only, before Python 3.12.
-        fields = get_type_hints(cls, include_extras=True)
-        make: Any = TypedDict
-        is_new = type(cls).__module__ == "typing_extensions"
-        same = cls if is_new else make(cls.__name__, fields, total=cls.__total__)
-        schema = {"title": cls.__name__, **TypeAdapter(same).json_schema()}
-    except (PydanticUserError, NameError, TypeError) as error:
-        raise InvalidInputError(f"{cls!r} has no schema: {error}") from error
-    described = (cls.__doc__ or "").strip()
-    return {**schema, "description": described} if described else schema
 
 
 def _recursive_schema(tool: ToolLike) -> dict[str, Any] | None:
