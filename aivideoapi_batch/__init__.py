@@ -8,6 +8,7 @@ from aivideoapi_batch._engine import map_rows
 from aivideoapi_batch._job import BatchJob
 from aivideoapi_batch._journal import Journal
 from aivideoapi_batch._journal_redis import RedisJournal
+from aivideoapi_batch._journal_sqlite import SQLiteJournal
 from aivideoapi_batch._journal_store import JournalError, JournalStore, Totals
 from aivideoapi_batch._pace import Pace
 from aivideoapi_batch._pace_redis import PaceError
@@ -29,6 +30,7 @@ __all__ = [
     "RedisJournal",
     "RowCall",
     "RowResult",
+    "SQLiteJournal",
     "Status",
     "Totals",
     "map_rows",

@@ -17,7 +17,6 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]  # asked for below
 
-NAME: Final = "claims"
 _FILES: Final = 64
 """With 20,000 calls in flight a lock costs 0.05 ms; with one file it would be several milliseconds."""
 _PLACES: Final = 2**62
@@ -25,10 +24,10 @@ _PLACES: Final = 2**62
 
 
 class Claims:
-    """Of one process. Two objects of the same process do not keep each other out."""
+    """Of one process, by files in ``folder``. Two objects of the same process do not keep each other out."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder / NAME
+        self._folder = folder
         self._files: dict[int, int] = {}
 
     def take(self, id: str) -> bool:

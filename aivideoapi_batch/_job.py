@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from aivideoapi_batch._calls import Row, RowCall, as_call
 from aivideoapi_batch._journal import Journal
 from aivideoapi_batch._journal_redis import RedisJournal
+from aivideoapi_batch._journal_sqlite import SUFFIXES as SQLITE_SUFFIXES
+from aivideoapi_batch._journal_sqlite import SQLiteJournal
 from aivideoapi_batch._journal_store import JournalStore
 from aivideoapi_batch._manifest import Manifest
 from aivideoapi_batch._pace import Pace
@@ -42,9 +44,10 @@ _AT_ONCE: Final = 1000
 class BatchJob:
     """One call for each row, with a journal that makes every row end with exactly one result.
 
-    ``call``: from ``prompt_call`` or ``transform_call``, or a function of a row. ``name`` and ``journal`` (a folder, a
-    ``Journal``; for many machines the URL of a Redis, a ``RedisJournal``) say which job it is; another model, prompt, schema or setting is another
-    job, and refused. ``id`` is the field with the id of a row. ``concurrency``: calls at once.
+    ``call``: from ``prompt_call`` or ``transform_call``, or a function of a row. ``name`` and ``journal`` say which job
+    it is; another model, prompt, schema or setting is another job, and refused. ``journal``: a folder (``Journal``); a
+    file that ends in ``.sqlite`` or ``.db``, best that of budget and ledger (``SQLiteJournal``); for many machines the
+    URL of a Redis (``RedisJournal``). ``id`` is the field with the id of a row. ``concurrency``: calls at once.
 
     ``on_budget``: where a row does not fit the budget of the model. ``"wait"``: it waits for running
     calls to give back what they reserved and did not use; when nothing is left to wait for, the job ends and leaves
@@ -220,11 +223,13 @@ def _journal_of(journal: Any, *, name: str) -> JournalStore:
     if isinstance(journal, str) and journal.startswith(REDIS_SCHEMES):
         return RedisJournal(journal, name=name)
     if isinstance(journal, (str, os.PathLike)):
+        if os.fspath(journal).endswith(SQLITE_SUFFIXES):
+            return SQLiteJournal(journal, name=name)
         return Journal(journal)
     if isinstance(journal, JournalStore):
         return journal
     raise InvalidInputError(
-        f"journal must be a folder, the URL of a Redis, a Journal or a RedisJournal, not {journal!r}"
+        f"journal must be a folder, an SQLite file, the URL of a Redis, or a journal, not {journal!r}"
     )
 
 

@@ -12,7 +12,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -23,6 +23,7 @@ from aivideoapi_batch._manifest import Manifest
 from aivideoapi_batch._results import RowResult, Status
 
 MANIFEST: Final = "manifest.json"
+CLAIMS: Final = "claims"
 _TICK_NS: Final = 100_000_000
 """More than a tick of the clock by which file systems note changes (4 to 20 ms), in nanoseconds."""
 
@@ -55,7 +56,7 @@ class Journal:
         self._written = 0
         self._broken = False
         self._runs = 0
-        self._claims = Claims(self.folder)
+        self._claims = Claims(self.folder / CLAIMS)
         self._changed = 0
 
     async def open(self, manifest: Manifest) -> int:
@@ -139,6 +140,9 @@ class Journal:
         """See ``JournalStore``."""
         self._write({"back": id})
         self._indexed().began_one(id, by=-1)
+
+    def entry(self, result: RowResult, done: Callable[[RowResult], None]) -> None:
+        """See ``JournalStore``; files have no transactions."""
 
     async def ended(self, result: RowResult) -> RowResult:
         """See ``JournalStore``."""

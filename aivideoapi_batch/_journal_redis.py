@@ -12,22 +12,21 @@ import contextlib
 import json
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
 from aivideoapi_batch._index import Index
-from aivideoapi_batch._journal_store import JournalError, Seen, Totals
+from aivideoapi_batch._journal_store import REPORTED_DIGITS, SUMS, JournalError, Seen, Totals, to_bytes
 from aivideoapi_batch._manifest import Manifest
 from aivideoapi_batch._redis import RedisLink, checked_name, checked_url, link_to
 from aivideoapi_batch._results import RowResult, Status
+from aivideoapi_core.adapter_kit import Entry, place_of
 
 _SCRIPT: Final = "journal.lua"
 _LEASE_S: Final = 60.0
 _BEATS: Final = 3
 """Renewals in a lease."""
-_DIGITS: Final = 9
-"""Reported credits are summed as integers with so many decimals."""
 _SCANNED: Final = 500
 
 
@@ -46,6 +45,7 @@ class RedisJournal:
         self._key = f"aivideoapi:batch:{{{name}}}"
         self._client: Any = None
         self._link: RedisLink | None = None
+        self._place: Any = None
         self._beats: asyncio.Task[None] | None = None
         self._worker = ""
         self._runs = self._tokens = 0
@@ -54,8 +54,8 @@ class RedisJournal:
     def _forget(self) -> None:
         self._pid = os.getpid()
         self._index: Index | None = None
-        self._met: dict[str, bytes] = {}
-        """Of the rows that are worked on: the token of the result that stood there."""
+        self._met: dict[str, tuple[bytes, str]] = {}
+        """Of the rows that are worked on: the token of the result that stood there, and of the one to come."""
 
     async def open(self, manifest: Manifest) -> int:
         """See ``JournalStore``. Raises ``InvalidInputError`` for the journal of another job."""
@@ -63,6 +63,7 @@ class RedisJournal:
         self._met = {}
         self._worker = secrets.token_hex(8)
         self._link = link_to(self._url)
+        self._place = place_of(self._url)
         manifest.check(await self._step("open", "", manifest.to_json()), place=repr(self))
         self._beats = asyncio.create_task(self._beat())
         self._runs += 1
@@ -100,50 +101,64 @@ class RedisJournal:
                 index.seen(id, run=run)
                 new.append(place)
         if new:
-            names = [_bytes(ids[place]) for place in new]
+            names = [to_bytes(ids[place]) for place in new]
             said = await self._step("meet", "", f",{','.join(sorted(retry))},", *names)
             for place, (seen, paid, token) in zip(new, zip(*[iter(said)] * 3, strict=True), strict=True):
                 found[place] = Seen(seen.decode()), bool(paid)
                 if found[place][0] is Seen.NEW:
-                    self._met[ids[place]] = token
+                    self._tokens += 1
+                    self._met[ids[place]] = token, f"{self._worker}:{self._tokens}"
         return [found[place] for place in range(len(ids))]
 
     async def began(self, id: str) -> bool:
         """See ``JournalStore``."""
-        return bool(await self._step("began", id, self._met[id]))
+        return bool(await self._step("began", id, self._met[id][0]))
 
     async def back(self, id: str) -> None:
         """See ``JournalStore``."""
         await self._step("back", id)
 
+    def entry(self, result: RowResult, done: Callable[[RowResult], None]) -> Entry | None:
+        """See ``JournalStore``."""
+        sha = None if self._link is None else self._link.known(_SCRIPT)
+        if sha is None:
+            return None
+        command = ("EVALSHA", sha, 1, self._key, *self._facts_of(result))
+
+        def safe(kept: bytes) -> None:
+            done(self._kept(result, kept))
+
+        return Entry(self._place, lambda pipe: pipe.execute_command(*command), safe)
+
     async def ended(self, result: RowResult) -> RowResult:
         """See ``JournalStore``."""
+        return self._kept(result, await self._ask(None, *self._facts_of(result)))
+
+    def _facts_of(self, result: RowResult) -> list[Any]:
         assert result.id is not None  # noqa: S101 - rows without an id are never called
-        self._tokens += 1
         sums = Totals()
         sums.add(result)
-        kept = await self._step(
-            "ended",
-            result.id,
-            self._met.pop(result.id),
-            f"{self._worker}:{self._tokens}",
-            result.status.value,
-            int(result.may_have_cost),
+        return [
+            *("ended", self._worker, self._lease_s, to_bytes(result.id), *self._met[result.id]),
+            *(result.status.value, int(result.may_have_cost)),
             json.dumps(result.to_dict(), separators=(",", ":")),
-            *_facts(sums),
-        )
+            *(fact for pair in zip(SUMS, sums.numbers(), strict=True) if pair[1] for fact in pair),
+        ]
+
+    def _kept(self, result: RowResult, kept: bytes) -> RowResult:
+        self._met.pop(str(result.id), None)
         return RowResult.from_dict(json.loads(kept), resumed=True) if kept else result
 
     async def get(self, ids: Sequence[str]) -> list[RowResult | None]:
         """See ``JournalStore``."""
-        rows = await self._ask("HMGET", f"{self._key}:rows", *map(_bytes, ids))
+        rows = await self._ask("HMGET", f"{self._key}:rows", *map(to_bytes, ids))
         return [None if row is None else _result(row) for row in rows]
 
     def statuses(self, ids: Sequence[str]) -> list[str | None]:
         """See ``JournalStore``."""
         if not ids:
             return []
-        found = self._asked("hmget", f"{self._key}:rows", list(map(_bytes, ids)))
+        found = self._asked("hmget", f"{self._key}:rows", list(map(to_bytes, ids)))
         return [None if row is None else _status(row) for row in found]
 
     def results(self) -> Iterator[RowResult]:
@@ -168,7 +183,7 @@ class RedisJournal:
             name.decode(): int(value) for name, value in self._asked("hgetall", f"{self._key}:totals").items()
         }
         rows = {name[5:]: count for name, count in sums.items() if name.startswith("rows:") and count}
-        reported = Decimal(sums.pop("reported", 0)).scaleb(-_DIGITS)
+        reported = Decimal(sums.pop("reported", 0)).scaleb(-REPORTED_DIGITS)
         others = {name: value for name, value in sums.items() if not name.startswith("rows:")}
         return Totals(rows=rows, reported=reported, **others)
 
@@ -194,7 +209,7 @@ class RedisJournal:
                 await self._step("beat", "")
 
     async def _step(self, what: str, id: str, *facts: Any) -> Any:
-        return await self._ask(None, what, self._worker, self._lease_s, _bytes(id), *facts)
+        return await self._ask(None, what, self._worker, self._lease_s, to_bytes(id), *facts)
 
     async def _ask(self, command: str | None, *arguments: Any) -> Any:
         """What Redis answers to ``command``, or the script where it is ``None``. Raises ``JournalError``."""
@@ -223,22 +238,6 @@ class RedisJournal:
 
 def _broken(error: Exception) -> JournalError:
     return JournalError(f"the journal's Redis cannot be asked ({type(error).__name__})")
-
-
-def _facts(sums: Totals) -> Iterator[Any]:
-    """What a result adds to the totals, as pairs; nothing where it adds nothing."""
-    reported = int(sums.reported.scaleb(_DIGITS).to_integral_value())
-    numbers = {
-        name: getattr(sums, name)
-        for name in ("credits_micro", "unknown", "at_most_micro", "attempts", "paid_before")
-    }
-    for name, value in {**numbers, "reported": reported}.items():
-        if value:
-            yield from (name, int(value))
-
-
-def _bytes(id: str) -> bytes:
-    return id.encode("utf-8", "surrogatepass")
 
 
 def _status(row: bytes) -> str:

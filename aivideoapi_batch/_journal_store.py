@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from aivideoapi_batch._manifest import Manifest
 from aivideoapi_batch._results import RowResult, Status
 from aivideoapi_core import AIVideoAPIError
+
+if TYPE_CHECKING:
+    from aivideoapi_core.adapter_kit import Entry
+
+SUMS: Final = ("credits_micro", "unknown", "at_most_micro", "attempts", "paid_before", "reported")
+"""What a store that adds up by itself sums over all results."""
+REPORTED_DIGITS: Final = 9
+"""There reported credits are integers, with so many decimals."""
+
+
+def to_bytes(id: str) -> bytes:
+    """An id as stores keep it: any text, half a surrogate pair too."""
+    return id.encode("utf-8", "surrogatepass")
 
 
 class JournalError(AIVideoAPIError):
@@ -60,6 +73,11 @@ class Totals:
             self.unknown += result.credits_reported is None
             self.at_most_micro += result.at_most_micro or 0
 
+    def numbers(self) -> list[int]:
+        """``SUMS`` as integers."""
+        reported = int(self.reported.scaleb(REPORTED_DIGITS).to_integral_value())
+        return [reported if name == "reported" else int(getattr(self, name)) for name in SUMS]
+
 
 @runtime_checkable
 class JournalStore(Protocol):
@@ -67,6 +85,9 @@ class JournalStore(Protocol):
 
     async def open(self, manifest: Manifest) -> int:
         """Check that the journal is of this job, read what others wrote, and begin a run; its number."""
+
+    def check(self, manifest: Manifest) -> None:
+        """Raise ``InvalidInputError`` if it is of another job; makes nothing."""
 
     async def meet(
         self, ids: Sequence[str], *, run: int, retry: frozenset[Status]
@@ -81,6 +102,11 @@ class JournalStore(Protocol):
 
     async def ended(self, result: RowResult) -> RowResult:
         """The row's result, safe once this returns: ``result``, or what another worker had brought before."""
+
+    def entry(self, result: RowResult, done: Callable[[RowResult], None]) -> Entry | None:
+        """What ``ended`` does as an entry that is written together with the books, where they are in the same place;
+        ``done`` gets what ``ended`` returns. ``None``: this store has nothing to do with books.
+        """
 
     async def get(self, ids: Sequence[str]) -> list[RowResult | None]:
         """The results of some rows, ``None`` for one that has none."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from langchain_core.language_models import BaseChatModel
 from langchain_core.load import dumpd
 from langchain_core.messages import BaseMessage
+from langchain_core.output_parsers import BaseOutputParser
 from langchain_core.prompts import BasePromptTemplate
 from langchain_core.runnables import Runnable, RunnableBinding, RunnableSequence
 from pydantic import BaseModel
@@ -69,6 +70,13 @@ class LangChainCall:
         """See ``RowCall``."""
         return self._of_model("ledger")  # type: ignore[no-any-return]  # a field of our model
 
+    @property
+    def calls_once(self) -> bool:
+        """Whether a row is one call for sure: a model between prompts and parsers."""
+        parts = [part for part in _parts(self._runnable) if not isinstance(part, (dict, BasePromptTemplate))]
+        models = [part for part in parts if isinstance(part, BaseChatModel)]
+        return len(models) == 1 and all(isinstance(part, (BaseChatModel, BaseOutputParser)) for part in parts)
+
     async def answer(self, row: Row) -> Any:
         """See ``RowCall``."""
         answer = await self._runnable.ainvoke(self._input(row))
@@ -97,11 +105,9 @@ class LangChainCall:
     def key(self) -> str | None:
         """See ``RowCall``."""
         for part in _parts(self._runnable):
-            if isinstance(part, BaseChatModel) and getattr(part, "api_key", None) is not None:
-                # A pickle leaves out a key that came from the environment.
-                kept = part.__getstate__()["__dict__"].get("api_key")
-                if kept is not None:
-                    return str(kept.get_secret_value())
+            key = getattr(part, "api_key", None) if isinstance(part, BaseChatModel) else None
+            if key is not None and not isinstance(key, adapter_kit.EnvironmentKey):
+                return str(key.get_secret_value())
         return None
 
     def _input(self, row: Row) -> Any:

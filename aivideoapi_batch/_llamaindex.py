@@ -60,6 +60,8 @@ class _LLMOwner:
 class LLMCall(_LLMOwner):
     """See ``prompt_call``."""
 
+    calls_once = True
+
     def __init__(self, llm: LLM, prompt: Any, *, schema: Any, options: dict[str, Any]) -> None:
         if not isinstance(prompt, (str, BasePromptTemplate)):
             raise InvalidInputError(

@@ -68,6 +68,10 @@ class RedisLink:
             except NoScriptError:  # it was started again
                 self._shas.pop(script, None)
 
+    def known(self, script: str) -> str | None:
+        """By what Redis knows ``script``, once it was run."""
+        return self._shas.get(script)
+
     def ask(self, *command: Any) -> asyncio.Future[Any]:
         """What Redis answers to ``command``, undecoded."""
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,10 +18,12 @@ from aivideoapi_batch._report import RunCounts
 from aivideoapi_batch._results import RowResult, Status, costs_of
 from aivideoapi_batch._rows import TWICE, id_of
 from aivideoapi_core import CallRecord, SpendTracker, spend_tags, track_spend
+from aivideoapi_core.adapter_kit import keep_books
 
 if TYPE_CHECKING:
     from aivideoapi_batch._calls import Row
     from aivideoapi_batch._job import BatchJob
+    from aivideoapi_core.adapter_kit import Books
 
 _STOP_AFTER: Final = 20
 """So many results in a row of the kind that every row will have (a wrong key, an empty account) end the run."""
@@ -198,33 +200,54 @@ class Run:
                 await job.pace.leave(entered)
                 self.counts.elsewhere += 1
                 return None
-            answer, error = await self._called(row, records, entered)
-            decision = self._decided(row, error, records, failed)
+            with self._books() as books:
+                self._calling += 1
+                try:
+                    answer, error = await self._called(row, records, entered)
+                    decision = self._decided(row, error, records, failed)
+                    if decision.next is Next.END:
+                        result = RowResult(
+                            id=id,
+                            status=decision.status,
+                            answer=answer,
+                            error=None if error is None else label(error),
+                            paid_before=paid_before,
+                            latency_s=round(job.pace.clock.now() - began_s, 6),
+                            **costs_of(records.all),
+                        )
+                        result = await self._written(result, books)
+                    elif books is not None:
+                        await books.awrite()  # before waiting: others may need the room
+                finally:
+                    self._calling -= 1
             if decision.next is not Next.ROOM and self._waiting:
-                _go(
-                    self._waiting.popleft()
-                )  # what this call did not use of its reservation is another's room
+                # What this call did not use of its reservation is another's room.
+                _go(self._waiting.popleft())
             if decision.next is Next.END:
                 break
             await job.journal.back(id)
             failed += decision.next is Next.AGAIN
             with self._waits():
                 await self._pause(decision, error)
-        result = RowResult(
-            id=id,
-            status=decision.status,
-            answer=answer,
-            error=None if error is None else label(error),
-            paid_before=paid_before,
-            latency_s=round(job.pace.clock.now() - began_s, 6),
-            **costs_of(records.all),
-        )
-        result = await job.journal.ended(result)
         self.counts.called += 1
         self._in_a_row = self._in_a_row + 1 if decision.every_rows else 0
         if self._in_a_row >= _STOP_AFTER:
             self.stop(f"{self._in_a_row} rows in a row: {result.error}")
         return result
+
+    def _books(self) -> AbstractContextManager[Books | None]:
+        """For one call, whose figure and row are written with the result. Of several, each is booked as it ends."""
+        call = self._job.call
+        if (call.budget is None and call.ledger is None) or not getattr(call, "calls_once", False):
+            return nullcontext()
+        return keep_books()
+
+    async def _written(self, result: RowResult, books: Books | None) -> RowResult:
+        """What the journal holds for the row once ``result`` is safe: in the write of the books, where it can be."""
+        journal, ends = self._job.journal, list[RowResult]()
+        if books is not None:
+            await books.awrite(journal.entry(result, ends.append))
+        return ends[0] if ends else await journal.ended(result)
 
     @contextmanager
     def _waits(self) -> Iterator[None]:
@@ -239,7 +262,6 @@ class Run:
     async def _called(self, row: Row, records: _Records, entered: int) -> tuple[Any, Exception | None]:
         """One call: its answer, or the error that it ended with."""
         job = self._job
-        self._calling += 1
         left_with: BaseException | None = None
         try:
             with track_spend(records), spend_tags(*job.tags):
@@ -251,7 +273,6 @@ class Run:
             left_with = error
             raise
         finally:
-            self._calling -= 1
             await job.pace.leave(entered, left_with)
 
     def _decided(self, row: Row, error: Exception | None, records: _Records, failed: int) -> Decision:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shlex
 import signal
 import sys
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 REMAIN: Final = 3
 """Exit code while rows of the input have no result."""
 _MODEL: Final = "claude-haiku-4-5/anthropic"
+_PASSWORD: Final = re.compile(r"(rediss?://[^:/@\s]*:)[^@\s]*@")
+"""Of a Redis: the command to go on with is printed without it."""
 _LONGEST_NAME: Final = 255
 """Longer text is no file name on any system."""
 
@@ -48,7 +51,7 @@ def batch(
     prompt: Annotated[
         str, typer.Option(metavar="TEXT|FILE", help="The prompt; {field} stands for a field of the row.")
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for journal, books and results.jsonl.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for results.jsonl, journal and books.")],
     budget: Annotated[
         str, typer.Option(metavar="CREDITS", help="Most that all runs with this folder may cost together.")
     ],
@@ -59,6 +62,13 @@ def batch(
     max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 1024,
     id_field: Annotated[str, typer.Option("--id", metavar="FIELD", help="The field with a row's id.")] = "id",
     concurrency: Annotated[int, typer.Option(min=1, help="Calls at once, at best.")] = 32,
+    journal: Annotated[
+        str, typer.Option(metavar="REDIS_URL", help="For many machines: journal, books and pace are there.")
+    ] = "",
+    name: Annotated[
+        str,
+        typer.Option(help="Of the job in that Redis, the same on all machines.", show_default="DIR's name"),
+    ] = "",
     engine: Annotated[Engine, typer.Option(help="This process, or Ray Data.")] = Engine.LOCAL,
     workers: Annotated[int, typer.Option(min=1, help="Processes of the engine 'ray'.")] = 2,
     retry: Annotated[
@@ -80,6 +90,7 @@ def batch(
         prompt=_text_of(prompt),
         schema=None if schema is None else _schema_of(schema),
         budget=budget,
+        shared=(journal, name or out.absolute().name) if journal else None,
         dry_run=dry_run,
         options={
             "id": id_field,
@@ -117,7 +128,8 @@ def batch(
         )
     if remaining:
         console.print(f"{remaining:,} rows remain. To go on, run the same command again:", style="bold")
-        console.print(f"  {shlex.join(['aivideoapi', *sys.argv[1:]])}", markup=False, soft_wrap=True)
+        command = _PASSWORD.sub(r"\1...@", shlex.join(["aivideoapi", *sys.argv[1:]]))
+        console.print(f"  {command}", markup=False, soft_wrap=True)
         raise typer.Exit(REMAIN)
 
 
@@ -136,17 +148,11 @@ class _Survey:
 
 
 def _survey(job: BatchJob, rows: Iterable[Any], *, dry_run: bool) -> _Survey:
-    from aivideoapi_batch import Journal
-
     survey = _Survey()
-    assert isinstance(job.journal, Journal)  # noqa: S101 - made by us
-    spent_micro = 0
-    counted = survey.counted(rows)
     job.journal.check(job.manifest)
-    if job.journal.folder.is_dir():
-        totals = job.journal.totals()
-        spent_micro = totals.credits_micro + totals.at_most_micro
-        counted = job.open_rows(counted)
+    totals = job.journal.totals()
+    spent_micro = totals.credits_micro + totals.at_most_micro
+    counted = job.open_rows(survey.counted(rows))
     budget = job.call.budget
     limit_micro = 0 if budget is None else budget.limit_micro
     survey.estimate = job.estimate(counted, available_micro=max(0, limit_micro - spent_micro))
@@ -175,14 +181,18 @@ def _job(
     prompt: str,
     schema: dict[str, Any] | None,
     budget: str,
+    shared: tuple[str, str] | None,
     dry_run: bool,
     options: dict[str, Any],
     settings: dict[str, Any],
 ) -> tuple[BatchJob, CreditBudget]:
-    from aivideoapi_batch import BatchJob, prompt_call
+    from aivideoapi_batch import BatchJob, Pace, prompt_call
     from aivideoapi_core import API_KEY_ENV, CreditBudget, SpendLedger
     from langchain_aivideoapi import ChatAIVideoAPI
 
+    # In one place figure, row of the ledger and result are one write: a kill leaves the books equal.
+    place, name = shared or (str(out / "batch.sqlite"), "batch")
+    pace = None if shared is None else Pace.shared(place, name=name)
     kept, ledger = CreditBudget(budget), None
     if not dry_run:
         try:
@@ -190,14 +200,12 @@ def _job(
         except OSError as error:
             raise CommandError(f"cannot make the folder {out}: {error.strerror or error}") from error
         # A process that dies has perhaps been billed for what it had in flight.
-        kept = CreditBudget(
-            budget, store=out / "budget.sqlite", name="batch", when_owner_dies="count", lease_s=20
-        )
-        ledger = SpendLedger(out / "ledger.sqlite")
+        kept = CreditBudget(budget, store=place, name=name, when_owner_dies="count", lease_s=20)
+        ledger = SpendLedger(place) if shared is None else SpendLedger(place, name=name)
     elif not os.environ.get(API_KEY_ENV):
         settings["api_key"] = "none is needed for an estimate"
     call = prompt_call(ChatAIVideoAPI(**settings, ledger=ledger, budget=kept), prompt, schema=schema)
-    return BatchJob(call, name="batch", journal=out / "journal", **options), kept
+    return BatchJob(call, name=name, journal=place, pace=pace, **options), kept
 
 
 def _text_of(prompt: str) -> str:

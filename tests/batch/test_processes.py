@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from aivideoapi_batch import Journal, RedisJournal
+from aivideoapi_batch import Journal, JournalStore, RedisJournal, SQLiteJournal
 from aivideoapi_core import CreditBudget, SpendLedger
 from aivideoapi_core.sandbox import Fault, Sandbox
 
@@ -35,14 +35,18 @@ def start(sandbox: Sandbox, order: dict[str, Any]) -> subprocess.Popen[str]:
     )
 
 
-@pytest.fixture(params=["folder", "redis"])
+@pytest.fixture(params=["folder", "sqlite", "redis"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where the journal is."""
-    return str(tmp_path / "out" if request.param == "folder" else request.getfixturevalue("redis_url"))
+    if request.param == "redis":
+        return str(request.getfixturevalue("redis_url"))
+    return str(tmp_path / {"folder": "out", "sqlite": "all.sqlite"}[request.param])
 
 
-def journal_at(place: str) -> Journal | RedisJournal:
-    return RedisJournal(place, name="rows") if place.startswith("redis") else Journal(place)
+def journal_at(place: str) -> JournalStore:
+    if place.startswith("redis"):
+        return RedisJournal(place, name="rows")
+    return SQLiteJournal(place, name="rows") if place.endswith(".sqlite") else Journal(place)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -51,6 +55,9 @@ def test_killed_and_resumed(sandbox: Sandbox, tmp_path: Path, seed: int, place: 
     draw = random.Random(seed)
     order = {"folder": str(tmp_path), "rows": ROWS, "concurrency": CONCURRENCY, "lease_s": 1, "limit": 100}
     order |= {"journal": place, "journal_lease_s": 0.2}
+    is_one_place = not place.endswith("out")
+    if is_one_place:
+        order["books"] = place
     kills = sorted(draw.sample(range(10, ROWS - 60), 3))
     for kill_at in kills:
         process = start(sandbox, order)
@@ -70,9 +77,12 @@ def test_killed_and_resumed(sandbox: Sandbox, tmp_path: Path, seed: int, place: 
     asked = Counter(json.dumps(entry.body["messages"]) for entry in sandbox.requests)
     assert sum(count - 1 for count in asked.values()) <= totals.repeated_calls <= len(kills) * CONCURRENCY
     assert {result.paid_before for result in results if asked_of(asked, result.answer) > 1} <= {True}
-    standing = CreditBudget(100, store=tmp_path / "budget.sqlite", when_owner_dies="count").standing()
-    ledger = SpendLedger(tmp_path / "ledger.sqlite").summary.credits_micro
+    books = (place, place) if is_one_place else (tmp_path / "budget.sqlite", tmp_path / "ledger.sqlite")
+    standing = CreditBudget(100, store=books[0], when_owner_dies="count", lease_s=1).standing()
+    ledger = SpendLedger(books[1]).summary.credits_micro
     assert ledger is not None
+    if is_one_place:
+        assert totals.credits_micro == ledger, "they are one write"
     assert totals.credits_micro <= ledger <= sandbox.charged_micro
     assert sandbox.charged_micro <= standing.spent_micro + standing.reserved_micro <= standing.limit_micro
 
@@ -88,7 +98,7 @@ def test_two_processes_with_the_same_rows_share_them(sandbox: Sandbox, tmp_path:
     assert (len(asked), set(asked.values())) == (ROWS, {1})
     totals = journal_at(place).totals()
     assert (totals.rows, totals.unfinished_calls) == ({"ok": ROWS}, 0)
-    if not place.startswith("redis"):
+    if place.endswith("out"):
         assert len(list((tmp_path / "out").glob("journal-*.jsonl"))) == 2, "both had their part"
 
 

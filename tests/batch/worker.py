@@ -10,9 +10,10 @@ from aivideoapi_core import CreditBudget, SpendLedger
 from langchain_aivideoapi import ChatAIVideoAPI
 
 order = json.loads(sys.argv[1])
+books = order.get("books")
 budget = CreditBudget(
     order["limit"],
-    store=order["folder"] + "/budget.sqlite",
+    store=books or order["folder"] + "/budget.sqlite",
     lease_s=order["lease_s"],
     when_owner_dies="count",
 )
@@ -20,7 +21,7 @@ model = ChatAIVideoAPI(
     model="claude-haiku-4-5/anthropic",
     max_tokens=50,
     budget=budget,
-    ledger=SpendLedger(order["folder"] + "/ledger.sqlite"),
+    ledger=SpendLedger(books or order["folder"] + "/ledger.sqlite"),
 )
 journal = order.get("journal", order["folder"] + "/out")
 if "journal_lease_s" in order and journal.startswith("redis"):

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis_kit import redis_server, redis_url
 
 from aivideoapi_core.sandbox import Fault, Sandbox
 
+__all__ = ["redis_server", "redis_url"]  # fixtures
 pty = pytest.importorskip("pty", reason="needs a Unix terminal")
 
 
@@ -75,6 +77,35 @@ def test_a_used_up_budget_leaves_rows_and_a_higher_one_goes_on(
     done = cli(*arguments("--yes", budget="100"))
     assert (done.code, len(results()), len(sandbox.requests)) == (0, 30, 30)
     assert f"{some} of 30 rows have their result." in done.out
+
+
+def test_two_machines_share_a_journal_in_redis(
+    cli: Callable[..., Any], sandbox: Sandbox, redis_url: str
+) -> None:
+    """Journal, books and pace are there: the second machine, with a folder of its own, goes on where the first stopped."""
+    shared = redis_url.replace("redis://", "redis://default:hunter2@")
+    import redis
+
+    with redis.Redis.from_url(redis_url) as client:
+        client.acl_setuser("default", enabled=True, passwords=["+hunter2"], nopass=False)
+    try:
+        more = ["--journal", shared, "--name", "cities", "--yes"]
+        first = cli(*arguments(*more, budget="0.12"))
+        assert first.code == 3, first.err
+        assert 0 < len(results()) < 30
+        assert "hunter2" not in first.out + first.err
+        assert "redis://default:...@" in first.out
+        done = cli(*[("there" if part == "out" else part) for part in arguments(*more)])
+        assert done.code == 0, done.err
+        rows = [json.loads(line) for line in Path("there/results.jsonl").read_text().splitlines()]
+        assert len({row["id"] for row in rows}) == len(rows) == len(sandbox.requests) == 30
+        amount = f"{sandbox.charged_micro / 1e6:.4f}"
+        for book in ("results", "ledger", "budget"):
+            assert [book, amount] in [line.split()[-2:] for line in done.out.splitlines()]
+        assert sorted(path.name for path in Path("there").iterdir()) == ["results.jsonl"]
+    finally:
+        with redis.Redis.from_url(shared) as client:
+            client.acl_setuser("default", enabled=True, nopass=True)
 
 
 def test_failed_rows_are_called_again_when_asked(cli: Callable[..., Any], sandbox: Sandbox) -> None:
