@@ -13,7 +13,7 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.language_models.model_profile import ModelProfile
 from pydantic import AliasChoices, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from aivideoapi_core import API_KEY_ENV, BASE_URL_ENV, ModelPrices, adapter_kit
+from aivideoapi_core import API_KEY_ENV, BASE_URL_ENV, ModelPrices, Route, adapter_kit, route_of
 from aivideoapi_core.adapter_kit import REQUEST_FIELDS, EnvironmentKey, ModelSettings, StopField
 from langchain_aivideoapi._errors import as_langchain
 from langchain_aivideoapi._inbound.fast import PROVIDER
@@ -121,6 +121,11 @@ class Settings(ModelSettings, BaseChatModel):
     def _llm_type(self) -> str:
         # LangChain's SummarizationMiddleware tunes its token estimate by the prefix.
         return "anthropic-chat-aivideoapi"
+
+    def _model_params(self, config: Any) -> dict[str, str]:
+        # LangChain's ProviderToolSearchMiddleware asks here, as of its own configurable models, whose tool search to
+        # send. It knows two, and this wire carries the one.
+        return {"model_provider": "anthropic"} if route_of(self.model) is Route.DIRECT else {}
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
