@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.contestants import KEY, QUESTION
+from benchmarks.contestants.peer_engine import put_into_langchain, put_into_llamaindex
 from benchmarks.runner import loopback_server
 from benchmarks.wire import TOKEN_PACE_S
 
@@ -53,24 +54,16 @@ def _model(framework: str, role: str, engine: str, url: str) -> Any:
             from langchain_anthropic import ChatAnthropic
 
             chat = ChatAnthropic(**{"model": "claude-sonnet-4-5", **settings})
-            if engine == "aiohttp":  # the peers have no argument for it
-                vars(chat)["_async_client"] = _aiohttp_client(settings)
+            if engine == "aiohttp":
+                put_into_langchain(chat, settings["base_url"])
             return chat
         case _:
             from llama_index.llms.anthropic import Anthropic
 
             llm = Anthropic(model="claude-sonnet-4-5", **settings)
             if engine == "aiohttp":
-                llm._aclient = _aiohttp_client(settings)
+                put_into_llamaindex(llm, settings["base_url"])
             return llm
-
-
-def _aiohttp_client(settings: dict[str, Any]) -> Any:
-    import anthropic
-
-    return anthropic.AsyncAnthropic(
-        api_key=KEY, base_url=settings["base_url"], http_client=anthropic.DefaultAioHttpClient()
-    )
 
 
 def _reader(framework: str, model: Any) -> ReadOne:

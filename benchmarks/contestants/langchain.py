@@ -21,6 +21,7 @@ from langchain_core.messages import (
 
 from benchmarks.contestants import KEY, QUESTION, Role
 from benchmarks.contestants.langchain_floor import FloorChat, prebuilt
+from benchmarks.contestants.peer_engine import put_into_langchain
 from benchmarks.job import Job
 from benchmarks.jobs import STREAM_DELTAS, at_once, in_threads, many_async_calls, many_calls
 from benchmarks.wire import AGENT_TURNS, ANSWER, SIGNATURE, TOOL_NAME, tool_input, words
@@ -59,7 +60,9 @@ class LangChainJobs:
             for chunk in floor.replies.chunks:
                 chunk.message.id = None
 
-    def _model(self, kind: str, size: int, *, prefix: str = "", **options: Any) -> BaseChatModel:
+    def _model(
+        self, kind: str, size: int, *, prefix: str = "", is_async: bool = False, **options: Any
+    ) -> BaseChatModel:
         url = f"{self._url}{prefix}/{kind}-{size}"
         match self._role:
             case "ours":
@@ -71,9 +74,12 @@ class LangChainJobs:
             case "peer":
                 from langchain_anthropic import ChatAnthropic
 
-                return ChatAnthropic(
+                chat = ChatAnthropic(
                     model="claude-sonnet-4-5", api_key=KEY, base_url=url, max_tokens=2048, **options
                 )
+                if is_async:
+                    put_into_langchain(chat, url)
+                return chat
             case _:
                 floor = FloorChat(replies=prebuilt(kind, size))
                 if floor.replies.chunks and kind not in ("paced", "answer"):
@@ -91,7 +97,7 @@ class LangChainJobs:
         return many_calls(lambda: model.invoke(QUESTION), _check_answer)
 
     def _ainvoke(self, size: int) -> Job:
-        model = self._model("answer", 0)
+        model = self._model("answer", 0, is_async=True)
         return many_async_calls(lambda: model.ainvoke(QUESTION), _check_answer)
 
     def _stream(self, size: int) -> Job:
@@ -103,7 +109,7 @@ class LangChainJobs:
         return Job(run=run, check=lambda text: _equal(text, expected))
 
     def _astream(self, size: int) -> Job:
-        model, expected = self._model("text", size), "".join(words(size))
+        model, expected = self._model("text", size, is_async=True), "".join(words(size))
 
         async def run() -> str:
             return "".join([chunk.content async for chunk in model.astream(QUESTION)])
@@ -154,7 +160,7 @@ class LangChainJobs:
 
     def _streams_cold(self, size: int) -> Job:
         def fresh() -> BaseChatModel:
-            return self._model("paced", STREAM_DELTAS, prefix=f"/cold{next(self._fresh)}")
+            return self._model("paced", STREAM_DELTAS, prefix=f"/cold{next(self._fresh)}", is_async=True)
 
         holder = [fresh()]
         job = at_once(lambda: _read(holder[0]), _check_stream)
@@ -166,7 +172,7 @@ class LangChainJobs:
         return Job(run=run, check=job.check, is_async=True)
 
     def _streams_warm(self, size: int) -> Job:
-        model = self._model("paced", STREAM_DELTAS)
+        model = self._model("paced", STREAM_DELTAS, is_async=True)
         return at_once(lambda: _read(model), _check_stream)
 
     def _threads(self, size: int) -> Job:

@@ -21,6 +21,7 @@ from llama_index.core.tools import FunctionTool
 
 from benchmarks.contestants import KEY, QUESTION, Role
 from benchmarks.contestants.llamaindex_floor import FloorLLM, prebuilt
+from benchmarks.contestants.peer_engine import put_into_llamaindex
 from benchmarks.job import Job
 from benchmarks.jobs import STREAM_DELTAS, at_once, in_threads, many_async_calls, many_calls
 from benchmarks.wire import AGENT_TURNS, ANSWER, SIGNATURE, TOOL_NAME, tool_input, words
@@ -56,7 +57,9 @@ class LlamaIndexJobs:
             raise LookupError(metric)
         return make(size)
 
-    def _model(self, kind: str, size: int, *, prefix: str = "", **options: Any) -> FunctionCallingLLM:
+    def _model(
+        self, kind: str, size: int, *, prefix: str = "", is_async: bool = False, **options: Any
+    ) -> FunctionCallingLLM:
         url = f"{self._url}{prefix}/{kind}-{size}"
         match self._role:
             case "ours":
@@ -70,9 +73,12 @@ class LlamaIndexJobs:
             case "peer":
                 from llama_index.llms.anthropic import Anthropic
 
-                return Anthropic(
+                llm = Anthropic(
                     model="claude-sonnet-4-5", api_key=KEY, base_url=url, max_tokens=2048, **options
                 )
+                if is_async:
+                    put_into_llamaindex(llm, url)
+                return llm
             case _:
                 return FloorLLM(replies=prebuilt(kind, size))
 
@@ -86,7 +92,7 @@ class LlamaIndexJobs:
         return many_calls(lambda: model.chat([ChatMessage(QUESTION)]), _check_answer)
 
     def _ainvoke(self, size: int) -> Job:
-        model = self._model("answer", 0)
+        model = self._model("answer", 0, is_async=True)
         return many_async_calls(lambda: model.achat([ChatMessage(QUESTION)]), _check_answer)
 
     def _stream(self, size: int) -> Job:
@@ -101,7 +107,7 @@ class LlamaIndexJobs:
         return Job(run=run, check=_text_check(expected))
 
     def _astream(self, size: int) -> Job:
-        model = self._model("text", size)
+        model = self._model("text", size, is_async=True)
         return Job(run=lambda: _read(model), check=_text_check("".join(words(size))), is_async=True)
 
     def _tool(self, size: int) -> Job:
@@ -150,7 +156,7 @@ class LlamaIndexJobs:
 
     def _streams_cold(self, size: int) -> Job:
         def fresh() -> FunctionCallingLLM:
-            return self._model("paced", STREAM_DELTAS, prefix=f"/cold{next(self._fresh)}")
+            return self._model("paced", STREAM_DELTAS, prefix=f"/cold{next(self._fresh)}", is_async=True)
 
         holder = [fresh()]
         job = at_once(lambda: _read(holder[0]), _text_check("".join(words(STREAM_DELTAS))))
@@ -162,7 +168,7 @@ class LlamaIndexJobs:
         return Job(run=run, check=job.check, is_async=True)
 
     def _streams_warm(self, size: int) -> Job:
-        model = self._model("paced", STREAM_DELTAS)
+        model = self._model("paced", STREAM_DELTAS, is_async=True)
         return at_once(lambda: _read(model), _text_check("".join(words(STREAM_DELTAS))))
 
     def _threads(self, size: int) -> Job:
