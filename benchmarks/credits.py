@@ -56,6 +56,10 @@ def additions(folder: Path, owner: str) -> dict[str, dict[str, Any]]:
             "budget": CreditBudget(10**9, store=folder / f"{owner}-all-budget.sqlite"),
             "ledger": SpendLedger(folder / f"{owner}-all-ledger.sqlite"),
         },
+        "all in one SQLite file": {
+            "budget": CreditBudget(10**9, store=folder / f"{owner}-one.sqlite"),
+            "ledger": SpendLedger(folder / f"{owner}-one.sqlite"),
+        },
     }
 
 

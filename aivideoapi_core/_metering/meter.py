@@ -242,7 +242,7 @@ class CallMeter:
     def _reserved(self) -> WorstCase:
         worst = worst_case(self._payload, self._metering.prices_of(self._model))
         lowering = lowering_of(self._payload, is_default=self._max_tokens_is_default)
-        self._worst = worst = replace(worst, lowering=lowering)
+        self._worst = worst = worst if lowering is None else replace(worst, lowering=lowering)
         return worst if self._max_requests == 1 else worst.times(self._max_requests)
 
     def _lower(self) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import ItemsView, Iterator, MutableMapping
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar, overload
 
 from aivideoapi_core._stores.budget_json import Rows
 
 _V = TypeVar("_V")
+_D = TypeVar("_D")
 
 ROW_TABLES: Final = """
 CREATE TABLE IF NOT EXISTS reservations (
@@ -71,6 +72,19 @@ class _RowMapping(MutableMapping[str, _V], Generic[_V]):
         if row is None:
             raise KeyError(id)
         return self._value(row)
+
+    def __contains__(self, id: object) -> bool:
+        # In place of the mixin's, which raises an error for every id that is not there; so does its ``get``.
+        return self._execute(self._table.get, (self._budget, id)).fetchone() is not None
+
+    @overload
+    def get(self, id: str, default: None = None, /) -> _V | None: ...
+    @overload
+    def get(self, id: str, default: _V | _D, /) -> _V | _D: ...
+    def get(self, id: str, default: Any = None, /) -> Any:
+        """What there is of ``id``."""
+        row = self._execute(self._table.get, (self._budget, id)).fetchone()
+        return default if row is None else self._value(row)
 
     def __setitem__(self, id: str, value: _V) -> None:
         self._execute(self._table.put, (self._budget, id, *self._row(value)))

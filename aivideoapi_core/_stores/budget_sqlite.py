@@ -20,9 +20,8 @@ _READ: Final = "SELECT state FROM budgets WHERE name = ?"
 _NAMES: Final = "SELECT name FROM budgets"
 _ANY: Final = Terms(limit_micro=0)
 """Of somebody who only looks on."""
-_WRITE: Final = (
-    "INSERT INTO budgets (name, state) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET state = excluded.state"
-)
+_BEGIN: Final = "INSERT INTO budgets (state, name) VALUES (?, ?)"
+_WRITE: Final = "UPDATE budgets SET state = ? WHERE name = ?"
 _SCHEMA: Final = "CREATE TABLE IF NOT EXISTS budgets (name TEXT PRIMARY KEY, state TEXT NOT NULL)"
 
 _Rule = Callable[[BudgetState, Reading], Standing]
@@ -143,7 +142,7 @@ class SqliteStore:
             state, more = from_text(text, rows, terms, reading)
         standing = rule(state, reading)
         changed = to_text(state, more)
-        db.execute(_WRITE, (self.name, changed))
+        db.execute(_BEGIN if text is None else _WRITE, (changed, self.name))
         self._last = changed, state, more
         return standing
 

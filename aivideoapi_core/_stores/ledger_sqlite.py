@@ -116,7 +116,7 @@ def _values_of(record: CallRecord) -> tuple[Any, ...]:
         record.stop_reason,
         record.latency_s,
         record.attempts,
-        json.dumps(record.tags),
+        json.dumps(record.tags) if record.tags else "[]",
         record.error,
         record.agent,
         record.thread,
