@@ -195,3 +195,14 @@ def test_a_short_soak(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     faults = [fault for fault in ast.literal_eval(done.stdout.splitlines()[-1]) if "memory" not in fault]
     assert faults == [], done.stdout
+
+
+def test_limits_of_others_are_left_out_with_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = module("limit_others")
+    monkeypatch.setattr(sys, "argv", ["limit_others"])
+    monkeypatch.setattr(others, "OTHERS", {"no_such_package": None})
+    monkeypatch.setattr(others, "_PACKAGES", {"no_such_package": "no-such-package"})
+    others.main()
+    assert "is not installed here: pip install no-such-package" in capsys.readouterr().out

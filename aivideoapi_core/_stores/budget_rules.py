@@ -228,6 +228,11 @@ class BudgetState:
         self._forget_thresholds(kept)
         return self._standing(kept)
 
+    def calls_of_the_dead(self, reading: Reading) -> int:
+        """How many reservations the next change lets go of, since their owners count as dead by now."""
+        self.time.advance(reading)
+        return sum(owner.calls for owner in self.owners.values() if owner.until <= self.time.awake)
+
     def forget_calls(self) -> None:
         """Forget what runs: after a fork those calls are the parent's."""
         self.held, self.owners, self.waiting, self.reserved_micro = {}, {}, {}, 0

@@ -14,10 +14,12 @@ from aivideoapi_core._stores.budget_json import Rows, from_text, to_text
 from aivideoapi_core._stores.budget_rows import ROW_TABLES, rows_of
 from aivideoapi_core._stores.budget_rules import BudgetState
 from aivideoapi_core._stores.budget_terms import Standing, Terms, Turn
-from aivideoapi_core._stores.sqlite_file import database_at, in_transaction, mark_format
+from aivideoapi_core._stores.sqlite_file import WouldWaitError, database_at, in_transaction, mark_format
 
 _READ: Final = "SELECT state FROM budgets WHERE name = ?"
 _NAMES: Final = "SELECT name FROM budgets"
+_AT_ONCE: Final = 100
+"""Reservations of the dead that an event loop lets go of itself: ten microseconds each."""
 _ANY: Final = Terms(limit_micro=0)
 """Of somebody who only looks on."""
 _BEGIN: Final = "INSERT INTO budgets (state, name) VALUES (?, ?)"
@@ -127,9 +129,11 @@ class SqliteStore:
     def change(self, terms: Terms, rule: _Rule, *, waits: bool = True) -> Standing:
         """Apply ``rule`` to the state, in one transaction. Raises ``WouldWaitError`` if it must not wait and would."""
         run = self.place.run if waits else self.place.run_at_once
-        return run(lambda db: in_transaction(db, lambda: self._changed(db, terms, rule)), _prepare)
+        return run(
+            lambda db: in_transaction(db, lambda: self._changed(db, terms, rule, waits=waits)), _prepare
+        )
 
-    def _changed(self, db: sqlite3.Connection, terms: Terms, rule: _Rule) -> Standing:
+    def _changed(self, db: sqlite3.Connection, terms: Terms, rule: _Rule, *, waits: bool = True) -> Standing:
         """Apply ``rule`` in a transaction that somebody else begins and ends."""
         # Forgotten until it is written: a rule that fails half way leaves a state that nobody has.
         last, self._last = self._last, None
@@ -140,6 +144,8 @@ class SqliteStore:
             state.held, state.expired = rows
         else:
             state, more = from_text(text, rows, terms, reading)
+        if not waits and state.calls_of_the_dead(reading) > _AT_ONCE:
+            raise WouldWaitError
         standing = rule(state, reading)
         changed = to_text(state, more)
         db.execute(_BEGIN if text is None else _WRITE, (changed, self.name))

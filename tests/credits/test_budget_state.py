@@ -15,6 +15,7 @@ from budget_kit import Clock, Stores
 from aivideoapi_core import BudgetExceededError, BudgetStoreError, CreditBudget, InvalidInputError, WorstCase
 from aivideoapi_core._stores.budget_redis import RedisStore
 from aivideoapi_core._stores.budget_sqlite import SqliteStore
+from aivideoapi_core._stores.sqlite_file import WouldWaitError
 
 
 def worst(micro: int) -> WorstCase:
@@ -305,6 +306,25 @@ def test_sqlite_does_the_same_work_beside_ten_calls_and_beside_five_thousand(tmp
     many_steps, many_characters = work()
     assert many_steps == few_steps
     assert many_characters - few_characters < 200  # digits of sums, and ids that were settled since
+    budget.close()
+
+
+async def test_the_reservations_of_a_large_process_that_died_are_let_go_of_in_a_thread(
+    tmp_path: Path,
+) -> None:
+    """An event loop would stand still for them."""
+    now = [1_750_000_000.0]
+    store = SqliteStore(tmp_path / "b.sqlite", clock=lambda: now[0])
+    budget = CreditBudget(1, store=store, wait_s=0)
+    for number in range(150):
+        store.reserve(budget._terms, id=str(number), owner="dead", micro=1)
+    now[0] += 61.0
+    with pytest.raises(WouldWaitError):
+        store.at_once.reserve(budget._terms, id="r", owner="alive", micro=5)
+    held = await budget.ahold("m", worst(5))
+    standing = await budget.astanding()
+    assert (standing.expired_calls, standing.reserved_micro) == (150, 5)
+    assert budget.settle_at_once(held, 5)
     budget.close()
 
 
