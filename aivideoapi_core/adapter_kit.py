@@ -70,6 +70,7 @@ if TYPE_CHECKING:
         wire_tools,
     )
     from aivideoapi_core._outbound.typed_dicts import typed_dict_schema
+    from aivideoapi_core._outbound.well_formed import is_mark
     from aivideoapi_core._received import ToolNames
     from aivideoapi_core._secrets import hide_keys, without_tokens
     from aivideoapi_core._stores.target import place_of
@@ -115,6 +116,7 @@ _LATER: Final = {
         "_outbound.tool_forms": "OWN_FIELDS each_tool is_custom",
         "_outbound.tools": "read_tool_choice wire_choice wire_tool_name wire_tools",
         "_outbound.typed_dicts": "typed_dict_schema",
+        "_outbound.well_formed": "is_mark",
         "_received": "ToolNames",
         "_secrets": "hide_keys without_tokens",
         "_stores.target": "place_of",
@@ -178,6 +180,7 @@ __all__ = [
     "image_block",
     "invalid_arguments",
     "is_custom",
+    "is_mark",
     "is_object",
     "is_recursive",
     "joined",

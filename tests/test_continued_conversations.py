@@ -13,10 +13,13 @@ from langchain_core.messages import ChatMessage as RoleMessage
 from llama_index.core.base.llms.types import (
     AudioBlock,
     BaseContentBlock,
+    CacheControl,
+    CachePoint,
     DocumentBlock,
     ImageBlock,
     TextBlock,
     ThinkingBlock,
+    ToolCallBlock,
     VideoBlock,
 )
 from llama_index.core.llms import ChatMessage
@@ -297,3 +300,25 @@ def test_what_a_framework_cannot_say_of_a_block_goes_back(sandbox: Sandbox) -> N
     turns = sandbox.requests[-1].body["messages"]
     assert turns[1]["content"] == [call]
     assert turns[2]["content"][0]["toolset_name"] == "eyes"
+
+
+@pytest.mark.parametrize("mark", [{"type": "ephemeral", "ttl": "9h"}, {"type": "persistent"}])
+def test_a_breakpoint_that_is_none_ends_no_conversation(sandbox: Sandbox, mark: dict[str, str]) -> None:
+    """Of a model or a tool, that is: what the user wrote raises, naming what the wire takes."""
+    block = {"type": "text", "text": "x", "cache_control": mark}
+    chat: list[BaseMessage] = [
+        HumanMessage("hi"),
+        AIMessage([block, {**block, "text": ""}], tool_calls=[CALL]),
+        ToolMessage([block], tool_call_id="toolu_1"),
+    ]
+    point = CachePoint(cache_control=CacheControl(**mark))
+    told = [
+        ChatMessage("hi"),
+        ChatMessage(role="assistant", blocks=[TextBlock(text="x"), point, ToolCallBlock(tool_call_id="toolu_1", tool_name="look")]),
+        ChatMessage(role="tool", blocks=[TextBlock(text="x"), point], additional_kwargs={"tool_call_id": "toolu_1"}),
+    ]  # fmt: skip
+    for turns in (sent_by_langchain(sandbox, MODELS[1], chat), sent_by_llamaindex(sandbox, MODELS[1], told)):
+        assert "cache_control" not in json.dumps(turns)
+        assert complaints(sandbox.requests[-1].body) == []
+    with pytest.raises(InvalidInputError, match="cache_control"):
+        sent_by_langchain(sandbox, MODELS[1], [HumanMessage([block])])

@@ -30,6 +30,7 @@ from aivideoapi_core._outbound.tool_calls import (
 from aivideoapi_core._outbound.tool_forms import TOOL_CHANGES
 from aivideoapi_core._outbound.tool_schema import renamed_keys
 from aivideoapi_core._outbound.tools import WireNames
+from aivideoapi_core._outbound.well_formed import without_bad_mark
 from aivideoapi_core._received import ToolNames
 
 logger = logging.getLogger("aivideoapi")
@@ -139,6 +140,8 @@ class Conversation:
             return
         for place, block in enumerate(content):
             kind = block["type"]
+            if "cache_control" in block:
+                block = without_bad_mark(block)
             if kind in UNMARKABLE:
                 taken = self._blocks.take_thinking(block, at, ours=ours)
                 if taken is not None and taken["type"] in UNMARKABLE:

@@ -55,6 +55,12 @@ def pruned(block: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in block.items()
         if fields is None or name in _EVERYWHERE or (name in fields and value is not None)
     }
+    return without_bad_mark(kept)
+
+
+def without_bad_mark(block: Mapping[str, Any]) -> dict[str, Any]:
+    """``block`` as it is, or without a breakpoint that the wire would refuse; a copy."""
+    kept = dict(block)
     if not is_mark(kept.get("cache_control")):
         del kept["cache_control"]
     return kept

@@ -21,6 +21,7 @@ from aivideoapi_core.adapter_kit import (
     Conversation,
     ToolNames,
     Turns,
+    is_mark,
     read_tool_calls,
     to_call_input,
 )
@@ -116,7 +117,7 @@ def _add_result(conversation: Conversation, message: ChatMessage, at: int) -> An
         is_error=bool(extra.get("is_error")),
     )
     marks = [to_mark(block) for block in message.blocks if type(block) is CachePoint]
-    return marks[-1] if marks else None
+    return next(filter(is_mark, reversed(marks)), None)
 
 
 def _kept(message: ChatMessage, at: int) -> list[WireBlock] | None:
