@@ -170,6 +170,19 @@ class ModelSettings(BaseModel):
             raise names.refuse(*unknown)
         return values
 
+    def _check(self, settings: Mapping[str, Any]) -> None:
+        """Raise ``InvalidInputError`` for a number, an address, a key or a header that no call could be made with."""
+        from aivideoapi_core._http.target import check_key_shape, resolve_api_key, resolve_base_url
+        from aivideoapi_core._outbound.refusals import check_settings
+
+        check_settings(settings)
+        base_url = resolve_base_url(self.base_url, allow_http=self.allow_http)
+        if settings.get("default_headers") or self.betas is not None:
+            from aivideoapi_core._outbound.headers import build_headers
+
+            build_headers(settings.get("default_headers"), betas=self.betas)
+        check_key_shape(resolve_api_key(settings["api_key"]), base_url)
+
     @field_serializer("mcp_servers")
     def _without_tokens(self, servers: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
         return without_tokens(servers)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     )
     from aivideoapi_core._http.model_clients import client_settings
     from aivideoapi_core._http.model_requests import ModelRequest
-    from aivideoapi_core._http.target import EnvironmentKey, check_key_shape
+    from aivideoapi_core._http.target import EnvironmentKey
     from aivideoapi_core._inbound.blocks import read_arguments
     from aivideoapi_core._inbound.call_readings import read_call
     from aivideoapi_core._inbound.changed import Changed
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._outbound.media import as_text, block_at, document_block, image_block
     from aivideoapi_core._outbound.media_forms import LEFTOVERS, MEDIA_FORMS, told_media
     from aivideoapi_core._outbound.more_than_text import may_hold_more_than_text
-    from aivideoapi_core._outbound.names import ArgumentNames, aliases_of, merged_options
+    from aivideoapi_core._outbound.names import CALL_ARGUMENTS, ArgumentNames, aliases_of, merged_options
     from aivideoapi_core._outbound.output import (
         VALUE,
         add_output_format,
@@ -81,7 +81,7 @@ _LATER: Final = {
         "_fields": "StopField",
         "_http.model_clients": "client_settings",
         "_http.model_requests": "ModelRequest",
-        "_http.target": "EnvironmentKey check_key_shape",
+        "_http.target": "EnvironmentKey",
         "_inbound.blocks": "read_arguments",
         "_inbound.call_readings": "read_call",
         "_inbound.changed": "Changed",
@@ -106,7 +106,7 @@ _LATER: Final = {
         "_outbound.media": "as_text block_at document_block image_block",
         "_outbound.media_forms": "LEFTOVERS MEDIA_FORMS told_media",
         "_outbound.more_than_text": "may_hold_more_than_text",
-        "_outbound.names": "ArgumentNames aliases_of merged_options",
+        "_outbound.names": "CALL_ARGUMENTS ArgumentNames aliases_of merged_options",
         "_outbound.output": "VALUE add_output_format is_object output_format rooted wrapped_schema wrapper_for wrapper_of",
         "_outbound.output_schema": "enforceable has_references is_recursive",
         "_outbound.refusals": "check_settings",
@@ -128,6 +128,7 @@ _LATER: Final = {
 __all__ = [
     "ATTRIBUTION_KEYS",
     "BY_KEY",
+    "CALL_ARGUMENTS",
     "CUT_REASONS",
     "FOREIGN",
     "LEFTOVERS",
@@ -163,7 +164,6 @@ __all__ = [
     "attribution_facts",
     "block_at",
     "call_error",
-    "check_key_shape",
     "check_settings",
     "choice_for",
     "clean_block",

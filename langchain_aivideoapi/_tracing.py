@@ -49,11 +49,10 @@ def run_of_caller() -> BaseRunManager | None:
 
 def span_of(run: BaseRunManager | None) -> Any:
     """The OpenTelemetry span that an instrumentation has begun for ``run``, or ``None``."""
-    for handler in () if run is None else run.handlers:
-        found = _found(handler, run.run_id) if run is not None else None
-        if found is not None:
-            return found
-    return None
+    if run is None:
+        return None
+    found = (_found(handler, run.run_id) for handler in run.handlers)
+    return next((span for span in found if span is not None), None)
 
 
 def _found(handler: Any, run_id: UUID) -> Any:

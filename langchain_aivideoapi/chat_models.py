@@ -211,45 +211,37 @@ class ChatAIVideoAPI(Settings):
         self,
         input: LanguageModelInput,
         config: RunnableConfig | None = None,
-        *,
-        stop: list[str] | None = None,
         **kwargs: Any,
     ) -> AIMessage:
         """As in LangChain; ``metadata=`` is the wire's."""
-        return super().invoke(input, config, stop=stop, **_wire_metadata(kwargs))
+        return super().invoke(input, config, **_wire_metadata(kwargs))
 
     async def ainvoke(
         self,
         input: LanguageModelInput,
         config: RunnableConfig | None = None,
-        *,
-        stop: list[str] | None = None,
         **kwargs: Any,
     ) -> AIMessage:
         """As in LangChain; ``metadata=`` is the wire's."""
-        return await super().ainvoke(input, config, stop=stop, **_wire_metadata(kwargs))
+        return await super().ainvoke(input, config, **_wire_metadata(kwargs))
 
     def stream(
         self,
         input: LanguageModelInput,
         config: RunnableConfig | None = None,
-        *,
-        stop: list[str] | None = None,
         **kwargs: Any,
     ) -> Iterator[AIMessageChunk]:
         """As in LangChain; the tags of ``config``, and for whom the run is, reach the ledger too."""
-        return super().stream(input, config, stop=stop, **with_run_tags(config, kwargs))
+        return super().stream(input, config, **with_run_tags(config, kwargs))
 
     def astream(
         self,
         input: LanguageModelInput,
         config: RunnableConfig | None = None,
-        *,
-        stop: list[str] | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[AIMessageChunk]:
         """As in LangChain; the tags of ``config``, and for whom the run is, reach the ledger too."""
-        return super().astream(input, config, stop=stop, **with_run_tags(config, kwargs))
+        return super().astream(input, config, **with_run_tags(config, kwargs))
 
     def with_retry(
         self,

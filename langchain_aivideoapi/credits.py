@@ -104,9 +104,6 @@ class CreditsCallbackHandler(BaseCallbackHandler):
             own = without_steps(tags or ())
             self._runs[run_id] = _Run(model, own, time.time(), time.perf_counter())
 
-    def on_llm_start(self, serialized: dict[str, Any], prompts: list[str], **kwargs: Any) -> None:
-        """Plain text models are none of ours."""
-
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         """Count a run that ended well."""
         self._end(run_id, _message_of(response), None)

@@ -34,7 +34,7 @@ from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_ca
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.prompts import PromptTemplate
 
-from aivideoapi_core import ToolChoiceIgnoredError, adapter_kit, resolve_api_key, resolve_base_url
+from aivideoapi_core import ToolChoiceIgnoredError, adapter_kit
 from llamaindex_aivideoapi._settings import DEFAULT_MODEL, Settings
 
 if TYPE_CHECKING:
@@ -64,14 +64,7 @@ class AIVideoAPI(Settings):
         if settings.get("additional_kwargs", {}) is None:
             del settings["additional_kwargs"]
         super().__init__(model=model, **settings)
-        # A wrong address, key, header or number should be heard of here, not at the first call.
-        adapter_kit.check_settings(self.__dict__)
-        base_url = resolve_base_url(self.base_url, allow_http=self.allow_http)
-        if self.default_headers or self.betas is not None:
-            from aivideoapi_core import build_headers
-
-            build_headers(self.default_headers, betas=self.betas)
-        adapter_kit.check_key_shape(resolve_api_key(self.api_key), base_url)
+        self._check(vars(self))  # what is wrong should be heard of here, not at the first call
 
     @classmethod
     def class_name(cls) -> str:

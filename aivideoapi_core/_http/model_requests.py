@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from aivideoapi_core._inbound.changed import Changed, changed_by
 from aivideoapi_core._outbound.conversation import Turns, may_prefill
+from aivideoapi_core._outbound.names import BODY_ONLY
 from aivideoapi_core._outbound.output import Asked
 from aivideoapi_core._outbound.request import prepare_request, wire_tools_in
 
@@ -54,6 +55,9 @@ class ModelRequest:
         ask for in words. ``output``: how JSON was asked for, ``None`` if it was not. ``own``: the framework's fields.
         """
         timeout, budget = options.pop("timeout", None), options.pop("budget", None)
+        if not BODY_ONLY.isdisjoint(options):
+            fields = {name: options.pop(name) for name in BODY_ONLY & options.keys()}
+            options["extra_body"] = {**(options.get("extra_body") or {}), **fields}
         prefill = may_prefill(options["model"], options.get("thinking"))
         names = wire_tools_in(options)
         payload, headers, choice, max_tokens_is_default = prepare_request(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from pydantic import AliasChoices
 
 from aivideoapi_core._errors import InvalidInputError, UnsupportedOptionError, advice_for_name
+from aivideoapi_core._outbound.params import RequestOptions
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -84,6 +85,16 @@ _ADVICE: Final[Mapping[str, str]] = {
     "previous_response_id": "the platform keeps no conversations; send the messages",
 }  # fmt: skip
 """Well-known names of other integrations and their clients, and what to use here."""
+
+
+BODY_ONLY: Final = frozenset({"speed", "diagnostics", "user_profile_id"})
+"""Arguments of a call that there is no rule for: fields of the wire, which go into the body as they are."""
+CALL_ARGUMENTS: Final = (RequestOptions.__annotations__.keys() - {"system"}).union(
+    {"model", "betas", "budget", "cache_prompt", "extra_headers", "honours_tool_choice"},
+    {"reuse_last_container", "timeout"},
+    BODY_ONLY,
+)
+"""Arguments that a call of either framework takes by these names."""
 
 
 class ArgumentNames:

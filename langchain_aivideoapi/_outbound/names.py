@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from aivideoapi_core import InvalidInputError
-from aivideoapi_core.adapter_kit import REQUEST_FIELDS, ArgumentNames
+from aivideoapi_core.adapter_kit import CALL_ARGUMENTS, ArgumentNames
 
 ALIASES: Final = {
     "model_name": "model",
@@ -39,18 +39,10 @@ OTHER_NAMES: Final = {
     "user_profile_id": "use user_profile_id per call, or model_kwargs on the model",
 }
 """Names that other integrations and the official client have, and what to use here, where that is LangChain's."""
-BODY_ONLY: Final = frozenset({"speed", "diagnostics", "user_profile_id"})
-"""Fields of the wire that the core has no rule for; they go into the body as they are."""
-_CALL_ONLY: Final = frozenset(
-    {
-        "budget", "cache_prompt", "extra_body", "extra_headers", "metadata", "parallel_tool_calls", "response_format", "stop_sequences",
-        "stream_usage", "strict", "timeout", "tool_choice", "tools",
-    }
-)  # fmt: skip
 FRAMEWORK_ONLY: Final = frozenset({"stream", "ls_structured_output_format", "structured_output_format"})
 """What langchain-core itself adds to a call's arguments; it has done its work by then."""
 NAMES: Final = ArgumentNames(
-    _CALL_ONLY.union(REQUEST_FIELDS, BODY_ONLY) - {"default_headers"},
+    CALL_ARGUMENTS | {"parallel_tool_calls", "response_format", "stream_usage", "strict"},
     place="a call of this model",
     body="extra_body",
     aliases=ALIASES,

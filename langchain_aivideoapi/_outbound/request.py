@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from aivideoapi_core.adapter_kit import ModelRequest, add_output_format, choice_for, merged_options
 from langchain_aivideoapi._outbound.conversation import to_conversation
-from langchain_aivideoapi._outbound.names import BODY_ONLY, named
+from langchain_aivideoapi._outbound.names import named
 from langchain_aivideoapi._outbound.output import schema_of
 from langchain_aivideoapi._outbound.tools import to_tools
 
@@ -44,9 +44,6 @@ def build_request(
     options = {name: value for name, value in options.items() if value is not None}
     model = options.setdefault("model", defaults["model"])  # a call cannot be made without one
     with_usage = bool(options.pop("stream_usage", True))
-    if not BODY_ONLY.isdisjoint(options):
-        own = BODY_ONLY & options.keys()
-        options["extra_body"] = {**options.get("extra_body", {}), **{name: options.pop(name) for name in own}}
     if (stops := options.get("stop_sequences")) is not None:
         options["stop_sequences"] = [stops] if isinstance(stops, str) else list(stops) or None
     _add_tools(options)

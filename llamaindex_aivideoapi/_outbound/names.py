@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from aivideoapi_core.adapter_kit import REQUEST_FIELDS, ArgumentNames
+from aivideoapi_core.adapter_kit import CALL_ARGUMENTS, ArgumentNames
 
-_CALL_ONLY: Final = frozenset(
-    {
-        "additional_kwargs", "allow_parallel_tool_calls", "budget", "cache_prompt", "extra_body", "extra_headers", "metadata", "stop",
-        "stop_sequences", "timeout", "tool_choice", "tool_required", "tools", "verbose",
-    }
-)  # fmt: skip
-CALL_ARGUMENTS: Final = _CALL_ONLY.union(REQUEST_FIELDS) - {"default_headers"}
+_KNOWN: Final = CALL_ARGUMENTS | {
+    *("additional_kwargs", "allow_parallel_tool_calls", "stop", "tool_required", "verbose")
+}
 OTHER_NAMES: Final[Mapping[str, str]] = {
     "cache_idx": "put a CachePoint block where the cached part ends, or set cache_control=",
     "disable_parallel_tool_use": "use allow_parallel_tool_calls=",
@@ -32,7 +28,7 @@ OTHER_NAMES: Final[Mapping[str, str]] = {
 }
 """Names that other integrations have, and what to use here, where that is LlamaIndex's."""
 NAMES: Final = ArgumentNames(
-    CALL_ARGUMENTS,
+    _KNOWN,
     place="a call of this model",
     body="additional_kwargs",
     aliases={"reasoning_effort": "effort"},
@@ -42,4 +38,4 @@ NAMES: Final = ArgumentNames(
 
 def named(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
     """A call's arguments under one name each. Raises ``UnsupportedOptionError`` for one that nobody knows."""
-    return arguments if arguments.keys() <= CALL_ARGUMENTS else NAMES.named(arguments)
+    return arguments if arguments.keys() <= _KNOWN else NAMES.named(arguments)

@@ -114,7 +114,6 @@ class TestACall:
             ("thinking_dict", "use thinking="),
             ("cache_idx", "CachePoint"),
             ("disable_parallel_tool_use", "use allow_parallel_tool_calls="),
-            ("user_profile_id", "additional_kwargs={'user_profile_id'"),
         ],
     )
     def test_other_names(self, make_llm: MakeLLM, sandbox: Sandbox, name: str, remedy: str) -> None:
