@@ -69,14 +69,7 @@ class SpendLedger:
         """Write one row. Does not raise for a store that is away: the row is logged, and waits in this process for
         the next row, for whoever reads or closes the ledger, or for the end of the process.
         """
-        waiting = self._waiting
-        try:
-            self._store.append(record)
-        except Exception as error:  # noqa: BLE001 - whatever a store raises, the paid answer goes on
-            waiting.put(record, error)
-        else:
-            if waiting:
-                waiting.write(took_another=True)
+        self._waiting.take(record)
 
     def append_at_once(self, record: CallRecord) -> bool:
         """``append`` without waiting, for an event loop; ``False`` if that cannot be, then nothing was written."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
+import time
 from collections import deque
 from typing import Final, Protocol
 from weakref import WeakSet
 
 from aivideoapi_core._metering.forks import renew_in_child
 from aivideoapi_core._metering.record import CallRecord
+from aivideoapi_core._stores.outage import Outage
 
 logger = logging.getLogger("aivideoapi")
 
@@ -35,7 +37,7 @@ class WaitingRows:
         self._lock = threading.Lock()
         self._rows: deque[tuple[CallRecord, int]] = deque()
         """Each with how often it failed while the store took others."""
-        self._failures = 0
+        self.outage = Outage()
         renew_in_child(self, WaitingRows._begin_in_child)
 
     def __bool__(self) -> bool:
@@ -46,32 +48,40 @@ class WaitingRows:
         """Those that wait are the parent's to write."""
         self._lock, self._rows = threading.Lock(), deque()
 
-    def put(self, record: CallRecord, error: Exception) -> None:
-        """Keep ``record``, which the store did not take because of ``error``."""
+    def take(self, record: CallRecord) -> None:
+        """Write ``record`` now, or keep it until the store takes it; then write what waits."""
+        if self.outage.lasts:
+            self._keep(record, "it hung a moment ago")
+            return
+        began_s = time.monotonic()
+        try:
+            self._store.append(record)
+        except Exception as error:  # noqa: BLE001 - whatever a store raises, the paid answer goes on
+            self.outage.failed(since_s=began_s)
+            self._keep(record, f"{type(error).__name__}: {error}")
+        else:
+            if self._rows:
+                self.write(took_another=True)
+
+    def _keep(self, record: CallRecord, why: str) -> None:
         if len(self._rows) >= _MOST:
-            logger.error("ledger: a row was not written (%s: %s)", type(error).__name__, error)
+            logger.error("ledger: a row was not written (%s)", why)
             return
         self._rows.append((record, 0))
         _all.add(self)
-        logger.error(
-            "ledger: a row waits for its store, %d in all (%s: %s)",
-            len(self._rows),
-            type(error).__name__,
-            error,
-        )
+        logger.error("ledger: a row waits for its store, %d in all (%s)", len(self._rows), why)
 
     def write(self, *, took_another: bool = False) -> None:
         """Write what waits, until one fails. ``took_another``: the store is there, so that such a row is to blame."""
-        failures, rows = self._failures, self._rows
+        failures, rows = self.outage.failures, self._rows
         with self._lock:
-            while (
-                rows and failures == self._failures
-            ):  # who waited behind a failure need not wait for its own
-                record, tried = rows[0]
+            # Who waited behind a failure need not wait for its own.
+            while rows and failures == self.outage.failures:
+                (record, tried), began_s = rows[0], time.monotonic()
                 try:
                     self._store.append(record)
                 except Exception as error:  # noqa: BLE001 - whatever a store raises, the paid answer goes on
-                    self._failures += 1
+                    self.outage.failed(since_s=began_s)
                     if took_another:
                         self._blame(record, tried + 1, error)
                 else:

@@ -9,8 +9,9 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from typing import Final, NamedTuple
 from weakref import WeakSet
@@ -28,6 +29,7 @@ from aivideoapi_core._stores.budget_terms import (
 )
 from aivideoapi_core._stores.budget_thresholds import ThresholdHandler, tell
 from aivideoapi_core._stores.lease import LeaseKeeper, keep_lease
+from aivideoapi_core._stores.outage import Outage
 from aivideoapi_core._stores.wait_line import Asking, Patience, WaitLine
 
 logger = logging.getLogger("aivideoapi")
@@ -65,7 +67,7 @@ class Purse:
         self._lock = threading.Lock()
         self._booking_lock = threading.Lock()
         self._waiting: deque[Booking] = deque()
-        self._failures = 0
+        self._outage = Outage()
         self._owner = _new_owner()
         self._running: set[str] = set()
         self._keeper: LeaseKeeper | None = None
@@ -84,13 +86,19 @@ class Purse:
         return self._owner
 
     @property
+    def place(self) -> Hashable:
+        """The file or server, equal for all budgets that are there."""
+        place: Hashable = getattr(self.store, "place", id(self.store))
+        return place
+
+    @property
     def keeper(self) -> LeaseKeeper | None:
         """The thread that renews the lease, while calls run."""
         return self._keeper
 
     def reserve(self, id: str, micro: int, turn: Turn) -> Standing:
         """Ask for a reservation. If the store fails, whatever it may have reserved is given back."""
-        if self._waiting:
+        if self._waiting and not self._outage.lasts:
             self.book_all()
         try:
             standing = self.store.reserve(self.terms, id=id, owner=self._owner, micro=micro, turn=turn)
@@ -153,7 +161,8 @@ class Purse:
     def book(self, id: str, micro: int, *, unknown: bool) -> None:
         """Book now, or with the next chance if the store is away. Never raises for a broken store."""
         self._waiting.append(Booking(id, micro, unknown))
-        self.book_all()
+        if not self._outage.lasts:
+            self.book_all()
 
     def book_at_once(self, id: str, micro: int, *, unknown: bool) -> bool:
         """``book`` without waiting for the store; ``False`` if that cannot be, then nothing was done."""
@@ -198,19 +207,19 @@ class Purse:
 
     def book_all(self) -> None:
         """Book what waits to be booked; leave it waiting if the store cannot be reached."""
-        waiting, failures = self._waiting, self._failures
+        waiting, outage = self._waiting, self._outage
+        failures = outage.failures
         passed: list[Standing] = []
         with self._booking_lock:
-            while (
-                waiting and failures == self._failures
-            ):  # who waited behind a failure need not wait for its own
-                booking = waiting[0]
+            # Who waited behind a failure need not wait for its own.
+            while waiting and failures == outage.failures:
+                booking, began_s = waiting[0], time.monotonic()
                 try:
                     booked = self.store.settle(
                         self.terms, id=booking.id, micro=booking.micro, unknown=booking.unknown
                     )
                 except Exception as error:  # noqa: BLE001 - whatever a store raises, the paid answer goes on
-                    self._failures += 1
+                    outage.failed(since_s=began_s)
                     logger.warning(
                         "budget %r: %d bookings wait for the store (%s)",
                         self.name,
@@ -257,8 +266,7 @@ class Purse:
     def _keep_lease(self) -> None:
         with self._lock:
             if self._keeper is None or not self._keeper.is_alive():
-                place = getattr(self.store, "place", id(self.store))
-                self._keeper = keep_lease(self, place, every_s=self.terms.lease_s / 3)
+                self._keeper = keep_lease(self, self.place, every_s=self.terms.lease_s / 3)
 
     def renew(self) -> bool:
         """Renew the lease and book what waits; whether there is a reason to go on."""
@@ -323,6 +331,9 @@ _purses: Final[WeakSet[Purse]] = WeakSet()
 
 @atexit.register
 def _book_before_the_end() -> None:
+    away: set[Hashable] = set()  # one attempt for each server, not for each of its thousand budgets
     for purse in list(_purses):
-        if purse._waiting:
+        if purse._waiting and purse.place not in away:
             purse.book_all()
+            if purse._waiting:
+                away.add(purse.place)

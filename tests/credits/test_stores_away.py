@@ -153,6 +153,44 @@ def test_who_waits_behind_a_store_that_hangs_does_not_wait_again(monkeypatch: py
     assert (standing.spent_micro, standing.reserved_micro) == (800, 0)
 
 
+class SlowClock:
+    """A clock that shows what passes only where somebody waits for a store."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_s = 1_000.0
+        for name in ("outage", "purse", "ledger_waiting"):
+            monkeypatch.setattr(f"aivideoapi_core._stores.{name}.time", self)
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+@pytest.mark.parametrize(("hangs_s", "tries"), [(5.0, 1), (0.01, 8)])
+def test_a_store_that_hung_is_not_asked_again_at_once(
+    monkeypatch: pytest.MonkeyPatch, hangs_s: float, tries: int
+) -> None:
+    """Or the answers of all who end meanwhile would be late. One that fails at once is asked each time."""
+    clock, book = SlowClock(monkeypatch), Book()
+    budget, ledger = CreditBudget(1), SpendLedger(book)
+    store, asked = budget._purse.store, []
+    held = [budget.hold("m", WORST) for _ in range(8)]
+
+    def away(*_: Any, **__: Any) -> Any:
+        asked.append(1)
+        clock.now_s += hangs_s
+        raise ConnectionError("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "settle", away)
+        patch.setattr(book, "append", away)
+        for number, one in enumerate(held):
+            budget.settle(one, 40)
+            ledger.append(CallRecord(model=str(number)))
+    assert len(asked) == 2 * tries
+    assert (budget.standing().spent_micro, budget.standing().reserved_micro) == (320, 0)
+    assert [row.model for row in ledger.records()] == list("01234567")
+
+
 def test_threads_behind_one_that_a_locked_file_refused(tmp_path: Path) -> None:
     database = Database(tmp_path / "book.sqlite")
     assert database.run(lambda db: 1) == 1
