@@ -52,7 +52,11 @@ def marked(*, tools: Any, system: Any, messages: Iterable[Mapping[str, Any]]) ->
     said = [
         part for message in messages if type(content := message["content"]) is not str for part in content
     ]
-    return [block for blocks in (tools, system, said) if blocks for block in marked_in(blocks)]
+    found: list[Any] = []
+    for blocks in (tools, system, said):
+        if blocks:
+            found += marked_in(blocks)
+    return found
 
 
 def marked_in_request(body: Mapping[str, Any]) -> list[Any]:

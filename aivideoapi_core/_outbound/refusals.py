@@ -63,14 +63,14 @@ def refuse(body: Mapping[str, Any], info: ModelInfo, *, is_made: bool) -> None:
 
 
 def _check_numbers(body: Mapping[str, Any]) -> None:
-    for name, low, high in (("temperature", 0.0, 1.0), ("top_p", 0.0, 1.0)):
+    for name in ("temperature", "top_p"):
         value = body.get(name)
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
             raise InvalidInputError(f"{name} must be a number, not {value!r}")
-        if not low <= value <= high:
-            raise InvalidInputError(f"{name}={value!r} is outside {low:g} to {high:g}")
+        if not 0 <= value <= 1:
+            raise InvalidInputError(f"{name}={value!r} is outside 0 to 1")
     for name, least in (("max_tokens", 1), ("top_k", 0)):
         value = body.get(name)
         if value is not None and (type(value) is not int or value < least):

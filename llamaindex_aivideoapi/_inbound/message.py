@@ -93,7 +93,8 @@ def from_message(message: Message, *, usage: Mapping[str, Any]) -> ChatMessage:
 
 def marks_of(message: Message) -> dict[str, Any]:
     """What the core noted of a forced call: that it was read from text, or that there is none."""
-    return {name: value for name, value in message.items() if name in _MARKS}
+    noted: Mapping[str, Any] = message
+    return {name: noted[name] for name in _MARKS if name in noted}
 
 
 _MARKS: Final = ("recovered_tool_call", "tool_choice_ignored")
