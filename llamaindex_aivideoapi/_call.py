@@ -42,6 +42,12 @@ class Call:
         response = to_chat_response(self.request.changed.read(reply), delta=delta)
         return keep_first_call(response) if self.request.one_call else response
 
+    def last_response(self, reply: Reply, responses: ResponseStream) -> ChatResponse:
+        """The response that ends a stream: the whole reply, and as ``delta`` what no response before it has said."""
+        last = self.response(reply)
+        last.delta = responses.rest_of(last)
+        return last
+
     def responses(self) -> ResponseStream:
         """A translator of the stream's events to responses."""
         return ResponseStream(one_call=self.request.one_call, changed=self.request.changed)

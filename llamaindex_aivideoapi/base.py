@@ -139,7 +139,7 @@ class AIVideoAPI(Settings):
                 if response is not None:
                     yield response
             # After the end of the body: the credits may come after everything else.
-            last = call.response(stream.reply, delta="")
+            last = call.last_response(stream.reply, responses)
         yield last
 
     @staticmethod
@@ -150,7 +150,7 @@ class AIVideoAPI(Settings):
                 response = responses.feed(event, stream.accumulator)
                 if response is not None:
                     yield response
-            last = call.response(stream.reply, delta="")
+            last = call.last_response(stream.reply, responses)
         yield last
 
     def _call(self, messages: Sequence[ChatMessage], call: Mapping[str, Any], *, stream: bool) -> Call:

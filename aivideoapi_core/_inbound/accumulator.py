@@ -16,7 +16,7 @@ from pydantic_core import to_json
 
 from aivideoapi_core._catalogue.amounts import parse_reported
 from aivideoapi_core._errors import IncompleteStreamError, StreamError
-from aivideoapi_core._inbound.blocks import DELTA_FIELDS, OpenBlock, is_tool_use, label
+from aivideoapi_core._inbound.blocks import DELTA_FIELDS, OpenBlock, is_tool_use, label, read_citations
 from aivideoapi_core._inbound.events import HALVES, ORDERED
 from aivideoapi_core._inbound.usage import UsageTally
 from aivideoapi_core._received import ContentBlock, Message, StreamEvent
@@ -237,11 +237,10 @@ class MessageAccumulator:
     def _beside(block: OpenBlock, said: Mapping[str, Any]) -> list[dict[str, Any]]:
         """What a delta says beside its own field: citations, and a signature."""
         deltas: list[dict[str, Any]] = []
-        listed = said.get("citations")
-        for citation in (said.get("citation"), *(listed if isinstance(listed, list) else ())):
-            if isinstance(citation, dict) and not is_tool_use(block.block):
-                block.citations.append(citation)
-                deltas.append({"type": "citations_delta", "citation": citation})
+        found = [*read_citations([said.get("citation")]), *read_citations(said.get("citations"))]
+        for citation in () if is_tool_use(block.block) else found:
+            block.citations.append(citation)
+            deltas.append({"type": "citations_delta", "citation": citation})
         signature = said.get("signature")
         if isinstance(signature, str) and block.kind == "thinking":
             deltas.append({"type": "signature_delta", "signature": block.take("signature", signature)})

@@ -29,7 +29,7 @@ _FIELDS_OF: Final[Mapping[str, frozenset[str]]] = {
 }
 """What may be streamed into a block of a known type; into others anything may."""
 
-_FIELD_KINDS: Final = (("text", str), ("thinking", str), ("citations", list))
+_FIELD_KINDS: Final = (("text", str), ("thinking", str))
 
 
 class OpenBlock:
@@ -48,6 +48,8 @@ class OpenBlock:
             raise TypeError("content_block")
         self.start: ContentBlock = start
         self.block: ContentBlock = dict(start)
+        if start.get("citations"):
+            self.block["citations"] = read_citations(start["citations"])
         self.place = place
         self.pieces: dict[str, list[str]] = {}
         self.citations: list[Any] = []
@@ -155,6 +157,15 @@ def _ends(held: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         yield field, mended(joined(rest)) if field == "input" else joined(rest)
 
 
+def read_citations(given: Any) -> list[Any]:
+    """The citations among whatever a server made of them: objects that do not say their kind by anything but text."""
+    return list(filter(_is_citation, given)) if isinstance(given, list) else []
+
+
+def _is_citation(given: Any) -> bool:
+    return isinstance(given, dict) and isinstance(given.get("type"), str | None)
+
+
 def is_block(block: Any) -> bool:
     """Whether ``block`` is a content block of any type, known or not."""
     return isinstance(block, dict) and isinstance(block.get("type"), str)
@@ -166,14 +177,13 @@ def is_tool_use(block: ContentBlock) -> bool:
 
 
 def label(block: ContentBlock, *, message_id: Any, place: int) -> None:
-    """Give a call, in place, texts for id and name, whatever a server made of them, and an id if it has none.
+    """Give a call or a result, in place, texts for ids and name, whatever a server made of them, and a call an id if
+    it has none.
 
     A result has to name the id of its call, so a call without one could not be answered. The id is ours, and the
     same whenever the same reply is read.
     """
-    if not is_tool_use(block):
-        return
-    for field in ("id", "name"):
+    for field in ("id", "name") if is_tool_use(block) else ("tool_use_id",):
         if not isinstance(block.get(field), str | None):
             block[field] = str(block[field])
     if block["type"] == "tool_use" and not block.get("id"):

@@ -3,6 +3,7 @@ for an output format, and a forced call that came as text."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, cast
@@ -136,6 +137,16 @@ def changed_by(
 _UNCHANGED: Final = Changed()
 
 
+def _same_json(one: str, other: str) -> bool:
+    """Whether two texts are the same, or the same JSON: a call's arguments stream as the model spaced them."""
+    if one == other:
+        return True
+    try:
+        return bool(json.loads(one) == json.loads(other))
+    except (ValueError, RecursionError):
+        return False
+
+
 class ChangedStream:
     """Rewrites the events of one stream; ``accumulator`` is in step with the rewritten ones."""
 
@@ -163,13 +174,12 @@ class ChangedStream:
         return (bare for event in events for bare in value.push(event))
 
     def said_another_text(self, whole: Reply) -> bool:
-        """Whether the text that was let through as the JSON asked for is not that of ``whole`` (``Changed.read``): it
-        began as an answer does, and what came after says another. To be asked at the end of the stream.
+        """Whether the text that was let through as the JSON asked for is not that of ``whole`` (``Changed.read``): what
+        came after it says another, or the arguments had to be mended. To be asked at the end of the stream.
         """
-        if not isinstance(self._by_tool, OutputTextRewriter):
+        if self._by_tool is None or (said := self.accumulator.partial()) is None:
             return False
-        said = self.accumulator.partial()
-        return said is not None and text_of(said["content"]) != text_of(whole.message["content"])
+        return not _same_json(text_of(said["content"]), text_of(whole.message["content"]))
 
     def held(self, settled: Reply) -> Iterable[StreamEvent]:
         """The events that were held back to the end of the stream; ``settled`` is its reply (``Changed.settled``)."""

@@ -178,7 +178,7 @@ def parse_event(data: str, name: str = "message") -> StreamEvent:
     if facts is not None and not facts.is_success:
         return {**event, "type": "error"}
     inner = event.get("data")
-    if isinstance(inner, dict) and inner.get("type") in NAMED:
+    if isinstance(inner, dict) and isinstance(said := inner.get("type"), str) and said in NAMED:
         return {**_beside(event), **inner}  # the platform's second envelope around each event
     return {**event, "type": name}
 

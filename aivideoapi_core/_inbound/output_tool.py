@@ -106,6 +106,8 @@ class OutputToolRewriter:
         self._tool = tool
         self._answer: int | None = None
         """The index of the tool's call."""
+        self._is_empty = False
+        """Whether the call has come without arguments so far."""
         self._held: list[StreamEvent] = []
         self._ends: list[StreamEvent] = []
         """The end of the message, which comes after what is held."""
@@ -151,7 +153,7 @@ class OutputToolRewriter:
         if kind == "content_block_start":
             return self._start(event, event["content_block"])
         if index == self._answer and index is not None:
-            return [_as_text_delta(event)]
+            return self._answered(event)
         if index in self._remarks:
             return self._remarked(event)
         if self._held:
@@ -166,10 +168,10 @@ class OutputToolRewriter:
             whole = block.get("input")
             block = {"type": "text", "text": json.dumps(whole, ensure_ascii=False) if whole else ""}
         if self._answer is not None and (mine or kind == "text"):
-            self._remarks[event["index"]] = {**block}
+            self._hold_remark(event["index"], block)
             return []
         if mine:
-            self._answer = event["index"]
+            self._answer, self._is_empty = event["index"], not block["text"]
             return [*self._as_remarks(self._release()), {**event, "content_block": block}]
         if kind == "tool_use":
             return [*self._release(), event]
@@ -178,15 +180,27 @@ class OutputToolRewriter:
             return []
         return [event]
 
+    def _answered(self, event: StreamEvent) -> list[StreamEvent]:
+        """What an event of the call comes to as one of text; a call without arguments says ``{}``, as a whole one."""
+        said = _as_text_delta(event)
+        if event["type"] == "content_block_stop" and self._is_empty:
+            delta = {"type": "text_delta", "text": "{}"}
+            return [{"type": "content_block_delta", "index": event["index"], "delta": delta}, said]
+        self._is_empty = self._is_empty and not (said.get("delta") or {}).get("text")
+        return [said]
+
     def _as_remarks(self, held: list[StreamEvent]) -> list[StreamEvent]:
         """Held events with their blocks of text as remarks; one that is still open ends later."""
         rewritten: list[StreamEvent] = []
         for event in held:
             if event["type"] == "content_block_start" and event["content_block"].get("type") == "text":
-                self._remarks[event["index"]] = {**event["content_block"]}
+                self._hold_remark(event["index"], event["content_block"])
             else:
                 rewritten += self._remarked(event) if event["index"] in self._remarks else [event]
         return rewritten
+
+    def _hold_remark(self, index: int, block: Mapping[str, Any]) -> None:
+        self._remarks[index] = {**block, "text": block.get("text") or ""}
 
     def _remarked(self, event: StreamEvent) -> list[StreamEvent]:
         """What an event of a block that is to be a remark comes to: all of it at its end."""

@@ -20,7 +20,14 @@ from aivideoapi_core._errors import (
     StreamError,
 )
 from aivideoapi_core._inbound.accumulator import MessageAccumulator, assembled
-from aivideoapi_core._inbound.blocks import OpenBlock, is_block, is_tool_use, label, read_arguments
+from aivideoapi_core._inbound.blocks import (
+    OpenBlock,
+    is_block,
+    is_tool_use,
+    label,
+    read_arguments,
+    read_citations,
+)
 from aivideoapi_core._inbound.error_bodies import ErrorFacts, error_from_payload
 from aivideoapi_core._inbound.events import DONE, NAMED, EventDecoder
 from aivideoapi_core._inbound.halves import mended, parse_leniently
@@ -167,14 +174,14 @@ def _normalised(payload: dict[str, Any]) -> Message:
 
 def _whole_block(block: ContentBlock, message_id: Any, place: int) -> ContentBlock:
     """``block`` with arguments as an object and texts as texts, whatever the server made of them."""
+    if block.get("citations"):
+        block = {**block, "citations": read_citations(block["citations"])}
     for field in ("text", "thinking"):
         if block["type"] == field and not isinstance(block.get(field), str):
             return {**block, field: ""}
-    if not is_tool_use(block):
-        return block
     block = dict(block)
     label(block, message_id=message_id, place=place)
-    if isinstance(block.get("input"), dict):
+    if not is_tool_use(block) or isinstance(block.get("input"), dict):
         return block
     arguments, raw = read_arguments(block.get("input"))
     return {**block, "input": arguments} | ({} if raw is None else {"partial_json": raw})

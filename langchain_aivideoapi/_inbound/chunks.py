@@ -113,7 +113,14 @@ class ChunkTranslator:
         if opened.kind == "text" and (closed.get("text") or not closed.get("citations")):
             opened.sent.add("text")  # all of it went out, as strings or as parts
         rest = opened.rest_of(closed)
-        if not rest:
+        if (
+            opened.kind == "text"
+            and self._structured
+            and opened.sent == {"type", "text"}
+            and not closed["text"]
+        ):
+            rest = {"text": ""}  # it says that the call before it was not the last thing
+        if not rest and opened.sent != {"type"}:
             return None
         chunk = block_chunk({"type": opened.kind, **rest, "index": index})
         if opened.kind == "tool_use":
@@ -153,7 +160,7 @@ def _closing_arguments(opened: OpenBlock, closed: ContentBlock) -> str:
     """What the pieces of arguments still lack at the block's stop."""
     raw = invalid_arguments(closed, cut=False)
     if raw is not None:
-        return spoiling(raw)
+        return spoiling(raw) if opened.fragments else raw + spoiling(raw)
     if not opened.fragments and closed.get("input"):
         # Some servers send the whole input at the start, and no pieces.
         return json.dumps(closed["input"], ensure_ascii=False)

@@ -44,7 +44,8 @@ class EventTranslator:
         """Indices of the wire to those of the protocol, which are 0, 1, 2 whatever the server says."""
         self._texts: list[int] = []
         """The places of the blocks of text."""
-        self._waiting: tuple[int, ContentBlock] | None = None
+        self._waiting: dict[int, ContentBlock] = {}
+        """Tool calls that have stopped and are not finished, by their index."""
 
     def start(self) -> MessagesData:
         """The event that begins every message."""
@@ -57,11 +58,13 @@ class EventTranslator:
             case "content_block_delta":
                 return self._feed_delta(event["index"], event["delta"])
             case "content_block_start":
-                return [*self._release(None), *self._start(event["index"], event["content_block"])]
+                started = self._start(event["index"], event["content_block"])
+                return [*self._release(), *started]
             case "content_block_stop":
                 return self._stop(event["index"])
             case "message_delta":
-                return self._release((event.get("delta") or {}).get("stop_reason"))
+                reason = (event.get("delta") or {}).get("stop_reason")
+                return self._release_all(reason) if reason else []
             case _:
                 return []
 
@@ -116,12 +119,8 @@ class EventTranslator:
         kind = self._kinds.pop(index)
         closed = clean_block(self._accumulator.closed_at(index))
         if kind == "tool_use":
-            # Of two that were open side by side, the one that stands last may be cut.
-            if self._waiting is not None and self._waiting[0] > index:
-                return [self._finished_call(index, closed, None)]
-            released = self._release(None)
-            self._waiting = index, closed
-            return released
+            self._waiting[index] = closed
+            return self._release()
         finished: Any = standard_block(closed)
         finish = {"event": "content-block-finish", "index": self._places[index], "content": finished}
         if kind in ("text", "thinking") or kind in STARTED_EARLY:
@@ -129,12 +128,27 @@ class EventTranslator:
         start = {"event": "content-block-start", "index": self._places[index], "content": dict(finished)}
         return [start, finish]
 
-    def _release(self, stop_reason: str | None) -> list[Any]:
-        """Finish the tool call that waits; ``stop_reason`` if the message ends here."""
-        if self._waiting is None:
-            return []
-        (index, block), self._waiting = self._waiting, None
-        return [self._finished_call(index, block, stop_reason)]
+    def _release(self) -> list[Any]:
+        """Finish the tool calls that wait, in the order in which they stand: LangChain lists them as they finish.
+
+        Those behind one that is still open wait on, and so does the block that stands last, which may be cut.
+        """
+        kept = [index for index, kind in self._kinds.items() if kind == "tool_use"]
+        until = min([max(self._places), *kept])
+        return [
+            self._finished_call(index, self._waiting.pop(index), None)
+            for index in sorted(self._waiting)
+            if index < until
+        ]
+
+    def _release_all(self, stop_reason: str | None) -> list[Any]:
+        """The same at the end of the message."""
+        waiting, self._waiting = sorted(self._waiting.items()), {}
+        last = max(self._places, default=None)
+        return [
+            self._finished_call(index, block, stop_reason if index == last else None)
+            for index, block in waiting
+        ]
 
     def _finished_call(self, index: int, block: ContentBlock, stop_reason: str | None) -> Any:
         """The end of a tool call; ``stop_reason`` if nothing comes after it."""
@@ -154,7 +168,7 @@ class EventTranslator:
         usage = to_usage(reply) if with_usage else None
         if usage is not None:
             finish["usage"] = usage
-        return [*self._release(reply.message["stop_reason"]), *recovered, finish]
+        return [*self._release_all(reply.message["stop_reason"]), *recovered, finish]
 
     def settled_text(self, reply: Reply) -> list[Any]:
         """The text of ``reply`` in place of the one that streamed, which turned out to mean another: the first block

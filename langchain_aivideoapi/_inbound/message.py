@@ -51,7 +51,7 @@ def to_calls(
     """The tool calls of a whole reply's blocks, and those whose arguments are not whole."""
     cut = cut_place(blocks, stop_reason)
     calls = [
-        to_call(block, stop_reason, cut=place == cut)
+        to_call(block, stop_reason if place == cut else None)
         for place, block in enumerate(blocks)
         if block.get("type") == "tool_use"
     ]
@@ -59,12 +59,15 @@ def to_calls(
     return valid, [call for call in calls if call["type"] != "tool_call"]
 
 
-def to_call(block: ContentBlock, stop_reason: str | None, *, cut: bool) -> dict[str, Any]:
-    """A ``tool_use`` as a tool call, or as an invalid one if its arguments are not whole. ``cut``: see ``cut_place``."""
-    raw = invalid_arguments(block, cut=cut)
+def to_call(block: ContentBlock, cut_by: str | None) -> dict[str, Any]:
+    """A ``tool_use`` as a tool call, or as an invalid one if its arguments are not whole.
+
+    ``cut_by``: the stop reason, if it cut this call (``cut_place``).
+    """
+    raw = invalid_arguments(block, cut=cut_by is not None)
     call = {"name": block.get("name"), "id": block.get("id")}
     if raw is not None:
-        return {**call, "args": raw, "error": call_error(block, stop_reason), "type": "invalid_tool_call"}
+        return {**call, "args": raw, "error": call_error(block, cut_by), "type": "invalid_tool_call"}
     return {**call, "args": block.get("input") or {}, "type": "tool_call"}
 
 

@@ -101,8 +101,15 @@ def _by_id(calls: Sequence[Any]) -> dict[str | None, list[Any]]:
 
 def standard_chunk_blocks(chunk: AIMessageChunk) -> list[types.ContentBlock]:
     """The standard blocks of a piece of a stream, or of the sum of all pieces."""
-    blocks = _whole(chunk) if chunk.chunk_position == "last" else _pieces(chunk)
+    is_whole = chunk.chunk_position == "last" and not any(map(_is_piece, _wire_blocks(chunk)))
+    blocks = _whole(chunk) if is_whole else _pieces(chunk)
     return cast("list[types.ContentBlock]", list(blocks))
+
+
+def _is_piece(block: dict[str, Any]) -> bool:
+    """Whether a block is the rest of a call that was announced before, or one that takes the place of all others."""
+    is_call = block.get("type") in ("tool_use", *_SERVER_USES)
+    return (is_call and "id" not in block) or isinstance(block.get("index"), str)
 
 
 def _pieces(chunk: AIMessageChunk) -> Iterator[Any]:
@@ -113,8 +120,10 @@ def _pieces(chunk: AIMessageChunk) -> Iterator[Any]:
             if (piece := pending.pop(index, None)) is not None:
                 yield _call_piece(dict(piece), block)
             elif block.get("id"):
+                # Its announcement; or all of it, where a stream turned out to mean another text.
+                said = json.dumps(block["input"], ensure_ascii=False) if block.get("input") else ""
                 yield _call_piece(
-                    {"id": block["id"], "name": block.get("name"), "args": "", "index": index}, block
+                    {"id": block["id"], "name": block.get("name"), "args": said, "index": index}, block
                 )
             # else the stop of a call: its arguments went out as pieces
         elif kind in _SERVER_USES:

@@ -164,13 +164,12 @@ def _standard_total(items: list[Any], stop_reason: str | None) -> tuple[list[Any
             extras = {
                 name: value for name, value in block.get("extras", {}).items() if name != "partial_json"
             }
-            call = to_call(wire[place], stop_reason, cut=place == cut)
+            call = to_call(wire[place], stop_reason if place == cut else None)
             blocks[place] = {**call, **({"extras": extras} if extras else {})}
         elif block["type"] == "server_tool_call_chunk":
-            arguments, raw = read_arguments(block.get("args"))
-            if raw is None:
-                blocks[place] = {**block, "type": "server_tool_call", "args": arguments}
-    return blocks, wire
+            arguments, _ = read_arguments(block.get("args"))
+            blocks[place] = {**block, "type": "server_tool_call", "args": arguments}
+    return [block for block in blocks if block.keys() > {"type", "text"} or block.get("text") != ""], wire
 
 
 _CALLS: Final = ("tool_call", "tool_call_chunk")

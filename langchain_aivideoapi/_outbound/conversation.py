@@ -151,10 +151,15 @@ def _add_calls(blocks: list[Block], message: AIMessage) -> set[int]:
 
 def _place(blocks: list[Block], waiting: dict[int, Block], call: Mapping[str, Any]) -> int:
     """Where the block of ``call`` stands; at the end, if the content has none."""
-    for place, block in waiting.items():
-        if (block["id"] or None) == (call["id"] or None) and (call["id"] or block["name"] == call["name"]):
-            del waiting[place]
-            return place
+    places = [
+        place
+        for place, block in waiting.items()
+        if (block["id"] or None) == (call["id"] or None) and (call["id"] or block["name"] == call["name"])
+    ]
+    if places:  # servers give calls one id: of those it is the one that says the same
+        place = next((place for place in places if waiting[place]["input"] == call["args"]), places[0])
+        del waiting[place]
+        return place
     blocks.append(
         {"type": "tool_use", "id": call["id"] or None, "name": call["name"] or "unknown", "input": {}}
     )

@@ -158,11 +158,12 @@ def tool_call_dicts(blocks: Sequence[ContentBlock]) -> list[dict[str, Any]]:
 
 
 def _from_citation(citation: Mapping[str, Any], span: Mapping[str, int]) -> CitationBlock:
-    title = citation.get("title") or citation.get("document_title") or ""
+    said = {name: value for name, value in citation.items() if isinstance(value, str)}
+    title = said.get("title") or said.get("document_title") or ""
     index = citation.get("document_index")
-    source = citation.get("source") or citation.get("url") or title
+    source = said.get("source") or said.get("url") or title
     return CitationBlock(
-        cited_content=TextBlock(text=citation.get("cited_text") or ""),
+        cited_content=TextBlock(text=said.get("cited_text") or ""),
         source=source or (f"document {index}" if index is not None else ""),
         title=title,
         additional_location_info={

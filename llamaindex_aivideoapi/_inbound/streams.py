@@ -5,7 +5,7 @@ from __future__ import annotations
 from llama_index.core.base.llms.types import ChatResponse
 
 from aivideoapi_core import MessageAccumulator, StreamEvent
-from aivideoapi_core.adapter_kit import Changed
+from aivideoapi_core.adapter_kit import Changed, text_of
 from llamaindex_aivideoapi._inbound.responses import ResponseTranslator
 
 
@@ -15,6 +15,7 @@ class ResponseStream:
     def __init__(self, *, one_call: bool, changed: Changed) -> None:
         self._translator = ResponseTranslator(one_call=one_call)
         self._rewritten = changed.stream()
+        self._said: list[str] = []
         self.feed = self._translator.feed if self._rewritten is None else self._feed_rewritten
 
     def _feed_rewritten(self, event: StreamEvent, accumulator: MessageAccumulator) -> ChatResponse | None:
@@ -22,4 +23,15 @@ class ResponseStream:
         response = None
         for rewritten in self._rewritten.push(event):
             response = self._translator.feed(rewritten, self._rewritten.accumulator) or response
+        if response is not None and response.delta:
+            self._said.append(response.delta)
         return response
+
+    def rest_of(self, last: ChatResponse) -> str:
+        """The text of ``last``, the whole reply, that was held back until it was known what it is; none if another
+        text has gone out.
+        """
+        if self._rewritten is None:
+            return ""
+        text, said = text_of(last.raw["content"]), "".join(self._said)  # type: ignore[index]  # ours is a dict
+        return text[len(said) :] if text.startswith(said) else ""

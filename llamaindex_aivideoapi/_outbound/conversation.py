@@ -130,13 +130,25 @@ def _kept(message: ChatMessage, at: int) -> list[WireBlock] | None:
     if _said_by_wire(kept) != _said_by(message.blocks):
         return None  # somebody changed the message since
     blocks = []
-    for block in kept:
-        wire = {name: value for name, value in block.items() if value is not None}
+    for block in map(_as_it_came, kept):
+        # A compaction's content is null where all of it is encrypted.
+        wire = {
+            name: value
+            for name, value in block.items()
+            if value is not None or (name, block["type"]) == ("content", "compaction")
+        }
+        raw = wire.pop("partial_json", None)
         if wire["type"] == "tool_use":
-            wire["input"] = to_call_input(wire.get("input"), raw=wire.pop("partial_json", None))
+            wire |= {"name": wire.get("name") or "", "input": to_call_input(wire.get("input"), raw=raw)}
         blocks.append(wire)
     points = [block for block in message.blocks if type(block) is CachePoint]
     return blocks + _made(points[-1:], at)
+
+
+def _as_it_came(block: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A block of the reply; words beside a JSON answer are kept as ``non_standard``, which is no block of the wire."""
+    value = block.get("value")
+    return value if block["type"] == "non_standard" and isinstance(value, Mapping) else block
 
 
 def _said_by_wire(kept: Sequence[Mapping[str, Any]]) -> list[Any]:

@@ -89,6 +89,7 @@ def test_answers(body: bytes, content: list[Any], reason: str) -> None:
         pytest.param(b'data: {"type": "message_start", "message": {"id": "hi', id="half an event"),
         pytest.param(b'data: ["hi"]\n\n', id="array in an event"),
         pytest.param(data({"code": 200, "msg": "hi", "data": None}), id="empty envelope"),
+        pytest.param(data({"code": 200, "msg": "hi", "data": {"type": {}}}), id="envelope of a kind that is no text"),
         pytest.param(json.dumps({"code": 200, "msg": "hi", "data": {}}).encode(), id="empty envelope, whole"),
         pytest.param(wire([START, opened(), delta(text="hi")]), id="cut"),
         pytest.param(wire([START, opened(), delta(text="hi"), END]), id="cut in an open block"),

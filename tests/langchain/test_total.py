@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
+from langchain_core.language_models._utils import _update_message_content_to_blocks
+from langchain_core.language_models.chat_model_stream import ChatModelStream
 from langchain_core.load import dumps, loads
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.utils import message_chunk_to_message
@@ -198,3 +200,65 @@ NO_TYPE = b"".join(
         {"type": "content_block_delta", "index": 0, "delta": {"uype": "sparkle", "thinking": "Two"}},
     )
 )  # fmt: skip
+
+
+def _event(kind: str, index: int, **fields: Any) -> dict[str, Any]:
+    return {"type": f"content_block_{kind}", "index": index, **fields}
+
+
+def _arguments(*pieces: str, start: Any = None) -> list[Any]:
+    block = {"type": "tool_use", "id": "toolu_1", "name": "answer", "input": start or {}}
+    deltas = ({"type": "input_json_delta", "partial_json": piece} for piece in pieces)
+    return [_event("start", 1, content_block=block), *(_event("delta", 1, delta=delta) for delta in deltas)]
+
+
+WORDS: list[Any] = [
+    _event("start", 0, content_block={"type": "text", "text": None}),
+    _event("delta", 0, delta={"type": "text_delta", "text": "So:"}),
+]
+
+
+@pytest.mark.filterwarnings("ignore:.*is in beta")
+@pytest.mark.parametrize("version", ["v0", "v1"])
+@pytest.mark.parametrize(
+    "events",
+    [
+        pytest.param(_arguments(), id="no arguments"),
+        pytest.param(_arguments('"{\\"a\\": 1}"'), id="text of text"),
+        pytest.param(_arguments('{"a": "x', '\ny"}'), id="a line break"),
+        pytest.param(_arguments('{"a": 1}', start={"a": 1}), id="said twice"),
+        pytest.param([*WORDS, *_arguments('{"a": 1}')], id="words without an end"),
+        pytest.param([*WORDS[:1], *_arguments('{"a": 1}')], id="no words without an end"),
+    ],
+)
+def test_the_text_of_an_output_tool_is_that_of_invoke(events: list[Any], version: str) -> None:
+    frames = [
+        {"type": "message_start", "message": {"id": "msg_1", "content": []}},
+        *events,
+        {"type": "message_delta", "delta": {"stop_reason": "tool_use"}},
+        {"type": "message_stop"},
+    ]
+    changed, reader = Changed(output_tool="answer"), StreamReader()
+    stream = ChunkStream(reader.accumulator, structured=True, with_usage=True, changed=changed)
+    protocol = EventStream(reader.accumulator, model="m", message_id="m", with_usage=True, changed=changed)
+    body = b"".join(f"data: {json.dumps(frame)}\n\n".encode() for frame in frames)
+    shown: Any = ChatModelStream(message_id="m")
+    chunks = []
+    for event in [*reader.feed(body), *reader.finish()]:
+        chunks.append(stream.feed(event))
+        for one in protocol.feed(event):
+            shown.dispatch(one)
+    reply = CoreReply(reader.accumulator.message(), NATIVE)
+    for one in protocol.finish(reply):
+        shown.dispatch(one)
+    whole: Any = to_message(changed.read(reply))
+    found = [chunk for chunk in [*chunks, stream.last(reply)] if chunk is not None]
+    if version == "v1":
+        whole = _update_message_content_to_blocks(whole, "v1")
+        for chunk in found:
+            chunk.message = _update_message_content_to_blocks(chunk.message, "v1")
+    total: Any = reduce(add, found).message
+    assert json.loads(total.text) == json.loads(whole.text) == json.loads(str(shown.output.text))
+    assert [block["type"] for block in total.content_blocks] == [
+        block["type"] for block in whole.content_blocks
+    ]

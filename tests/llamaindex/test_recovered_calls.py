@@ -13,6 +13,7 @@ from llama_index.core.base.llms.types import ChatMessage, TextBlock, ToolCallBlo
 from llama_index.core.program.function_program import FunctionCallingProgram
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
+from official import TURNS, assert_accepted
 from pydantic import BaseModel, RootModel
 
 from aivideoapi_core import ToolChoiceIgnoredError
@@ -304,3 +305,26 @@ def test_an_object_in_words_that_were_cut_is_left(sandbox: Sandbox) -> None:
     sandbox.enqueue(Reply('Perhaps {"n": 1}, but', stop_reason="max_tokens"))
     with pytest.raises(ValueError, match="max_tokens"):
         _llm(sandbox, DIRECT).structured_predict(Count, ASK, things="x")
+
+
+@pytest.mark.parametrize("text", ["Here it is: " + '{"n": 1}', '{"n": 1} It is.', WORDS, '{"n": 1}'])
+def test_a_stream_says_all_of_a_text_that_is_to_be_json(sandbox: Sandbox, text: str) -> None:
+    llm = _llm(sandbox, DIRECT)
+    asked = {
+        "output_config": {
+            "format": {
+                "type": "json_schema",
+                "schema": {**Count.model_json_schema(), "additionalProperties": False},
+            }
+        }
+    }
+    sandbox.enqueue(Reply(text, pieces=4), Reply("ok"), Reply(text), Reply("ok"))
+    streamed = list(llm.stream_chat(MESSAGES, **asked))
+    said = "".join(response.delta or "" for response in streamed)
+    llm.chat([*MESSAGES, streamed[-1].message, *MESSAGES])
+    whole = llm.chat(MESSAGES, **asked)
+    llm.chat([*MESSAGES, whole.message, *MESSAGES])
+    assert said == streamed[-1].message.content == whole.message.content
+    after_stream, after_whole = (sandbox.requests[place].body["messages"] for place in (1, 3))
+    assert after_stream == after_whole
+    assert_accepted(TURNS, after_whole)
