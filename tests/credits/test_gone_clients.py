@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
 import anyio
@@ -213,8 +213,10 @@ def test_cancelled_twice_the_upstream_ends(how: Any, form: str) -> None:
     upstream.close()
 
 
-@pytest.mark.parametrize("how", [cancelled_twice, cancelled_by_anyio])
-def test_an_agent_that_is_cancelled(upstream: Upstream, how: Any) -> None:
+def the_upstream_of_agents_ends(
+    upstream: Upstream, how: Any, ask: Callable[[Any], Coroutine[Any, Any, None]]
+) -> None:
+    """Twenty times ``ask`` of an agent, cancelled in ``how``: no upstream stays open, and each has its row."""
     agents = pytest.importorskip("langchain.agents")
     from langchain_aivideoapi import ChatAIVideoAPI
 
@@ -226,18 +228,23 @@ def test_an_agent_that_is_cancelled(upstream: Upstream, how: Any) -> None:
         )
         agent = agents.create_agent(model)
 
-        async def ask() -> None:
-            await agent.ainvoke({"messages": [("user", "hi")]})
-
         async def ready() -> None:
             assert await until(lambda: upstream.served == 20)
 
-        await asyncio.gather(*(how(ask, ready) for _ in range(20)))
+        await asyncio.gather(*(how(lambda: ask(agent), ready) for _ in range(20)))
         assert await until(lambda: upstream.open == 0), f"{upstream.open} upstreams are open"
 
     asyncio.run(run())
     assert upstream.served == 20
     assert [row.outcome for row in ledger.records()] == [Outcome.LOST] * 20
+
+
+@pytest.mark.parametrize("how", [cancelled_twice, cancelled_by_anyio])
+def test_an_agent_that_is_cancelled(upstream: Upstream, how: Any) -> None:
+    async def ask(agent: Any) -> None:
+        await agent.ainvoke({"messages": [("user", "hi")]})
+
+    the_upstream_of_agents_ends(upstream, how, ask)
 
 
 async def apart(stream: AsyncIterator[Any]) -> AsyncIterator[Any]:
@@ -261,30 +268,12 @@ async def apart(stream: AsyncIterator[Any]) -> AsyncIterator[Any]:
 @pytest.mark.parametrize("how", [cancelled_twice, cancelled_by_anyio])
 def test_an_agent_that_streams_in_a_task_of_its_own(upstream: Upstream, how: Any) -> None:
     """LangGraph's ``astream`` leaves its tasks running when its cleaning up is cancelled, with any model."""
-    agents = pytest.importorskip("langchain.agents")
-    from langchain_aivideoapi import ChatAIVideoAPI
 
-    ledger = SpendLedger(SlowBook())
+    async def ask(agent: Any) -> None:
+        async for _ in apart(agent.astream({"messages": [("user", "hi")]}, stream_mode="messages")):
+            pass
 
-    async def run() -> None:
-        model = ChatAIVideoAPI(
-            model="claude-sonnet-4-6", api_key="sk-test", base_url=upstream.url, ledger=ledger, streaming=True
-        )
-        agent = agents.create_agent(model)
-
-        async def ask() -> None:
-            async for _ in apart(agent.astream({"messages": [("user", "hi")]}, stream_mode="messages")):
-                pass
-
-        async def ready() -> None:
-            assert await until(lambda: upstream.served == 20)
-
-        await asyncio.gather(*(how(ask, ready) for _ in range(20)))
-        assert await until(lambda: upstream.open == 0), f"{upstream.open} upstreams are open"
-
-    asyncio.run(run())
-    assert upstream.served == 20
-    assert [row.outcome for row in ledger.records()] == [Outcome.LOST] * 20
+    the_upstream_of_agents_ends(upstream, how, ask)
 
 
 @contextlib.asynccontextmanager

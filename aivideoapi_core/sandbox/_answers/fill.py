@@ -7,12 +7,13 @@ met only if some fact meets it.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from aivideoapi_core.sandbox._answers.facts import Facts
+from aivideoapi_core.sandbox._answers.schema_limits import limited, matches, sized
+from aivideoapi_core.sandbox._answers.schema_reading import enum_values, guessed_type, merged, resolved
 from aivideoapi_core.sandbox._answers.words import STOPWORDS, stem, terms, words
 from aivideoapi_core.sandbox._judge.schemas import resolve
 
@@ -115,11 +116,11 @@ class Filler:
             if schema.get(group):
                 return self._of_any(schema[group], name, depth=depth)
         if schema.get("allOf"):
-            return self.fill(_merged(schema, self._root), name, depth=depth + 1)
+            return self.fill(merged(schema, self._root), name, depth=depth + 1)
         kind = schema.get("type")
         if isinstance(kind, list):
             kind = next((item for item in kind if item != "null"), "null")
-        match kind or _guessed_type(schema):
+        match kind or guessed_type(schema):
             case "object":
                 return self._object(schema, depth=depth)
             case "array":
@@ -148,7 +149,7 @@ class Filler:
         if name.lower() in self._facts.pairs:
             return True
         known = {stem(word) for word in words(self._facts.text)}
-        options = list(_enum_values(schema, self._root))
+        options = list(enum_values(schema, self._root))
         if options:
             return any(_said(option, self._facts.text) for option in options)
         kind = schema.get("type") if isinstance(schema, Mapping) else None
@@ -185,7 +186,7 @@ class Filler:
 
     def _branch_fit(self, branch: Any) -> int:
         """How many words of the text the branch's names share."""
-        target = _resolved(branch, self._root)
+        target = resolved(branch, self._root)
         told = " ".join(
             [
                 str(target.get("title", "")),
@@ -198,17 +199,17 @@ class Filler:
 
     def _array(self, schema: Mapping[str, Any], name: str, *, depth: int) -> list[Any]:
         items = schema.get("items") or {}
-        target = _resolved(items, self._root)
+        target = resolved(items, self._root)
         kind = target.get("type")
         least, most = int(schema.get("minItems", 0)), int(schema.get("maxItems", 20))
         made: list[Any]
         if kind in ("integer", "number"):
-            made = [_limited(number, target, integer=kind == "integer") for number in self._facts.numbers]
+            made = [limited(number, target, integer=kind == "integer") for number in self._facts.numbers]
         elif target.get("enum"):
             made = [option for option in target["enum"] if _said(option, self._facts.text)]
         elif kind in (None, "string") and not _MORE_THAN_TEXT & target.keys():
             found = _listed(self._facts.text) or list(self._facts.entities)
-            made = [_sized(text, target) for text in found]
+            made = [sized(text, target) for text in found]
         else:
             made = [self.fill(items, name, depth=depth + 1)]
         while len(made) < max(least, 1):
@@ -224,11 +225,11 @@ class Filler:
             near = free[0] if free else None
         if near is not None:
             self._use(self._facts.numbers, near)
-            return _limited(near, schema, integer=integer)
+            return limited(near, schema, integer=integer)
         default = schema.get("default")
         if isinstance(default, int | float) and not isinstance(default, bool):
             return default
-        return _limited(1, schema, integer=integer)
+        return limited(1, schema, integer=integer)
 
     def _number_near(self, name: str) -> int | float | None:
         """The number of ``name=3``, ``name 3``, ``3 names`` or ``3-name``."""
@@ -259,10 +260,10 @@ class Filler:
     def _string(self, schema: Mapping[str, Any], name: str) -> str:
         text = self._string_choice(schema, name)
         pattern = schema.get("pattern")
-        if isinstance(pattern, str) and not _matches(pattern, text):
+        if isinstance(pattern, str) and not matches(pattern, text):
             tokens = [*self._facts.entities, *self._facts.text.split()]
-            text = next((token for token in tokens if _matches(pattern, token)), text)
-        return _sized(text, schema)
+            text = next((token for token in tokens if matches(pattern, token)), text)
+        return sized(text, schema)
 
     def _string_choice(self, schema: Mapping[str, Any], name: str) -> str:
         facts, lower = self._facts, name.lower()
@@ -379,13 +380,6 @@ def humanised(name: str) -> str:
     return " ".join(words(name))
 
 
-def _resolved(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The schema, or what its ``$ref`` points to; empty if it is no schema object."""
-    if not isinstance(schema, Mapping):
-        return {}
-    return (resolve(str(schema["$ref"]), root) or {}) if "$ref" in schema else schema
-
-
 def _said(option: Any, text: str) -> bool:
     if isinstance(option, bool) or option is None:
         return False
@@ -393,64 +387,6 @@ def _said(option: Any, text: str) -> bool:
     there = words(text)
     stems = {stem(word) for word in there}
     return bool(wanted) and all(word in there or stem(word) in stems for word in wanted)
-
-
-def _enum_values(schema: Any, root: Mapping[str, Any]) -> Iterable[Any]:
-    if not isinstance(schema, Mapping):
-        return
-    if "$ref" in schema:
-        yield from _enum_values(resolve(str(schema["$ref"]), root), root)
-    yield from schema.get("enum") or ()
-    for branch in schema.get("anyOf") or ():
-        yield from _enum_values(branch, root)
-
-
-def _merged(schema: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any]:
-    merged: dict[str, Any] = {key: value for key, value in schema.items() if key != "allOf"}
-    for part in schema["allOf"]:
-        target = resolve(str(part["$ref"]), root) if "$ref" in part else part
-        for key, value in (target or {}).items():
-            if key == "properties":
-                merged["properties"] = {**merged.get("properties", {}), **value}
-            elif key == "required":
-                merged["required"] = [*merged.get("required", []), *value]
-            else:
-                merged.setdefault(key, value)
-    return merged
-
-
-def _guessed_type(schema: Mapping[str, Any]) -> str:
-    if "properties" in schema:
-        return "object"
-    return "array" if "items" in schema else "string"
-
-
-def _limited(number: int | float, schema: Mapping[str, Any], *, integer: bool) -> int | float:
-    """Bring a number inside the schema's limits."""
-    low, high = schema.get("minimum"), schema.get("maximum")
-    multiple = schema.get("multipleOf")
-    step = multiple or (1 if integer else 0.5)
-    if (above := schema.get("exclusiveMinimum")) is not None and not isinstance(above, bool):
-        low = max(above + step, low if low is not None else -math.inf)
-    if (below := schema.get("exclusiveMaximum")) is not None and not isinstance(below, bool):
-        high = min(below - step, high if high is not None else math.inf)
-    value = number
-    if low is not None and value < low:
-        value = low
-    if high is not None and value > high:
-        value = high
-    if multiple:
-        value = round(value / step) * step
-        value = value + step if low is not None and value < low else value
-    return int(value) if integer else value
-
-
-def _sized(text: str, schema: Mapping[str, Any]) -> str:
-    """Bring a text inside the schema's length limits."""
-    least, most = schema.get("minLength", 0), schema.get("maxLength")
-    if isinstance(least, int):
-        text = text.ljust(least, ".")
-    return text[:most] if isinstance(most, int) else text
 
 
 def _listed(text: str) -> list[str]:
@@ -461,10 +397,3 @@ def _listed(text: str) -> list[str]:
         rest = match.group(1)
     parts = re.split(r",\s*(?:and\s+)?|\s+and\s+|;\s*", rest.strip().rstrip("."))
     return [part.strip() for part in parts if part.strip()]
-
-
-def _matches(pattern: str, text: str) -> bool:
-    try:
-        return re.search(pattern, text) is not None
-    except re.error:
-        return True
