@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.load import dumpd
 from langchain_core.messages import BaseMessage
 from langchain_core.output_parsers import BaseOutputParser
 from langchain_core.prompts import BasePromptTemplate
-from langchain_core.runnables import Runnable, RunnableBinding, RunnableSequence
+from langchain_core.runnables import (
+    Runnable,
+    RunnableAssign,
+    RunnableBinding,
+    RunnableBranch,
+    RunnableGenerator,
+    RunnableParallel,
+    RunnableSequence,
+    RunnableWithFallbacks,
+)
+from langchain_core.runnables.base import RunnableBindingBase
 from pydantic import BaseModel
 
 from aivideoapi_batch._calls import Row
@@ -23,6 +33,9 @@ if TYPE_CHECKING:
 
 _NOT_FACTS = frozenset({"base_url", "timeout", "max_retries", "max_retry_wait_s"})
 """Settings that do not change an answer."""
+
+
+_AROUND_A_MODEL: Final = (dict, BaseChatModel, BasePromptTemplate, BaseOutputParser, RunnableGenerator)
 
 
 class NoAnswerError(ValueError):
@@ -73,9 +86,10 @@ class LangChainCall:
     @property
     def calls_once(self) -> bool:
         """Whether a row is one call for sure: a model between prompts and parsers."""
-        parts = [part for part in _parts(self._runnable) if not isinstance(part, (dict, BasePromptTemplate))]
-        models = [part for part in parts if isinstance(part, BaseChatModel)]
-        return len(models) == 1 and all(isinstance(part, (BaseChatModel, BaseOutputParser)) for part in parts)
+        parts = list(_parts(self._runnable))
+        return sum(isinstance(part, BaseChatModel) for part in parts) == 1 and all(
+            isinstance(part, _AROUND_A_MODEL) for part in parts
+        )
 
     async def answer(self, row: Row) -> Any:
         """See ``RowCall``."""
@@ -104,8 +118,8 @@ class LangChainCall:
 
     def key(self) -> str | None:
         """See ``RowCall``."""
-        for part in _parts(self._runnable):
-            key = getattr(part, "api_key", None) if isinstance(part, BaseChatModel) else None
+        for model in _models(self._runnable):
+            key = getattr(model, "api_key", None)
             if key is not None and not isinstance(key, adapter_kit.EnvironmentKey):
                 return str(key.get_secret_value())
         return None
@@ -123,10 +137,8 @@ class LangChainCall:
         return self._prompt.invoke(values)
 
     def _of_model(self, name: str) -> Any:
-        for part in _parts(self._runnable):
-            if isinstance(part, BaseChatModel):
-                return getattr(part, name, None)
-        return None
+        found = (getattr(model, name, None) for model in _models(self._runnable))
+        return next((value for value in found if value is not None), None)
 
 
 def replaced(runnable: Any, change: Callable[[BaseChatModel], Any]) -> Any:
@@ -179,6 +191,29 @@ def _parts(runnable: Any) -> Iterator[Any]:
         yield from _parts(runnable.bound)
     else:
         yield runnable
+
+
+def _models(runnable: Any) -> Iterator[BaseChatModel]:
+    """The models in a runnable that is made of others; what a function or a graph holds cannot be seen."""
+    if isinstance(runnable, BaseChatModel):
+        yield runnable
+        return
+    inner: Iterable[Any] = ()
+    match runnable:
+        case RunnableSequence():
+            inner = runnable.steps
+        case RunnableBindingBase():
+            inner = [runnable.bound]
+        case RunnableWithFallbacks():
+            inner = runnable.runnables
+        case RunnableParallel():
+            inner = runnable.steps__.values()
+        case RunnableAssign():
+            inner = [runnable.mapper]
+        case RunnableBranch():
+            inner = [*(step for branch in runnable.branches for step in branch), runnable.default]
+    for part in inner:
+        yield from _models(part)
 
 
 def _fact_of(part: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from llama_index.core.llms import LLM, ChatMessage
@@ -43,17 +43,17 @@ class _LLMOwner:
     @property
     def budget(self) -> CreditBudget | JointBudget | None:
         """See ``RowCall``."""
-        budget = adapter_kit.joined(getattr(self._llm, "budget", None))
+        budget = adapter_kit.joined(getattr(_innermost(self._llm), "budget", None))
         return cast("CreditBudget | JointBudget | None", budget)
 
     @property
     def ledger(self) -> SpendLedger | None:
         """See ``RowCall``."""
-        return getattr(self._llm, "ledger", None)
+        return getattr(_innermost(self._llm), "ledger", None)
 
     def key(self) -> str | None:
         """See ``RowCall``. A key that came from the environment is no field of ours, and does not travel."""
-        key = getattr(self._llm, "api_key", None)
+        key = getattr(_innermost(self._llm), "api_key", None)
         return None if not key else str(getattr(key, "get_secret_value", lambda: key)())
 
 
@@ -115,25 +115,23 @@ class LLMCall(_LLMOwner):
 class TransformCall(_LLMOwner):
     """See ``transform_call``."""
 
-    def __init__(self, transformation: TransformComponent, *, text: str, id: str) -> None:
+    def __init__(self, transformations: Sequence[TransformComponent], *, text: str, id: str) -> None:
         self._text_field = text
         self._id_field = id
-        self._llm = _calm(getattr(transformation, "llm", None))
-        if self._llm is not None:
-            transformation = transformation.model_copy(update={"llm": self._llm})
-        self._transformation = transformation
-        # The base class's is the synchronous one, which would hold the event loop.
-        self._is_async = type(transformation).acall is not TransformComponent.acall
+        self._transformations = [_with_calm_llm(each) for each in transformations]
+        llms = (getattr(each, "llm", None) for each in self._transformations)
+        self._llm = next((llm for llm in llms if llm is not None), None)
 
     @property
     def facts(self) -> Mapping[str, Any]:
         """See ``RowCall``."""
-        model = None if self._llm is None else self._llm.metadata.model_name
+        names = [each.class_name() for each in self._transformations]
+        settings = [_settings(each) for each in self._transformations]
         return {
-            "model": model,
-            "transformation": self._transformation.class_name(),
+            "model": None if self._llm is None else self._llm.metadata.model_name,
+            "transformation": ", ".join(names),
             "text": self._text_field,
-            "settings": _settings(self._transformation),
+            "settings": settings[0] if len(settings) == 1 else settings,
         }
 
     async def answer(self, row: Row) -> Any:
@@ -142,16 +140,40 @@ class TransformCall(_LLMOwner):
         id, _ = id_of(row, self._id_field)
         own = (self._text_field, self._id_field)
         metadata = {name: value for name, value in row.items() if name not in own}
-        node = TextNode(text=text, metadata=metadata, **({} if id is None else {"id_": id}))
-        if self._is_async:
-            nodes = await self._transformation.acall([node])
-        else:
-            nodes = await asyncio.to_thread(self._transformation, [node])
+        nodes: Any = [TextNode(text=text, metadata=metadata, **({} if id is None else {"id_": id}))]
+        for each in self._transformations:
+            # The base class's acall is the synchronous one, which would hold the event loop.
+            if type(each).acall is not TransformComponent.acall:
+                nodes = await each.acall(nodes)
+            else:
+                nodes = await asyncio.to_thread(each, nodes)
         return [node.to_dict() for node in nodes]
 
     def estimate(self, row: Row) -> None:
         """Nobody can say: a transformation makes its prompts, and perhaps several calls."""
         text_of(row, self._text_field)
+
+
+def transformations_of(pipeline: Any) -> list[TransformComponent]:
+    """Those of an ``IngestionPipeline``. Raises ``InvalidInputError`` where it does more than transform."""
+    for name in ("vector_store", "docstore"):
+        if getattr(pipeline, name, None) is not None:
+            raise InvalidInputError(
+                f"a pipeline with a {name} would write each row by itself: leave it out, and add the nodes of job.results()"
+            )
+    return list(pipeline.transformations)
+
+
+def _with_calm_llm(transformation: TransformComponent) -> TransformComponent:
+    llm = getattr(transformation, "llm", None)
+    return transformation if llm is None else transformation.model_copy(update={"llm": _calm(llm)})
+
+
+def _innermost(llm: Any) -> Any:
+    """Of an LLM around another (a structured one) the one that calls."""
+    while isinstance(inner := getattr(llm, "llm", None), LLM):
+        llm = inner
+    return llm
 
 
 def _calm(llm: Any) -> Any:

@@ -45,16 +45,22 @@ def transform_call(
 ) -> RowCall:
     """A call of a LlamaIndex transformation (an extractor, say) for each row, as one node; or of an LLM.
 
-    The field ``text`` is the node's text, the field ``id`` its id, the other fields its metadata. The
+    ``transformation``: one, a list of them, or an ``IngestionPipeline`` without a store, whose transformations follow
+    one another. The field ``text`` is the node's text, the field ``id`` its id, the other fields its metadata. The
     answer is the list of the nodes that come out, as ``to_dict`` gives them: ``TextNode.from_dict``
     takes them back. With an LLM it is ``prompt_call``.
     """
-    if _is_a("llama_index.core.schema", "TransformComponent", transformation):
+    if _is_a("llama_index.core.ingestion", "IngestionPipeline", transformation):
+        from aivideoapi_batch._llamaindex import transformations_of
+
+        transformation = transformations_of(transformation)
+    several = transformation if isinstance(transformation, list) and transformation else [transformation]
+    if all(_is_a("llama_index.core.schema", "TransformComponent", each) for each in several):
         from aivideoapi_batch._llamaindex import TransformCall
 
         if prompt is not None or schema is not None or options:
             raise InvalidInputError("prompt, schema and options are for an LLM; a transformation has its own")
-        return TransformCall(transformation, text=text, id=id)
+        return TransformCall(several, text=text, id=id)
     if _is_a("llama_index.core.llms", "LLM", transformation):
         return prompt_call(transformation, prompt, schema=schema, **options)
     raise InvalidInputError(

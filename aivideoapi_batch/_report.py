@@ -36,10 +36,10 @@ class BatchEstimate:
         low, high = (
             "unknown" if end is None else f"{end.as_decimal():,.2f}" for end in (self.low, self.high)
         )
-        parts = [f"{self.rows:,} rows: {low} to {high} credits"]
+        parts = [f"{self.rows:,} {'row' if self.rows == 1 else 'rows'}: {low} to {high} credits"]
         if self.budget is not None and self.fits_at_worst is not None:
             limit = f"{self.budget.as_decimal().normalize():,f}"
-            if self.fits_at_worst >= self.rows:
+            if self.fits_at_worst >= self.rows - self.bad_rows:
                 parts.append(f"all fit the budget of {limit}")
             else:
                 parts.append(

@@ -259,23 +259,22 @@ class Run:
         finally:
             self._idle.discard(worker)
 
-    async def _called(self, row: Row, records: _Records, entered: int) -> tuple[Any, Exception | None]:
+    async def _called(self, row: Row, records: _Records, entered: int) -> tuple[Any, BaseException | None]:
         """One call: its answer, or the error that it ended with."""
         job = self._job
         left_with: BaseException | None = None
         try:
             with track_spend(records), spend_tags(*job.tags):
                 return to_jsonable_python(await job.call.answer(row)), None
-        except Exception as error:  # noqa: BLE001 - one row's fault, of whatever class, is that row's result
-            left_with = error
-            return None, error
         except BaseException as error:
             left_with = error
-            raise
+            if _ends_the_run(error):
+                raise
+            return None, error  # one row's fault, of whatever class, is that row's result
         finally:
             await job.pace.leave(entered, left_with)
 
-    def _decided(self, row: Row, error: Exception | None, records: _Records, failed: int) -> Decision:
+    def _decided(self, row: Row, error: BaseException | None, records: _Records, failed: int) -> Decision:
         if error is None:
             return Decision(Status.OK)
         job = self._job
@@ -291,7 +290,7 @@ class Run:
             return False
         return estimate.high is None or estimate.high.micro > budget.limit_micro
 
-    async def _pause(self, decision: Decision, error: Exception | None) -> None:
+    async def _pause(self, decision: Decision, error: BaseException | None) -> None:
         """Wait for what ``decision`` says; the pace itself makes a row wait that was too fast."""
         match decision.next:
             case Next.AGAIN:
@@ -299,7 +298,7 @@ class Run:
             case Next.ROOM:
                 await self._room(error)
 
-    async def _room(self, error: Exception | None) -> None:
+    async def _room(self, error: BaseException | None) -> None:
         """Wait until the budget may have room; without hope, stop the run."""
         if self._calling:
             turn = asyncio.get_running_loop().create_future()
@@ -322,6 +321,14 @@ class _Records(SpendTracker):
 
     def add(self, record: CallRecord) -> None:
         self.all.append(record)
+
+
+def _ends_the_run(error: BaseException) -> bool:
+    """Whether ``error`` is meant for the whole process, or for this worker: a call may raise ``CancelledError`` by itself."""
+    if isinstance(error, asyncio.CancelledError):
+        worker = asyncio.current_task()
+        return worker is not None and worker.cancelling() > 0
+    return isinstance(error, (KeyboardInterrupt, SystemExit))
 
 
 def _current_task() -> asyncio.Task[Any] | None:

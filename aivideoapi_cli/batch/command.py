@@ -140,9 +140,13 @@ class _Survey:
     rows: int = 0
     open_rows: int = 0
     estimate: BatchEstimate | None = None
+    fields: str = ""
 
     def counted(self, rows: Iterable[Any]) -> Iterator[Any]:
         for row in rows:
+            if not self.rows:
+                names = ", ".join(map(str, row)) if isinstance(row, dict) else ""
+                self.fields = f"the fields {names}" if names else "no fields"
             self.rows += 1
             yield row
 
@@ -157,6 +161,12 @@ def _survey(job: BatchJob, rows: Iterable[Any], *, dry_run: bool) -> _Survey:
     limit_micro = 0 if budget is None else budget.limit_micro
     survey.estimate = job.estimate(counted, available_micro=max(0, limit_micro - spent_micro))
     survey.open_rows = survey.estimate.rows
+    if survey.open_rows and survey.estimate.bad_rows == survey.rows:
+        raise CommandError(
+            f"no row can be called: the first has {survey.fields}, --id asks for {job.id_field!r}, "
+            "and --prompt for a field for each {name} in it",
+            exit_code=WRONG_USE,
+        )
     if dry_run:
         job.close()
     return survey
@@ -186,13 +196,15 @@ def _job(
     options: dict[str, Any],
     settings: dict[str, Any],
 ) -> tuple[BatchJob, CreditBudget]:
-    from aivideoapi_batch import BatchJob, Pace, prompt_call
+    from aivideoapi_batch import BatchJob, Pace, RedisJournal, prompt_call
     from aivideoapi_core import API_KEY_ENV, CreditBudget, SpendLedger
     from langchain_aivideoapi import ChatAIVideoAPI
 
     # In one place figure, row of the ledger and result are one write: a kill leaves the books equal.
     place, name = shared or (str(out / "batch.sqlite"), "batch")
-    pace = None if shared is None else Pace.shared(place, name=name)
+    journal, pace = (
+        (place, None) if shared is None else (RedisJournal(place, name=name), Pace.shared(place, name=name))
+    )
     kept, ledger = CreditBudget(budget), None
     if not dry_run:
         try:
@@ -205,7 +217,7 @@ def _job(
     elif not os.environ.get(API_KEY_ENV):
         settings["api_key"] = "none is needed for an estimate"
     call = prompt_call(ChatAIVideoAPI(**settings, ledger=ledger, budget=kept), prompt, schema=schema)
-    return BatchJob(call, name=name, journal=place, pace=pace, **options), kept
+    return BatchJob(call, name=name, journal=journal, pace=pace, **options), kept
 
 
 def _text_of(prompt: str) -> str:
@@ -223,8 +235,24 @@ def _schema_of(path: Path) -> dict[str, Any]:
         schema = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise CommandError(f"cannot read a JSON schema from {path}: {error}", exit_code=WRONG_USE) from error
+    found = (
+        re.fullmatch(r"#/(\$defs|definitions)/([^/~]+)", str(schema.get("$ref")))
+        if isinstance(schema, dict)
+        else None
+    )
+    if found is not None:  # a class that refers to itself comes so from generators of schemas
+        named = schema.get(found[1], {}).get(found[2])
+        schema = (
+            {**named, **{key: value for key, value in schema.items() if key != "$ref"}}
+            if isinstance(named, dict)
+            else schema
+        )
     if not isinstance(schema, dict) or schema.get("type") != "object":
-        raise CommandError(f'{path} must be a JSON schema with "type": "object"', exit_code=WRONG_USE)
+        raise CommandError(
+            f'{path} must be a JSON schema with "type": "object"; put anything else into a property of one, '
+            'such as {"type": "object", "properties": {"items": ...}, "required": ["items"]}',
+            exit_code=WRONG_USE,
+        )
     return schema
 
 

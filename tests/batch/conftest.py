@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batch_kit import FakeClock
+from batch_kit import HAIKU, FakeClock
 from redis_kit import redis_server, redis_url
 
 from aivideoapi_batch import BatchJob, Pace, prompt_call
 from aivideoapi_core.sandbox import Sandbox
 
 __all__ = ["redis_server", "redis_url"]  # fixtures
-HAIKU = "claude-haiku-4-5/anthropic"
 
 
 @pytest.fixture

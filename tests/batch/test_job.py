@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batch_kit import FakeClock, rows_of
+from batch_kit import HAIKU, FakeClock, rows_of
 from pydantic import BaseModel
 
 from aivideoapi_batch import BatchJob, Journal, Pace, RowResult, Status, prompt_call, transform_call
@@ -331,6 +331,105 @@ def test_plain_functions_of_either_colour(tmp_path: Path) -> None:
     assert (one.answer, one.credits_micro) == (8, 0)
     (two,) = BatchJob(fail, name="fail", journal=tmp_path / "b").run([{"id": 1}])
     assert (two.status, two.error) == (Status.FAILED, "ValueError")
+
+
+class NoException(BaseException):
+    pass
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncio.CancelledError(),
+        NoException(),
+        MemoryError(),
+        StopIteration(),
+        TimeoutError(),
+        GeneratorExit(),
+    ],
+)
+def test_whatever_a_row_raises_is_that_rows_result(error: BaseException, tmp_path: Path) -> None:
+    async def function(row: Any) -> str:
+        if row["id"] == "r3":
+            raise error
+        return str(row["text"])
+
+    batch = BatchJob(function, name="raises", journal=tmp_path, concurrency=2)
+    results = by_id(batch.run(rows_of(8)))
+    wrong = results.pop("r3")
+    assert wrong.status is Status.FAILED
+    assert wrong.error == ("RuntimeError" if isinstance(error, StopIteration) else type(error).__name__), (
+        "asyncio lets no StopIteration out of a coroutine"
+    )
+    assert {result.status for result in results.values()} == {Status.OK}
+    assert len(results) == 7
+
+
+def test_a_pipeline_is_its_transformations(sandbox: Sandbox, tmp_path: Path) -> None:
+    """One after another; one that would write into a store of its own for each row is refused."""
+    from llama_index.core.extractors import KeywordExtractor
+    from llama_index.core.ingestion import IngestionPipeline
+    from llama_index.core.node_parser import SentenceSplitter
+    from llama_index.core.schema import TextNode
+    from llama_index.core.storage.docstore import SimpleDocumentStore
+
+    from llamaindex_aivideoapi import AIVideoAPI
+
+    llm = AIVideoAPI(
+        HAIKU, api_key=sandbox.api_key, base_url=sandbox.url, max_tokens=50, budget=CreditBudget(9)
+    )
+    steps = [SentenceSplitter(chunk_size=64, chunk_overlap=0), KeywordExtractor(llm=llm, show_progress=False)]
+    text = "A sentence about trams in Lisbon and in Vienna. " * 20
+    for number, made in enumerate((steps, IngestionPipeline(transformations=steps))):
+        call = transform_call(made)
+        assert call.budget is llm.budget
+        (result,) = BatchJob(call, name="nodes", journal=tmp_path / str(number)).run(
+            [{"id": "a", "text": text}]
+        )
+        nodes = [TextNode.from_dict(node) for node in result.answer]
+        assert len(nodes) > 1
+        assert all("excerpt_keywords" in node.metadata for node in nodes)
+        assert result.attempts == len(nodes)
+    with pytest.raises(InvalidInputError, match="a pipeline with a docstore"):
+        transform_call(IngestionPipeline(transformations=steps, docstore=SimpleDocumentStore()))
+
+
+def test_models_in_what_is_made_of_them(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Budget, ledger and key are those of the model, however it is wrapped; one call is told from several."""
+    from langchain_core.output_parsers import StrOutputParser
+    from langchain_core.prompts import ChatPromptTemplate
+    from langchain_core.runnables import RunnableLambda, RunnablePassthrough
+
+    from langchain_aivideoapi import ChatAIVideoAPI
+
+    budget, ledger = CreditBudget(9), SpendLedger()
+    model = ChatAIVideoAPI(
+        model=HAIKU,
+        api_key=sandbox.api_key,
+        base_url=sandbox.url,
+        max_tokens=50,
+        budget=budget,
+        ledger=ledger,
+    )
+    prompt = ChatPromptTemplate.from_template("Say {text}")
+    again = RunnableLambda(lambda text: {"text": text})
+    upper = RunnablePassthrough.assign(text=lambda row: row["text"].upper())
+    made = [
+        (prompt | model | StrOutputParser(), True),
+        (prompt | model.with_structured_output(City), True),
+        (prompt | model.bind(max_tokens=9), True),
+        (prompt | model.with_retry(), False),
+        (prompt | model.with_fallbacks([model]), False),
+        (prompt | model.with_structured_output(City, include_raw=True), False),
+        (upper | prompt | model, False),
+        (prompt | model | StrOutputParser() | again | prompt | model, False),
+    ]
+    for runnable, once in made:
+        call: Any = prompt_call(runnable)
+        assert call.budget is budget
+        assert call.ledger is ledger
+        assert call.key() == sandbox.api_key
+        assert call.calls_once is once, runnable
 
 
 def test_a_transformation_makes_nodes(sandbox: Sandbox, tmp_path: Path) -> None:

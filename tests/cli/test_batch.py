@@ -138,6 +138,7 @@ def test_csv_and_rows_that_are_none(cli: Callable[..., Any], sandbox: Sandbox) -
 def test_a_prompt_from_a_file_and_objects_of_a_schema(cli: Callable[..., Any], sandbox: Sandbox) -> None:
     Path("prompt.txt").write_text("Which city is in {text}?", encoding="utf-8")
     schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    schema = {"$ref": "#/$defs/City", "$defs": {"City": schema}}
     Path("city.json").write_text(json.dumps(schema), encoding="utf-8")
     fixed = ["batch", "rows.jsonl", "--out", "out", "--budget", "9", "--yes"]
     assert cli(*fixed, "--prompt", "prompt.txt", "--schema", "city.json").code == 0
@@ -169,6 +170,14 @@ def test_parquet_where_it_can_be_read(cli: Callable[..., Any]) -> None:
         (["rows.jsonl", "--schema", "rows.jsonl"], "JSON schema", 2),
         (["rows.jsonl", "--retry", "ok"], "retry must name some of", 2),
         (["rows.jsonl"], "add --yes", 2),
+        (
+            ["rows.jsonl", "--id", "number", "--yes", "--out", "else"],
+            "no row can be called: the first has the fields id, text",
+            2,
+        ),
+        (["rows.jsonl", "--prompt", "Say {nothing}", "--yes", "--out", "else"], "no row can be called", 2),
+        (["rows.jsonl", "--journal", "journal.sqlite"], "journal must be the URL of a Redis", 2),
+        (["rows.jsonl", "--schema", "list.json"], "put anything else into a property", 2),
         (["rows.jsonl", "--prompt", "Tell {text}", "--yes"], "another job", 2),
     ],
 )
@@ -176,6 +185,7 @@ def test_wrong_use_is_told_before_any_call(
     cli: Callable[..., Any], sandbox: Sandbox, more: list[str], says: str, code: int
 ) -> None:
     Path("one.jsonl").write_text('{"id": 1, "text": "x"}\n')
+    Path("list.json").write_text('{"type": "array", "items": {"type": "string"}}')
     assert cli(*arguments("--yes", source="one.jsonl")).code == 0
     done = cli(
         "batch", "--prompt", "Say {text}", "--out", "out", "--budget", "100", "--max-tokens", "50", *more

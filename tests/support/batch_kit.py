@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Final
+
+HAIKU: Final = "claude-haiku-4-5/anthropic"
 
 
 class FakeClock:
