@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,12 +42,14 @@ class Entry:
 
     SQLite: ``put`` runs its statements on the connection that it gets, inside a transaction that is open, and ``done``
     gets what it returned. Redis: ``put`` queues one command in the pipeline that it gets, and ``done`` gets the
-    answer. ``done`` is called once it is safe; if that raises, the entry counts as not written.
+    answer. ``done`` is called once it is safe; if that raises, the entry counts as not written. ``failed`` gets the
+    time, by ``time.monotonic``, at which a write began that did not succeed: a place that hangs is waited for once.
     """
 
     place: Place
     put: Callable[[Any], Any]
     done: Callable[[Any], None] = _nothing
+    failed: Callable[[float], None] = _nothing
 
 
 class Bill:
@@ -68,12 +71,7 @@ class Bill:
         entries = self.entries()
         if len(entries) < 2 or any(entry.place is not place for entry in entries):
             return True
-        try:
-            (place.write if waits else place.write_at_once)(entries)
-        except Exception as error:  # noqa: BLE001 - each by itself then, which says what is wrong
-            logger.debug("booking a call in one write failed (%s)", type(error).__name__)
-            return waits
-        return True
+        return _written(place, entries, waits=waits) or waits
 
     def settle(self, *, waits: bool) -> bool:
         """Book the figure, if it is not booked; ``False`` if it would have to wait and must not."""
@@ -159,20 +157,30 @@ class Books:
         is_written = False
         for place in dict.fromkeys(each.place for each in entries):
             group = [each for each in entries if each.place is place]
-            try:
-                (place.write if waits else place.write_at_once)(group)
-            except Exception as error:  # noqa: BLE001 - each by itself then, which says what is wrong
-                if not waits:
-                    return None
-                logger.debug("booking in one write failed (%s)", type(error).__name__)
-            else:
+            if _written(place, group, waits=waits):
                 is_written = is_written or entry in group
+            elif not waits:
+                return None
         # Money first: what could not be written together is booked by itself, whatever becomes of the entry.
         while bills:
             if not (_booked(bills[0].settle, waits) and _booked(bills[0].write_down, waits)):
                 return None
             bills.pop(0)
         return is_written
+
+
+def _written(place: Place, entries: Sequence[Entry], *, waits: bool) -> bool:
+    """Whether ``place`` took ``entries``. If not, each is tried by itself, which says what is wrong."""
+    began_s = time.monotonic()
+    try:
+        (place.write if waits else place.write_at_once)(entries)
+    except Exception as error:  # noqa: BLE001 - whatever a place raises, the paid answer goes on
+        logger.debug("one write for several entries failed (%s)", type(error).__name__)
+        if waits:
+            for entry in entries:
+                entry.failed(began_s)
+        return False
+    return True
 
 
 def _booked(step: Callable[..., bool], waits: bool) -> bool:

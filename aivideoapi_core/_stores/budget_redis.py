@@ -83,6 +83,7 @@ class RedisStore:
         micro: int,
         unknown: bool,
         done: Callable[[Standing], None],
+        failed: Callable[[float], None],
     ) -> Entry:
         """``settle`` as an entry that is written with others of the server. Its ``done`` raises where a window begins,
         which the script cannot know by itself: then it is to be settled alone.
@@ -93,6 +94,7 @@ class RedisStore:
             self.place,
             lambda pipe: pipe.evalsha(sha, len(self._keys), *self._keys, *arguments),
             lambda answer: done(_standing_of(_texts(answer))),
+            failed,
         )
 
     def renew(self, terms: Terms, *, owner: str) -> Standing:

@@ -81,10 +81,11 @@ class SqliteStore:
         micro: int,
         unknown: bool,
         done: Callable[[Standing], None],
+        failed: Callable[[float], None],
     ) -> Entry:
         """``settle`` as an entry that is written with others of the file."""
         rule = _settling(terms, id, micro, unknown)
-        return Entry(self.place, lambda db: self._changed(db, terms, rule), done)
+        return Entry(self.place, lambda db: self._changed(db, terms, rule), done, failed)
 
     def renew(self, terms: Terms, *, owner: str) -> Standing:
         """See ``BudgetStore``."""

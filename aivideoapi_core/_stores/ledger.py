@@ -38,7 +38,7 @@ class LedgerStore(Protocol):
 
     A store may also have ``append_at_once(record)``, which raises instead of waiting; ``selected(selection)``,
     the rows of a ``Selection``; ``sums(selection, by, zone)``, which answers as ``add_up`` over them does; and ``place``
-    with ``entry(record, done=...)``, for rows that are written together with other things of one place.
+    with ``entry(record, done=..., failed=...)``, for rows that are written together with other things of one place.
     """
 
     blocking: bool
@@ -93,7 +93,7 @@ class SpendLedger:
     def entry(self, record: CallRecord, *, done: Callable[[], None]) -> Entry:
         """``append`` as an entry of ``place``. ``done`` is called once it is written."""
         store: Any = self._store  # one that has a place has entries
-        made: Entry = store.entry(record, done=lambda answer: done())
+        made: Entry = store.entry(record, done=lambda answer: done(), failed=self._waiting.failed)
         return made
 
     def records(

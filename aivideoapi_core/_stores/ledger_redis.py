@@ -49,11 +49,13 @@ class RedisLedger:
         keys, values = self._arguments(record)
         self.place.script(_script)(keys=keys, args=values)
 
-    def entry(self, record: CallRecord, *, done: Callable[[Any], None]) -> Entry:
+    def entry(
+        self, record: CallRecord, *, done: Callable[[Any], None], failed: Callable[[float], None]
+    ) -> Entry:
         """``append`` as an entry that is written with others of the server."""
         keys, values = self._arguments(record)
         sha = self.place.script(_script).sha
-        return Entry(self.place, lambda pipe: pipe.evalsha(sha, len(keys), *keys, *values), done)
+        return Entry(self.place, lambda pipe: pipe.evalsha(sha, len(keys), *keys, *values), done, failed)
 
     def records(self) -> Iterator[CallRecord]:
         """See ``LedgerStore``."""

@@ -48,10 +48,12 @@ class SqliteLedger:
         values = _values_of(record)
         self.place.run_at_once(lambda db: db.execute(_INSERT, values), prepare)
 
-    def entry(self, record: CallRecord, *, done: Callable[[Any], None]) -> Entry:
+    def entry(
+        self, record: CallRecord, *, done: Callable[[Any], None], failed: Callable[[float], None]
+    ) -> Entry:
         """``append`` as an entry that is written with others of the file."""
         values = _values_of(record)
-        return Entry(self.place, lambda db: db.execute(_INSERT, values), done)
+        return Entry(self.place, lambda db: db.execute(_INSERT, values), done, failed)
 
     def records(self) -> Iterator[CallRecord]:
         """See ``LedgerStore``. Raises ``sqlite3.DatabaseError`` if the file is no ledger."""

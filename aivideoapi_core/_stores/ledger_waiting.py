@@ -63,6 +63,10 @@ class WaitingRows:
             if self._rows:
                 self.write(took_another=True)
 
+    def failed(self, since_s: float) -> None:
+        """A write that began at ``since_s``, by ``time.monotonic``, and had a row in it failed."""
+        self.outage.failed(since_s=since_s)
+
     def _keep(self, record: CallRecord, why: str) -> None:
         if len(self._rows) >= _MOST:
             logger.error("ledger: a row was not written (%s)", why)

@@ -196,8 +196,13 @@ class Purse:
             self._booked(id, standing)
             done()
 
-        entry: Entry | None = settling(self.terms, id=id, micro=micro, unknown=unknown, done=booked)
+        entry: Entry | None = settling(
+            self.terms, id=id, micro=micro, unknown=unknown, done=booked, failed=self._failed
+        )
         return entry
+
+    def _failed(self, since_s: float) -> None:
+        self._outage.failed(since_s=since_s)
 
     def _booked(self, id: str, standing: Standing) -> None:
         self._running.discard(id)

@@ -256,3 +256,29 @@ def test_a_redis_that_forgot_its_scripts_gets_each_by_itself(sandbox: Sandbox, r
             kept.write(books.entry("a"))
     assert books.budget.standing().reserved_micro == 0
     assert len(list(books.ledger.records())) == 2
+
+
+def test_a_place_that_hangs_is_waited_for_once(
+    books: Books, client: MessagesClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The write for both failed after a while: neither is tried by itself, and both are made up for later."""
+    place, tried = books.place, []
+    clock = {"s": 1_000.0}
+    monkeypatch.setattr("time.monotonic", lambda: clock["s"])
+
+    def hangs(*arguments: Any, **options: Any) -> Any:
+        tried.append(None)
+        clock["s"] += 5.0
+        raise TimeoutError
+
+    with keep_books() as kept:
+        client.create(BODY)
+        with monkeypatch.context() as away:
+            away.setattr(type(place), "write", hangs)
+            away.setattr(type(books.budget._store), "settle", hangs)
+            away.setattr(type(books.ledger._store), "append", hangs)
+            kept.write()
+    assert len(tried) == 1
+    clock["s"] += 60.0
+    assert len(list(books.ledger.records())) == 2
+    assert books.budget.standing().reserved_micro == 0
