@@ -322,3 +322,42 @@ def test_a_breakpoint_that_is_none_ends_no_conversation(sandbox: Sandbox, mark: 
         assert complaints(sandbox.requests[-1].body) == []
     with pytest.raises(InvalidInputError, match="cache_control"):
         sent_by_langchain(sandbox, MODELS[1], [HumanMessage([block])])
+
+
+BUDGET: Final = {"type": "enabled", "budget_tokens": 1024}
+
+
+def test_a_loop_that_began_without_thinking_goes_on(sandbox: Sandbox, caplog: Any) -> None:
+    """Another model's calls, answered by one that thinks with a budget: it does so from the user's next turn on."""
+    where: Any = {
+        "api_key": sandbox.api_key,
+        "base_url": sandbox.url,
+        "thinking": BUDGET,
+        "max_tokens": 4_000,
+    }
+    model = "claude-haiku-4-5/anthropic"
+    chat = ChatAIVideoAPI(model=model, **where)
+    called = AIMessage("", tool_calls=[CALL], response_metadata={"model_provider": "openai"})
+    history: list[BaseMessage] = [HumanMessage("hi"), called, ToolMessage("x", tool_call_id="toolu_1")]
+    history += [chat.invoke(history), HumanMessage("and then?")]
+    chat.invoke(history)
+    call = ToolCallBlock(tool_call_id="toolu_1", tool_name="look")
+    told = [ChatMessage("hi"), ChatMessage(role="assistant", blocks=[call])]
+    told += [ChatMessage(role="tool", content="x", additional_kwargs={"tool_call_id": "toolu_1"})]
+    AIVideoAPI(model=model, **where).chat(told)
+    assert [request.body.get("thinking") for request in sandbox.requests] == [None, BUDGET, None]
+    assert [record.message for record in caplog.records if "without thinking" in record.message]
+
+
+def test_a_loop_of_ours_keeps_its_thinking(sandbox: Sandbox) -> None:
+    chat = ChatAIVideoAPI(
+        model="claude-haiku-4-5/anthropic", api_key=sandbox.api_key, base_url=sandbox.url,
+        thinking=BUDGET, max_tokens=4_000,
+    )  # fmt: skip
+    sandbox.enqueue(Reply("", thinking="hm", tool_uses=[{"name": "look", "input": {}}]))
+    tools: Any = [{"name": "look", "input_schema": {"type": "object", "properties": {}}}]
+    reply = chat.bind_tools(tools).invoke("hi")
+    chat.bind_tools(tools).invoke(
+        [HumanMessage("hi"), reply, ToolMessage("x", tool_call_id=reply.tool_calls[0]["id"])]
+    )
+    assert [request.body.get("thinking") for request in sandbox.requests] == [BUDGET, BUDGET]

@@ -14,6 +14,7 @@ from aivideoapi_core._outbound.headers import call_headers
 from aivideoapi_core._outbound.in_words import forced_in_words, with_instruction
 from aivideoapi_core._outbound.params import ToolChoiceParam
 from aivideoapi_core._outbound.payload import payload_of
+from aivideoapi_core._outbound.thinking import rested
 from aivideoapi_core._outbound.tools import read_tool_choice, wire_choice, wire_tools
 from aivideoapi_core._received import ToolNames
 
@@ -72,6 +73,8 @@ def prepare_request(
         system, options["tool_choice"] = with_instruction(system, words[0]), words[1]
     if (life := options.pop("cache_prompt", None)) is not None:
         tools, system = cache_prompt(life, options, tools=tools, system=system, messages=turns)
+    if (thinking := options.get("thinking")) is not None:
+        options["thinking"] = rested(thinking, turns)
     options["system"] = system
     options["tools"] = limit_marks(
         tools=tools,

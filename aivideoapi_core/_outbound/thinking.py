@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from aivideoapi_core._catalogue.routes import Route
 from aivideoapi_core._errors import InvalidInputError, UnsupportedOptionError
+
+logger = logging.getLogger("aivideoapi")
 
 FORCED: Final = frozenset({"any", "tool"})
 """The types of tool choice that leave the model no way but to call."""
@@ -118,3 +121,34 @@ def soften_forced_tools(body: dict[str, Any]) -> None:
     )
     kept = {name: value for name, value in choice.items() if name == "disable_parallel_tool_use"}
     body["tool_choice"] = {"type": "auto", **kept}
+
+
+def rested(thinking: Any, turns: Sequence[Mapping[str, Any]]) -> Any:
+    """``thinking``, or ``None`` with a warning where the conversation stands in a tool loop that began without.
+
+    With a budget the wire wants such a loop to begin with a thinking block. Another model's calls, and those that
+    were made before thinking was switched on, have none that it could verify: this call does not think then, and
+    the next turn of the user's does again.
+    """
+    if not isinstance(thinking, Mapping) or thinking.get("type") != "enabled" or _loop_began_thinking(turns):
+        return thinking
+    logger.warning(
+        "the open tool calls were made without thinking, so that this call cannot think; the next turn does again"
+    )
+    return None
+
+
+def _loop_began_thinking(turns: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the first reply since the user last spoke begins with thinking, or calls nothing."""
+    start = len(turns)
+    while start and (turns[start - 1]["role"] == "assistant" or _kinds(turns[start - 1]) & {"tool_result"}):
+        start -= 1
+    if start == len(turns) or turns[start]["role"] != "assistant":
+        return True
+    first = turns[start]
+    return "tool_use" not in _kinds(first) or first["content"][0]["type"] in ("thinking", "redacted_thinking")
+
+
+def _kinds(turn: Mapping[str, Any]) -> set[str]:
+    content = turn["content"]
+    return set() if isinstance(content, str) else {block["type"] for block in content}
