@@ -49,6 +49,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._verify = verify
         self._limits = limits
         self._session: aiohttp.ClientSession | None = None
+        self._open: set[aiohttp.ClientResponse] = set()
+        """Held until they are closed: one whose connection broke is reachable from nowhere else, and reports itself
+        ("Unclosed connection") where it is collected before the stream that was about to close it."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request; the head of the reply, its body still to be read."""
@@ -74,7 +77,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                     total=None, connect=timeout.get("connect"), sock_read=timeout.get("read")
                 ),
             )
-        body = _ResponseBody(response, timeout.get("read"))
+        body = _ResponseBody(response, timeout.get("read"), self._open)
         return httpx.Response(
             response.status,
             headers=response.raw_headers,
@@ -143,8 +146,12 @@ class _Body(aiohttp.Payload):
 class _ResponseBody(httpx.AsyncByteStream):
     """A reply's body. ``read`` is that of an httpx network stream, so that a read deadline can take its place."""
 
-    def __init__(self, response: aiohttp.ClientResponse, timeout_s: float | None) -> None:
+    def __init__(
+        self, response: aiohttp.ClientResponse, timeout_s: float | None, held: set[aiohttp.ClientResponse]
+    ) -> None:
         self._response = response
+        self._held = held
+        held.add(response)
         if not _forget_timeout(response):  # all of it is here, or aiohttp's own timeout stays
             timeout_s = None
         self._watch = ReadWatch(response.close, timeout_s, asyncio.get_running_loop())
@@ -182,6 +189,7 @@ class _ResponseBody(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         """Give the connection back, or close it if the body has not ended. Waits for nothing."""
+        self._held.discard(self._response)
         self._watch.close()
         if self._response.content.at_eof():
             self._response.release()

@@ -28,7 +28,7 @@ from aivideoapi_core import (
 from aivideoapi_core._metering.meter import CallMeter
 from aivideoapi_core._metering.metering import Metering
 from aivideoapi_core._stores.budget_memory import MemoryStore
-from aivideoapi_core.sandbox import Reply, Sandbox
+from aivideoapi_core.sandbox import Fault, Reply, Sandbox
 
 LONG = Reply("word " * 200, pieces=50)
 
@@ -196,6 +196,14 @@ async def test_nobody_complains_of_a_stream_that_is_collected(sandbox: Sandbox, 
         _Cycle(stream, first)
         _Cycle(second)
         del stream, first, second
+        gc.collect()
+        sandbox.enqueue(Fault.cut(after_events=3))  # nothing of the network holds it any more
+        broken = client.stream(payload())
+        await broken.__aenter__()
+        for _ in range(50):
+            await asyncio.sleep(0.002)
+        _Cycle(broken)
+        del broken
         gc.collect()
         await client.create({**payload(), "stream": False})
         gc.collect()
