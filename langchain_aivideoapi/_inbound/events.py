@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from aivideoapi_core import ContentBlock, MessageAccumulator, Reply, StreamEvent
+from aivideoapi_core import ContentBlock, Message, MessageAccumulator, Reply, StreamEvent
 from aivideoapi_core.adapter_kit import (
-    CUT_REASONS,
     call_error,
     clean_block,
+    cut_place,
     invalid_arguments,
     recovered_call,
     text_of,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # 10 ms of import for one annotation
 class EventTranslator:
     """Feed it every event of one stream in turn, then ask for the ``finish``.
 
-    Each block finishes at its own stop. A tool call waits for the event after that, because only
+    Each block finishes at its own stop. A tool call waits for the block after it or the message's end, because only
     then it is known whether the output limit cut it.
     """
 
@@ -62,9 +62,6 @@ class EventTranslator:
                 return [*self._release(), *started]
             case "content_block_stop":
                 return self._stop(event["index"])
-            case "message_delta":
-                reason = (event.get("delta") or {}).get("stop_reason")
-                return self._release_all(reason) if reason else []
             case _:
                 return []
 
@@ -141,22 +138,24 @@ class EventTranslator:
             if index < until
         ]
 
-    def _release_all(self, stop_reason: str | None) -> list[Any]:
-        """The same at the end of the message."""
+    def _release_all(self, message: Message) -> list[Any]:
+        """The same at the end of ``message``."""
         waiting, self._waiting = sorted(self._waiting.items()), {}
-        last = max(self._places, default=None)
+        stop_reason = message["stop_reason"]
+        is_cut = cut_place(message["content"], stop_reason) is not None
+        last = waiting[-1][0] if waiting and is_cut else None
         return [
             self._finished_call(index, block, stop_reason if index == last else None)
             for index, block in waiting
         ]
 
-    def _finished_call(self, index: int, block: ContentBlock, stop_reason: str | None) -> Any:
-        """The end of a tool call; ``stop_reason`` if nothing comes after it."""
-        raw = invalid_arguments(block, cut=stop_reason in CUT_REASONS)
+    def _finished_call(self, index: int, block: ContentBlock, cut_by: str | None) -> Any:
+        """The end of a tool call; ``cut_by``: the stop reason, if it cut this call."""
+        raw = invalid_arguments(block, cut=cut_by is not None)
         content = (
             tool_call_block(block, block.get("input") or {})
             if raw is None
-            else invalid_call_block(block, raw, call_error(block, stop_reason))
+            else invalid_call_block(block, raw, call_error(block, cut_by))
         )
         return {"event": "content-block-finish", "index": self._places[index], "content": content}
 
@@ -168,7 +167,7 @@ class EventTranslator:
         usage = to_usage(reply) if with_usage else None
         if usage is not None:
             finish["usage"] = usage
-        return [*self._release_all(reply.message["stop_reason"]), *recovered, finish]
+        return [*self._release_all(reply.message), *recovered, finish]
 
     def settled_text(self, reply: Reply) -> list[Any]:
         """The text of ``reply`` in place of the one that streamed, which turned out to mean another: the first block

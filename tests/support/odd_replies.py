@@ -149,5 +149,7 @@ ANSWERS: list[tuple[str, bytes, list[Any], str]] = [
     ("a cut call, then an empty text", wire([START, CALL, delta(kind="input_json_delta", partial_json='{"a": 1}'), closed(), opened(1), {**END, "delta": {"stop_reason": "max_tokens"}}, STOP]), [{**TOOL, "input": {"a": 1}}, {"type": "text", "text": ""}], "max_tokens"),
     ("ten calls side by side", wire([START, *({**CALL, "index": place, "content_block": {**CALL["content_block"], "id": f"toolu_{place}"}} for place in range(10)), *(delta(place, kind="input_json_delta", partial_json=piece) for piece in ('{"a"', ": 1}") for place in range(10)), *(closed(place) for place in (3, 9, 1, 0, 2, 4, 5, 6, 8, 7)), ENDED_IN_A_CALL, STOP]), [{**TOOL, "id": f"toolu_{place}", "input": {"a": 1}} for place in range(10)], "tool_use"),
     ("a call without a name, whole", json.dumps({**MESSAGE, "content": [{**TOOL, "name": None, "input": {"a": 1}}]}).encode(), [{**TOOL, "name": None, "input": {"a": 1}}], ""),
+    ("a stop reason that is no text", wire([START, CALL, closed(), {**END, "delta": {"stop_reason": {"type": "tool_use"}}}, STOP]), [{**TOOL, "input": {}}], ""),
+    ("another stop reason later", wire([START, CALL, closed(), {**END, "delta": {"stop_reason": "max_tokens"}}, ENDED_IN_A_CALL, STOP]), [{**TOOL, "input": {}}], "tool_use"),
     ("halves in a whole body", br'{"id": "m", "content": [{"type": "text", "text": "a\ud83d\ude00\ud83d"}]}', [{"type": "text", "text": "a😀\ufffd"}], ""),
 ]  # fmt: skip
