@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from langchain_core.tools import BaseTool
 from langchain_core.tools.base import create_schema_from_function
-from langchain_core.utils.function_calling import convert_to_openai_tool
+from langchain_core.utils.function_calling import convert_to_openai_function
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import PydanticUserError
 
@@ -48,7 +48,7 @@ def _to_tool(tool: ToolLike, *, strict: bool | None) -> dict[str, Any]:
         function: dict[str, Any] = {"name": tool.name, "description": tool.description, "strict": strict}
     else:
         try:
-            function = convert_to_openai_tool(tool, strict=strict)["function"]
+            function = convert_to_openai_function(tool, strict=strict)
         except (ValueError, TypeError, KeyError, RecursionError, PydanticUserError) as error:
             if (schema := typed_dict_schema(tool)) is None:
                 raise InvalidInputError(f"cannot make a tool of {tool!r}: {error}") from error

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypedDict
 import pytest
 import typing_extensions
 from anthropic.types import ToolChoiceParam, ToolUnionParam
-from langchain_core.tools import StructuredTool, tool
+from langchain_core.tools import StructuredTool, Tool, tool
 from official import assert_accepted
 from pydantic import BaseModel, Field, TypeAdapter
 from strict import complaints
@@ -123,6 +123,14 @@ def test_to_tools(given: Any, expected: dict[str, Any]) -> None:
     assert to_tools(converted) == converted, "what is converted already stays"
     if expected.get("type", "custom") == "custom":
         assert_accepted(_tools, converted)
+
+
+def test_a_tool_that_is_marked_as_free_text_for_another_provider() -> None:
+    tool = Tool("look", str.upper, "Look.", metadata={"type": "custom_tool", "format": {"type": "text"}})
+    (converted,) = to_tools([tool])
+    (wired,), _ = wire_tools([converted])
+    assert (wired["name"], list(wired["input_schema"]["properties"])) == ("look", ["__arg1"])
+    assert_accepted(_tools, [wired])
 
 
 @pytest.mark.parametrize("strict", [None, True, False])

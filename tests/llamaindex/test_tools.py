@@ -34,6 +34,10 @@ def 天気(都市: str) -> str:  # noqa: N802, N803 - the names are what is test
     return f"{都市}は晴れ"
 
 
+def takes_a_function(call: Callable[[], None]) -> None:
+    """Call it."""
+
+
 WEATHER = FunctionTool.from_defaults(get_weather)
 NOW = FunctionTool.from_defaults(now)
 UNICODE = FunctionTool.from_defaults(天気, name="tenki")
@@ -146,6 +150,8 @@ class TestRefusals:
     def test_things_that_are_no_tools(self, llm: AIVideoAPI) -> None:
         with pytest.raises(InvalidInputError, match="FunctionTool"):
             llm.chat([ChatMessage("Hi")], tools=[now])
+        with pytest.raises(InvalidInputError, match="cannot make a tool of 'takes_a_function'"):
+            llm.chat([ChatMessage("Hi")], tools=[FunctionTool.from_defaults(takes_a_function)])
 
     def test_a_forced_choice_while_thinking(
         self, make_llm: MakeLLM, model: str, budget_of: Callable[[str], Any], sandbox: Sandbox
