@@ -19,7 +19,9 @@ from aivideoapi_core import (
     build_payload,
     known_models,
 )
+from aivideoapi_core._outbound.conversation import Turns
 from aivideoapi_core._outbound.params import RequestOptions
+from aivideoapi_core._outbound.request import prepare_request
 from aivideoapi_core.sandbox import Sandbox
 
 TOOL: dict[str, Any] = {
@@ -346,3 +348,22 @@ def test_half_a_surrogate_pair_outside_the_messages_goes_out_mended(
     assert sent["tools"][0]["description"] == "a\ufffd b"
     assert sent["system"] == "\ufffd"
     assert "U+FFFD" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("extra", "match"),
+    [
+        pytest.param({"tools": [{"name": "no name!"}]}, "tool name", id="a tool"),
+        pytest.param(
+            {"system": [{"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}] * 5},
+            "5 cache_control breakpoints",
+            id="breakpoints",
+        ),
+    ],
+)
+def test_body_fields_that_replace_what_a_conversation_made_are_checked(
+    extra: dict[str, Any], match: str
+) -> None:
+    turns = Turns(None, [{"role": "user", "content": "hi"}])
+    with pytest.raises(InvalidInputError, match=match):
+        prepare_request(turns, {"model": "claude-sonnet-4-6", "extra_body": extra}, stream=False)
