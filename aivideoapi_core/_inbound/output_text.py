@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any, Final
 
-from aivideoapi_core._inbound.output_tool import OutputTool, OutputToolRewriter, as_remark
+from aivideoapi_core._inbound.output_tool import BLOCK_EVENTS, OutputTool, OutputToolRewriter, as_remark
 from aivideoapi_core._received import Message, StreamEvent
 
 _FIRST_KEY: Final = re.compile(r'\{\s*+(?:\}|"((?:[^"\\]|\\.)*+)"\s*+:)')
@@ -44,7 +44,7 @@ class OutputTextRewriter(OutputToolRewriter):
         events = super()._rewrite(event)
         if not self._held:
             self._begin = ""
-        elif self._begin is not None and (piece := _text_in(event)):
+        elif self._begin is not None and kind in BLOCK_EVENTS and (piece := _text_in(event)):
             self._begin += piece
             is_object = begins_object(self._begin, self._fields)
             if is_object:

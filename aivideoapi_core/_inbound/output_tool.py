@@ -85,7 +85,7 @@ def _is_json_alone(text: str) -> bool:
         return False
 
 
-_BLOCK_EVENTS: Final = frozenset({"content_block_start", "content_block_delta", "content_block_stop"})
+BLOCK_EVENTS: Final = frozenset({"content_block_start", "content_block_delta", "content_block_stop"})
 _FENCED: Final = re.compile(r"(?:```|~~~)\w*\s*+(\{.*\})\s*(?:```|~~~)", re.DOTALL)
 
 
@@ -149,7 +149,7 @@ class OutputToolRewriter:
                 self._ends.append(event)
                 return []
             return [event]
-        if kind not in _BLOCK_EVENTS:
+        if kind not in BLOCK_EVENTS:
             return [event]
         if kind == "content_block_start":
             return self._start(event, event["content_block"])

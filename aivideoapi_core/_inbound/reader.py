@@ -309,7 +309,7 @@ class StreamReader:
         self._first = None
         if start and not start.startswith(_STREAM_STARTS):
             self._whole = bytearray()
-            return start  # how many of the blanks were dropped before is chance
+            return bytes(first).lstrip(_BLANKS)  # how many were dropped before is chance
         return bytes(first)
 
     def finish(self) -> Iterator[StreamEvent]:

@@ -16,6 +16,7 @@ from langchain_aivideoapi._inbound.message import to_response_metadata, to_usage
 
 STARTED_EARLY: Final = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 """Blocks that are announced at their start; the input follows at their stop."""
+_ARGUMENTS: Final = ("input", "partial_json")
 
 
 class OpenBlock:
@@ -98,7 +99,7 @@ class ChunkTranslator:
             self._structured = True
         opened = self._open[index] = OpenBlock(index, kind)
         if kind in STARTED_EARLY:
-            announced = {name: value for name, value in clean_block(block).items() if name != "input"}
+            announced = {name: value for name, value in clean_block(block).items() if name not in _ARGUMENTS}
             opened.sent.update(announced)
             announced["index"] = index
             return tool_start_chunk(announced, index) if kind == "tool_use" else block_chunk(announced)

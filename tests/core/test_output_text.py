@@ -9,7 +9,8 @@ from core_kit import cut_at
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aivideoapi_core._inbound.output_text import ObjectEnd, begins_object
+from aivideoapi_core._inbound.output_text import ObjectEnd, OutputTextRewriter, begins_object
+from aivideoapi_core._inbound.output_tool import OutputTool
 
 VALUES = st.recursive(
     st.none() | st.integers() | st.text('ab"\\{}[]\n', max_size=5),
@@ -56,3 +57,14 @@ def test_what_begins_an_object(text: str, expected: bool | None) -> None:
 def test_any_key_will_do_where_none_is_known() -> None:
     assert begins_object('{"m":', ()) is True
     assert begins_object("{ }", ()) is True
+
+
+def test_an_event_of_another_kind_is_no_text() -> None:
+    rewriter = OutputTextRewriter(OutputTool("answer"), {"n"})
+    text = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
+    strange = [
+        {"type": "vendor.trace", "index": 3, "delta": {"type": "text_delta", "text": '{"n":'}},
+        {"type": "vendor.trace", "index": 0, "delta": 1},
+    ]
+    events = [{"type": "message_start", "message": {"id": "msg_1"}}, text, *strange]
+    assert [said for event in events for said in rewriter.push(event)] == [events[0], *strange]

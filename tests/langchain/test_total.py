@@ -229,7 +229,8 @@ WORDS: list[Any] = [
         pytest.param(_arguments('{"a": 1}', start={"a": 1}), id="said twice"),
         pytest.param([*WORDS, *_arguments('{"a": 1}')], id="words without an end"),
         pytest.param(
-            [*WORDS, {"type": "content_block_sparkle"}, *_arguments('{"a": 1}')], id="words, then sparkles"
+            [*WORDS, {"type": "content_block_sparkle", "delta": 1}, *_arguments('{"a": 1}')],
+            id="words, then sparkles",
         ),
         pytest.param([*WORDS[:1], *_arguments('{"a": 1}')], id="no words without an end"),
     ],
