@@ -89,7 +89,7 @@ METRICS: Final = (
         unit="s",
         scale=1,
         kind="process",
-        targets=Targets(langchain=0.40, llamaindex=0.65),
+        targets=Targets(langchain=0.40, llamaindex=0.72),
     ),
     Metric(
         title="RSS after import",
@@ -101,9 +101,9 @@ METRICS: Final = (
     ),
     _calls("construct", "construct", Targets()),
     _calls("invoke", "invoke", Targets(langchain=0.60, llamaindex=0.40, over=1.25), repeats=5),
-    _calls("ainvoke", "ainvoke", Targets(langchain=0.75, llamaindex=0.50, over=1.25), repeats=5),
-    _deltas("stream, per delta", "stream", 500, Targets(langchain=0.40, llamaindex=0.45, over=1.25)),
-    _deltas("astream, per delta", "astream", 500, Targets(langchain=0.40, llamaindex=0.45, over=1.25)),
+    _calls("ainvoke", "ainvoke", Targets(langchain=0.45, llamaindex=0.35, over=1.25), repeats=5),
+    _deltas("stream, per delta", "stream", 500, Targets(langchain=0.25, llamaindex=0.30, over=1.25)),
+    _deltas("astream, per delta", "astream", 500, Targets(langchain=0.22, llamaindex=0.25, over=0.75)),
     _deltas("v3 events, per delta", "events", 500, Targets(over=1.25)),
     _deltas("tool stream, 500 fragments", "tool", 500, Targets(langchain=0.30, llamaindex=0.15, over=1.25)),
     _deltas(
@@ -130,7 +130,7 @@ METRICS: Final = (
         unit="s",
         scale=1,
         quick=False,
-        targets=Targets(langchain=0.60, llamaindex=0.25, over=1.10),
+        targets=Targets(langchain=0.15, llamaindex=0.12, over=0.75),
     ),
     Metric(
         title="200 async streams, warm pool",
@@ -138,7 +138,7 @@ METRICS: Final = (
         unit="s",
         scale=1,
         quick=False,
-        targets=Targets(langchain=0.60, llamaindex=0.25, over=1.10),
+        targets=Targets(langchain=0.15, llamaindex=0.12, over=0.75),
     ),
     Metric(
         title="64 threads, per call",

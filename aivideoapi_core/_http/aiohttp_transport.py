@@ -62,14 +62,14 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             for _ in range(_TURNS):
                 await asyncio.sleep(0)
         timeout = request.extensions.get("timeout", {})
-        # httpx's own look-ups decode every header, each time.
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
-        sizes = [int(value) for name, value in headers if name.lower() == "content-length"]
+        sizes = [int(value) for name, value in request.headers.raw if name.lower() == b"content-length"]
         with _as_httpx():
             response = await session.request(
                 request.method,
                 URL(str(request.url), encoded=True),
-                headers=headers,
+                headers=_texts(
+                    request.headers
+                ),  # no name of ours: a traceback may show it, and the key is in it
                 data=_Body(request, sizes[0], timeout.get("write")) if sizes else None,
                 allow_redirects=False,
                 # Not sock_connect: that leaves out the look-up of the name.
@@ -195,6 +195,11 @@ class _ResponseBody(httpx.AsyncByteStream):
             self._response.release()
         else:
             self._response.close()
+
+
+def _texts(headers: httpx.Headers) -> list[tuple[str, str]]:
+    """All headers at once: httpx's own look-ups decode every one of them, each time."""
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.raw]
 
 
 def _forget_timeout(response: aiohttp.ClientResponse) -> bool:
