@@ -123,7 +123,7 @@ class Settings(ModelSettings, FunctionCallingLLM):
         return model_info(self.model).route
 
     def _client_settings(self) -> Mapping[str, Any]:
-        from llamaindex_aivideoapi.credits import report_call
+        from llamaindex_aivideoapi.credits import is_anybody_told, report_call
 
         return adapter_kit.client_settings(
             self,
@@ -131,6 +131,7 @@ class Settings(ModelSettings, FunctionCallingLLM):
             attribution=current_attribution,
             framework=FRAMEWORK,
             on_call=report_call,
+            is_told=is_anybody_told,
         )
 
 

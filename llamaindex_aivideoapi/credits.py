@@ -106,11 +106,21 @@ class _Feed(SpendTracker):
 
 def report_call(record: CallRecord) -> None:
     """Tell the handlers on the dispatcher how a call ended; for the client of ``AIVideoAPI``."""
+    for handler in _handlers():
+        handler.add(record)
+
+
+def is_anybody_told() -> bool:
+    """Whether ``report_call`` would find a handler. One that comes during a call hears its end event all the same."""
+    return any(True for _ in _handlers())
+
+
+def _handlers() -> Iterator[CreditsEventHandler]:
     dispatcher: Dispatcher | None = get_dispatcher(__name__)
     while dispatcher is not None:
         for handler in dispatcher.event_handlers:
             if isinstance(handler, CreditsEventHandler):
-                handler.add(record)
+                yield handler
         dispatcher = dispatcher.parent if dispatcher.propagate and dispatcher.parent_name else None
 
 

@@ -42,7 +42,8 @@ class Metering:
     """What hangs on every call of one client.
 
     ``prices`` replace the published ones by model id. ``tags`` are put on every record, or asked
-    for at the start of each call, and so is ``attribution``. ``on_call`` gets the record of each call once it is over.
+    for at the start of each call, and so is ``attribution``. ``on_call`` gets the record of each call once it is over,
+    if ``is_told`` (asked when the call begins) says that anybody wants it; a record costs more than asking.
     """
 
     budget: Budget | None = None
@@ -52,11 +53,14 @@ class Metering:
     attribution: Callable[[], Attribution] | None = None
     framework: str | None = None
     on_call: Callable[[CallRecord], None] | None = None
+    is_told: Callable[[], bool] | None = None
 
     @property
     def is_heard(self) -> bool:
         """Whether anything waits for records."""
-        return self.budget is not None or self.ledger is not None or self.on_call is not None
+        if self.budget is not None or self.ledger is not None:
+            return True
+        return self.on_call is not None and (self.is_told is None or self.is_told())
 
     def prices_of(self, model: str) -> ModelPrices | None:
         """The caller's prices for ``model``, else the published ones."""

@@ -106,9 +106,9 @@ def _betas_of(payload: Mapping[str, Any]) -> Iterator[str]:
 def _betas_of_tool_changes(turns: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Those of tools that come and go in the middle of a conversation."""
     for turn in turns:
-        if turn["role"] != "user" or isinstance(turn["content"], str):
+        if turn["role"] != "user" or type(content := turn["content"]) is str:
             continue
-        for block in turn["content"]:
+        for block in content:
             if block["type"] in TOOL_CHANGES:
                 yield "mid-conversation-tool-changes-2026-07-01"
                 if (block.get("tool") or {}).get("type") == "tool_definition":

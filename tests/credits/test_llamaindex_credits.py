@@ -193,6 +193,16 @@ def test_an_end_event_from_elsewhere_counts_once(sandbox: Sandbox) -> None:
     assert handler.summary.credits_micro == sandbox.charged_micro
 
 
+def test_a_handler_that_comes_during_a_call_hears_of_it(sandbox: Sandbox) -> None:
+    """The client makes no record of a call that nobody listens to when it begins; the end event has the figures."""
+    stream = llm_for(sandbox).stream_chat(HI)
+    next(stream)
+    with attached() as handler:
+        for _ in stream:
+            pass
+    assert (handler.summary.calls, handler.summary.credits_micro) == (1, sandbox.charged_micro)
+
+
 def test_a_budget_stops_before_any_request(sandbox: Sandbox) -> None:
     llm = llm_for(sandbox, budget=CreditBudget("0.01"))
     with pytest.raises(BudgetExceededError):
