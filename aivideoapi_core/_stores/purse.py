@@ -292,8 +292,9 @@ class Purse:
 
     def close(self) -> None:
         """Book what waits, then let go of files and connections; a later call opens them again."""
-        if self._waiting:
-            self.book_all()
+        for _ in range(2):  # the lease's thread may have failed while the first waited behind it
+            if self._waiting:
+                self.book_all()
         self.store.close()
 
 
