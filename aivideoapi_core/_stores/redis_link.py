@@ -65,9 +65,11 @@ class RedisLink:
         raise BlockingIOError
 
     def close(self) -> None:
-        """Close the connections that are our own; a later call opens others."""
+        """Close the idle connections that are our own; a later call opens others. Others of this process share them:
+        a connection at work is somebody's, and goes back to the pool.
+        """
         if self.url is not None and self._client is not None:
-            self._client.close()
+            self._client.connection_pool.disconnect(inuse_connections=False)
 
     def _begin_in_child(self) -> None:
         self._lock = threading.Lock()

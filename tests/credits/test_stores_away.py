@@ -22,7 +22,7 @@ from aivideoapi_core import (
     build_payload,
 )
 from aivideoapi_core._stores import ledger_waiting
-from aivideoapi_core._stores.redis_link import redis_client
+from aivideoapi_core._stores.redis_link import link_to, redis_client
 from aivideoapi_core._stores.sqlite_file import Database
 from aivideoapi_core.sandbox import Sandbox
 
@@ -278,6 +278,22 @@ def test_a_redis_that_fails_in_the_middle_of_a_call(sandbox: Sandbox, redis_url:
     assert (standing.spent_micro, standing.reserved_micro) == (row.credits_micro, 0)
     budget.close()
     ledger.close()
+
+
+def test_a_budget_that_is_closed_leaves_the_connections_of_others(redis_url: str) -> None:
+    """All budgets and ledgers of one URL share a pool; what one of them waits for is not cut off by another's end."""
+    other, link = CreditBudget(1, store=redis_url, name="other"), link_to(redis_url, argument="store")
+    other.standing()
+    answers: list[Any] = []
+    waiting = threading.Thread(target=lambda: answers.append(link.client.blpop("list", 0)))
+    waiting.start()
+    with redis.Redis.from_url(redis_url) as server:
+        while not server.info("clients")["blocked_clients"]:
+            pass
+        other.close()
+        server.rpush("list", "x")
+    waiting.join()
+    assert answers == [(b"list", b"x")]
 
 
 def test_a_ledgers_key_that_held_something_else(redis_url: str) -> None:

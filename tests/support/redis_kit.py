@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import socket
@@ -13,6 +14,8 @@ import pytest
 import redis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
+
+_databases = itertools.cycle(range(16))
 
 
 def needed(program: str, package: str) -> str:
@@ -61,7 +64,8 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def redis_url(redis_server: str) -> str:
-    """URL of an empty Redis."""
-    with redis.Redis.from_url(redis_server) as client:
-        client.flushall()
-    return redis_server
+    """URL of an empty database. Its last user was sixteen tests ago: leases of the last test may still be renewed."""
+    url = redis_server.removesuffix("/0") + f"/{next(_databases)}"
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+    return url
