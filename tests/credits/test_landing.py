@@ -178,7 +178,7 @@ def test_with_prompt_caching_after_it_the_landing_still_fits(sandbox: Sandbox) -
 
 
 def test_thinking_that_has_no_room_is_switched_off(sandbox: Sandbox) -> None:
-    sandbox.enqueue(*[STEP] * 60)
+    sandbox.enqueue(*[Reply("So far: 7.", thinking="Let me see.", tool_uses=STEP.tool_uses)] * 60)
     budget = CreditBudget(16)
     thinking = {"type": "enabled", "budget_tokens": 1_024}
     agent = create_agent(
