@@ -86,7 +86,9 @@ class EventDecoder:
         decoder = self._plain or SSEDecoder(at_start=not self._begun)
         half = self.pending
         try:
-            said = decoder.feed(bytes(self._tail) + b"\n\n")
+            said = [*decoder.feed(bytes(self._tail))]
+            self.stray = self.stray or decoder.stray  # by whole lines, as in a body that came in other pieces
+            said += decoder.feed(b"\n\n")
             events = [parse_event(data, name) for name, data in said if _is_whole(data)]
         except StreamError:
             events = []

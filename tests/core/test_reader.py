@@ -265,6 +265,17 @@ def test_pieces_do_not_matter(name: str) -> None:
     assert read([bytes([byte]) for byte in data])[1] == events
 
 
+def test_what_is_said_of_nonsense_does_not_depend_on_its_pieces() -> None:
+    data = b"\n\r\n \n\r\n data:}\n {}\n {\n\x00"
+    said = set()
+    for cut in range(len(data)):
+        with pytest.raises(IncompleteStreamError) as caught:
+            read(cut_at(data, [cut]))
+        said.add((str(caught.value), caught.value.retryable))
+    assert len(said) == 1
+    assert "holds no message" in said.pop()[0]
+
+
 def test_pieces_of_a_whole_reply_do_not_matter() -> None:
     body = b" \n" + BODY
     events = list(events_of(MESSAGE))
