@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import golden
@@ -39,6 +40,20 @@ SLOW = (
         "tests/llamaindex/test_streaming",
     ),
     *("tests/sandbox/", "tests/test_cassettes", "tests/test_packaging"),
+    *("tests/batch/test_processes", "tests/credits/test_interruptions", "tests/credits/test_nested_budgets"),
+    *("tests/credits/test_spend_command.py::test_a_page", "tests/credits/test_thresholds"),
+    *("tests/observability/", "tests/test_replies_on_every_road", "tests/test_output_classes"),
+    *(
+        "tests/batch/",
+        "tests/cli/test_batch",
+        "tests/core/test_engine",
+        "tests/core/test_replies_as_they_come",
+    ),
+    *("tests/core/test_client", "tests/credits/test_call_machine", "tests/credits/test_forks"),
+    *("tests/credits/test_gone_clients", "tests/credits/test_landing", "tests/credits/test_pytest_plugin"),
+    *("tests/langchain/test_middleware", "tests/langchain/test_peer", "tests/langchain/test_recovered_calls"),
+    *("tests/langchain/test_strategies", "tests/langchain/test_streaming_roads"),
+    *("tests/llamaindex/test_rag", "tests/llamaindex/test_recovered_calls"),
     *("tests/core/test_client_lifecycle", "tests/credits/test_processes", "tests/credits/test_telemetry"),
     *("tests/credits/test_spend_command.py::test_the_page", "tests/credits/test_ledger.py::test_many"),
     *("tests/langchain/test_agents", "tests/langchain/test_complaints", "tests/langchain/test_deepagents"),
@@ -72,6 +87,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.startswith(SLOW):
             item.add_marker("slow")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Files that the quick tier leaves out as a whole are not even imported by it."""
+    if config.option.markexpr != "not slow" or collection_path.suffix != ".py":
+        return None
+    name = collection_path.relative_to(config.rootpath).as_posix()
+    return True if any(name.startswith(slow) for slow in SLOW if "::" not in slow) else None
 
 
 def pytest_runtest_setup() -> None:

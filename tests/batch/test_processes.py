@@ -49,10 +49,9 @@ def journal_at(place: str) -> JournalStore:
     return SQLiteJournal(place, name="rows") if place.endswith(".sqlite") else Journal(place)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_killed_and_resumed(sandbox: Sandbox, tmp_path: Path, seed: int, place: str) -> None:
+def test_killed_and_resumed(sandbox: Sandbox, tmp_path: Path, place: str) -> None:
     """Each id one result; paid twice at most what was in flight; no book above the one that bounds it."""
-    draw = random.Random(seed)
+    draw = random.Random(place.partition(":")[0] or Path(place).name)
     order = {"folder": str(tmp_path), "rows": ROWS, "concurrency": CONCURRENCY, "lease_s": 1, "limit": 100}
     order |= {"journal": place, "journal_lease_s": 0.2}
     is_one_place = not place.endswith("out")
@@ -103,15 +102,15 @@ def test_two_processes_with_the_same_rows_share_them(sandbox: Sandbox, tmp_path:
 
 
 def test_a_storm_over_two_processes_with_one_pace(sandbox: Sandbox, tmp_path: Path, redis_url: str) -> None:
-    """300 of 429 in 400 rows: no row is lost, and no request made but those that were needed."""
-    sandbox.enqueue(*(Fault.error("rate_limit_exceeded", retry_after="0.001") for _ in range(300)))
-    order = {"rows": 400, "concurrency": 16, "lease_s": 60, "limit": 100, "pace": redis_url}
+    """90 of 429 in 120 rows: no row is lost, and no request made but those that were needed."""
+    sandbox.enqueue(*(Fault.error("rate_limit_exceeded", retry_after="0.001") for _ in range(90)))
+    order = {"rows": 120, "concurrency": 16, "lease_s": 60, "limit": 100, "pace": redis_url}
     both = [start(sandbox, order | {"folder": str(tmp_path)}) for _ in range(2)]
     for process in both:
         process.communicate(timeout=120)
         assert process.returncode == 0
-    assert Journal(tmp_path / "out").totals().rows == {"ok": 400}
-    assert len(sandbox.requests) == 700
+    assert Journal(tmp_path / "out").totals().rows == {"ok": 120}
+    assert len(sandbox.requests) == 210
 
 
 def asked_of(asked: Counter[str], answer: str) -> int:
