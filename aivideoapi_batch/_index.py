@@ -17,9 +17,12 @@ CREATE TABLE ids (
     unfinished INTEGER NOT NULL DEFAULT 0, paid INTEGER NOT NULL DEFAULT 0, run INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID
 """
-_BEGAN: Final = "INSERT INTO ids (key, unfinished) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET unfinished = unfinished + ?2"
+_BEGAN: Final = """
+INSERT INTO ids (key, unfinished) VALUES (?, ?)
+ON CONFLICT (key) DO UPDATE SET unfinished = unfinished + excluded.unfinished
+"""
 _ENDED: Final = """
-INSERT INTO ids (key, status, segment, place, paid) VALUES (?1, ?2, ?3, ?4, ?5)
+INSERT INTO ids (key, status, segment, place, paid) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET
     unfinished = max(unfinished - 1, 0), paid = max(paid, excluded.paid),
     segment = CASE WHEN status = 'ok' THEN segment ELSE excluded.segment END,
@@ -27,7 +30,7 @@ ON CONFLICT (key) DO UPDATE SET
     status = CASE WHEN status = 'ok' THEN status ELSE excluded.status END
 """
 _LOOK: Final = "SELECT status, segment, place, unfinished, paid, run FROM ids WHERE key = ?"
-_SEEN: Final = "INSERT INTO ids (key, run) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET run = ?2"
+_SEEN: Final = "INSERT INTO ids (key, run) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET run = excluded.run"
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,8 +39,8 @@ _TABLES: Final = (
         paid INTEGER NOT NULL DEFAULT 0, {_SUMS}, PRIMARY KEY (job, id)
     )""",
 )
-_BEGAN: Final = f"""INSERT INTO {_ROWS} (job, id, calls) VALUES (?, ?, ?3)
-ON CONFLICT (job, id) DO UPDATE SET calls = max(calls + ?3, 0)"""
+_BEGAN: Final = f"""INSERT INTO {_ROWS} (job, id, calls) VALUES (?, ?, ?)
+ON CONFLICT (job, id) DO UPDATE SET calls = max(calls + excluded.calls, 0)"""
 # In these expressions a bare name is what stood there before. Nothing replaces "ok"; every call's cost counts.
 _ENDED: Final = f"""INSERT INTO {_ROWS} (job, id, token, status, result, paid, {", ".join(SUMS)})
 VALUES (?, ?, ?, ?, ?, ?{", ?" * len(SUMS)})

@@ -95,7 +95,9 @@ def test_an_interruption_anywhere(
             client.create(body)
 
     call()
-    Interruption(0).run(call)  # CPython 3.12 reports the first opcodes of a process when it traces a second time
+    Interruption(0).run(
+        call
+    )  # CPython 3.12 reports the first opcodes of a process when it traces a second time
     logging.disable(logging.ERROR)
     gc.collect()
     gc.freeze()  # else each collection below looks at all that pytest has imported
