@@ -67,9 +67,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             response = await session.request(
                 request.method,
                 URL(str(request.url), encoded=True),
-                headers=_texts(
-                    request.headers
-                ),  # no name of ours: a traceback may show it, and the key is in it
+                # No name of ours for them: a traceback may show it, and the key is in it.
+                headers=_texts(request.headers),
                 data=_Body(request, sizes[0], timeout.get("write")) if sizes else None,
                 allow_redirects=False,
                 # Not sock_connect: that leaves out the look-up of the name.
@@ -222,9 +221,8 @@ def _as_httpx() -> Iterator[None]:
 
 def _httpx_error(error: Exception) -> httpx.HTTPError:
     """The exception that httpx's own transport raises where aiohttp raises ``error``."""
-    if isinstance(
-        error.__cause__, httpx.WriteTimeout
-    ):  # from ``_Body``; another one, or it would be its own cause
+    # From ``_Body``; another one, or it would be its own cause.
+    if isinstance(error.__cause__, httpx.WriteTimeout):
         return httpx.WriteTimeout(str(error.__cause__))
     text = str(error)
     match error:
