@@ -31,6 +31,8 @@ if fact.version and tonumber(fact.version) > tonumber(VERSION) then return {'new
 local is_new = not fact.limit
 if is_new and op == 'look' then return {'none'} end
 if is_new then
+  -- Lost, evicted by a server that is full: what is left of it would count against sums that are gone.
+  redis.call('DEL', unpack(KEYS, 2, 10))
   for name, value in pairs(asked) do fact[name] = value end
 elseif op ~= 'settle' and op ~= 'look' then
   local differs = tonumber(asked.window) ~= tonumber(fact.window) or asked.soft ~= fact.soft
@@ -235,6 +237,7 @@ if window > 0 and fact.oldest and fact.oldest ~= '' and leaves_at(fact.oldest) <
     end
   end
   fact.oldest = oldest or ''
+  if not oldest then sum = {0, 0, 0, 0, 0} end -- Also what lay in pieces that were lost.
 end
 if op == 'set_limit' or op == 'raise' then forget_thresholds() end
 local dead_owners = {}
@@ -247,6 +250,7 @@ if #dead_owners > 0 then
   for _, name in ipairs(dead_owners) do
     redis.call('ZREM', lease_key, name)
     dead[name] = tonumber(redis.call('HGET', call_key, name) or 0) > 0
+      or tonumber(redis.call('HGET', owner_key, name) or 0) > 0
     if dead[name] and #all == 0 then all = redis.call('HGETALL', held_key) end
   end
   for i = 1, #all, 2 do
@@ -257,6 +261,8 @@ if #dead_owners > 0 then
     end
   end
   for _, name in ipairs(dead_owners) do
+    -- Of reservations that were lost.
+    reserved = reserved - math.max(0, tonumber(redis.call('HGET', owner_key, name) or 0))
     redis.call('HDEL', owner_key, name)
     redis.call('HDEL', call_key, name)
   end

@@ -160,6 +160,30 @@ def test_a_store_that_lost_its_data_books_what_is_known(loss: str, tmp_path: Pat
         budget.close()
 
 
+@pytest.mark.parametrize(
+    "part", ["facts", "pieces", "held", "owners", "leases", "late", "settled", "line", "boots", "calls"]
+)
+def test_a_part_that_redis_evicted_leaves_no_debt_and_no_credit(part: str, redis_url: str) -> None:
+    """What is left of a budget is made good when its leases and its window are over, and lets nobody pass the limit."""
+    clock = Clock()
+    budget = CreditBudget("0.001", store=RedisStore(redis_url, clock=clock), window="hour", wait_s=0)
+    budget.settle(budget.hold("m", worst(100)), 100)
+    held = [budget.hold("m", worst(100)) for _ in range(3)]
+    with redis.Redis.from_url(redis_url) as client:
+        client.delete(f"aivideoapi:budget:{{default}}:v2:{part}")
+    budget.settle(held.pop(), 50)
+    assert budget.standing().reserved_micro >= (0 if part == "facts" else 200)
+    budget.settle(held.pop(), 50)
+    assert budget.standing().reserved_micro >= 0
+    if part != "leases":  # what nobody holds by a lease any more comes back with its owner's next call
+        clock.pass_s(61)
+        budget.standing()
+        assert budget.standing().reserved_micro == 0
+    clock.pass_s(2 * 3_600)
+    assert budget.standing().spent_micro == 0
+    budget.close()
+
+
 FIRST = {  # as the release before formats wrote it, with half an hour of a budget by the day
     "spent": {str((1_750_000_000 // 1440) - 1): 40, str(1_750_000_000 // 1440): 20},
     "held": {"r1": ["old owner", 5]},
