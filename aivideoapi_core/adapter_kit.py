@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 from aivideoapi_core._late import late_names
 
 if TYPE_CHECKING:
+    from aivideoapi_core._aliases import by_python_names
+    from aivideoapi_core._catalogue.models import EFFORTS
     from aivideoapi_core._fields import (
         StopField,
     )
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
         invalid_arguments,
         recovered_call,
     )
-    from aivideoapi_core._inbound.partial_json import PartialJSON
+    from aivideoapi_core._inbound.partial_json import PartialJSON, spoiling_end
     from aivideoapi_core._inbound.recovered_calls import recover_call, text_of
     from aivideoapi_core._metering.approach import Approach
     from aivideoapi_core._metering.attribution import ATTRIBUTION_KEYS, NOBODY, attribution_facts
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._outbound.media import as_text, block_at, document_block, image_block
     from aivideoapi_core._outbound.media_forms import LEFTOVERS, MEDIA_FORMS, told_media
     from aivideoapi_core._outbound.more_than_text import may_hold_more_than_text
-    from aivideoapi_core._outbound.names import CALL_ARGUMENTS, ArgumentNames, aliases_of, merged_options
+    from aivideoapi_core._outbound.names import CALL_ARGUMENTS, ArgumentNames, merged_options
     from aivideoapi_core._outbound.output import (
         VALUE,
         add_output_format,
@@ -78,6 +80,8 @@ if TYPE_CHECKING:
 _LATER: Final = {
     name: f"aivideoapi_core.{module}"
     for module, names in {
+        "_aliases": "by_python_names",
+        "_catalogue.models": "EFFORTS",
         "_fields": "StopField",
         "_http.model_clients": "client_settings",
         "_http.model_requests": "ModelRequest",
@@ -87,7 +91,7 @@ _LATER: Final = {
         "_inbound.changed": "Changed",
         "_inbound.cut_calls": "CUT_REASONS UNFINISHED call_error clean_block cut_place invalid_arguments "
         "recovered_call",
-        "_inbound.partial_json": "PartialJSON",
+        "_inbound.partial_json": "PartialJSON spoiling_end",
         "_inbound.recovered_calls": "recover_call text_of",
         "_model_settings": "REQUEST_FIELDS ModelSettings",
         "_metering.approach": "Approach",
@@ -106,7 +110,7 @@ _LATER: Final = {
         "_outbound.media": "as_text block_at document_block image_block",
         "_outbound.media_forms": "LEFTOVERS MEDIA_FORMS told_media",
         "_outbound.more_than_text": "may_hold_more_than_text",
-        "_outbound.names": "CALL_ARGUMENTS ArgumentNames aliases_of merged_options",
+        "_outbound.names": "CALL_ARGUMENTS ArgumentNames merged_options",
         "_outbound.output": "VALUE add_output_format is_object output_format rooted wrapped_schema wrapper_for wrapper_of",
         "_outbound.output_schema": "enforceable has_references is_recursive",
         "_outbound.refusals": "check_settings",
@@ -130,6 +134,7 @@ __all__ = [
     "BY_KEY",
     "CALL_ARGUMENTS",
     "CUT_REASONS",
+    "EFFORTS",
     "FOREIGN",
     "LEFTOVERS",
     "MEDIA_FORMS",
@@ -158,11 +163,11 @@ __all__ = [
     "ToolNames",
     "Turns",
     "add_output_format",
-    "aliases_of",
     "as_json",
     "as_text",
     "attribution_facts",
     "block_at",
+    "by_python_names",
     "call_error",
     "check_settings",
     "choice_for",
@@ -201,6 +206,7 @@ __all__ = [
     "recovered_call",
     "renew_in_child",
     "rooted",
+    "spoiling_end",
     "text_of",
     "thought_as_text",
     "to_call_input",

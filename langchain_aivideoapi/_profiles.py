@@ -10,9 +10,9 @@ from typing import Final
 
 from langchain_core.language_models.model_profile import ModelProfile
 
-from aivideoapi_core import ModelInfo, Route, base_model, model_info
+from aivideoapi_core import Route, model_info
+from aivideoapi_core.adapter_kit import EFFORTS
 
-_EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 _DEFAULT_EFFORT: Final = "high"
 """What the official format does when no effort is sent."""
 
@@ -21,7 +21,7 @@ def profile_of(model: str) -> ModelProfile:
     """The profile of ``model``; a fresh dict, and a cautious one for an id that the catalogue does not list."""
     info = model_info(model)
     profile: ModelProfile = {
-        "name": _display_name(model),
+        "name": info.display_name,
         "open_weights": False,
         "max_input_tokens": info.context_window,
         "max_output_tokens": info.max_output_tokens,
@@ -50,21 +50,7 @@ def profile_of(model: str) -> ModelProfile:
         profile["image_tool_message"] = True
         profile["pdf_tool_message"] = True
         profile["temperature"] = info.sampling != "fixed"
-        _add_efforts(profile, info)
+        if info.known and info.efforts:  # an unlisted model may have any or none
+            profile["reasoning_effort_levels"] = [level for level in EFFORTS if level in info.efforts]
+            profile["reasoning_effort_default"] = _DEFAULT_EFFORT
     return profile
-
-
-def _add_efforts(profile: ModelProfile, info: ModelInfo) -> None:
-    """The effort levels of a listed model; an unlisted one may have any or none."""
-    if info.known and info.efforts:
-        profile["reasoning_effort_levels"] = [level for level in _EFFORTS if level in info.efforts]
-        profile["reasoning_effort_default"] = _DEFAULT_EFFORT
-
-
-def _display_name(model: str) -> str:
-    """``claude-opus-4-7/anthropic`` as ``Claude Opus 4.7``; an id of another form as it is."""
-    match base_model(model).split("-"):
-        case ["claude", family, major, minor] if major.isdigit() and minor.isdigit():
-            return f"Claude {family.capitalize()} {major}.{minor}"
-        case _:
-            return base_model(model)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncGenerator, Generator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, Generic, cast
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.instrumentation import (  # type: ignore[attr-defined]  # its documented place
@@ -24,7 +25,7 @@ from aivideoapi_core import ToolChoiceIgnoredError
 from aivideoapi_core.adapter_kit import (
     VALUE,
     PartialJSON,
-    aliases_of,
+    by_python_names,
     output_format,
     rooted,
     wire_tool_name,
@@ -102,11 +103,7 @@ class Plan(Generic[Model]):
             found = None if self.by_tool else self._in_words(response)
             if found is not None:
                 return self.unwrapped(found)
-            raise ValueError(
-                f"the answer is not a {self.output_cls.__name__} "
-                f"(stop_reason={response.additional_kwargs.get('stop_reason')!r}): {error}\n"
-                f"It says: {text[:2000]!r}"
-            ) from error
+            raise ValueError(f"{self._missing_in(response)}: {error}\nIt says: {text[:2000]!r}") from error
 
     def _told(self, response: ChatResponse) -> Model:
         result = self.read(response)
@@ -117,18 +114,18 @@ class Plan(Generic[Model]):
         try:
             selections = tool_selections(response.message)
         except ValueError as error:
-            raise ValueError(
-                f"the answer is not a {self.output_cls.__name__} "
-                f"(stop_reason={response.additional_kwargs.get('stop_reason')!r}): {error}"
-            ) from None
+            raise ValueError(f"{self._missing_in(response)}: {error}") from None
         if selections:
             return to_json(selections[0].tool_kwargs).decode()
         text = response.message.content or ""
         raise ToolChoiceIgnoredError(
-            f"the answer is not a {self.output_cls.__name__}: the model did not call the tool that takes it "
-            f"(stop_reason={response.additional_kwargs.get('stop_reason')!r}). It says: {text[:2000]!r}",
+            f"{self._missing_in(response)}: the model did not call the tool that takes it. It says: {text[:2000]!r}",
             text=text,
         )
+
+    def _missing_in(self, response: ChatResponse) -> str:
+        reason = response.additional_kwargs.get("stop_reason")
+        return f"the answer is not a {self.output_cls.__name__} (stop_reason={reason!r})"
 
     def _in_words(self, response: ChatResponse) -> Model | None:
         """The object, where a server that does not keep to the schema put words or a fence around it."""
@@ -182,28 +179,6 @@ class PartialReader(Generic[Model]):
                 return None
 
 
-def by_python_names(value: Any, annotation: Any) -> Any:
-    """Part of a JSON value with the fields of the classes in ``annotation`` under their names instead of aliases."""
-    kinds = get_args(annotation)
-    if isinstance(value, list):
-        inner = next((get_args(kind) for kind in (annotation, *kinds) if get_origin(kind) is list), ())
-        return [by_python_names(item, *inner) for item in value] if inner else value
-    if not isinstance(value, dict):
-        return value
-    classes = [
-        kind for kind in (annotation, *kinds) if isinstance(kind, type) and issubclass(kind, BaseModel)
-    ]
-    if len(classes) != 1:
-        return value
-    fields = classes[0].model_fields
-    names = {alias: name for name, field in fields.items() for alias in aliases_of(field)}
-    found = {names.get(key, key): item for key, item in value.items()}
-    return {
-        name: by_python_names(item, fields[name].annotation) if name in fields else item
-        for name, item in found.items()
-    }
-
-
 def make_plan(
     llm: AIVideoAPI,
     output_cls: type[Model],
@@ -231,6 +206,7 @@ def make_plan(
     is_model = isinstance(output_cls, type) and issubclass(output_cls, BaseModel)
     wrapper = wrapper_of(output_cls) if is_model else wrapper_for(output_cls)
     asked_for: type[Any] = wrapper or output_cls
+    plan = functools.partial(Plan, llm=llm, output_cls=asked_for, is_wrapped=wrapper is not None)
     schema = asked_for.model_json_schema()
     wanted = output_format(
         call.get("model") or llm.model, schema, thinking=call.get("thinking", llm.thinking)
@@ -238,14 +214,7 @@ def make_plan(
     if wanted is not None:
         given = call.pop("output_config", None) or {}
         call["output_config"] = {**given, "format": wanted}
-        return Plan(
-            llm=llm,
-            output_cls=asked_for,
-            messages=messages,
-            call=call,
-            by_tool=False,
-            is_wrapped=wrapper is not None,
-        )
+        return plan(messages=messages, call=call, by_tool=False)
     tool = _tool_for(asked_for, schema)
     call |= prepare_call([*call.pop("tools", ()), tool], user_msg=None, history=messages)
     if llm._excludes_forced_tools(call):
@@ -253,14 +222,7 @@ def make_plan(
     else:
         call["tool_choice"] = {"type": "tool", "name": tool["name"]}
     call["allow_parallel_tool_calls"] = False
-    return Plan(
-        llm=llm,
-        output_cls=asked_for,
-        messages=call.pop("messages"),
-        call=call,
-        by_tool=True,
-        is_wrapped=wrapper is not None,
-    )
+    return plan(messages=call.pop("messages"), call=call, by_tool=True)
 
 
 def _tool_for(output_cls: type[BaseModel], schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -67,30 +67,22 @@ class CitationSynthesizer(BaseSynthesizer):
         return _told(await self._llm.achat([message], **kwargs), found)
 
     def synthesize(
-        self,
-        query: QueryTextType,
-        nodes: list[NodeWithScore],
-        additional_source_nodes: Sequence[NodeWithScore] | None = None,
-        **kwargs: Any,
+        self, query: QueryTextType, nodes: list[NodeWithScore], *args: Any, **kwargs: Any
     ) -> RESPONSE_TYPE:
         """See ``BaseSynthesizer.synthesize``; the answer's metadata has ``citations`` besides."""
         found: list[Citation] = []
         answer: RESPONSE_TYPE = super().synthesize(
-            query, nodes, additional_source_nodes, passages=nodes, citations=found, **kwargs
+            query, nodes, *args, passages=nodes, citations=found, **kwargs
         )
         return _with(answer, found)
 
     async def asynthesize(
-        self,
-        query: QueryTextType,
-        nodes: list[NodeWithScore],
-        additional_source_nodes: Sequence[NodeWithScore] | None = None,
-        **kwargs: Any,
+        self, query: QueryTextType, nodes: list[NodeWithScore], *args: Any, **kwargs: Any
     ) -> RESPONSE_TYPE:
         """The asynchronous twin of ``synthesize``."""
         found: list[Citation] = []
         answer: RESPONSE_TYPE = await super().asynthesize(
-            query, nodes, additional_source_nodes, passages=nodes, citations=found, **kwargs
+            query, nodes, *args, passages=nodes, citations=found, **kwargs
         )
         return _with(answer, found)
 

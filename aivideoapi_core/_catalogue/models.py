@@ -15,6 +15,10 @@ DEFAULT_MAX_TOKENS: Final = 32_000
 in one whole reply at 60 tokens/s, so that a long answer is neither cut early nor paid for and lost."""
 
 
+EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
+"""Levels of effort that some model or other takes, the least first."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
     """What is known of one model id; ``known`` is false for an id that the catalogue does not list.
@@ -31,7 +35,7 @@ class ModelInfo:
     context_window: int = 200_000
     max_output_tokens: int = 64_000
     thinking: frozenset[str] = frozenset({"enabled", "adaptive", "disabled"})
-    efforts: frozenset[str] = frozenset({"low", "medium", "high", "xhigh", "max"})
+    efforts: frozenset[str] = frozenset(EFFORTS)
     sampling: str = "free"
     prefill: bool = True
     structured_output: bool = True
@@ -40,6 +44,16 @@ class ModelInfo:
     def route(self) -> Route:
         """The route that serves this id."""
         return route_of(self.id)
+
+    @property
+    def display_name(self) -> str:
+        """``Claude Opus 4.7`` for ``claude-opus-4-7/anthropic``; an id of another form as it is, without its route."""
+        name = base_model(self.id)
+        match name.split("-"):
+            case ["claude", family, major, minor] if major.isdigit() and minor.isdigit():
+                return f"Claude {family.capitalize()} {major}.{minor}"
+            case _:
+                return name
 
     @property
     def prices(self) -> ModelPrices | None:

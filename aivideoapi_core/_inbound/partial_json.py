@@ -1,4 +1,4 @@
-"""``PartialJSON``: an object whose JSON text is still arriving."""
+"""JSON text that is still arriving, and JSON text whose end never came."""
 
 from __future__ import annotations
 
@@ -50,3 +50,26 @@ class PartialJSON:
         if mark > known_at:
             self._known = mark, value
         return value
+
+
+def spoiling_end(raw: str) -> str:
+    """The fewest characters after which nobody can take the arguments ``raw``, cut or spoilt JSON, for an object.
+
+    LangChain completes cut JSON by guessing (``{"amount": 1`` of 1000 becomes a valid call); a closing bracket that
+    matches nothing is what it gives up at.
+    """
+    inside = escaped = False
+    stack: list[str] = []
+    for char in raw:
+        if inside:
+            if char == '"' and not escaped:
+                inside = False
+            escaped = char == "\\" and not escaped
+        elif char == '"':
+            inside, escaped = True, False
+        elif char in "{[":
+            stack.append(char)
+        elif char in "}]" and stack:
+            stack.pop()
+    end_of_string = ("\\" if escaped else "") + '"' if inside else ""
+    return end_of_string + ("]" if stack and stack[-1] == "{" else "}")

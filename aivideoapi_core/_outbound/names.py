@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from pydantic import AliasChoices
-
+from aivideoapi_core._aliases import aliases_of
 from aivideoapi_core._errors import InvalidInputError, UnsupportedOptionError, advice_for_name
 from aivideoapi_core._outbound.params import RequestOptions
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
-    from pydantic.fields import FieldInfo
 
 _NO_CLOUD: Final = "the platform has a key and an address of its own, no way through a cloud; leave it out"
 _NO_SUCH: Final = "these models have no such setting; leave it out"
@@ -169,13 +167,6 @@ class ArgumentNames:
                 f"{name!r} is not an argument of {self._place}: {self.advice_for(name)}" for name in unknown
             )
         )
-
-
-def aliases_of(field: FieldInfo) -> list[str]:
-    """The other names of a pydantic field that JSON may have it by."""
-    given = field.validation_alias
-    choices = given.choices if isinstance(given, AliasChoices) else (given, field.alias)
-    return [alias for alias in choices if isinstance(alias, str)]
 
 
 def merged_lists(name: str, default: Any, value: Any) -> Any:

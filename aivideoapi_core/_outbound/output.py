@@ -7,7 +7,7 @@ import functools
 import re
 import types
 from collections.abc import Mapping
-from typing import Any, Final, Literal, NamedTuple, Union, get_origin
+from typing import Any, Final, Literal, NamedTuple, Union, cast, get_origin
 
 from pydantic import BaseModel, Field, create_model, model_validator
 
@@ -109,15 +109,20 @@ def rooted(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def is_object(schema: Mapping[str, Any]) -> bool:
     """Whether the root of a JSON schema is an object, which all that is asked for has to be."""
-    root = schema
+    root = _root_of(schema)
+    return root is None or bool(_type_of(root) == "object")  # None: as ``rooted`` says with more words
+
+
+def _root_of(schema: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What the references at the root lead to; ``None`` if that is nowhere."""
+    root: Any = schema
     seen: set[str] = set()
     while isinstance(reference := root.get("$ref"), str) and reference not in seen:
         seen.add(reference)
-        found = resolved(reference, schema)
-        if not isinstance(found, Mapping):
-            return True  # it leads nowhere, as ``rooted`` says with more words
-        root = found
-    return bool(_type_of(root) == "object")
+        root = resolved(reference, schema)
+        if not isinstance(root, Mapping):
+            return None
+    return cast("Mapping[str, Any]", root)
 
 
 def _type_of(root: Mapping[str, Any]) -> Any:
@@ -185,13 +190,8 @@ def _needs_wrapper(schema: Any) -> bool:
 
 def _is_plain_object(schema: Mapping[str, Any]) -> bool:
     """Whether the root of a JSON schema is an object with fields of its own, not a mapping and not a choice."""
-    root = schema
-    seen: set[str] = set()
-    while isinstance(reference := root.get("$ref"), str) and reference not in seen:
-        seen.add(reference)
-        group, _, name = reference.removeprefix("#/").partition("/")
-        root = schema.get(group, {}).get(name, {})
-    if root.get("type", "object" if "properties" in root else None) != "object":
+    root = _root_of(schema)
+    if root is None or _type_of(root) != "object":
         return False
     if "properties" in root:
         return True

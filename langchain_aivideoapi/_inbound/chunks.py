@@ -10,7 +10,13 @@ from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from aivideoapi_core import ContentBlock, MessageAccumulator, Reply, StreamEvent
-from aivideoapi_core.adapter_kit import clean_block, cut_place, invalid_arguments, recovered_call
+from aivideoapi_core.adapter_kit import (
+    clean_block,
+    cut_place,
+    invalid_arguments,
+    recovered_call,
+    spoiling_end,
+)
 from langchain_aivideoapi._inbound.fast import arguments_chunk, block_chunk, text_chunk, tool_start_chunk
 from langchain_aivideoapi._inbound.message import to_response_metadata, to_usage
 
@@ -127,7 +133,7 @@ class ChunkTranslator:
         if opened.kind == "tool_use":
             closing = _closing_arguments(opened, closed)
             if closing:
-                chunk.message.tool_call_chunks = [_piece(closing, index)]  # type: ignore[attr-defined]  # a chunk
+                chunk.message.tool_call_chunks = [tool_call_chunk(args=closing, index=index)]  # type: ignore[attr-defined]  # a chunk
         return chunk
 
     def last(self, reply: Reply) -> ChatGenerationChunk:
@@ -154,43 +160,17 @@ class ChunkTranslator:
         place = cut_place(content, reply.message["stop_reason"])
         if place is None or "partial_json" in (block := content[place]):
             return None  # no call, or spoilt at its stop already
-        return _piece(spoiling(json.dumps(block.get("input") or {})), self._next_index - 1)
+        return tool_call_chunk(
+            args=spoiling_end(json.dumps(block.get("input") or {})), index=self._next_index - 1
+        )
 
 
 def _closing_arguments(opened: OpenBlock, closed: ContentBlock) -> str:
     """What the pieces of arguments still lack at the block's stop."""
     raw = invalid_arguments(closed, cut=False)
     if raw is not None:
-        return spoiling(raw) if opened.fragments else raw + spoiling(raw)
+        return spoiling_end(raw) if opened.fragments else raw + spoiling_end(raw)
     if not opened.fragments and closed.get("input"):
         # Some servers send the whole input at the start, and no pieces.
         return json.dumps(closed["input"], ensure_ascii=False)
     return ""
-
-
-def _piece(arguments: str, index: int) -> Any:
-    return {"name": None, "args": arguments, "id": None, "index": index, "type": "tool_call_chunk"}
-
-
-def spoiling(raw: str) -> str:
-    """The fewest characters after which core does not take ``raw`` for a call.
-
-    When chunks are added up, core completes cut JSON by guessing (``{"amount": 1`` of 1000 becomes a
-    valid call), and only a closing bracket that matches nothing makes it an invalid tool call. The
-    exact arguments stay in the block's ``partial_json``.
-    """
-    inside = escaped = False
-    stack: list[str] = []
-    for char in raw:
-        if inside:
-            if char == '"' and not escaped:
-                inside = False
-            escaped = char == "\\" and not escaped
-        elif char == '"':
-            inside, escaped = True, False
-        elif char in "{[":
-            stack.append(char)
-        elif char in "}]" and stack:
-            stack.pop()
-    end_of_string = ("\\" if escaped else "") + '"' if inside else ""
-    return end_of_string + ("]" if stack and stack[-1] == "{" else "}")

@@ -179,7 +179,7 @@ def _wire_call(block: Any) -> ContentBlock:
     """The ``tool_use`` that a standard block is of, with its arguments as the model wrote them."""
     said = block["args"]
     if isinstance(said, str) and not block["name"]:
-        said = said[:-1]  # what spoilt it: see ``chunks.spoiling``
+        said = said[:-1]  # what spoilt it: the core's ``spoiling_end``
     arguments, raw = read_arguments(said)
     raw = block.get("extras", {}).get("partial_json", raw)
     call = {"type": "tool_use", "id": block["id"], "name": block["name"], "input": arguments}

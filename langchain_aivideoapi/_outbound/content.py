@@ -67,15 +67,15 @@ def to_blocks(
                 continue
         try:
             block = _to_block(item, place)
-        except InvalidInputError as error:
+        except (
+            AttributeError,
+            KeyError,
+            TypeError,
+            ValueError,
+        ) as error:  # of a shape that nobody documents, too
             if not (made or assistant):
-                raise InvalidInputError(f"messages[{message}].content[{number}] {error}") from error
-            block = _told(item)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:  # of a shape that nobody documents
-            if not (made or assistant):
-                raise InvalidInputError(
-                    f"messages[{message}].content[{number}] is malformed: {error}"
-                ) from error
+                said = error if isinstance(error, InvalidInputError) else f"is malformed: {error}"
+                raise InvalidInputError(f"messages[{message}].content[{number}] {said}") from error
             block = _told(item)
         if block is not None:
             blocks.append(block)

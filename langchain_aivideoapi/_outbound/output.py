@@ -28,11 +28,12 @@ def schema_of(response_format: Any) -> tuple[str, dict[str, Any]] | None:
         case {"type": "json_object"}:
             return None
         case {"type": "json_schema", "json_schema": {"schema": dict(schema), **rest}}:
-            return str(rest.get("name") or schema.get("title") or "answer"), schema
+            name = rest.get("name")
         case {"type": "json_schema", "schema": dict(schema)}:
-            return str(schema.get("title") or "answer"), schema
-    schema = json_schema_of(response_format)
-    return str(schema.get("title") or "answer"), schema
+            name = None
+        case _:
+            name, schema = None, json_schema_of(response_format)
+    return str(name or schema.get("title") or "answer"), schema
 
 
 def json_schema_of(schema: Any) -> dict[str, Any]:

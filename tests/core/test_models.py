@@ -68,3 +68,16 @@ def test_an_unknown_model_gets_cautious_limits(model: str) -> None:
 )
 def test_routes(model: str, route: Route, base: str) -> None:
     assert (route_of(model), base_model(model)) == (route, base)
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("claude-opus-4-7/anthropic", "Claude Opus 4.7"),
+        ("claude-sonnet-4-6", "Claude Sonnet 4.6"),
+        ("claude-new/anthropic", "claude-new"),
+        ("some-other-model", "some-other-model"),
+    ],
+)
+def test_the_name_for_people(model: str, name: str) -> None:
+    assert model_info(model).display_name == name

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from aivideoapi_core import ModelInfo, Route, compare_routes, known_models
+from aivideoapi_core.adapter_kit import EFFORTS
 
 _PLACE: Final = re.compile(
     r"(?P<head><!-- table: (?P<name>[a-z-]+) -->\n\n).*?(?P<tail>\n\n<!-- end of table -->)", re.DOTALL
@@ -31,7 +32,7 @@ def models_table() -> str:
     for info in known_models():
         direct = info.route is Route.DIRECT
         thinking = ", ".join(sorted(info.thinking - {"disabled"})) if direct else "on, off"
-        efforts = [level for level in ("low", "medium", "high", "xhigh", "max") if level in info.efforts]
+        efforts = [level for level in EFFORTS if level in info.efforts]
         rows.append(
             f"| `{info.id}` | {'direct' if direct else 'native'} | {_tokens(info.context_window)} | "
             f"{_tokens(info.max_output_tokens) if direct else '?'} | {thinking} | "
