@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from aivideoapi_batch._models import OfModels, facts_of
 from aivideoapi_core import InvalidInputError
 
 if TYPE_CHECKING:
@@ -43,23 +44,23 @@ class RowCall(Protocol):
         """A key that would travel with a pickle of this call; ``None`` if there is none."""
 
 
-class FunctionCall:
+class FunctionCall(OfModels):
     """A function of the user's as a ``RowCall``. A synchronous one runs in a thread."""
 
-    budget = None
-    ledger = None
-
     def __init__(self, function: Callable[[Row], Any | Awaitable[Any]]) -> None:
-        self._function = function
+        self._function = self.made_of = function
         self._is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
             getattr(function, "__call__", None)  # noqa: B004 - its colour is asked for
         )
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """The function's name: what it does cannot be seen."""
+        """The function's name, and the models that it has: what it does cannot be seen."""
         kind = self._function if hasattr(self._function, "__qualname__") else type(self._function)
-        return {"function": f"{kind.__module__}.{kind.__qualname__}"}
+        return {
+            "function": f"{kind.__module__}.{kind.__qualname__}",
+            **({"models": [facts_of(model) for model in self.models]} if self.models else {}),
+        }
 
     async def answer(self, row: Row) -> Any:
         """See ``RowCall``."""
@@ -69,9 +70,6 @@ class FunctionCall:
 
     def estimate(self, row: Row) -> None:
         """Nobody can say."""
-
-    def key(self) -> None:
-        """None that we know of."""
 
 
 def as_call(call: Any) -> RowCall:

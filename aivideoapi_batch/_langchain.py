@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, cast
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.load import dumpd
@@ -12,28 +12,20 @@ from langchain_core.output_parsers import BaseOutputParser
 from langchain_core.prompts import BasePromptTemplate
 from langchain_core.runnables import (
     Runnable,
-    RunnableAssign,
     RunnableBinding,
-    RunnableBranch,
     RunnableGenerator,
-    RunnableParallel,
     RunnableSequence,
-    RunnableWithFallbacks,
 )
-from langchain_core.runnables.base import RunnableBindingBase
 from pydantic import BaseModel
 
 from aivideoapi_batch._calls import Row
+from aivideoapi_batch._models import OfModels, facts_of, models_in
 from aivideoapi_batch._rows import BadRowError
 from aivideoapi_batch._template import filled
-from aivideoapi_core import InvalidInputError, adapter_kit
+from aivideoapi_core import InvalidInputError
 
 if TYPE_CHECKING:
-    from aivideoapi_core import CreditBudget, CreditsEstimate, JointBudget, SpendLedger
-
-_NOT_FACTS = frozenset({"base_url", "timeout", "max_retries", "max_retry_wait_s"})
-"""Settings that do not change an answer."""
-
+    from aivideoapi_core import CreditsEstimate
 
 _AROUND_A_MODEL: Final = (dict, BaseChatModel, BasePromptTemplate, BaseOutputParser, RunnableGenerator)
 
@@ -42,7 +34,7 @@ class NoAnswerError(ValueError):
     """The model answered without the object that it was asked for."""
 
 
-class LangChainCall:
+class LangChainCall(OfModels):
     """See ``prompt_call``."""
 
     def __init__(
@@ -59,29 +51,18 @@ class LangChainCall:
             runnable = _structured(runnable, schema, options)
         elif options:
             runnable = runnable.bind(**options)
-        self._runnable = runnable
+        self._runnable = self.made_of = runnable
 
     @property
     def facts(self) -> Mapping[str, Any]:
         """See ``RowCall``."""
-        parts = dict(enumerate(_parts(self._runnable)))
-        model = next((part for part in parts.values() if isinstance(part, BaseChatModel)), None)
+        model = next(iter(self.models), None)
         return {
             "model": str(getattr(model, "model", type(model).__name__)),
             "prompt": self._prompt if isinstance(self._prompt, str) else _fact_of(self._prompt),
             "schema": _fact_of(self._schema),
-            "settings": {number: _fact_of(part) for number, part in parts.items()},
+            "settings": dict(enumerate(map(_fact_of, _parts(self._runnable)))),
         }
-
-    @property
-    def budget(self) -> CreditBudget | JointBudget | None:
-        """See ``RowCall``."""
-        return cast("CreditBudget | JointBudget | None", adapter_kit.joined(self._of_model("budget")))
-
-    @property
-    def ledger(self) -> SpendLedger | None:
-        """See ``RowCall``."""
-        return self._of_model("ledger")  # type: ignore[no-any-return]  # a field of our model
 
     @property
     def calls_once(self) -> bool:
@@ -116,14 +97,6 @@ class LangChainCall:
                 return None
         return None
 
-    def key(self) -> str | None:
-        """See ``RowCall``."""
-        for model in _models(self._runnable):
-            key = getattr(model, "api_key", None)
-            if key is not None and not isinstance(key, adapter_kit.EnvironmentKey):
-                return str(key.get_secret_value())
-        return None
-
     def _input(self, row: Row) -> Any:
         if isinstance(self._prompt, str):
             return filled(self._prompt, row)
@@ -135,10 +108,6 @@ class LangChainCall:
                 f"the row has no {missing[0]!r}, which the prompt asks for", code="missing_field"
             )
         return self._prompt.invoke(values)
-
-    def _of_model(self, name: str) -> Any:
-        found = (getattr(model, name, None) for model in _models(self._runnable))
-        return next((value for value in found if value is not None), None)
 
 
 def replaced(runnable: Any, change: Callable[[BaseChatModel], Any]) -> Any:
@@ -193,37 +162,19 @@ def _parts(runnable: Any) -> Iterator[Any]:
         yield runnable
 
 
-def _models(runnable: Any) -> Iterator[BaseChatModel]:
-    """The models in a runnable that is made of others; what a function or a graph holds cannot be seen."""
-    if isinstance(runnable, BaseChatModel):
-        yield runnable
-        return
-    inner: Iterable[Any] = ()
-    match runnable:
-        case RunnableSequence():
-            inner = runnable.steps
-        case RunnableBindingBase():
-            inner = [runnable.bound]
-        case RunnableWithFallbacks():
-            inner = runnable.runnables
-        case RunnableParallel():
-            inner = runnable.steps__.values()
-        case RunnableAssign():
-            inner = [runnable.mapper]
-        case RunnableBranch():
-            inner = [*(step for branch in runnable.branches for step in branch), runnable.default]
-    for part in inner:
-        yield from _models(part)
-
-
 def _fact_of(part: Any) -> Any:
     """What of a step changes the answers."""
     if isinstance(part, BaseChatModel):
-        return {name: value for name, value in part.asdict().items() if name not in _NOT_FACTS}
+        return facts_of(part)
     if isinstance(part, type) and issubclass(part, BaseModel):
         return part.model_json_schema()
     if isinstance(part, BasePromptTemplate):
         return dumpd(part)
-    if isinstance(part, dict):
-        return {name: value for name, value in part.items() if not name.startswith("ls_")}
+    if isinstance(part, Mapping):
+        return {name: _fact_of(value) for name, value in part.items() if not str(name).startswith("ls_")}
+    if isinstance(part, (list, tuple)):
+        return [_fact_of(each) for each in part]
+    if isinstance(part, Runnable):  # one around others, or one that cannot be looked into, such as a graph
+        fields = _fact_of(dict(part)) if isinstance(part, BaseModel) else list(map(facts_of, models_in(part)))
+        return [type(part).__name__, fields]
     return part

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from llama_index.core.llms import LLM, ChatMessage
 from llama_index.core.prompts import BasePromptTemplate, PromptTemplate
@@ -13,51 +13,18 @@ from llama_index.core.schema import TextNode, TransformComponent
 from pydantic import BaseModel
 
 from aivideoapi_batch._calls import Row
+from aivideoapi_batch._models import OfModels, facts_of
 from aivideoapi_batch._rows import BadRowError, id_of
 from aivideoapi_batch._template import filled, text_of
-from aivideoapi_core import InvalidInputError, adapter_kit
+from aivideoapi_core import InvalidInputError
 
 if TYPE_CHECKING:
-    from aivideoapi_core import CreditBudget, CreditsEstimate, JointBudget, SpendLedger
+    from aivideoapi_core import CreditsEstimate
 
-_NOT_FACTS = frozenset(
-    {
-        "base_url",
-        "timeout",
-        "max_retries",
-        "max_retry_wait_s",
-        "callback_manager",
-        "num_workers",
-        "show_progress",
-    }
-)
-"""Settings that do not change an answer."""
 _WHOLE = PromptTemplate("{text}")
 
 
-class _LLMOwner:
-    """What the calls here share: an LLM (or none) that has a budget, a ledger and perhaps a key."""
-
-    _llm: Any
-
-    @property
-    def budget(self) -> CreditBudget | JointBudget | None:
-        """See ``RowCall``."""
-        budget = adapter_kit.joined(getattr(_innermost(self._llm), "budget", None))
-        return cast("CreditBudget | JointBudget | None", budget)
-
-    @property
-    def ledger(self) -> SpendLedger | None:
-        """See ``RowCall``."""
-        return getattr(_innermost(self._llm), "ledger", None)
-
-    def key(self) -> str | None:
-        """See ``RowCall``. A key that came from the environment is no field of ours, and does not travel."""
-        key = getattr(_innermost(self._llm), "api_key", None)
-        return None if not key else str(getattr(key, "get_secret_value", lambda: key)())
-
-
-class LLMCall(_LLMOwner):
+class LLMCall(OfModels):
     """See ``prompt_call``."""
 
     calls_once = True
@@ -69,7 +36,7 @@ class LLMCall(_LLMOwner):
             )
         if schema is not None and not (isinstance(schema, type) and issubclass(schema, BaseModel)):
             raise InvalidInputError("schema must be a pydantic class for a LlamaIndex LLM")
-        self._llm = _calm(llm)
+        self._llm = self.made_of = _calm(llm)
         self._prompt = prompt
         self._schema = schema
         self._options = options
@@ -81,7 +48,7 @@ class LLMCall(_LLMOwner):
             "model": self._llm.metadata.model_name,
             "prompt": self._prompt if isinstance(self._prompt, str) else self._prompt.get_template(),
             "schema": None if self._schema is None else self._schema.model_json_schema(),
-            "settings": {**_settings(self._llm), **self._options},
+            "settings": {**facts_of(self._llm), **self._options},
         }
 
     async def answer(self, row: Row) -> Any:
@@ -112,23 +79,22 @@ class LLMCall(_LLMOwner):
         return self._prompt.format(llm=self._llm, **row)
 
 
-class TransformCall(_LLMOwner):
+class TransformCall(OfModels):
     """See ``transform_call``."""
 
     def __init__(self, transformations: Sequence[TransformComponent], *, text: str, id: str) -> None:
         self._text_field = text
         self._id_field = id
-        self._transformations = [_with_calm_llm(each) for each in transformations]
-        llms = (getattr(each, "llm", None) for each in self._transformations)
-        self._llm = next((llm for llm in llms if llm is not None), None)
+        self._transformations = self.made_of = [_with_calm_llm(each) for each in transformations]
 
     @property
     def facts(self) -> Mapping[str, Any]:
         """See ``RowCall``."""
         names = [each.class_name() for each in self._transformations]
-        settings = [_settings(each) for each in self._transformations]
+        settings = [facts_of(each.to_dict()) for each in self._transformations]
+        llms = (getattr(each, "llm", None) for each in self._transformations)
         return {
-            "model": None if self._llm is None else self._llm.metadata.model_name,
+            "model": next((llm.metadata.model_name for llm in llms if llm is not None), None),
             "transformation": ", ".join(names),
             "text": self._text_field,
             "settings": settings[0] if len(settings) == 1 else settings,
@@ -169,13 +135,6 @@ def _with_calm_llm(transformation: TransformComponent) -> TransformComponent:
     return transformation if llm is None else transformation.model_copy(update={"llm": _calm(llm)})
 
 
-def _innermost(llm: Any) -> Any:
-    """Of an LLM around another (a structured one) the one that calls."""
-    while isinstance(inner := getattr(llm, "llm", None), LLM):
-        llm = inner
-    return llm
-
-
 def _calm(llm: Any) -> Any:
     """A copy that does not try again by itself."""
     if llm is None or "max_retries" not in getattr(type(llm), "model_fields", {}):
@@ -183,7 +142,3 @@ def _calm(llm: Any) -> Any:
     calm = copy.copy(llm)
     calm.max_retries = 0
     return calm
-
-
-def _settings(component: Any) -> dict[str, Any]:
-    return {name: fact for name, fact in component.to_dict().items() if name not in _NOT_FACTS}

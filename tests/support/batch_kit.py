@@ -1,10 +1,16 @@
-"""What the tests of batch jobs share: time without waiting, rows."""
+"""What the tests of batch jobs share: time without waiting, rows and results."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final
 
+from pydantic import BaseModel
+
+from aivideoapi_batch import BatchJob, RowResult
+
+Make = Callable[..., BatchJob]
 HAIKU: Final = "claude-haiku-4-5/anthropic"
 
 
@@ -27,3 +33,12 @@ class FakeClock:
 
 def rows_of(count: int) -> list[dict[str, Any]]:
     return [{"id": f"r{number}", "text": f"Row {number}"} for number in range(count)]
+
+
+class City(BaseModel):
+    city: str
+
+
+def by_id(results: list[RowResult]) -> dict[str | None, RowResult]:
+    assert len({result.id for result in results}) == len(results)
+    return {result.id: result for result in results}
