@@ -124,25 +124,15 @@ class CreditsCallbackHandler(BaseCallbackHandler):
             self._tracker.add(_record_of(run, message, error))
 
 
-class CreditsBlock(SpendTracker):
-    """The sums over the calls of a block, ``summary``, so far or in the end."""
-
-    def add(self, record: CallRecord) -> None:
-        """Count one call, if LangChain made it."""
-        if record.framework == FRAMEWORK:
-            super().add(record)
-
-
 @contextmanager
-def get_credits_callback() -> Iterator[CreditsBlock]:
-    """Add up every call that begins in the block, in its tasks and in the threads that LangChain starts.
+def get_credits_callback() -> Iterator[SpendTracker]:
+    """Add up every call of LangChain's that begins in the block, in its tasks and in the threads that LangChain starts.
 
     Threads of your own need the block's context: ``contextvars.copy_context().run``. Blocks nest;
     each counts. No handler is put on the runs, since LangChain calls every handler for each token:
     the client counts, and a token costs nothing more.
     """
-    block = CreditsBlock()
-    with track_spend(block):
+    with track_spend(SpendTracker(framework=FRAMEWORK)) as block:
         yield block
 
 

@@ -71,9 +71,11 @@ class SpendTracker:
 
     ``add`` waits for no lock, because a stream that the collector drops is counted wherever the
     collector happens to run: records are put down, and whoever finds the sums free adds them up.
+    ``framework``: only calls that were made through that one count.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, framework: str | None = None) -> None:
+        self._framework = framework
         self._lock = threading.Lock()
         self._new: deque[CallRecord] = deque()
         self._all = Sums()
@@ -90,6 +92,8 @@ class SpendTracker:
 
     def add(self, record: CallRecord) -> None:
         """Count one call."""
+        if self._framework not in (None, record.framework):
+            return
         self._new.append(record)
         if len(self._new) >= _FOLD_AT and self._lock.acquire(blocking=False):
             try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from langchain_core.messages.tool import tool_call_chunk
+
 from aivideoapi_core import ContentBlock, Message, MessageAccumulator, Reply, StreamEvent
 from aivideoapi_core.adapter_kit import (
     call_error,
@@ -99,13 +101,7 @@ class EventTranslator:
                         index, {"type": "thinking_delta", "thinking": block["thinking"]}
                     )
             case "tool_use":
-                content = {
-                    "type": "tool_call_chunk",
-                    "id": block.get("id"),
-                    "name": block.get("name"),
-                    "args": "",
-                    "index": index,
-                }
+                content = tool_call_chunk(id=block.get("id"), name=block.get("name"), args="", index=index)
             case _ if kind in STARTED_EARLY:
                 content = standard_server_start(block)
             case _:
@@ -182,9 +178,7 @@ class EventTranslator:
     def _whole_call(self, block: ContentBlock) -> list[Any]:
         """The events of a call that did not come over the wire."""
         place = len(self._places)
-        start = {
-            "type": "tool_call_chunk", "id": block["id"], "name": block["name"], "args": "", "index": place
-        }  # fmt: skip
+        start = tool_call_chunk(id=block["id"], name=block["name"], args="", index=place)
         delta = {"type": "tool-call-delta", "args": json.dumps(block["input"], ensure_ascii=False)}
         content = tool_call_block(block, block["input"])
         return [

@@ -24,11 +24,11 @@ from aivideoapi_core import (
     CreditsSummary,
     ModelPrices,
     SpendLedger,
+    SpendTracker,
     estimate_credits,
 )
 from aivideoapi_core.sandbox import Fault, Reply, Sandbox
 from langchain_aivideoapi import ChatAIVideoAPI, CreditsCallbackHandler, get_credits_callback
-from langchain_aivideoapi.credits import CreditsBlock
 
 NATIVE = "claude-sonnet-4-6"
 DIRECT = "claude-haiku-4-5/anthropic"
@@ -180,7 +180,7 @@ def test_blocks_nest_and_end(sandbox: Sandbox) -> None:
 
 def test_a_chain_that_began_outside_counts_once_in_each(sandbox: Sandbox) -> None:
     model = model_for(sandbox)
-    inner: list[CreditsBlock] = []
+    inner: list[SpendTracker] = []
 
     def step(_: Any) -> Any:
         with get_credits_callback() as spent:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import threading
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -128,3 +129,10 @@ def test_a_tracker_counts_from_many_threads_and_copies_share_it() -> None:
     assert tracker.summary.credits_micro == 8 * 500 * 68_400
     tracker.reset()
     assert tracker.summary == CreditsSummary()
+
+
+def test_a_tracker_of_one_framework_counts_its_calls_alone() -> None:
+    tracker = SpendTracker(framework="langchain")
+    for framework in ("langchain", "llamaindex", None):
+        tracker.add(replace(NATIVE, framework=framework))
+    assert tracker.summary.calls == 1
