@@ -148,7 +148,6 @@ _LATER: Final = {
 _MOVED: Final = {
     name: module
     for module, names in {
-        "_errors": "advice_for_name",
         "_fields": "AsyncHTTPClientField BudgetField HTTPClientField LedgerField TimeoutField",
         "_inbound.call_readings": "read_call",
         "_inbound.recovered_calls": "ForcedCall forced_call recover_call settle_text",
@@ -157,6 +156,7 @@ _MOVED: Final = {
         "_metering.tags": "clean_tags",
         "_outbound.cache_marks": "MAX_CACHE_BREAKPOINTS",
         "_outbound.headers": "call_headers",
+        "_outbound.names": "advice_for_name",
         "_outbound.output_schema": "output_schema",
         "_outbound.refusals": "TOOL_NAME",
         "_outbound.thinking": "thinking_is_on thinking_fields",

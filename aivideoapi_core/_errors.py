@@ -26,7 +26,7 @@ from __future__ import annotations
 import builtins
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -308,21 +308,19 @@ class StreamTimeoutError(IncompleteStreamError, APITimeoutError):
     """A stream that went silent for longer than the read timeout; ``partial`` is the message so far."""
 
 
-def advice_for_name(name: str, known: Iterable[str]) -> str:
-    """What to do about an argument that nobody knows: the nearest one that is known, or look again."""
-    from difflib import get_close_matches  # only for those who mistype
+def settings_error(error: ValidationError) -> AIVideoAPIError:
+    """What pydantic found wrong with a model's settings, as our own error, which a validator of ours may have raised.
 
-    close = get_close_matches(name, sorted(known), n=1)
-    return f"did you mean {close[0]!r}?" if close else "check the spelling."
-
-
-def own_error(error: ValidationError) -> AIVideoAPIError | None:
-    """Our own error among those that pydantic collected while a model was made, if there is one.
-
-    Pydantic takes every ``ValueError`` of a validator for its own; the adapters hand ours on.
+    Pydantic takes every ``ValueError`` of a validator for its own.
     """
+    wrong: dict[str, str] = {}
     for each in error.errors(include_url=False, include_input=False):
         found = each.get("ctx", {}).get("error")
         if isinstance(found, AIVideoAPIError):
             return found
-    return None
+        name = str(each["loc"][0]) if each["loc"] else "the settings"
+        said = each["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+        wrong.setdefault(
+            name, said.replace("Input should be", "must be").replace("Field required", "is missing")
+        )
+    return InvalidInputError("; ".join(f"{name} {said}" for name, said in wrong.items()))

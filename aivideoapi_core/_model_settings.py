@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from aivideoapi_core._errors import AIVideoAPIError, own_error
+from aivideoapi_core._errors import AIVideoAPIError, settings_error
 from aivideoapi_core._fields import (
     AsyncHTTPClientField,
     BudgetField,
@@ -139,15 +139,12 @@ class ModelSettings(BaseModel):
     _clients: ModelClients = PrivateAttr(default_factory=ModelClients)
 
     def __init__(self, *args: Any, **fields: Any) -> None:
-        """Raises ``InvalidInputError`` for what could never be sent, ``ValidationError`` for values of other types."""
+        """Raises ``InvalidInputError`` for what could never be sent, values of other types included."""
         hide_keys(fields)
         try:
             super().__init__(*args, **fields)
         except ValidationError as error:
-            ours = own_error(error)
-            if ours is None:
-                raise
-            raise self._raised(ours) from None
+            raise self._raised(settings_error(error)) from None
 
     @staticmethod
     def _raised(error: AIVideoAPIError) -> AIVideoAPIError:
@@ -173,7 +170,7 @@ class ModelSettings(BaseModel):
     def _check(self, settings: Mapping[str, Any]) -> None:
         """Raise ``InvalidInputError`` for a number, an address, a key or a header that no call could be made with."""
         from aivideoapi_core._http.target import check_key_shape, resolve_api_key, resolve_base_url
-        from aivideoapi_core._outbound.refusals import check_settings
+        from aivideoapi_core._outbound.option_values import check_settings
 
         check_settings(settings)
         base_url = resolve_base_url(self.base_url, allow_http=self.allow_http)

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._outbound.media_forms import LEFTOVERS, MEDIA_FORMS, told_media
     from aivideoapi_core._outbound.more_than_text import may_hold_more_than_text
     from aivideoapi_core._outbound.names import CALL_ARGUMENTS, ArgumentNames, merged_options
+    from aivideoapi_core._outbound.option_values import check_settings, stop_list
     from aivideoapi_core._outbound.output import (
         VALUE,
         add_output_format,
@@ -60,7 +61,6 @@ if TYPE_CHECKING:
         wrapper_of,
     )
     from aivideoapi_core._outbound.output_schema import enforceable, has_references, is_recursive
-    from aivideoapi_core._outbound.refusals import check_settings
     from aivideoapi_core._outbound.request import choice_for
     from aivideoapi_core._outbound.text import as_json, thought_as_text, told, told_file
     from aivideoapi_core._outbound.tool_calls import parse_arguments, read_tool_calls, to_call_input
@@ -113,7 +113,7 @@ _LATER: Final = {
         "_outbound.names": "CALL_ARGUMENTS ArgumentNames merged_options",
         "_outbound.output": "VALUE add_output_format is_object output_format rooted wrapped_schema wrapper_for wrapper_of",
         "_outbound.output_schema": "enforceable has_references is_recursive",
-        "_outbound.refusals": "check_settings",
+        "_outbound.option_values": "check_settings stop_list",
         "_outbound.request": "choice_for",
         "_outbound.text": "as_json thought_as_text told told_file",
         "_outbound.tool_calls": "parse_arguments read_tool_calls to_call_input",
@@ -207,6 +207,7 @@ __all__ = [
     "renew_in_child",
     "rooted",
     "spoiling_end",
+    "stop_list",
     "text_of",
     "thought_as_text",
     "to_call_input",

@@ -56,6 +56,41 @@ def test_a_timeout_that_is_none_is_told_in_one_line(cls: Any) -> None:
         ({"aws_region": "x"}, "leave it out"),
         ({"response_format": {}}, "use "),
         ({"user": "u"}, "user_id"),
+        ({"temperature": "hot"}, "temperature must be a valid number"),
+        ({"max_tokens": 1.5}, "max_tokens must be a valid integer"),
+        ({"model": None}, "model must be a valid string"),
+        ({"max_retries": None}, "max_retries must be a valid integer"),
+        ({"stop": ["a", 3]}, "must be a valid string"),
+        ({"budget": 100}, "budget must be an instance of CreditBudget"),
+        ({"ledger": "x.db"}, "ledger must be an instance of SpendLedger"),
+        ({"http_client": 3}, "http_client must be an instance of Client"),
+        ({"betas": "x"}, "betas must be a valid list"),
+        ({"mcp_servers": ["x"]}, "mcp_servers must be a valid dictionary"),
+        ({"default_headers": {"a": 1}}, "default_headers must be a valid string"),
+        ({"output_config": "high"}, "output_config must be a valid dictionary"),
+        ({"timeout": float("nan")}, "timeout must be a positive number"),
+        ({"effort": "extreme"}, "use one of low, medium, high"),
+        ({"effort": "HIGH"}, "use 'high'"),
+        ({"reasoning_effort": "minimal"}, "use 'low'"),
+        ({"reasoning_effort": "none"}, "leave it out"),
+        ({"output_config": {"effort": "extreme"}}, "output_config['effort']='extreme' is no effort"),
+        ({"output_config": {"efort": "low"}}, "did you mean 'effort'?"),
+        ({"output_config": {"format": {"type": "json_object"}}}, "{'type': 'json_schema', 'schema': {...}}"),
+        ({"service_tier": "flex"}, "'auto' or 'standard_only'"),
+        ({"cache_control": {"type": "persistent"}}, "{'type': 'ephemeral'}"),
+        ({"cache_control": {"type": "ephemeral", "ttl": "2h"}}, "'5m' or '1h'"),
+        ({"thinking": {"type": "adaptive", "display": "full"}}, "'summarized' or 'omitted'"),
+        ({"topP": 0.5}, "did you mean 'top_p'?"),
+        ({"inferenceConfig": {}}, "by their own names"),
+        ({"proxies": {}}, "http_client"),
+        ({"endpoint_url": "x"}, "use base_url"),
+        ({"provider": "anthropic"}, "the model id says it all"),
+        ({"fallbacks": []}, "AIVideoAPIError"),
+        ({"instructions": "x"}, "system message"),
+        ({"prompt_cache_retention": "24h"}, "use cache_control"),
+        ({"web_search_options": {}}, "web_search_20260318"),
+        ({"anthropic_version": "x"}, "default_headers"),
+        ({"max_thinking_tokens": 3}, "budget_tokens"),
     ],
 )
 def test_when_the_model_is_made(cls: Any, settings: dict[str, Any], words: str) -> None:
@@ -77,6 +112,10 @@ def test_when_the_model_is_made(cls: Any, settings: dict[str, Any], words: str) 
         ({"temprature": 1}, "did you mean 'temperature'"),
         ({"frequency_penalty": 1}, "leave it out"),
         ({"max_completion_tokens": 9}, "use max_tokens"),
+        ({"max_retries": 3}, "use max_retries on the model"),
+        ({"apiKey": "x"}, "use api_key on the model"),
+        ({"http_clients": 3}, "use http_client on the model"),
+        ({"stopSequences": []}, "did you mean 'stop_sequences'"),
     ],
 )
 def test_per_call(sandbox: Sandbox, cls: Any, call: dict[str, Any], words: str) -> None:
@@ -84,6 +123,39 @@ def test_per_call(sandbox: Sandbox, cls: Any, call: dict[str, Any], words: str) 
     with pytest.raises(UnsupportedOptionError, match=words):
         ASK[cls](model, **call)
     assert sandbox.requests == []
+
+
+@pytest.mark.parametrize("cls", MODELS)
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ({"stop": ""}, "non-empty strings"),
+        ({"stop": 3}, "stop must be a text or a list of texts"),
+        ({"stop_sequences": 3}, "stop must be a text or a list of texts"),
+        ({"output_config": "high"}, "output_config must be a mapping"),
+        ({"effort": 3}, "effort'?]?=3 is no effort"),
+        ({"reasoning_effort": "minimal"}, "use 'low'"),
+        ({"output_config": {"format": "json"}}, "json_schema"),
+        ({"service_tier": 3}, "service_tier must be"),
+        ({"cache_control": True}, "cache_control must be"),
+        ({"thinking": {"type": "adaptive", "display": "full"}}, "'display' must be"),
+        ({"extra_headers": "x"}, "extra_headers must be a mapping"),
+    ],
+)
+def test_values_of_a_call(sandbox: Sandbox, cls: Any, call: dict[str, Any], words: str) -> None:
+    model = cls(model=DIRECT, api_key=sandbox.api_key, base_url=sandbox.url)
+    with pytest.raises(InvalidInputError, match=words):
+        ASK[cls](model, **call)
+    assert sandbox.requests == []
+
+
+@pytest.mark.parametrize("cls", MODELS)
+def test_what_the_platform_takes_one_day_can_be_sent(cls: Any) -> None:
+    with Sandbox(validate=False) as sandbox:
+        model = cls(model=NATIVE, api_key=sandbox.api_key, base_url=sandbox.url)
+        ASK[cls](model, stop_sequences="a", extra_body={"output_config": {"effort": "utmost"}})
+        body = sandbox.requests[-1].body
+    assert (body["stop_sequences"], body["output_config"]) == (["a"], {"effort": "utmost"})
 
 
 @pytest.mark.parametrize("cls", MODELS)

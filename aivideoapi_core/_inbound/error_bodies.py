@@ -99,6 +99,8 @@ _CONTEXT_OVERFLOW: Final = re.compile(
     r"[^.]*exceed|exceed[^.]*context (window|length|limit)",
     re.IGNORECASE,
 )
+_MODEL: Final = re.compile(r"\bmodel\b", re.IGNORECASE)
+"""What the official API says of an id that it does not know: ``not_found_error``, ``model: claude-x``."""
 _SPEND_LIMIT: Final = re.compile(r"spend(ing)?[ _-]?(limit|cap)", re.IGNORECASE)
 
 
@@ -187,6 +189,8 @@ def error_class(
         return SpendLimitError
     if issubclass(chosen, InvalidRequestError) and _CONTEXT_OVERFLOW.search(message):
         return ContextOverflowError
+    if chosen is NotFoundError and (type or code) and _MODEL.search(message):
+        return ModelNotFoundError
     return chosen
 
 
@@ -217,7 +221,7 @@ def error_from_payload(
     if status is None or status < 400:
         status = meant
     cls = error_class(code=facts.code, type=facts.type, status=meant, message=message)
-    if advice := _meant(model) if cls is ModelNotFoundError and model else _ADVICE.get(cls):
+    if advice := _meant(model, cls, message) or _ADVICE.get(cls):
         message = f"{message.rstrip('.')}. Advice: {advice}."
     retryable: bool | None = True if cls is APIStatusError and status in _RETRYABLE_STATUSES else None
     if should_retry is not None and not issubclass(cls, (InsufficientCreditsError, SpendLimitError)):
@@ -235,13 +239,16 @@ def error_from_payload(
     )
 
 
-def _meant(model: str) -> str:
-    """The advice for an id that the platform does not know."""
+def _meant(model: str | None, cls: type[APIStatusError], message: str) -> str | None:
+    """The advice for an id that the platform does not know, where the error may be about the model."""
+    is_unknown = cls is ModelNotFoundError
+    if not model or not (is_unknown or (cls in (NotFoundError, InvalidRequestError) and model in message)):
+        return None
     from aivideoapi_core._catalogue.nearest import nearest_models  # only for those who mistype
 
-    if nearest := nearest_models(model):
-        return f"did you mean {' or '.join(map(repr, nearest))}? {_ADVICE[ModelNotFoundError]}"
-    return _ADVICE[ModelNotFoundError]
+    nearest = nearest_models(model)
+    said = [f"did you mean {' or '.join(map(repr, nearest))}?"] if nearest else []
+    return " ".join([*said, _ADVICE[ModelNotFoundError]]) if said or is_unknown else None
 
 
 def _unreadable(status_code: int | None, excerpt: str | None) -> str:

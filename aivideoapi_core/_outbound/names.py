@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from aivideoapi_core._aliases import aliases_of
-from aivideoapi_core._errors import InvalidInputError, UnsupportedOptionError, advice_for_name
+from aivideoapi_core._errors import InvalidInputError, UnsupportedOptionError
 from aivideoapi_core._outbound.params import RequestOptions
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ _ADVICE: Final[Mapping[str, str]] = {
             "region", "project_id", "credentials", "aws_region", "aws_access_key_id", "aws_secret_access_key",
             "aws_access_key", "aws_secret_key", "aws_session_token", "aws_profile", "vertex_project",
             "vertex_location", "azure_endpoint", "api_version", "organization", "region_name", "credentials_profile_name",
+            "beta_use_converse_api",
         ),
         _NO_CLOUD,
     ),
@@ -29,9 +31,28 @@ _ADVICE: Final[Mapping[str, str]] = {
             "repetition_penalty", "min_p", "best_of", "echo", "suffix", "prediction", "modalities", "audio",
             "verbosity", "safety_settings", "guardrails", "truncation", "use_responses_api", "include_thoughts",
             "is_chat_model", "is_function_calling_model", "convert_system_message_to_human", "tokenizer", "mock_response",
+            "guardrail_config", "performance_config", "safe_prompt", "merge_reasoning_content_in_choices", "include",
+            "background", "max_tool_calls", "supports_tool_choice_values", "config",
         ),
         _NO_SUCH,
     ),
+    **dict.fromkeys(
+        (
+            "api_base", "openai_api_base", "endpoint_url", "endpoint", "api_url", "anthropic_api_url", "url", "host",
+            "server_url",
+        ),
+        "use base_url",
+    ),
+    **dict.fromkeys(
+        ("anthropic_proxy", "openai_proxy", "proxy", "proxies"),
+        "use http_client and http_async_client on the model, made with the proxy",
+    ),
+    **dict.fromkeys(("instructions", "system_prompt", "system"), "use a system message"),
+    **dict.fromkeys(
+        ("input", "prompt", "messages", "conversation"), "pass the messages as the first argument"
+    ),
+    **dict.fromkeys(("requests_per_second", "rpm", "tpm"), "limit the pace where the calls are made, or set a budget"),
+    **dict.fromkeys(("cache", "caching", "prompt_cache_key", "prompt_cache_retention"), "use cache_control"),
     "seed": "nothing makes answers repeatable on this platform; leave it out, or keep replies in a cache",
     "n": "a call gives one answer; make the call n times",
     "functions": "pass the functions as tools",
@@ -42,8 +63,6 @@ _ADVICE: Final[Mapping[str, str]] = {
     "max_tokens_to_sample": "use max_tokens=",
     "stop_words": "use stop",
     "request_timeout": "use timeout=, in seconds",
-    "api_base": "use base_url",
-    "openai_api_base": "use base_url",
     "openai_api_key": "use api_key=",
     "anthropic_api_key": "use api_key=",
     "auth_token": "use api_key=",
@@ -65,24 +84,53 @@ _ADVICE: Final[Mapping[str, str]] = {
     "beta_headers": "use betas",
     "default_query": "the platform takes no query parameters",
     "stream_options": "usage comes with every stream; leave it out",
-    "prompt_cache_key": "use cache_control",
     "inference_config": "give its settings by their own names",
     "additional_model_request_fields": "give its fields by their own names, or in extra_body",
     "thinking_budget": "use thinking={'type': 'enabled', 'budget_tokens': ...} on the direct-forward route",
     "budget_tokens": "use thinking={'type': 'enabled', 'budget_tokens': ...} on the direct-forward route",
+    "max_thinking_tokens": "use thinking={'type': 'enabled', 'budget_tokens': ...} on the direct-forward route",
     "thinking_dict": "use thinking=",
     "thinkingFlag": "use thinking=True",
     "reasoning": "use thinking= or effort=",
-    "messages": "pass the messages as the first argument",
     "headers": "use extra_headers= for a call, default_headers= for the model",
     "extra_query": "the platform takes no query parameters",
     "num_retries": "use max_retries",
-    "custom_llm_provider": "leave it out: the model id says it all",
-    "drop_params": "leave it out: what a model cannot take raises, and names the fix",
+    **dict.fromkeys(
+        ("custom_llm_provider", "provider", "model_provider", "base_model"), "leave it out: the model id says it all"
+    ),
+    **dict.fromkeys(
+        ("drop_params", "additional_drop_params", "allowed_openai_params"),
+        "leave it out: what a model cannot take raises, and names the fix",
+    ),
+    **dict.fromkeys(
+        ("fallbacks", "model_list"), "make a model for each id, and call the next one when AIVideoAPIError is raised"
+    ),
+    "web_search_options": "use the tool {'type': 'web_search_20260318', 'name': 'web_search'}",
+    "anthropic_beta": "use betas",
+    "anthropic_version": "use default_headers={'anthropic-version': ...} on the model",
+    "safety_identifier": "use metadata={'user_id': ...}",
+    "text": "use output_config",
+    "tags": "use spend_tags",
     "store": "the platform keeps no conversations; leave it out",
     "previous_response_id": "the platform keeps no conversations; send the messages",
 }  # fmt: skip
 """Well-known names of other integrations and their clients, and what to use here."""
+_OF_MODELS: Final = frozenset(
+    {
+        *(
+            "api_key",
+            "base_url",
+            "default_headers",
+            "max_retries",
+            "max_retry_wait_s",
+            "allow_http",
+            "http_client",
+        ),
+        *("http_async_client", "ledger", "prices", "spend_tags"),
+    }
+)
+"""Names that a model's settings have and a call's arguments do not."""
+_HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 BODY_ONLY: Final = frozenset({"speed", "diagnostics", "user_profile_id"})
@@ -93,6 +141,18 @@ CALL_ARGUMENTS: Final = (RequestOptions.__annotations__.keys() - {"system"}).uni
     BODY_ONLY,
 )
 """Arguments that a call of either framework takes by these names."""
+
+
+def advice_for_name(name: str, known: Iterable[str]) -> str:
+    """What to do about an argument that nobody knows: the nearest one that is known, or look again."""
+    near = _nearest(name, known)
+    return f"did you mean {near!r}?" if near else "check the spelling."
+
+
+def _nearest(name: str, known: Iterable[str]) -> str | None:
+    from difflib import get_close_matches  # only for those who mistype
+
+    return next(iter(get_close_matches(name, sorted(known), n=1)), None)
 
 
 class ArgumentNames:
@@ -154,10 +214,15 @@ class ArgumentNames:
 
     def advice_for(self, name: str) -> str:
         """What to use in place of ``name``, or how a field without a name is sent."""
-        said = self._advice.get(name) or _ADVICE.get(name)
+        plain = _HUMP.sub("_", name).replace("-", "_").lower()  # topP, top-p
+        said = self._advice.get(plain) or _ADVICE.get(plain)
         if said and said != _NO_SUCH:
             return said
-        said = f"{said}." if said else advice_for_name(name, self.known | self.aliases.keys())
+        known = self.known | self.aliases.keys()
+        near = None if said else _nearest(plain, known | _OF_MODELS)
+        if near is not None and near not in known:
+            return f"use {near} on the model"
+        said = f"{said}." if said else advice_for_name(plain, known)
         return f"{said} For a field of the request's body use {self._body}={{{name!r}: ...}}"
 
     def refuse(self, *unknown: str) -> UnsupportedOptionError:
@@ -189,6 +254,8 @@ def merged_options(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dic
     if not given:
         return options
     for name, value in given.items():
+        if value is not None and name in _FIELDS and not isinstance(value, Mapping):
+            raise InvalidInputError(f"{name} must be a mapping, not a {type(value).__name__}")
         if not value or not (default := defaults.get(name)):
             continue
         if name in _LISTS:

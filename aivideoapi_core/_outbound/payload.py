@@ -12,6 +12,7 @@ from typing import Any, Final, Unpack
 from aivideoapi_core._catalogue.models import ModelInfo, model_info
 from aivideoapi_core._catalogue.routes import Route
 from aivideoapi_core._errors import InvalidInputError
+from aivideoapi_core._outbound.option_values import check_words
 from aivideoapi_core._outbound.params import MessageParam, RequestOptions
 from aivideoapi_core._outbound.refusals import refuse
 from aivideoapi_core._outbound.thinking import soften_forced_tools, thinking_fields
@@ -69,6 +70,7 @@ def payload_of(
     if "tools" in given and not given["tools"]:
         del given["tools"]
     body |= given
+    check_words(body, known=info.known)
     if extra:
         body |= extra
     if "max_tokens" not in body and info.route is Route.DIRECT:

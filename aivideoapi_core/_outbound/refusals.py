@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -12,8 +11,9 @@ from aivideoapi_core._catalogue.routes import Route
 from aivideoapi_core._errors import InvalidInputError, UnsupportedOptionError
 from aivideoapi_core._outbound.cache_marks import MAX_CACHE_BREAKPOINTS, marked_in_request
 from aivideoapi_core._outbound.media import IMAGE_TYPES, MAX_IMAGE_BYTES
+from aivideoapi_core._outbound.option_values import check_numbers
 from aivideoapi_core._outbound.server_calls import goes_on
-from aivideoapi_core._outbound.thinking import FORCED, check_thinking_shape, thinking_is_on
+from aivideoapi_core._outbound.thinking import FORCED, thinking_is_on
 
 TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 """What the wire accepts as a tool's name (match the whole name)."""
@@ -24,29 +24,12 @@ MIN_THINKING_TOP_P: Final = 0.95
 _ROLES: Final = frozenset({"user", "assistant", "system"})
 
 
-def check_settings(settings: Mapping[str, Any]) -> None:
-    """Raise ``InvalidInputError`` for a setting of a model that no call could send, whatever its route."""
-    model = settings.get("model")
-    if isinstance(model, str) and not model.strip():
-        raise InvalidInputError("model must be a model id such as 'claude-sonnet-4-6'")
-    for name, wanted in (
-        ("timeout", "a positive number of seconds, an httpx.Timeout or None"),
-        ("max_retries", "a whole number of at least 0"),
-        ("max_retry_wait_s", "a number of seconds of at least 0"),
-    ):
-        value = settings.get(name)
-        if isinstance(value, (int, float)) and (value < 0 or (name == "timeout" and value == 0)):
-            raise InvalidInputError(f"{name} must be {wanted}, not {value!r}")
-    _check_numbers(settings)
-    check_thinking_shape(settings.get("thinking"))
-
-
 def refuse(body: Mapping[str, Any], info: ModelInfo, *, is_made: bool) -> None:
     """Raise ``InvalidInputError`` for what no route can take, ``UnsupportedOptionError`` for what this one cannot.
 
     ``is_made``: turns and tools are ours (``Conversation``, ``wire_tools``), in the wire's form and with few breakpoints.
     """
-    _check_numbers(body)
+    check_numbers(body)
     if not body["messages"]:
         raise InvalidInputError(
             "messages must not be empty: give at least one turn that is neither blank nor a system prompt"
@@ -60,26 +43,6 @@ def refuse(body: Mapping[str, Any], info: ModelInfo, *, is_made: bool) -> None:
         _check_thinking(body)
         if info.known:
             _check_model_rules(body, info)
-
-
-def _check_numbers(body: Mapping[str, Any]) -> None:
-    for name in ("temperature", "top_p"):
-        value = body.get(name)
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise InvalidInputError(f"{name} must be a number, not {value!r}")
-        if not 0 <= value <= 1:
-            raise InvalidInputError(f"{name}={value!r} is outside 0 to 1")
-    for name, least in (("max_tokens", 1), ("top_k", 0)):
-        value = body.get(name)
-        if value is not None and (type(value) is not int or value < least):
-            raise InvalidInputError(f"{name} must be a whole number of at least {least}, not {value!r}")
-    stops = body.get("stop_sequences")
-    if stops is not None and (
-        isinstance(stops, str) or not all(isinstance(stop, str) and stop for stop in stops)
-    ):
-        raise InvalidInputError("stop_sequences must be a list of non-empty strings")
 
 
 def _check_tools(body: Mapping[str, Any]) -> None:

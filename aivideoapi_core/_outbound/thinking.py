@@ -42,6 +42,8 @@ def check_thinking_shape(thinking: Any) -> Any:
         raise InvalidInputError(f"thinking={dict(thinking)!r} lacks its 'type': use {meant}")
     if thinking["type"] == "enabled" and thinking.get("budget_tokens") is None:
         raise InvalidInputError(f"thinking={dict(thinking)!r} lacks its 'budget_tokens': use {_budget(4096)}")
+    if thinking.get("display") not in (None, "summarized", "omitted"):
+        raise InvalidInputError(f"thinking={dict(thinking)!r}: 'display' must be 'summarized' or 'omitted'")
     return thinking
 
 
@@ -59,6 +61,8 @@ def thinking_fields(
 
     ``accepted`` are the types that the model takes, of which the error recommends what is there.
     """
+    if isinstance(thinking, Mapping) and "display" in thinking:
+        check_thinking_shape(thinking)
     match route, thinking:
         case _, False:
             return {}

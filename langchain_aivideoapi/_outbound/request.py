@@ -9,7 +9,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from aivideoapi_core.adapter_kit import ModelRequest, add_output_format, choice_for, merged_options
+from aivideoapi_core.adapter_kit import ModelRequest, add_output_format, choice_for, merged_options, stop_list
 from langchain_aivideoapi._outbound.conversation import to_conversation
 from langchain_aivideoapi._outbound.names import named
 from langchain_aivideoapi._outbound.output import schema_of
@@ -38,14 +38,13 @@ def build_request(
     ``InvalidInputError`` and ``UnsupportedOptionError`` for what cannot be sent.
     """
     given = named(arguments)
-    if stop:
+    if stop not in (None, []):
         given["stop_sequences"] = stop
     options = merged_options(defaults, given)
     options = {name: value for name, value in options.items() if value is not None}
     model = options.setdefault("model", defaults["model"])  # a call cannot be made without one
     with_usage = bool(options.pop("stream_usage", True))
-    if (stops := options.get("stop_sequences")) is not None:
-        options["stop_sequences"] = [stops] if isinstance(stops, str) else list(stops) or None
+    options["stop_sequences"] = stop_list(options.get("stop_sequences"))
     _add_tools(options)
     response_format = options.pop("response_format", None)
     output = None

@@ -31,7 +31,7 @@ NAMES: Final = ArgumentNames(
     _KNOWN,
     place="a call of this model",
     body="additional_kwargs",
-    aliases={"reasoning_effort": "effort"},
+    aliases={"reasoning_effort": "effort", "default_request_timeout": "timeout"},
     advice=OTHER_NAMES,
 )
 

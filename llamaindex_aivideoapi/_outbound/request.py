@@ -10,7 +10,7 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatMessage
 
 from aivideoapi_core import InvalidInputError
-from aivideoapi_core.adapter_kit import ModelRequest, choice_for, merged_options
+from aivideoapi_core.adapter_kit import ModelRequest, choice_for, merged_options, stop_list
 from llamaindex_aivideoapi._outbound.conversation import ASSISTANT, to_conversation
 from llamaindex_aivideoapi._outbound.names import NAMES, named
 from llamaindex_aivideoapi._outbound.tools import IN_WORDS, to_tools
@@ -64,12 +64,11 @@ def _flatten(arguments: Mapping[str, Any]) -> dict[str, Any]:
         if "extra_body" in named_too:
             named_too["extra_body"] = {**(flat.get("extra_body") or {}), **named_too["extra_body"]}
         flat |= named_too
-    stop = flat.pop("stop", None)
-    if stop is not None:
-        stops = [stop] if isinstance(stop, str) else list(stop)
-        if flat.get("stop_sequences") not in (None, stops):
-            raise InvalidInputError("stop and stop_sequences differ; they are the same thing, so set one")
-        flat["stop_sequences"] = stops
+    stop, stops = stop_list(flat.pop("stop", None)), stop_list(flat.pop("stop_sequences", None))
+    if stop and stops and stop != stops:
+        raise InvalidInputError("stop and stop_sequences differ; they are the same thing, so set one")
+    if stop or stops:
+        flat["stop_sequences"] = stop or stops
     return flat
 
 

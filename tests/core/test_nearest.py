@@ -6,7 +6,13 @@ import asyncio
 
 import pytest
 
-from aivideoapi_core import AsyncMessagesClient, MessagesClient, ModelNotFoundError, build_payload
+from aivideoapi_core import (
+    AsyncMessagesClient,
+    MessagesClient,
+    ModelNotFoundError,
+    build_payload,
+    error_from_payload,
+)
 from aivideoapi_core._catalogue.nearest import nearest_models
 from aivideoapi_core.sandbox import Sandbox
 
@@ -37,6 +43,20 @@ SONNET = ["claude-sonnet-4-6", "claude-sonnet-4-6/anthropic"]
 )
 def test_nearest_models(typed: str, meant: list[str]) -> None:
     assert nearest_models(typed) == meant
+
+
+@pytest.mark.parametrize(
+    ("status", "type_", "message", "is_advised"),
+    [
+        (404, "not_found_error", "model: claude-sonnet-4.6", True),
+        (400, "invalid_request_error", "claude-sonnet-4.6 is not supported", True),
+        (400, "invalid_request_error", "messages: at least one", False),
+    ],
+)
+def test_what_is_said_of_the_model_elsewhere(status: int, type_: str, message: str, is_advised: bool) -> None:
+    body = {"type": "error", "error": {"type": type_, "message": message}}
+    error = error_from_payload(body, status_code=status, model="claude-sonnet-4.6")
+    assert ("did you mean 'claude-sonnet-4-6'" in str(error)) is is_advised
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -26,7 +26,6 @@ from langchain_core.messages import (
 )
 from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_core.runnables import ConfigurableField
-from pydantic import ValidationError
 
 from aivideoapi_core import Balance, InvalidInputError, known_models
 from aivideoapi_core._http import pools
@@ -245,8 +244,7 @@ CONSTRUCTIONS: list[Any] = [
 
 @pytest.mark.parametrize(("fields", "pattern"), CONSTRUCTIONS)
 def test_bad_constructions_say_so_without_the_key(fields: dict[str, Any], pattern: str) -> None:
-    wrong_type = fields == {"temperature": "hot"}
-    with pytest.raises(ValidationError if wrong_type else InvalidInputError, match=pattern) as caught:
+    with pytest.raises(InvalidInputError, match=pattern) as caught:
         ChatAIVideoAPI(**{"model": NATIVE, "api_key": "sk-canary", **fields})
     assert "canary" not in str(caught.value)
     assert "canary" not in repr(caught.value)
