@@ -66,10 +66,24 @@ class FunctionCall(OfModels):
         """See ``RowCall``."""
         if self._is_async:
             return await self._function(row)
-        return await asyncio.to_thread(self._function, row)
+        return await in_thread(self._function, row)
 
     def estimate(self, row: Row) -> None:
         """Nobody can say."""
+
+
+async def in_thread(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What ``function`` returns. What means something else to coroutines comes as ``RuntimeError``: whoever waits for
+    the thread would wait for ever, or be closed.
+    """
+
+    def called() -> Any:
+        try:
+            return function(*arguments)
+        except (StopIteration, GeneratorExit) as error:
+            raise RuntimeError(type(error).__name__) from error
+
+    return await asyncio.to_thread(called)
 
 
 def as_call(call: Any) -> RowCall:

@@ -6,9 +6,8 @@ import asyncio
 import logging
 import os
 import pickle
-import threading
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -154,7 +153,14 @@ class BatchJob:
 
     def run(self, rows: Iterable[Any], *, replay: bool = True) -> list[RowResult]:
         """The same, to the end: the results as a list. For more rows than memory holds there is ``arun``."""
-        return _finished(partial(self._results_of, rows, replay=replay))
+        try:
+            return _finished(partial(self._results_of, rows, replay=replay))
+        except KeyboardInterrupt:
+            logger.warning(
+                "batch job %r was interrupted: the %d rows that were called have their result in %r; run it again to go on",
+                *(self.name, self.counts.called, self.journal),
+            )
+            raise
 
     def __call__(self, batch: Any) -> Any:
         """The results of a batch of a table as an Arrow table: ``ds.map_batches(job)``.
@@ -239,18 +245,7 @@ def _finished(work: Callable[[], Coroutine[Any, Any, list[RowResult]]]) -> list[
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(work())
-    outcome: list[RowResult] = []
-    failure: list[BaseException] = []
+    from aivideoapi_batch._loop import LoopThread
 
-    def aside() -> None:
-        try:
-            outcome.extend(asyncio.run(work()))
-        except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
-            failure.append(error)
-
-    thread = threading.Thread(target=aside, name="aivideoapi-batch")
-    thread.start()
-    thread.join()
-    if failure:
-        raise failure[0]
-    return outcome
+    with closing(LoopThread()) as aside:
+        return aside.run(work())

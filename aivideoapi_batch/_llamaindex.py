@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from llama_index.core.prompts import BasePromptTemplate, PromptTemplate
 from llama_index.core.schema import TextNode, TransformComponent
 from pydantic import BaseModel
 
-from aivideoapi_batch._calls import Row
+from aivideoapi_batch._calls import Row, in_thread
 from aivideoapi_batch._models import OfModels, facts_of
 from aivideoapi_batch._rows import BadRowError, id_of
 from aivideoapi_batch._template import filled, text_of
@@ -112,7 +111,7 @@ class TransformCall(OfModels):
             if type(each).acall is not TransformComponent.acall:
                 nodes = await each.acall(nodes)
             else:
-                nodes = await asyncio.to_thread(each, nodes)
+                nodes = await in_thread(each, nodes)
         return [node.to_dict() for node in nodes]
 
     def estimate(self, row: Row) -> None:

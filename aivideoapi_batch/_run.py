@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import to_jsonable_python
 
 from aivideoapi_batch._decide import Decision, Next, decide, label, room_in_s
-from aivideoapi_batch._journal_store import Seen
+from aivideoapi_batch._interrupts import ends_the_run
+from aivideoapi_batch._meeting import Meeting
 from aivideoapi_batch._report import RunCounts
 from aivideoapi_batch._results import RowResult, Status, costs_of
-from aivideoapi_batch._rows import TWICE, id_of
 from aivideoapi_core import CallRecord, SpendTracker, spend_tags, track_spend
 from aivideoapi_core.adapter_kit import keep_books
 
@@ -27,10 +26,6 @@ if TYPE_CHECKING:
 
 _STOP_AFTER: Final = 20
 """So many results in a row of the kind that every row will have (a wrong key, an empty account) end the run."""
-_FARTHEST: Final = 512
-"""Rows that are met together, at most."""
-_AHEAD: Final = 4
-"""Of the calls at once, one in so many has its next row met before it is asked for."""
 
 
 class Run:
@@ -41,14 +36,7 @@ class Run:
         self._rows = rows
         self._replay = replay
         self.counts = RunCounts()
-        self._number = 0
-        self._source: Iterator[Any] | AsyncIterator[Any] = iter(())
-        self._ready: deque[tuple[Row, str, bool]] = deque()
-        """Rows that were met and are to be called."""
-        self._broken: Exception | None = None
-        self._hungry = 0
-        self._reach = self._ahead = max(1, min(job.concurrency // _AHEAD, _FARTHEST))
-        self._turn = asyncio.Lock()
+        self._meeting: Meeting | None = None
         self._out: asyncio.Queue[RowResult | None] = asyncio.Queue(maxsize=2 * job.concurrency)
         self._failure: BaseException | None = None
         self._stopped = self._closing = False
@@ -63,6 +51,8 @@ class Run:
         if not self._stopped:
             self._stopped = True
             self.counts.stopped = reason
+            if self._meeting is not None:
+                self._meeting.is_stopped = True
         here = _current_task()
         for worker in self._idle:
             if worker is not here:
@@ -71,11 +61,13 @@ class Run:
     async def results(self) -> AsyncGenerator[RowResult, None]:
         """See ``BatchJob.arun``."""
         job = self._job
-        self._number = await job.journal.open(job.manifest)
-        rows = self._rows
-        self._source = rows.__aiter__() if isinstance(rows, AsyncIterable) else iter(rows)
+        number = await job.journal.open(job.manifest)
+        meeting = self._meeting = Meeting(
+            job, self._rows, run=number, counts=self.counts, tell=self._out.put, replay=self._replay
+        )
+        meeting.is_stopped = self._stopped
         job.pace.begin(job.concurrency)
-        workers = [asyncio.create_task(self._work()) for _ in range(job.concurrency)]
+        workers = [asyncio.create_task(self._work(meeting)) for _ in range(job.concurrency)]
         try:
             ended = 0
             while ended < len(workers):
@@ -92,13 +84,13 @@ class Run:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
-            self.counts.left += len(self._ready)
+            self.counts.left += len(meeting.ready)
             await job.pace.end()
             await job.journal.rest()
 
-    async def _work(self) -> None:
+    async def _work(self, meeting: Meeting) -> None:
         try:
-            while (found := await self._next()) is not None:
+            while (found := await meeting.next()) is not None:
                 result = await self._row(*found)
                 if result is not None:
                     await self._out.put(result)
@@ -110,80 +102,6 @@ class Run:
             self._failure = self._failure or error
             self.stop(type(error).__name__)
         await self._out.put(None)
-
-    async def _next(self) -> tuple[Row, str, bool] | None:
-        """The next row to call, its id, whether it may have been paid before; ``None`` at the end."""
-        self._hungry += 1
-        try:
-            while not self._ready and not self._stopped:
-                async with self._turn:
-                    if self._ready or self._stopped:
-                        continue
-                    rows = await self._read()
-                    if not rows:
-                        return None
-                    if isinstance(self._source, Iterator):
-                        await self._meet(rows)
-                        continue
-                await self._meet(rows)  # while others wait for the source
-        finally:
-            self._hungry -= 1
-        return None if self._stopped else self._ready.popleft()
-
-    async def _read(self) -> list[Any]:
-        """Rows to meet together: of a source that may wait one, else as many as are wanted; none at the end."""
-        if isinstance(self._source, AsyncIterator):
-            try:
-                return [await anext(self._source)]
-            except StopAsyncIteration:
-                return []
-        rows: list[Any] = []
-        if self._broken is not None:
-            raise self._broken
-        try:
-            for row in islice(self._source, min(max(self._hungry, self._reach), _FARTHEST)):
-                rows.append(row)  # those before one that cannot be read are kept
-        except Exception as error:
-            self._broken = error
-            if not rows:
-                raise
-        return rows
-
-    async def _meet(self, rows: Sequence[Any]) -> None:
-        """Ask the journal what is to be done with ``rows``; further ahead from one that only has rows that are done."""
-        job = self._job
-        good: list[tuple[Row, str]] = []
-        for row in rows:
-            id, wrong = id_of(row, job.id_field)
-            if id is None:
-                await self._bad(None, wrong)
-            else:
-                good.append((row, id))
-        ids = [id for _, id in good]
-        done: list[str] = []
-        met = await job.journal.meet(ids, run=self._number, retry=job.retry) if ids else []
-        for (row, id), (seen, paid_before) in zip(good, met, strict=True):
-            match seen:
-                case Seen.NEW:
-                    self._ready.append((row, id, paid_before))
-                case Seen.TWICE:
-                    await self._bad(id, TWICE)
-                case Seen.ELSEWHERE:
-                    self.counts.elsewhere += 1
-                case Seen.DONE:
-                    self.counts.resumed += 1
-                    done.append(id)
-        self._reach = min(2 * self._reach, _FARTHEST) if len(done) == len(rows) else self._ahead
-        if done and self._replay:
-            for result in await job.journal.get(done):
-                if result is not None:
-                    await self._out.put(result)
-        if not self._ready:
-            await asyncio.sleep(0)  # the calls in flight get their turn
-
-    async def _bad(self, id: str | None, wrong: str | None) -> None:
-        self.counts.bad += 1
-        await self._out.put(RowResult(id=id, status=Status.FAILED, error=wrong, credits_micro=0))
 
     async def _row(self, row: Row, id: str, paid_before: bool) -> RowResult | None:
         """Call until the row has its result, and write it down; ``None`` if it is left for another run."""
@@ -268,7 +186,7 @@ class Run:
                 return to_jsonable_python(await job.call.answer(row)), None
         except BaseException as error:
             left_with = error
-            if _ends_the_run(error):
+            if ends_the_run(error):
                 raise
             return None, error  # one row's fault, of whatever class, is that row's result
         finally:
@@ -321,14 +239,6 @@ class _Records(SpendTracker):
 
     def add(self, record: CallRecord) -> None:
         self.all.append(record)
-
-
-def _ends_the_run(error: BaseException) -> bool:
-    """Whether ``error`` is meant for the whole process, or for this worker: a call may raise ``CancelledError`` by itself."""
-    if isinstance(error, asyncio.CancelledError):
-        worker = asyncio.current_task()
-        return worker is not None and worker.cancelling() > 0
-    return isinstance(error, (KeyboardInterrupt, SystemExit))
 
 
 def _current_task() -> asyncio.Task[Any] | None:

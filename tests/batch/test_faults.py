@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from batch_kit import FakeClock, Make, by_id, rows_of
 
-from aivideoapi_batch import BatchJob, Status
+from aivideoapi_batch import BatchJob, Journal, Status
 from aivideoapi_core.sandbox import Fault, Sandbox
 
 ERRORS = [
@@ -120,20 +124,70 @@ class NoException(BaseException):
         StopIteration(),
         TimeoutError(),
         GeneratorExit(),
+        SystemExit(2),
     ],
 )
-def test_whatever_a_row_raises_is_that_rows_result(error: BaseException, tmp_path: Path) -> None:
-    async def function(row: Any) -> str:
+@pytest.mark.parametrize("is_async", [True, False])
+def test_whatever_a_row_raises_is_that_rows_result(
+    error: BaseException, is_async: bool, tmp_path: Path
+) -> None:
+    def function(row: Any) -> str:
         if row["id"] == "r3":
             raise error
         return str(row["text"])
 
-    batch = BatchJob(function, name="raises", journal=tmp_path, concurrency=2)
+    async def twin(row: Any) -> str:
+        return function(row)
+
+    batch = BatchJob(twin if is_async else function, name="raises", journal=tmp_path, concurrency=2)
     results = by_id(batch.run(rows_of(8)))
     wrong = results.pop("r3")
     assert wrong.status is Status.FAILED
-    assert wrong.error == ("RuntimeError" if isinstance(error, StopIteration) else type(error).__name__), (
-        "asyncio lets no StopIteration out of a coroutine"
-    )
+    changes = isinstance(error, StopIteration) or (isinstance(error, GeneratorExit) and not is_async)
+    assert wrong.error == ("RuntimeError" if changes else type(error).__name__)
     assert {result.status for result in results.values()} == {Status.OK}
     assert len(results) == 7
+
+
+def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What is meant for the process ends the run: Ctrl-C, in a notebook too; a signal whose handler leaves."""
+    told: list[type[BaseException]] = []
+    leaves = signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
+
+    def run(number: int, job: str) -> None:
+        async def function(row: Any) -> str:
+            if row["id"] == "r3" and not told:
+                signal.pthread_kill(threading.main_thread().ident or 0, number)
+                if job == "notebook":
+                    await asyncio.Event().wait()  # until it is cancelled, from the main thread
+            return str(row["text"])
+
+        batch = BatchJob(function, name=job, journal=tmp_path / job, concurrency=2)
+        told.clear()
+        with (
+            contextlib.closing(asyncio.new_event_loop()) as loop,
+            pytest.raises((KeyboardInterrupt, SystemExit)) as left,
+        ):
+            loop.run_until_complete(in_loop(batch)) if job == "notebook" else batch.run(rows_of(8))
+        told.append(left.type)
+        assert Journal(tmp_path / job).totals().rows["ok"] < 8
+        assert threading.active_count() == threads
+        assert {result.status for result in batch.run(rows_of(8))} == {Status.OK}
+
+    async def in_loop(batch: BatchJob) -> None:
+        batch.run(rows_of(8))
+
+    threads = threading.active_count()
+    try:
+        run(signal.SIGINT, "notebook")
+        assert told == [KeyboardInterrupt]
+        run(signal.SIGINT, "program")
+        assert told == [KeyboardInterrupt]
+        run(signal.SIGTERM, "leaving")
+        assert told == [SystemExit]
+    finally:
+        signal.signal(signal.SIGTERM, leaves)
+    assert [record.message.split(":")[0] for record in caplog.records] == [
+        "batch job 'notebook' was interrupted",
+        "batch job 'program' was interrupted",
+    ]
