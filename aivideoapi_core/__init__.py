@@ -99,7 +99,8 @@ if TYPE_CHECKING:
     from aivideoapi_core._stores.budget_terms import BudgetStore, Standing
     from aivideoapi_core._stores.budget_thresholds import ThresholdPassed
     from aivideoapi_core._stores.joint_budget import JointBudget
-    from aivideoapi_core._stores.ledger import LedgerStore, SpendLedger
+    from aivideoapi_core._stores.ledger import SpendLedger
+    from aivideoapi_core._stores.ledger_store import LedgerStore
 
 _LATER: Final = {
     name: module
@@ -126,7 +127,8 @@ _LATER: Final = {
         "_metering.budgets": "use_budget",
         "_metering.estimate": "CreditsEstimate estimate_credits",
         "_http.pools": "Timeout",
-        "_stores.ledger": "LedgerStore SpendLedger",
+        "_stores.ledger": "SpendLedger",
+        "_stores.ledger_store": "LedgerStore",
         "_inbound.reader": "ReplyHead StreamReader events_of parse_body",
         "_metering.record": "CallRecord Outcome",
         "_metering.route_comparison": "OtherRoute RouteCost compare_routes what_if",

@@ -33,14 +33,13 @@ from langchain_aivideoapi._outbound.tools import to_tools
 from langchain_aivideoapi._retrying import retrying
 
 if TYPE_CHECKING:
-    from langchain_aivideoapi.chat_models import ChatAIVideoAPI
-
+    from langchain_aivideoapi._settings import Settings
 
 _METHODS: Final = ("function_calling", "json_schema", "json_mode")
 
 
 def structured_output(
-    model: ChatAIVideoAPI,
+    model: Settings,
     schema: Any,
     *,
     include_raw: bool,
@@ -98,7 +97,7 @@ def _with_raw(llm: Runnable[Any, Any], parser: Runnable[Any, Any]) -> Runnable[A
 
 
 def _by_tool(
-    model: ChatAIVideoAPI, schema: Any, *, strict: bool | None, options: Mapping[str, Any]
+    model: Settings, schema: Any, *, strict: bool | None, options: Mapping[str, Any]
 ) -> tuple[Runnable[Any, Any], Runnable[Any, Any]]:
     (tool,) = to_tools([json_schema_of(schema) if is_plain_dataclass(schema) else schema], strict=strict)
     name: str = tool["name"]
@@ -127,7 +126,7 @@ def _by_tool(
 
 
 def _by_text(
-    model: ChatAIVideoAPI, schema: Any, *, method: str, options: Mapping[str, Any]
+    model: Settings, schema: Any, *, method: str, options: Mapping[str, Any]
 ) -> tuple[Runnable[Any, Any], Runnable[Any, Any]]:
     response_format: dict[str, Any] = {"type": "json_object"}
     traced: dict[str, Any] = {"kwargs": {"method": method}}

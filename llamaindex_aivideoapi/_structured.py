@@ -37,7 +37,7 @@ from llamaindex_aivideoapi._outbound.tools import prepare_call, prepare_required
 
 if TYPE_CHECKING:
     from aivideoapi_core import Message
-    from llamaindex_aivideoapi.base import AIVideoAPI
+    from llamaindex_aivideoapi._settings import Settings
 
 dispatcher = get_dispatcher(__name__)
 
@@ -53,7 +53,7 @@ class Plan(Generic[Model]):
     was wanted is no object, and ``output_cls`` one that has it in a field.
     """
 
-    llm: AIVideoAPI
+    llm: Settings
     output_cls: type[Model]
     messages: list[ChatMessage]
     call: dict[str, Any]
@@ -180,7 +180,7 @@ class PartialReader(Generic[Model]):
 
 
 def make_plan(
-    llm: AIVideoAPI,
+    llm: Settings,
     output_cls: type[Model],
     prompt: BasePromptTemplate,
     llm_kwargs: Mapping[str, Any] | None,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._inbound.balance import Balance
 from aivideoapi_core._metering.budgets import AS_TEXT
-from aivideoapi_core._stores.budget_agents import agent_limits_of, budget_of_agent
+from aivideoapi_core._stores.budget_agents import agent_limits_of, name_for
 from aivideoapi_core._stores.budget_arguments import Window, arguments_of, limit_micro_of, window_of
 from aivideoapi_core._stores.budget_balance import (
     HasAsyncBalance,
@@ -174,7 +174,7 @@ class CreditBudget(StoredBudget):
         budget = cls(limit, window=window, soft=kept.soft, store=store, name=name, **options)
         return budget._of_whoever_came_first()
 
-    def joined(self, others: Sequence[CreditBudget | JointBudget]) -> JointBudget:
+    def joined(self, others: Sequence[StoredBudget | JointBudget]) -> JointBudget:
         """One budget for this and ``others``: a call has to fit all of them."""
         from aivideoapi_core._stores.joint_budget import JointBudget  # few programs have more than one
 
@@ -185,7 +185,10 @@ class CreditBudget(StoredBudget):
         if agent not in self._agent_limits:
             return self
         if agent not in self._of_agents:
-            self._of_agents[agent] = budget_of_agent(self, agent).joined((self,))
+            name = name_for(agent, budget=self.name)
+            store: Any = self._store  # ``agent_limits_of`` has seen that it keeps several
+            own = self._like(self._agent_limits[agent], store=store.named(name), name=name)
+            self._of_agents[agent] = own.joined((self,))
         return self._of_agents[agent]
 
     def run(
@@ -199,7 +202,9 @@ class CreditBudget(StoredBudget):
         """
         from aivideoapi_core._stores.budget_run import BudgetRun
 
-        return BudgetRun(limit_credits, self, name=name or f"run of {self.name}", **options)
+        return BudgetRun(
+            limit_credits, self, name=name or f"run of {self.name}", make=CreditBudget, **options
+        )
 
     def __repr__(self) -> str:
         return f"CreditBudget({Decimal(self.limit_micro).scaleb(-6).normalize():f}, name={self.name!r})"

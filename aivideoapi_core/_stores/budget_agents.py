@@ -10,7 +10,6 @@ from aivideoapi_core._metering.attribution import as_id
 from aivideoapi_core._stores.target import check_name
 
 if TYPE_CHECKING:
-    from aivideoapi_core._stores.budget import CreditBudget
     from aivideoapi_core._stores.budget_terms import BudgetStore
 
 
@@ -27,7 +26,7 @@ def agent_limits_of(limits: Mapping[str, Any] | None, *, store: BudgetStore, nam
                 f"agent_limits must have names of agents, such as 'researcher'; {given!r} is none"
             )
         if store.shared:
-            check_name(_name(name, agent))
+            check_name(name_for(agent, budget=name))
         by_name[agent] = limit
     if by_name and not hasattr(store, "named"):
         raise InvalidInputError(
@@ -36,12 +35,6 @@ def agent_limits_of(limits: Mapping[str, Any] | None, *, store: BudgetStore, nam
     return by_name
 
 
-def budget_of_agent(budget: CreditBudget, agent: str) -> CreditBudget:
-    """The limit of ``agent`` alone, in ``budget``'s store, with its window and manners."""
-    name = _name(budget.name, agent)
-    store: Any = budget._store  # ``agent_limits_of`` has seen that it can do this
-    return budget._like(budget._agent_limits[agent], store=store.named(name), name=name)
-
-
-def _name(budget: str, agent: str) -> str:
+def name_for(agent: str, *, budget: str) -> str:
+    """The name of the budget that is ``agent``'s limit inside ``budget``."""
     return f"{budget}/{agent}"

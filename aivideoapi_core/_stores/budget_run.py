@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from types import TracebackType
@@ -9,7 +10,7 @@ from typing import Any, Self
 
 from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._metering.budgets import use_budget
-from aivideoapi_core._stores.budget import CreditBudget
+from aivideoapi_core._stores.budget_stored import StoredBudget
 from aivideoapi_core._stores.budget_terms import Standing
 from aivideoapi_core._stores.joint_budget import JointBudget
 
@@ -24,13 +25,15 @@ class BudgetRun(JointBudget):
     def __init__(
         self,
         limit_credits: int | float | str | Decimal,
-        around: CreditBudget | JointBudget,
+        around: StoredBudget | JointBudget,
         *,
         name: str,
+        make: Callable[..., StoredBudget],
         **options: Any,
     ) -> None:
-        """``options`` are those of ``CreditBudget``, for the limit of the run alone."""
-        self._own = CreditBudget(limit_credits, name=name, **options)
+        """``make``: ``CreditBudget``; ``options`` are those of it, for the limit of the run alone."""
+        self._make = make
+        self._own = make(limit_credits, name=name, **options)
         super().__init__((self._own, around))
         self._block: AbstractContextManager[None] | None = None
 
@@ -48,7 +51,8 @@ class BudgetRun(JointBudget):
         self, limit_credits: int | float | str | Decimal, *, name: str | None = None, **options: Any
     ) -> BudgetRun:
         """A part of this run, such as a sub-agent's work. See ``CreditBudget.run``."""
-        return BudgetRun(limit_credits, self, name=name or f"part of {self.name}", **options)
+        name = name or f"part of {self.name}"
+        return BudgetRun(limit_credits, self, name=name, make=self._make, **options)
 
     def standing(self) -> Standing:
         """How the run alone stands. Raises as ``CreditBudget.standing`` does."""

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from aivideoapi_core._errors import AIVideoAPIError
+from aivideoapi_core._metering.budgets import Budget
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.one_write import Entry
 from aivideoapi_core._metering.worst_case import WorstCase
@@ -181,6 +182,10 @@ class StoredBudget:
     def give_back(self, reservation: Reservation, error: BaseException) -> None:
         """Let go of a reservation whose call was left with ``error`` before anything was sent."""
         self._purse.abandon(reservation.id, error)
+
+    def for_agent(self, agent: str) -> Budget:
+        """What a call of ``agent`` has to fit: this."""
+        return self
 
     @property
     def key(self) -> Hashable:

@@ -19,7 +19,7 @@ from aivideoapi_core._stores.budget_terms import Standing
 from aivideoapi_core._stores.wait_line import FIRST_PAUSE_S, LONGEST_PAUSE_S, Patience
 
 if TYPE_CHECKING:
-    from aivideoapi_core._stores.budget import CreditBudget
+    from aivideoapi_core._stores.budget_stored import StoredBudget
     from aivideoapi_core._stores.call_needs import Reservation
 
 logger = logging.getLogger("aivideoapi")
@@ -40,26 +40,26 @@ class JointBudget:
 
     __pydantic_serializer__ = AS_TEXT
 
-    def __init__(self, budgets: Sequence[CreditBudget | JointBudget]) -> None:
+    def __init__(self, budgets: Sequence[StoredBudget | JointBudget]) -> None:
         """``budgets``: narrow ones first, as those refuse most often. Joint ones count as their members."""
-        each: dict[Any, CreditBudget] = {}
+        each: dict[Any, StoredBudget] = {}
         for budget in budgets:
             for member in budget.budgets if isinstance(budget, JointBudget) else (budget,):
                 each.setdefault(member.key, member)
-        self.budgets: tuple[CreditBudget, ...] = tuple(each.values())
+        self.budgets: tuple[StoredBudget, ...] = tuple(each.values())
 
     @property
     def limit_micro(self) -> int:
         """The least of the limits, in microcredits."""
         return min(budget.limit_micro for budget in self.budgets)
 
-    def joined(self, others: Sequence[CreditBudget | JointBudget]) -> JointBudget:
+    def joined(self, others: Sequence[StoredBudget | JointBudget]) -> JointBudget:
         """These and ``others``, each once."""
         return JointBudget((self, *others))
 
     def for_agent(self, agent: str) -> JointBudget:
         """What a call of ``agent`` has to fit: these, and what limits of its own they have for it."""
-        budgets = [budget.for_agent(agent) for budget in self.budgets]
+        budgets: list[Any] = [budget.for_agent(agent) for budget in self.budgets]  # each one or joint ones
         return self if all(map(operator.is_, budgets, self.budgets)) else JointBudget(budgets)
 
     def standing(self) -> Standing:
@@ -178,7 +178,7 @@ class JointBudget:
 class _Part:
     __slots__ = ("budget", "is_settled", "reservation")
 
-    def __init__(self, budget: CreditBudget) -> None:
+    def __init__(self, budget: StoredBudget) -> None:
         self.budget = budget
         self.reservation: Reservation | None = None
         self.is_settled = False
@@ -196,7 +196,7 @@ class Held:
         self.max_tokens: int | None = None
         """The least that one of them lowered ``max_tokens`` to."""
 
-    def part(self, budget: CreditBudget) -> _Part:
+    def part(self, budget: StoredBudget) -> _Part:
         """A place for one more, there before it is made: an interruption between the two would lose it."""
         self.parts.append(_Part(budget))
         return self.parts[-1]
@@ -224,15 +224,15 @@ class Held:
 class _Rounds:
     """Whom to ask in which round, how patiently, and whether there is another one."""
 
-    def __init__(self, budgets: Sequence[CreditBudget]) -> None:
+    def __init__(self, budgets: Sequence[StoredBudget]) -> None:
         now = time.monotonic()
         self._budgets = budgets
         self._until = {budget.key: now + budget.wait_s for budget in budgets}
-        self._awaited: CreditBudget | None = None
+        self._awaited: StoredBudget | None = None
         self._number = 0
         self._asked = budgets[0]
 
-    def questions(self) -> Iterator[tuple[CreditBudget, Patience]]:
+    def questions(self) -> Iterator[tuple[StoredBudget, Patience]]:
         """The budgets of this round, each with how to ask it."""
         self._number += 1
         awaited = self._awaited

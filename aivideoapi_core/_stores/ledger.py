@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import tzinfo
 from decimal import Decimal
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.one_write import Entry, Place
@@ -29,28 +29,9 @@ from aivideoapi_core._stores.ledger_query import (
     select,
     zone_of,
 )
+from aivideoapi_core._stores.ledger_store import LedgerStore
 from aivideoapi_core._stores.ledger_waiting import WaitingRows
 from aivideoapi_core._stores.target import ledger_store_of
-
-
-class LedgerStore(Protocol):
-    """Where rows go. ``blocking``: whether writing can wait (a file, a network).
-
-    A store may also have ``append_at_once(record)``, which raises instead of waiting; ``selected(selection)``,
-    the rows of a ``Selection``; ``sums(selection, by, zone)``, which answers as ``add_up`` over them does; and ``place``
-    with ``entry(record, done=..., failed=...)``, for rows that are written together with other things of one place.
-    """
-
-    blocking: bool
-
-    def append(self, record: CallRecord) -> None:
-        """Write one row, whole or not at all; of a ``call_id`` that was just written, none."""
-
-    def records(self) -> Iterator[CallRecord]:
-        """All rows, in the order in which they were written."""
-
-    def close(self) -> None:
-        """Let go of files and connections; a later call opens them again."""
 
 
 class SpendLedger:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._stores.budget_redis import RedisStore
     from aivideoapi_core._stores.budget_sqlite import SqliteStore
     from aivideoapi_core._stores.budget_terms import BudgetStore
-    from aivideoapi_core._stores.ledger import LedgerStore
+    from aivideoapi_core._stores.ledger_store import LedgerStore
 
 _MOST_CHARACTERS: Final = 200
 _REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://")
