@@ -12,7 +12,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -24,16 +23,14 @@ from aivideoapi_cli._terminal import FAILED, INTERRUPTED, WRONG_USE, CommandErro
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from aivideoapi_batch import BatchEstimate, BatchJob
-    from aivideoapi_core import CreditBudget
+    from aivideoapi_batch import BatchJob
+    from aivideoapi_cli.batch.survey import Survey
 
 REMAIN: Final = 3
 """Exit code while rows of the input have no result."""
 _MODEL: Final = "claude-haiku-4-5/anthropic"
 _PASSWORD: Final = re.compile(r"(rediss?://[^:/@\s]*:)[^@\s]*@")
 """Of a Redis: the command to go on with is printed without it."""
-_LONGEST_NAME: Final = 255
-"""Longer text is no file name on any system."""
 
 
 class Engine(StrEnum):
@@ -81,14 +78,16 @@ def batch(
 
     Exit code 3 while rows remain.
     """
+    from aivideoapi_cli.batch.making import job_of, schema_of, text_of
     from aivideoapi_cli.batch.rows import rows_of
     from aivideoapi_cli.batch.show import report_view
+    from aivideoapi_cli.batch.survey import surveyed
 
     rows_of(source)  # whether it can be read is said before anything is made
-    job, kept = _job(
+    job, kept = job_of(
         out.absolute(),  # an engine's processes may be elsewhere
-        prompt=_text_of(prompt),
-        schema=None if schema is None else _schema_of(schema),
+        prompt=text_of(prompt),
+        schema=None if schema is None else schema_of(schema),
         budget=budget,
         shared=(journal, name or out.absolute().name) if journal else None,
         dry_run=dry_run,
@@ -100,7 +99,7 @@ def batch(
         settings={"model": model, "max_tokens": max_tokens},
     )
     console = output(piped_width=100)
-    survey = _survey(job, rows_of(source), dry_run=dry_run)
+    survey = surveyed(console, job, rows_of(source), dry_run=dry_run)
     _say(console, survey)
     if dry_run:
         return
@@ -133,46 +132,7 @@ def batch(
         raise typer.Exit(REMAIN)
 
 
-@dataclass(slots=True)
-class _Survey:
-    """What there is to do: rows of the input, those without a result, what they may cost."""
-
-    rows: int = 0
-    open_rows: int = 0
-    estimate: BatchEstimate | None = None
-    fields: str = ""
-
-    def counted(self, rows: Iterable[Any]) -> Iterator[Any]:
-        for row in rows:
-            if not self.rows:
-                names = ", ".join(map(str, row)) if isinstance(row, dict) else ""
-                self.fields = f"the fields {names}" if names else "no fields"
-            self.rows += 1
-            yield row
-
-
-def _survey(job: BatchJob, rows: Iterable[Any], *, dry_run: bool) -> _Survey:
-    survey = _Survey()
-    job.journal.check(job.manifest)
-    totals = job.journal.totals()
-    spent_micro = totals.credits_micro + totals.at_most_micro
-    counted = job.open_rows(survey.counted(rows))
-    budget = job.call.budget
-    limit_micro = 0 if budget is None else budget.limit_micro
-    survey.estimate = job.estimate(counted, available_micro=max(0, limit_micro - spent_micro))
-    survey.open_rows = survey.estimate.rows
-    if survey.open_rows and survey.estimate.bad_rows == survey.rows:
-        raise CommandError(
-            f"no row can be called: the first has {survey.fields}, --id asks for {job.id_field!r}, "
-            "and --prompt for a field for each {name} in it",
-            exit_code=WRONG_USE,
-        )
-    if dry_run:
-        job.close()
-    return survey
-
-
-def _say(console: Console, survey: _Survey) -> None:
+def _say(console: Console, survey: Survey) -> None:
     done = survey.rows - survey.open_rows
     if done:
         console.print(f"{done:,} of {survey.rows:,} rows have their result.")
@@ -183,77 +143,6 @@ def _agreed() -> bool:
     if not sys.stdin.isatty():
         raise CommandError("nobody is there to ask: add --yes to begin", exit_code=WRONG_USE)
     return typer.confirm("Begin?")
-
-
-def _job(
-    out: Path,
-    *,
-    prompt: str,
-    schema: dict[str, Any] | None,
-    budget: str,
-    shared: tuple[str, str] | None,
-    dry_run: bool,
-    options: dict[str, Any],
-    settings: dict[str, Any],
-) -> tuple[BatchJob, CreditBudget]:
-    from aivideoapi_batch import BatchJob, Pace, RedisJournal, prompt_call
-    from aivideoapi_core import API_KEY_ENV, CreditBudget, SpendLedger
-    from langchain_aivideoapi import ChatAIVideoAPI
-
-    # In one place figure, row of the ledger and result are one write: a kill leaves the books equal.
-    place, name = shared or (str(out / "batch.sqlite"), "batch")
-    journal, pace = (
-        (place, None) if shared is None else (RedisJournal(place, name=name), Pace.shared(place, name=name))
-    )
-    kept, ledger = CreditBudget(budget), None
-    if not dry_run:
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CommandError(f"cannot make the folder {out}: {error.strerror or error}") from error
-        # A process that dies has perhaps been billed for what it had in flight.
-        kept = CreditBudget(budget, store=place, name=name, when_owner_dies="count", lease_s=20)
-        ledger = SpendLedger(place) if shared is None else SpendLedger(place, name=name)
-    elif not os.environ.get(API_KEY_ENV):
-        settings["api_key"] = "none is needed for an estimate"
-    call = prompt_call(ChatAIVideoAPI(**settings, ledger=ledger, budget=kept), prompt, schema=schema)
-    return BatchJob(call, name=name, journal=journal, pace=pace, **options), kept
-
-
-def _text_of(prompt: str) -> str:
-    """The text of the file ``prompt``, if it is one; else ``prompt``."""
-    if len(prompt) <= _LONGEST_NAME and "\n" not in prompt and Path(prompt).is_file():
-        try:
-            return Path(prompt).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise CommandError(f"cannot read the prompt in {prompt}: {error}", exit_code=WRONG_USE) from error
-    return prompt
-
-
-def _schema_of(path: Path) -> dict[str, Any]:
-    try:
-        schema = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise CommandError(f"cannot read a JSON schema from {path}: {error}", exit_code=WRONG_USE) from error
-    found = (
-        re.fullmatch(r"#/(\$defs|definitions)/([^/~]+)", str(schema.get("$ref")))
-        if isinstance(schema, dict)
-        else None
-    )
-    if found is not None:  # a class that refers to itself comes so from generators of schemas
-        named = schema.get(found[1], {}).get(found[2])
-        schema = (
-            {**named, **{key: value for key, value in schema.items() if key != "$ref"}}
-            if isinstance(named, dict)
-            else schema
-        )
-    if not isinstance(schema, dict) or schema.get("type") != "object":
-        raise CommandError(
-            f'{path} must be a JSON schema with "type": "object"; put anything else into a property of one, '
-            'such as {"type": "object", "properties": {"items": ...}, "required": ["items"]}',
-            exit_code=WRONG_USE,
-        )
-    return schema
 
 
 def _run(console: Console, job: BatchJob, rows: Iterable[Any], *, total: int) -> None:

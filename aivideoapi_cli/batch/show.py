@@ -1,13 +1,22 @@
-"""What a batch job looks like in a terminal: the bar while it runs, the report at its end."""
+"""What a batch job looks like in a terminal: the count while it is estimated, the bar while it runs, the report at its end."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from rich import box
 from rich.console import Console, Group, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -15,6 +24,35 @@ if TYPE_CHECKING:
     from aivideoapi_batch import BatchReport
 
 _STYLES: Final = {"ok": "green", "failed": "red", "refused": "yellow", "lost": "magenta"}
+
+
+class Reading:
+    """How many rows were looked at for the estimate, as long as it takes; nothing where the output is no terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("Reading the journal", total=None)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def shown(self, rows: Iterable[Any]) -> Iterator[Any]:
+        """``rows`` as they are; every thousandth changes what is shown."""
+        for number, row in enumerate(rows):
+            if number % 1000 == 0:
+                self._progress.update(self._task, description=f"Estimating: {number:,} rows")
+            yield row
 
 
 class Bar:

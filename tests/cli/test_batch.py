@@ -196,7 +196,7 @@ def test_wrong_use_is_told_before_any_call(
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(sandbox: Sandbox, tmp_path: Path) -> None:
-    """On a terminal: the question, the bar, Ctrl-C, the report; then the same command again."""
+    """On a terminal: how far the estimate is, the question, the bar, Ctrl-C, the report; then the same command again."""
     write([{"id": n, "text": f"City {n}"} for n in range(2000)])
     terminal, other_end = pty.openpty()
     process = subprocess.Popen(
@@ -212,6 +212,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(sandbox: Sandbox, tmp_path: Path) ->
     os.close(other_end)
     screen = Screen(terminal)
     screen.wait_for("Begin? [y/N]")
+    assert "Estimating: 1,000 rows" in screen.seen
     os.write(terminal, b"y\n")
     while len(sandbox.requests) < 4:
         assert process.poll() is None, screen.seen
