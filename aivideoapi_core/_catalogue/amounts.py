@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -49,7 +50,8 @@ def charged_at_most_micro(reported: Decimal | None, computed_micro: int | None) 
     """Microcredits that a budget books: the most that a call was charged by what is known; ``None`` without a figure.
 
     The platform reports what it charged, cut to hundredths, so the charge lies in ``[reported,
-    reported + 0.009999]``; with more decimals the figure is exact. The computed figure is booked where
+    reported + 0.009999]``; with more decimals the figure is exact, and a part of a microcredit is booked as a whole
+    one, since something was charged. The computed figure is booked where
     it lies in there. Above it stand tokens that were counted and not charged (hidden prompt tokens,
     prices that fell), and the upper end is booked: the lesser of the two. Below it our prices are too
     low (they rose), so the computed figure says nothing, and the upper end is booked as well: never
@@ -59,7 +61,7 @@ def charged_at_most_micro(reported: Decimal | None, computed_micro: int | None) 
         return computed_micro
     exponent = reported.as_tuple().exponent
     is_cut = isinstance(exponent, int) and exponent >= _CUT_TO
-    low = int(reported.scaleb(6))
+    low = math.ceil(reported.scaleb(6))
     high = low + (_CUT_MICRO if is_cut else 0)
     return computed_micro if computed_micro is not None and low <= computed_micro <= high else high
 

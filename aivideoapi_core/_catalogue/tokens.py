@@ -77,7 +77,7 @@ def read_usage(usage: Mapping[str, Any] | None) -> TokenCounts | None:
     (no request has none). Where the split of cache writes by lifetime is absent or says less than the
     total, the rest counts as 5-minute writes (platform documentation, "Prompt caching"). The entries of
     ``iterations`` that are no messages (a compaction, an advisor's work) are billed and not in the
-    counts at the top: they are added.
+    counts at the top: they are added. A fallback model's message is in them, at that model's price.
     """
     if not isinstance(usage, Mapping):
         return None
@@ -120,6 +120,7 @@ def _with_iterations(counts: TokenCounts, iterations: Any) -> TokenCounts:
     if not isinstance(iterations, (list, tuple)):
         raise ValueError("iterations")
     by_model: list[tuple[str, TokenCounts]] = []
+    top = counts
     for entry in iterations:
         if not isinstance(entry, Mapping):
             raise ValueError("iteration")
@@ -129,12 +130,20 @@ def _with_iterations(counts: TokenCounts, iterations: Any) -> TokenCounts:
         if billed is None:
             raise ValueError("iteration")
         billed = replace(billed, thinking=None)
-        counts = _added(counts, billed)
+        rest = _added(top, billed, -1)
+        if entry.get("type") == "fallback_message" and min(_amounts(rest)) >= 0:
+            top = rest  # this type stands "in place of message" (the official SDK), so its counts are at the top
+        else:
+            counts = _added(counts, billed)
         model = entry.get("model")
         if isinstance(model, str) or "advisor" in str(entry.get("type")):
             # An advisor is another model; without its name there is no price for it.
             by_model.append((model if isinstance(model, str) else "", billed))
     return replace(counts, by_model=tuple(by_model))
+
+
+def _amounts(counts: TokenCounts) -> tuple[int, ...]:
+    return counts.input, counts.output, counts.cache_read, counts.cache_write_5m, counts.cache_write_1h
 
 
 def _thinking(details: Any) -> int | None:

@@ -47,6 +47,8 @@ def test_parse_reported(value: Any, expected: Decimal | None) -> None:
         pytest.param("0.0684", 68_400, 68_400, id="not cut"),
         pytest.param("0.0684", 70_000, 68_400, id="not cut, and less than computed"),
         pytest.param("1", 1_005_000, 1_005_000, id="a JSON number without decimals"),
+        pytest.param("0.0684001", 68_400, 68_401, id="more than computed by a part of a microcredit"),
+        pytest.param("1e-7", 68_400, 1, id="a part of a microcredit is not nothing"),
         pytest.param("0.06", None, 69_999, id="reported alone"),
         pytest.param(None, 68_400, 68_400, id="computed alone"),
         pytest.param(None, None, None, id="neither"),
