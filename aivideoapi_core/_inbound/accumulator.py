@@ -32,11 +32,11 @@ class _Phase(Enum):
 
 
 _ALLOWED: Final[Mapping[_Phase, frozenset[str]]] = {
-    _Phase.START: frozenset({"message_start"}),
+    _Phase.START: frozenset({"message_start", "content_block_delta", "content_block_stop"}),
     _Phase.OPEN: ORDERED,
     _Phase.CLOSING: ORDERED - {"content_block_start"},
 }
-"""The events of each phase. Those that are not ``ORDERED`` are skipped, in any phase."""
+"""The events of each phase; before the start those that say nothing. Those that are not ``ORDERED`` are skipped, in any phase."""
 
 _COMMON_DELTAS: Final = {
     kind: DELTA_FIELDS[kind] for kind in ("text_delta", "input_json_delta", "thinking_delta")
@@ -185,8 +185,8 @@ class MessageAccumulator:
             if other.is_untouched and other.start == start:
                 return ()  # said twice
             events += self._close(index)
-        taken = {*self._closed, *(opened.place for opened in self._open.values())}
-        block.place = index if index not in taken else max(taken) + 1
+        # In the order in which they come, in which they have to go back, whatever the server's numbers are.
+        block.place = len(self._closed) + len(self._open)
         label(block.block, message_id=self._head.get("id"), place=block.place)
         self._open[index] = block
         said, deltas = block.opened()

@@ -110,7 +110,7 @@ def parse_body(body: bytes, head: ReplyHead = _PLAIN_HEAD) -> Message:
     for said in (payload, payload.get("data") if isinstance(payload, dict) else None):
         facts = ErrorFacts.read(said)
         if facts is not None and not facts.is_success:
-            raise head.error_of(said, body)
+            raise _billed(head.error_of(said, body), _says_content(payload))
     excerpt = excerpt_of(body, head.secret)
     raise ResponseFormatError(
         f"the server answered {head.status_code} with a body that is not a message: {excerpt or '(empty)'}",
@@ -390,6 +390,7 @@ class StreamReader:
         if kind in NAMED:
             if kind == "error":
                 raise self._error_of(event)
+            self._strange = self._strange or not (accumulator.begun or kind == "ping")
             return accumulator.push(event)
         if kind == DONE and accumulator.may_end:
             return accumulator.end()
@@ -415,9 +416,18 @@ class StreamReader:
             partial=self.accumulator.partial(),
             model=head.model,
         )
-        if self.touched:
-            error.billed, error.retryable = True, False
-        return error
+        return _billed(error, self.touched or _says_content(event))
+
+
+def _says_content(payload: Any) -> bool:
+    """Whether some of an answer stands beside an error."""
+    return isinstance(payload, dict) and (bool(payload.get("content")) or _says_content(payload.get("data")))
+
+
+def _billed(error: APIStatusError, billed: bool) -> APIStatusError:
+    if billed:
+        error.billed, error.retryable = True, False
+    return error
 
 
 def _stripped(first: bytearray) -> bytes:

@@ -91,6 +91,11 @@ def test_answers(body: bytes, content: list[Any], reason: str) -> None:
         pytest.param(data({"code": 200, "msg": "hi", "data": None}), id="empty envelope"),
         pytest.param(data({"code": 200, "msg": "hi", "data": {"type": {}}}), id="envelope of a kind that is no text"),
         pytest.param(json.dumps({"code": 200, "msg": "hi", "data": {}}).encode(), id="empty envelope, whole"),
+        pytest.param(data({"type": "content_block_stop", "index": 0, "of": "hi"}), id="a stop of nothing"),
+        pytest.param(json.dumps({**MESSAGE, "error": {"type": "api_error", "message": "hi"}}).encode(), id="an answer and an error"),
+        pytest.param(data({**MESSAGE, "error": {"type": "api_error", "message": "hi"}}), id="an answer and an error in a frame"),
+        pytest.param(json.dumps({"code": 500, "msg": "hi", "data": MESSAGE}).encode(), id="an answer in a failing envelope"),
+        pytest.param(data({"code": 500, "msg": "hi", "data": MESSAGE}), id="an answer in a failing envelope in a frame"),
         pytest.param(wire([START, opened(), delta(text="hi")]), id="cut"),
         pytest.param(wire([START, opened(), delta(text="hi"), END]), id="cut in an open block"),
         pytest.param(wire([START, *HI, END]) + b'data: {"type": "message_s', id="cut in the stop"),
@@ -189,6 +194,8 @@ SPELLINGS = [
 ]
 ADVISOR = {"type": "advisor_message", "model": "claude-opus-4-7", "input_tokens": 1000, "output_tokens": 10}
 TOP = {"type": "message", "input_tokens": 220, "output_tokens": 8}
+DECLINED = {"type": "message", "model": "claude-sonnet-4-6", "input_tokens": 216, "output_tokens": 0}
+FALLBACK = {"type": "fallback_message", "model": "claude-opus-4-7", "input_tokens": 220, "output_tokens": 8}
 
 
 @pytest.mark.parametrize(
@@ -205,6 +212,12 @@ TOP = {"type": "message", "input_tokens": 220, "output_tokens": 8}
         pytest.param([TOP, {**ADVISOR, "model": "claude-opus-4-7-fast"}], None, (1220, 18), id="a dearer kind of a known one"),
         pytest.param([TOP, {**ADVISOR, "model": "claude-next"}], None, (1220, 18), id="an advisor without a price"),
         pytest.param([TOP, {**ADVISOR, "model": None}], None, (1220, 18), id="an advisor without a name"),
+        pytest.param([DECLINED, FALLBACK], 220 * 1471 + 8 * 7353, (220, 8), id="a fallback model"),
+        pytest.param([TOP, {**FALLBACK, "input_tokens": 20, "output_tokens": 3}], 200 * 883 + 5 * 4412 + 20 * 1471 + 3 * 7353, (220, 8), id="a fallback model after calls of the server's"),
+        pytest.param([COMPACTION, FALLBACK], 55196 * 883 + 125 * 4412 + 220 * 1471 + 8 * 7353, (55416, 133), id="a fallback model after a compaction"),
+        pytest.param([DECLINED, {**FALLBACK, "model": "claude-next"}], None, (220, 8), id="a fallback model without a price"),
+        pytest.param([DECLINED, {**FALLBACK, "model": "claude-sonnet-4-6"}], 220 * 883 + 8 * 4412, (220, 8), id="a fallback to what was asked"),
+        pytest.param([TOP, {**FALLBACK, "input_tokens": 1000, "output_tokens": 10}], 220 * 883 + 8 * 4412 + 1000 * 1471 + 10 * 7353, (1220, 18), id="a fallback model's counts that are not at the top"),
         pytest.param([TOP, {"type": "compaction"}], None, None, id="an entry that does not say"),
         pytest.param([TOP, {**COMPACTION, "input_tokens": -1}], None, None, id="nonsense"),
         pytest.param(["x"], None, None, id="no entry"),
