@@ -10,15 +10,15 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, 
 from contextlib import aclosing, closing
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from aivideoapi_batch._calls import Row, RowCall, as_call
+from aivideoapi_batch._job_settings import JobSettings, OnBudget
 from aivideoapi_batch._journal import Journal
 from aivideoapi_batch._journal_redis import RedisJournal
 from aivideoapi_batch._journal_sqlite import SUFFIXES as SQLITE_SUFFIXES
 from aivideoapi_batch._journal_sqlite import SQLiteJournal
 from aivideoapi_batch._journal_store import JournalStore
-from aivideoapi_batch._manifest import Manifest
 from aivideoapi_batch._pace import Pace
 from aivideoapi_batch._redis import SCHEMES as REDIS_SCHEMES
 from aivideoapi_batch._report import BatchEstimate, BatchReport, RunCounts, estimated
@@ -29,18 +29,16 @@ from aivideoapi_core.adapter_kit import clean_tags
 
 if TYPE_CHECKING:
     from aivideoapi_batch._loop import LoopThread
-    from aivideoapi_core import RetryPolicy
 
 logger = logging.getLogger("aivideoapi")
 
-OnBudget = Literal["wait", "mark"]
 RETRYABLE: Final = tuple(status.value for status in Status if status is not Status.OK)
 
 _AT_ONCE: Final = 1000
 """So many ids are looked up together."""
 
 
-class BatchJob:
+class BatchJob(JobSettings):
     """One call for each row, with a journal that makes every row end with exactly one result.
 
     ``call``: from ``prompt_call`` or ``transform_call``, or a function of a row. ``name`` and ``journal`` say which job
@@ -86,10 +84,10 @@ class BatchJob:
         self.id_field = id
         self.journal = _journal_of(journal, name=name)
         self.concurrency = concurrency
-        self.on_budget: OnBudget = on_budget
+        self.on_budget = on_budget
         self.pace = pace or Pace()
         self.retry = frozenset(map(Status, retry))
-        self.policy: RetryPolicy = RetryPolicy(max_retries=max_retries)
+        self.policy = RetryPolicy(max_retries=max_retries)
         self._counts = RunCounts()
         self._stop: Callable[[str], None] | None = None
         self._loop: LoopThread | None = None
@@ -98,11 +96,6 @@ class BatchJob:
     def counts(self) -> RunCounts:
         """What the last run of this object did, in this process."""
         return self._counts
-
-    @property
-    def manifest(self) -> Manifest:
-        """What makes this job this job."""
-        return Manifest.of(self.name, self.id_field, self.call.facts)
 
     def estimate(self, rows: Iterable[Any], *, available_micro: int | None = None) -> BatchEstimate:
         """What ``rows`` will cost and how many of them fit ``available_micro``; reads ``rows`` to the end, no I/O.

@@ -14,7 +14,7 @@ from aivideoapi_batch._rows import TWICE, id_of
 
 if TYPE_CHECKING:
     from aivideoapi_batch._calls import Row
-    from aivideoapi_batch._job import BatchJob
+    from aivideoapi_batch._job_settings import JobSettings
     from aivideoapi_batch._report import RunCounts
 
 _FARTHEST: Final = 512
@@ -28,7 +28,7 @@ class Meeting:
 
     def __init__(
         self,
-        job: BatchJob,
+        job: JobSettings,
         rows: Iterable[Any] | AsyncIterable[Any],
         *,
         run: int,

@@ -21,7 +21,7 @@ from aivideoapi_core.adapter_kit import keep_books
 
 if TYPE_CHECKING:
     from aivideoapi_batch._calls import Row
-    from aivideoapi_batch._job import BatchJob
+    from aivideoapi_batch._job_settings import JobSettings
     from aivideoapi_core.adapter_kit import Books
 
 _STOP_AFTER: Final = 20
@@ -31,7 +31,7 @@ _STOP_AFTER: Final = 20
 class Run:
     """Rows in, results out. ``stop`` ends it early: what is in flight is finished, the rest is left."""
 
-    def __init__(self, job: BatchJob, rows: Iterable[Any] | AsyncIterable[Any], *, replay: bool) -> None:
+    def __init__(self, job: JobSettings, rows: Iterable[Any] | AsyncIterable[Any], *, replay: bool) -> None:
         self._job = job
         self._rows = rows
         self._replay = replay

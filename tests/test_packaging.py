@@ -62,8 +62,8 @@ CORE_LAYERS = (
 UPWARD = {"aivideoapi_core/_stores/budget_balance.py": "_http"}
 """The one arrow that is allowed besides: ``CreditBudget.from_balance(None)`` makes a client, when it is called."""
 
-LATE = {*UPWARD, "aivideoapi_batch/_job.py", "aivideoapi_batch/_pace.py"}
-"""Files that import something above them when they are called: a job makes its run, a pace the shared kind of itself."""
+LATE = {*UPWARD, "aivideoapi_batch/_pace.py"}
+"""Files that import something above them when they are called; a pace makes the shared kind of itself."""
 
 SANDBOX_LAYERS = (
     {"_platform"},
