@@ -38,6 +38,7 @@ _inherited: Final[list[sqlite3.Connection]] = []
 _SQLITE_START: Final = b"SQLite format 3\0"
 
 
+_Inodes: TypeAlias = tuple[int | None, int | None]
 Prepare: TypeAlias = Callable[[sqlite3.Connection], None]
 """Makes the tables that somebody needs, where they are not there."""
 
@@ -66,7 +67,9 @@ class Database:
         self._quick_lock = threading.Lock()
         self._patient: sqlite3.Connection | None = None
         self._quick: sqlite3.Connection | None = None
-        self._inode: int | None = None
+        # What others see by the names of the file and of its log.
+        self._names = (os.fspath(self.path), f"{os.fspath(self.path)}-wal")
+        self._seen: _Inodes = (None, None)
         self._untidied = 0
         self._timeouts = 0
         # Of a database that is dropped without close(): Python 3.13 warns of every connection left open.
@@ -109,24 +112,25 @@ class Database:
     def _opened(self, prepare: Prepare | None) -> sqlite3.Connection:
         """The connection that waits; its lock is held."""
         # The end of the process closes them all, before the last bookings are made.
-        if self._patient is not None and (not self._all or self._inode != _inode_of(self.path)):
-            # Removed or replaced: what others see is the file of this name.
+        if self._patient is not None and (not self._all or self._seen != self._inodes()):
+            # Removed or replaced, the file or its log: what others see are those of these names.
             with self._quick_lock:
                 self._let_go()
         if self._patient is None:
             self._patient = _opened(self.path)
             self._all.append(self._patient)
-            self._inode = _inode_of(self.path)
+            self._seen = self._inodes()
         db = self._patient
         if prepare is not None and prepare not in self._prepared:
             _patiently(lambda: prepare(db))
             self._prepared.add(prepare)
+            self._seen = self._inodes()  # a new file has its log from the first write on
         self._untidied = 0
         return db
 
     def run_at_once(self, work: Callable[[sqlite3.Connection], _T], prepare: Prepare | None = None) -> _T:
         """The same without ever waiting. Raises ``WouldWaitError`` if it would have to."""
-        if self._untidied >= _TIDY_EVERY or self._patient is None or self._inode != _inode_of(self.path):
+        if self._untidied >= _TIDY_EVERY or self._patient is None or self._seen != self._inodes():
             raise WouldWaitError
         if prepare is not None and prepare not in self._prepared:
             raise WouldWaitError
@@ -155,6 +159,10 @@ class Database:
         """Close the file; a later call opens it again."""
         with self._lock, self._quick_lock:
             self._let_go()
+
+    def _inodes(self) -> _Inodes:
+        file, log = self._names
+        return _inode_of(file), _inode_of(log)
 
     def _let_go(self) -> None:
         _close_all(self._all)
@@ -203,7 +211,7 @@ def _close_all(connections: list[sqlite3.Connection]) -> None:
             connections.pop().close()
 
 
-def _inode_of(path: Path) -> int | None:
+def _inode_of(path: str) -> int | None:
     try:
         return os.stat(path).st_ino
     except OSError:

@@ -137,7 +137,7 @@ def test_unknown_and_expired_amounts_leave_the_window_too(stores: Stores) -> Non
     assert (standing.expired_calls, standing.expired_micro) == (0, 0)
 
 
-@pytest.mark.parametrize("loss", ["all", "the row", "the file"])
+@pytest.mark.parametrize("loss", ["all", "the row", "the file", "the log", "all logs"])
 def test_a_store_that_lost_its_data_books_what_is_known(loss: str, tmp_path: Path, redis_url: str) -> None:
     path = tmp_path / "b.sqlite"
     for store in (path, redis_url):
@@ -145,6 +145,9 @@ def test_a_store_that_lost_its_data_books_what_is_known(loss: str, tmp_path: Pat
         running = budget.hold("m", worst(500_000))
         if store is path and loss == "the file":
             for file in tmp_path.iterdir():
+                file.unlink()
+        elif store is path and loss in ("the log", "all logs"):
+            for file in tmp_path.glob("*-wal" if loss == "the log" else "*-*"):
                 file.unlink()
         elif store is path:
             with sqlite3.connect(path) as db:
@@ -157,6 +160,11 @@ def test_a_store_that_lost_its_data_books_what_is_known(loss: str, tmp_path: Pat
         budget.settle(running, 300_000)  # a repeated message changes nothing
         assert budget.standing().spent_micro == 300_000
         assert budget.standing().limit_micro == 1_000_000
+        if store is path:
+            with sqlite3.connect(path) as db:  # as another process sees it, while this one has it open
+                (text,) = db.execute("SELECT state FROM budgets").fetchone()
+            db.close()
+            assert json.loads(text)["pieces"]["0"][0] == 300_000
         budget.close()
 
 
