@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,10 @@ import pytest_socket
 from aivideoapi_core._http.exchange import Exchange
 from aivideoapi_core.sandbox import Sandbox
 
+pytest_plugins = [
+    f"{package}.plugin" for package in ("pytest_benchmark", "pytest_recording") if find_spec(package)
+]
+"""What LangChain's standard suites bring, where they are installed; pyproject.toml names the others."""
 _GOLDEN = (
     *("tests/langchain/test_complaints", "tests/langchain/test_model", "tests/langchain/test_other_names"),
     *(

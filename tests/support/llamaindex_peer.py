@@ -7,6 +7,7 @@ that it needs to do well: its own names for the settings, and limits for our mod
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from llama_index.core.base.llms.types import LLMMetadata
@@ -15,12 +16,18 @@ from llama_index.llms.anthropic import Anthropic
 import llamaindex_aivideoapi
 
 
+@functools.cache
+def limits_of(name: str) -> LLMMetadata:
+    """Asked for often, and each of the peer's models loads the machine's certificates twice."""
+    return Anthropic(model=name, api_key="none").metadata
+
+
 class KnownNames(Anthropic):
     """The peer, with limits for every model of the catalogue."""
 
     @property
     def metadata(self) -> LLMMetadata:
-        named = Anthropic(model=self.model.removesuffix("/anthropic"), api_key="none").metadata
+        named = limits_of(self.model.removesuffix("/anthropic"))
         return named.model_copy(update={"model_name": self.model})
 
 
