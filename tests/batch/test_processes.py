@@ -4,34 +4,26 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ready_process import ReadyProcess
 
 from aivideoapi_batch import Journal, JournalStore, RedisJournal, SQLiteJournal
 from aivideoapi_core import CreditBudget, SpendLedger
 from aivideoapi_core.sandbox import Fault, Sandbox
 
-ROOT = Path(__file__).parents[2]
-ROWS, CONCURRENCY = 300, 8
+ROWS, CONCURRENCY = 180, 8
 
 
-def start(sandbox: Sandbox, order: dict[str, Any]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("worker.py")), json.dumps(order)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={
-            "PYTHONPATH": str(ROOT),
-            "AIVIDEOAPI_API_KEY": sandbox.api_key,
-            "AIVIDEOAPI_BASE_URL": sandbox.url,
-        },
+def start(sandbox: Sandbox, order: dict[str, Any]) -> ReadyProcess:
+    return ReadyProcess(
+        Path(__file__).with_name("worker.py"),
+        json.dumps(order),
+        env={"AIVIDEOAPI_API_KEY": sandbox.api_key, "AIVIDEOAPI_BASE_URL": sandbox.url},
     )
 
 
@@ -61,12 +53,12 @@ def test_killed_and_resumed(sandbox: Sandbox, tmp_path: Path, place: str) -> Non
     for kill_at in kills:
         process = start(sandbox, order)
         while len(sandbox.requests) < kill_at:
-            assert process.poll() is None
+            assert process.returncode is None
             time.sleep(0.0005)
         process.kill()
         process.communicate()
     process = start(sandbox, order)
-    assert process.communicate(timeout=60)[0]
+    assert process.communicate()
     assert process.returncode == 0
 
     journal = journal_at(place)
@@ -91,7 +83,7 @@ def test_two_processes_with_the_same_rows_share_them(sandbox: Sandbox, tmp_path:
     order = {"folder": str(tmp_path), "rows": ROWS, "concurrency": CONCURRENCY, "lease_s": 60, "limit": 100}
     both = [start(sandbox, order | {"journal": place}) for _ in range(2)]
     for process in both:
-        process.communicate(timeout=120)
+        process.communicate()
         assert process.returncode == 0
     asked = Counter(json.dumps(entry.body["messages"]) for entry in sandbox.requests)
     assert (len(asked), set(asked.values())) == (ROWS, {1})
@@ -107,7 +99,7 @@ def test_a_storm_over_two_processes_with_one_pace(sandbox: Sandbox, tmp_path: Pa
     order = {"rows": 120, "concurrency": 16, "lease_s": 60, "limit": 100, "pace": redis_url}
     both = [start(sandbox, order | {"folder": str(tmp_path)}) for _ in range(2)]
     for process in both:
-        process.communicate(timeout=120)
+        process.communicate()
         assert process.returncode == 0
     assert Journal(tmp_path / "out").totals().rows == {"ok": 120}
     assert len(sandbox.requests) == 210

@@ -7,8 +7,6 @@ import contextvars
 import json
 import pickle
 import random
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -22,6 +20,7 @@ from langchain_core.runnables import RunnableLambda, RunnableParallel
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.events import BaseEvent
+from ready_process import ReadyProcess
 
 from aivideoapi_core import (
     AsyncMessagesClient,
@@ -240,17 +239,9 @@ def test_exact_under_sixteen_processes(redis_url: str) -> None:
     """Every budget has booked what the processes say they spent, nothing stays reserved, no limit is passed."""
     limits = {"user-a": 700, "user-b": 900, "team": 3_000, "company": 1_200}
     orders = [{"store": redis_url, "number": n, "calls": 8, "limits": limits} for n in range(16)]
-    running = [
-        subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("nested_worker.py")), json.dumps(order)],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={"PYTHONPATH": str(ROOT)},
-        )
-        for order in orders
-    ]
-    reports = [json.loads(process.communicate(timeout=120)[0]) for process in running]
+    script = Path(__file__).with_name("nested_worker.py")
+    running = [ReadyProcess(script, json.dumps(order)) for order in orders]
+    reports = [json.loads(process.communicate()) for process in running]
     for name, limit in limits.items():
         budget = CreditBudget(Decimal(limit).scaleb(-6), store=redis_url, name=name)
         standing = budget.standing()

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ready_process import ReadyProcess
 
 from aivideoapi_core import CreditBudget, ModelPrices, SpendLedger, build_payload, worst_case
 from aivideoapi_core._stores.budget_redis import RedisStore
 from aivideoapi_core._stores.budget_sqlite import SqliteStore
 from aivideoapi_core.sandbox import Sandbox
 
-ROOT = Path(__file__).parents[2]
 HAIKU = ModelPrices(input=295, cache_read=30, cache_write_5m=368, cache_write_1h=589, output=1471)
 BODY = build_payload(
     "claude-haiku-4-5/anthropic", [{"role": "user", "content": "Hi"}], stream=True, max_tokens=100
@@ -28,46 +26,23 @@ WORST = worst_case(BODY, HAIKU).micro or 0
 ALLOWED = 37
 
 
-class Worker:
-    """A process that holds streams open until it is told to finish them."""
-
-    def __init__(self, order: dict[str, Any]) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("worker.py")), json.dumps(order)],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={"PYTHONPATH": str(ROOT)},
-        )
+class Worker(ReadyProcess):
+    """It holds streams open until it is told to finish them."""
 
     def report(self) -> dict[str, int]:
-        assert self.process.stdout is not None
-        counts: dict[str, int] = json.loads(self.process.stdout.readline())
+        counts: dict[str, int] = json.loads(self.stdout.readline())
         return counts
 
     def finish(self) -> None:
-        assert self.process.communicate("go on\n", timeout=60)
-        assert self.process.returncode == 0
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def __enter__(self) -> Worker:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill()
-        for pipe in (self.process.stdin, self.process.stdout):
-            if pipe is not None:
-                pipe.close()
+        self.communicate("go on\n")
+        assert self.returncode == 0
 
 
 @contextmanager
 def workers(count: int, **order: Any) -> Iterator[list[Worker]]:
     with ExitStack() as stack:
-        yield [stack.enter_context(Worker(order)) for _ in range(count)]
+        script = Path(__file__).with_name("worker.py")
+        yield [stack.enter_context(closing(Worker(script, json.dumps(order)))) for _ in range(count)]
 
 
 def order_for(

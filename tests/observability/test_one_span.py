@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from langchain_core.tracers import LangChainTracer
 from opentelemetry import context
+from ready_process import ReadyProcess
 
 from aivideoapi_core._metering import telemetry
 from aivideoapi_core.sandbox import Reply, Sandbox
@@ -46,17 +45,10 @@ WRITES = {
 @pytest.mark.slow
 @pytest.mark.parametrize(("tool", "framework"), CASES, ids=[" ".join(case) for case in CASES])
 def test_one_call_is_one_span_that_knows_its_cost(tool: str, framework: str) -> None:
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("traced_program.py")), tool, framework],
-        cwd=ROOT,
-        env={"PYTHONPATH": str(ROOT), "LANGCHAIN_TRACING_V2": "false"},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    seen = json.loads(done.stdout)
+    program = Path(__file__).with_name("traced_program.py")
+    process = ReadyProcess(program, tool, framework, env={"LANGCHAIN_TRACING_V2": "false"})
+    seen = json.loads(process.communicate())
+    assert process.returncode == 0
     assert len(seen) == 5
     for road, spans in seen.items():
         assert len(spans) == 1, (road, [span["scope"] for span in spans])
