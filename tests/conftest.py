@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import golden
+import httpx
 import pytest
 import pytest_socket
 
@@ -75,6 +78,22 @@ SLOW = (
 )
 """What the quick tier leaves out: what builds, starts programs, or plays many hundreds of cases."""
 _written: dict[str, list[str]] = {}
+_read_certificates = httpx.create_ssl_context
+
+
+@functools.cache
+def _certificates(file: str | None, folder: str | None) -> Any:
+    return _read_certificates()
+
+
+def _context(verify: Any = True, cert: Any = None, trust_env: bool = True) -> Any:
+    """What each of a test's own clients would read for itself, 20 ms at a time, in every second test."""
+    if verify is True and not cert and trust_env:
+        return _certificates(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+    return _read_certificates(verify=verify, cert=cert, trust_env=trust_env)
+
+
+httpx._transports.default.create_ssl_context = _context
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
