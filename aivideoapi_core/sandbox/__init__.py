@@ -6,7 +6,7 @@ Its replies are made by rules, not by a model, and it is no evidence of how the 
 from aivideoapi_core.sandbox._platform.catalog import SandboxPrices
 from aivideoapi_core.sandbox._sandbox import Sandbox
 from aivideoapi_core.sandbox._script.replies import Fault, Reply
-from aivideoapi_core.sandbox._server.app import RecordedRequest
 from aivideoapi_core.sandbox._server.books import LedgerEntry
+from aivideoapi_core.sandbox._server.requests import RecordedRequest
 
 __all__ = ["Fault", "LedgerEntry", "RecordedRequest", "Reply", "Sandbox", "SandboxPrices"]

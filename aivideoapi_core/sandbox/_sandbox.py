@@ -11,9 +11,11 @@ from typing import Self
 
 from aivideoapi_core.sandbox._platform.catalog import SandboxPrices
 from aivideoapi_core.sandbox._script.replies import Fault, Reply
-from aivideoapi_core.sandbox._server.app import App, Config, RecordedRequest, with_extra_models
+from aivideoapi_core.sandbox._server.app import App
 from aivideoapi_core.sandbox._server.books import LedgerEntry
+from aivideoapi_core.sandbox._server.config import Config, with_extra_models
 from aivideoapi_core.sandbox._server.http import Server
+from aivideoapi_core.sandbox._server.requests import RecordedRequest
 
 
 class Sandbox:

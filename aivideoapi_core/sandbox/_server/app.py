@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import json
 import secrets
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
@@ -17,9 +15,7 @@ from aivideoapi_core.sandbox._answers.rules import rule_made_reply
 from aivideoapi_core.sandbox._judge.requests import validate
 from aivideoapi_core.sandbox._platform.catalog import (
     DIRECT_SUFFIX,
-    MODELS,
     ModelRules,
-    SandboxPrices,
     is_native,
 )
 from aivideoapi_core.sandbox._platform.errors import SandboxError, bad_request, error_body
@@ -27,6 +23,7 @@ from aivideoapi_core.sandbox._script.headers import scripted_by_headers
 from aivideoapi_core.sandbox._script.replies import Fault, Reply, Scripted
 from aivideoapi_core.sandbox._server.books import MICRO, Ledger, LedgerEntry
 from aivideoapi_core.sandbox._server.compose import blocks_of, finish, limited, scripted_stop
+from aivideoapi_core.sandbox._server.config import Config
 from aivideoapi_core.sandbox._server.plan import (
     Plan,
     answer_plan,
@@ -36,6 +33,7 @@ from aivideoapi_core.sandbox._server.plan import (
     paced,
 )
 from aivideoapi_core.sandbox._server.render import Answer
+from aivideoapi_core.sandbox._server.requests import HttpRequest, NotJson, RecordedRequest, parsed, streams
 from aivideoapi_core.sandbox._server.tokens import (
     Cache,
     CacheEntry,
@@ -52,56 +50,6 @@ _SPECIAL_KEYS: Final[Mapping[str, str]] = {
     "sk-sandbox-ip": "ip_not_allowed",
     "sk-sandbox-spend-limit": "spend_limit",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpRequest:
-    """One parsed request; header names are lower case."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-    connection_id: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedRequest:
-    """What the sandbox was sent; the key is left out (``Authorization`` is kept as ``Bearer ***``)."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: Any
-    key_was_sent: bool
-    connection_id: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
-    """Settings of one sandbox. ``keys`` maps a key to ``ok``, ``disabled``, ``ip_not_allowed``,
-    ``spend_limit``, or to a total spend limit in credits; without it any ``sk-`` key is good."""
-
-    balance_credits: int = 10_000
-    keys: Mapping[str, str | int] | None = None
-    models: Mapping[str, ModelRules] = field(default_factory=lambda: MODELS)
-    cache_min_tokens: int = 0
-    validate: bool = True
-    record_limit: int | None = None
-    seed: str | None = None
-    tokens_per_s: float | None = None
-    first_token_s: float = 0.0
-    on_answer: Callable[[LedgerEntry], None] | None = None
-    clock: Callable[[], float] = time.monotonic
-
-
-def with_extra_models(extra: Mapping[str, SandboxPrices | Mapping[str, int] | None]) -> dict[str, ModelRules]:
-    """The model table plus models named by a test, with or without prices."""
-    added = {}
-    for name, prices in extra.items():
-        given = SandboxPrices(**prices) if isinstance(prices, Mapping) else prices
-        added[name] = ModelRules(prices=given, system_turns=True)
-    return {**MODELS, **added}
 
 
 class App:
@@ -155,7 +103,7 @@ class App:
         """The plan for one request, and its request id. Charges and books before returning."""
         request_id = self.new_id("req")
         path = request.path.partition("?")[0]
-        body = _parsed(request.body)
+        body = parsed(request.body)
         self._record(request, path, body)
         try:
             return self._routed(request, path, body, request_id), request_id
@@ -182,7 +130,7 @@ class App:
             method=request.method,
             path=path,
             headers=headers,
-            body=None if isinstance(body, _NotJson) else body,
+            body=None if isinstance(body, NotJson) else body,
             key_was_sent=sent,
             connection_id=request.connection_id,
         )
@@ -229,7 +177,7 @@ class App:
         return key
 
     def _message(self, request: HttpRequest, body: Any, *, key: str, request_id: str) -> Plan:
-        if isinstance(body, _NotJson):
+        if isinstance(body, NotJson):
             raise bad_request(f"body: not valid JSON ({body.reason})")
         if not isinstance(body, dict):
             raise bad_request("body: a JSON object is required")
@@ -240,7 +188,7 @@ class App:
         if self.ledger.balance_micro <= 0:
             raise SandboxError("insufficient_credits", "the balance is too low, please top up")
         scripted = self._next_scripted(request.headers)
-        stream = _streams(body)
+        stream = streams(body)
         wait_s, scripted = _without_delay(scripted)
         plan: Plan | None = None
         answer: Answer | None = None
@@ -285,7 +233,7 @@ class App:
         key: str,
         request_id: str,
     ) -> tuple[Plan, Answer, int | None]:
-        model, stream = str(body["model"]), _streams(body)
+        model, stream = str(body["model"]), streams(body)
         fault = scripted if isinstance(scripted, Fault) else None
         reply = fault.reply if fault is not None else scripted
         counted = self._count_input(body, rules, key=key)
@@ -375,7 +323,7 @@ class App:
             message_id=None,
             model=model if known else None,
             route=_route_name(model) if isinstance(model, str) else None,
-            stream=_streams(body) if isinstance(body, dict) and known else None,
+            stream=streams(body) if isinstance(body, dict) and known else None,
             usage=None,
             credits_micro=0,
             credits_reported=None,
@@ -385,26 +333,6 @@ class App:
         self.ledger.add(entry, key="")
         if self.config.on_answer is not None:
             self.config.on_answer(entry)
-
-
-@dataclass(frozen=True, slots=True)
-class _NotJson:
-    reason: str
-
-
-def _parsed(body: bytes) -> Any:
-    if not body:
-        return None
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        return _NotJson(str(error))
-
-
-def _streams(body: Mapping[str, Any]) -> bool:
-    """The native route streams unless told otherwise; the direct-forward route does not."""
-    value = body.get("stream")
-    return value if isinstance(value, bool) else is_native(str(body["model"]))
 
 
 def _route_name(model: str) -> str:

@@ -18,8 +18,9 @@ from http import HTTPStatus
 from typing import Final
 
 from aivideoapi_core.sandbox._platform.errors import error_body
-from aivideoapi_core.sandbox._server.app import App, HttpRequest
+from aivideoapi_core.sandbox._server.app import App
 from aivideoapi_core.sandbox._server.plan import Plan, json_plan
+from aivideoapi_core.sandbox._server.requests import HttpRequest
 
 _MAX_HEAD_BYTES: Final = 256 * 1024
 _MAX_BODY_BYTES: Final = 32 * 1024 * 1024
