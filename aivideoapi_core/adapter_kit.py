@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._outbound.request import choice_for
     from aivideoapi_core._outbound.text import as_json, thought_as_text, told, told_file
     from aivideoapi_core._outbound.tool_calls import parse_arguments, read_tool_calls, to_call_input
-    from aivideoapi_core._outbound.tool_forms import OWN_FIELDS, each_tool, is_custom
+    from aivideoapi_core._outbound.tool_forms import OWN_FIELDS, are_in_wire_form, each_tool, is_custom
     from aivideoapi_core._outbound.tools import (
         read_tool_choice,
         wire_choice,
@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._outbound.well_formed import is_mark
     from aivideoapi_core._received import ToolNames
     from aivideoapi_core._secrets import hide_keys, without_tokens
+    from aivideoapi_core._signatures import remember_signatures
     from aivideoapi_core._stores.target import place_of
 
 _LATER: Final = {
@@ -117,12 +118,13 @@ _LATER: Final = {
         "_outbound.request": "choice_for",
         "_outbound.text": "as_json thought_as_text told told_file",
         "_outbound.tool_calls": "parse_arguments read_tool_calls to_call_input",
-        "_outbound.tool_forms": "OWN_FIELDS each_tool is_custom",
+        "_outbound.tool_forms": "OWN_FIELDS are_in_wire_form each_tool is_custom",
         "_outbound.tools": "read_tool_choice wire_choice wire_tool_name wire_tools",
         "_outbound.typed_dicts": "typed_dict_schema",
         "_outbound.well_formed": "is_mark",
         "_received": "ToolNames",
         "_secrets": "hide_keys without_tokens",
+        "_signatures": "remember_signatures",
         "_stores.target": "place_of",
     }.items()
     for name in names.split()
@@ -163,6 +165,7 @@ __all__ = [
     "ToolNames",
     "Turns",
     "add_output_format",
+    "are_in_wire_form",
     "as_json",
     "as_text",
     "attribution_facts",
@@ -204,6 +207,7 @@ __all__ = [
     "read_tool_choice",
     "recover_call",
     "recovered_call",
+    "remember_signatures",
     "renew_in_child",
     "rooted",
     "spoiling_end",

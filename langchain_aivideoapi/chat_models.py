@@ -89,11 +89,11 @@ class ChatAIVideoAPI(Settings):
         )
 
     def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
-        from langchain_aivideoapi._outbound.traceable import traceable
-
         prompt = super()._convert_input(model_input)
         if not isinstance(prompt, ChatPromptValue):
             return prompt
+        from langchain_aivideoapi._outbound.traceable import traceable
+
         messages = traceable(prompt.messages)
         return prompt if messages is prompt.messages else ChatPromptValue(messages=messages)
 
@@ -431,4 +431,5 @@ def _wire_metadata(kwargs: dict[str, Any]) -> dict[str, Any]:
     return kwargs
 
 
+adapter_kit.remember_signatures(ChatAIVideoAPI, "_generate", "_agenerate")
 __all__ = ["ChatAIVideoAPI"]

@@ -319,3 +319,10 @@ class AIVideoAPI(Settings):
     async def acredits(self) -> Balance:
         """The asynchronous twin of ``credits``."""
         return await self._async_client.credits()
+
+
+adapter_kit.remember_signatures(
+    AIVideoAPI,
+    *("chat", "achat", "stream_chat", "astream_chat"),
+    *("complete", "acomplete", "stream_complete", "astream_complete"),
+)

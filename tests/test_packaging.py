@@ -45,7 +45,7 @@ PUBLIC = (
 )
 
 CORE_LAYERS = (
-    {"_version", "_late", "_aliases", "_received", "_secrets", "_catalogue"},
+    {"_version", "_late", "_aliases", "_received", "_secrets", "_signatures", "_catalogue"},
     {"_errors"},
     {"_outbound", "_inbound"},
     {"_metering"},

@@ -6,6 +6,7 @@ Every call gets a sandbox of its own with the same seed, so that ids and request
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
@@ -267,3 +268,19 @@ def test_the_cached_cases_are_cached() -> None:
     details = {name: usage["input_token_details"] for name, usage in usages.items()}
     assert details["cached, written"]["cache_creation"] > 0
     assert details["cached, read"]["cache_read"] > 0
+
+
+@pytest.mark.parametrize(
+    ("cls", "name", "parameters"),
+    [
+        (ChatAIVideoAPI, "_generate", ["self", "messages", "stop", "run_manager", "kwargs"]),
+        (ChatAIVideoAPI, "_agenerate", ["self", "messages", "stop", "run_manager", "kwargs"]),
+        (AIVideoAPI, "chat", ["_self", "messages", "kwargs"]),
+        (AIVideoAPI, "astream_complete", ["_self", "args", "kwargs"]),
+    ],
+)
+def test_signatures_that_frameworks_ask_for_are_worked_out(cls: Any, name: str, parameters: list[str]) -> None:
+    """Else each call works one out: 5 % of it in LangChain, 4 % in LlamaIndex."""
+    remembered = vars(inspect.unwrap(vars(cls)[name]))["__signature__"]
+    assert list(remembered.parameters) == parameters
+    assert list(inspect.signature(getattr(cls, name)).parameters) == parameters
