@@ -186,11 +186,16 @@ class ModelSettings(BaseModel):
 
     @property
     def _client(self) -> MessagesClient:
-        return self._clients.blocking(self.http_client, self._client_settings)
+        return self._own_clients().blocking(self.http_client, self._client_settings)
 
     @property
     def _async_client(self) -> AsyncMessagesClient:
-        return self._clients.awaiting(self.http_async_client, self._client_settings)
+        return self._own_clients().awaiting(self.http_async_client, self._client_settings)
+
+    def _own_clients(self) -> ModelClients:
+        # Not by its attribute, which pydantic looks for in two ``__getattr__`` of its own: a hundredth of a call.
+        clients: ModelClients = (self.__pydantic_private__ or {})["_clients"]
+        return clients
 
     def _client_settings(self) -> Mapping[str, Any]:
         """What both clients are made with: the framework's to say."""

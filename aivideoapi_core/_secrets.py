@@ -20,17 +20,17 @@ _KEY_LIKE: Final = re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_\-]{4,}")
 
 def redact(text: str, secret: SecretStr | None = None) -> str:
     """``text`` without ``secret`` and without anything that looks like a key of the platform."""
-    if secret:
+    if secret is not None:
         for form in _spellings(secret):
             text = text.replace(form, "***")
-    return _KEY_LIKE.sub("sk-***", text)
+    return _KEY_LIKE.sub("sk-***", text) if "sk-" in text else text
 
 
 @functools.lru_cache(maxsize=16)
 def _spellings(secret: SecretStr) -> tuple[str, ...]:
     """A key as sent, as it stands inside JSON text, and as it stands inside a URL."""
     plain = secret.get_secret_value()
-    return tuple(dict.fromkeys((plain, json.dumps(plain)[1:-1], quote(plain, safe=""))))
+    return tuple(filter(None, {plain, json.dumps(plain)[1:-1], quote(plain, safe="")}))
 
 
 def excerpt_of(body: bytes | str, secret: SecretStr | None = None) -> str:

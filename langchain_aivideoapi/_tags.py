@@ -60,7 +60,7 @@ def _around() -> RunnableConfig:
 
 def without_steps(tags: Sequence[str]) -> tuple[str, ...]:
     """The tags that somebody chose, as far as they have the shape of one."""
-    return adapter_kit.clean_tags(tag for tag in tags if not tag.startswith(_STEP_TAGS))
+    return adapter_kit.clean_tags(tag for tag in tags if not tag.startswith(_STEP_TAGS)) if tags else ()
 
 
 def _facts(configurable: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -279,7 +279,9 @@ def test_the_cached_cases_are_cached() -> None:
         (AIVideoAPI, "astream_complete", ["_self", "args", "kwargs"]),
     ],
 )
-def test_signatures_that_frameworks_ask_for_are_worked_out(cls: Any, name: str, parameters: list[str]) -> None:
+def test_signatures_that_frameworks_ask_for_are_worked_out(
+    cls: Any, name: str, parameters: list[str]
+) -> None:
     """Else each call works one out: 5 % of it in LangChain, 4 % in LlamaIndex."""
     remembered = vars(inspect.unwrap(vars(cls)[name]))["__signature__"]
     assert list(remembered.parameters) == parameters

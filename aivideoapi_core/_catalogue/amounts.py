@@ -79,6 +79,8 @@ def parse_reported(value: Any) -> Decimal | None:
     A JSON number that was read as a float is taken by its shortest decimal form, which is the
     text that the platform sent for any amount of up to 15 digits.
     """
+    if value is None:
+        return None
     match value:
         case bool():
             return None

@@ -94,7 +94,7 @@ def _counts_of(usage: Mapping[str, Any]) -> TokenCounts | None:
     """The counts at the top of ``usage`` or of one iteration; raises ``ValueError`` for what is none."""
     split = usage.get("cache_creation")
     write_1h = write_5m = 0
-    if isinstance(split, Mapping):
+    if split is not None and isinstance(split, Mapping):
         write_1h = _count(split.get("ephemeral_1h_input_tokens")) or 0
         write_5m = _count(split.get("ephemeral_5m_input_tokens")) or 0
     writes = _count(usage.get("cache_creation_input_tokens")) or 0
@@ -147,6 +147,8 @@ def _amounts(counts: TokenCounts) -> tuple[int, ...]:
 
 
 def _thinking(details: Any) -> int | None:
+    if details is None:
+        return None
     try:
         return _count(details.get("thinking_tokens")) if isinstance(details, Mapping) else None
     except ValueError:

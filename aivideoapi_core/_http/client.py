@@ -230,11 +230,11 @@ class MessagesClient:
         raise self._exchange.status_error(response, self._read(response, request), model=request.model)
 
     def _read(self, response: httpx.Response, request: Request) -> bytes:
-        body = bytearray()
+        body, limit = bytearray(), body_limit(response)
         try:
             for chunk in _pieces(response):
                 body += chunk
-                if len(body) > body_limit(response):
+                if len(body) > limit:
                     break
         except (httpx.HTTPError, httpx.StreamError) as error:
             if response.is_success and not is_whole(bytes(body)):

@@ -14,7 +14,6 @@ from collections.abc import (
     Callable,
     Mapping,
 )
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -47,7 +46,7 @@ from aivideoapi_core._metering.call_facts import CallFacts
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.landing import Runway
 from aivideoapi_core._metering.meter import CallMeter, end_open_calls
-from aivideoapi_core._metering.metering import Ledger, Metering, Tags, budget_of
+from aivideoapi_core._metering.metering import Handover, Ledger, Metering, Tags, budget_of
 from aivideoapi_core._metering.record import CallRecord
 from aivideoapi_core._outbound.headers import build_headers
 from aivideoapi_core._outbound.text import sendable_json
@@ -62,6 +61,10 @@ DEFAULT_TIMEOUT: Final = httpx.Timeout(600.0, connect=5.0)
 MAX_REQUEST_BYTES: Final = 32 * 1024 * 1024
 """Official limit of a request body."""
 MAX_ERROR_BODY_BYTES: Final = 64 * 1024
+_READ: Final = frozenset(
+    {b"request-id", b"x-request-id", b"retry-after-ms", b"retry-after", b"x-should-retry"}
+)
+"""The headers of a reply that say something to us."""
 
 
 class Exchange:
@@ -138,6 +141,7 @@ class Exchange:
             headers=build_headers(headers) if headers else None,
             timeout=self.timeout if timeout is None else _checked_timeout(timeout),
             stream=bool(payload["stream"]),
+            handover=Handover(),
         )
 
     def meter(self, payload: Mapping[str, Any], request: Request, facts: CallFacts) -> CallMeter:
@@ -167,11 +171,11 @@ class Exchange:
         """``request`` with the ``max_tokens`` that the budget of ``call`` had room for."""
         if call.max_tokens_sent is None:
             return request
-        return replace(request, body=_encode(call.payload), max_tokens_sent=call.max_tokens_sent)
+        return request._replace(body=_encode(call.payload), max_tokens_sent=call.max_tokens_sent)
 
     def credits_request(self) -> Request:
         """The request for the account's balance."""
-        return Request(model="", body=None, headers=None, timeout=self.timeout, stream=False, free=True)
+        return Request("", None, None, self.timeout, stream=False, handover=Handover(), free=True)
 
     def _headers(self, request: Request) -> dict[str, str]:
         """Everything but what httpx adds; the later ones win, and nobody can replace the key."""
@@ -226,14 +230,16 @@ class Exchange:
         """What the head of a reply says."""
         # httpx's own look-ups decode and compare every header each time.
         headers = {
-            name.lower().decode("latin-1"): value.decode("latin-1") for name, value in response.headers.raw
+            known.decode(): value.decode("latin-1")
+            for name, value in response.headers.raw
+            if (known := name.lower()) in _READ
         }
-        request_id = headers.get("request-id") or headers.get("x-request-id")
+        request_id = headers.pop("request-id", "") or headers.pop("x-request-id", "")
         return ReplyHead(
             status_code=response.status_code,
             request_id=redact(request_id, self.api_key)[:LABEL_CHARS] if request_id else None,
-            retry_after_s=parse_retry_after(headers, now=datetime.now(UTC)),
-            should_retry=parse_should_retry(headers),
+            retry_after_s=parse_retry_after(headers, now=datetime.now(UTC)) if headers else None,
+            should_retry=parse_should_retry(headers) if headers else None,
             secret=self.api_key,
             model=model,
         )

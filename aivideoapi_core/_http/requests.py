@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import httpx
 
@@ -33,8 +33,7 @@ class Body(httpx.ByteStream):
         yield self._content
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(NamedTuple):
     """One call, ready to be sent as often as needed. ``headers``: of this call alone, checked."""
 
     model: str
@@ -42,12 +41,12 @@ class Request:
     headers: Mapping[str, str] | None
     timeout: Timeout
     stream: bool
+    handover: Handover
+    """Of the request that is being made."""
     free: bool = False
     """Costs nothing, so that any failure may be followed by another try."""
     max_tokens_sent: int | None = None
     """Less than what was asked for, because the budget had no room for more."""
-    handover: Handover = field(default_factory=Handover)
-    """Of the request that is being made."""
 
     @property
     def is_out(self) -> bool:

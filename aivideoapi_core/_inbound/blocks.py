@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from pydantic_core import from_json, to_json
 
@@ -58,7 +58,8 @@ class OpenBlock:
     @property
     def kind(self) -> str:
         """The block's type."""
-        return cast("str", self.block["type"])
+        kind: str = self.block["type"]
+        return kind
 
     @property
     def is_untouched(self) -> bool:
@@ -173,7 +174,8 @@ def is_block(block: Any) -> bool:
 
 def is_tool_use(block: ContentBlock) -> bool:
     """Whether ``block`` is a call: ``tool_use``, ``server_tool_use``, ``mcp_tool_use``."""
-    return cast("str", block["type"]).endswith("tool_use")
+    kind: str = block["type"]
+    return kind.endswith("tool_use")
 
 
 def label(block: ContentBlock, *, message_id: Any, place: int) -> None:
@@ -184,8 +186,8 @@ def label(block: ContentBlock, *, message_id: Any, place: int) -> None:
     same whenever the same reply is read.
     """
     for field in ("id", "name") if is_tool_use(block) else ("tool_use_id",):
-        if not isinstance(block.get(field), str | None):
-            block[field] = str(block[field])
+        if (given := block.get(field)) is not None and not isinstance(given, str):
+            block[field] = str(given)
     if block["type"] == "tool_use" and not block.get("id"):
         import hashlib  # hardly any call has no id
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 from pydantic import SecretStr
 from pydantic_core import from_json, to_json
@@ -45,8 +44,7 @@ _MAX_BLANKS: Final = 4096
 _PADDING: Final = _BLANKS + b"\0"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplyHead:
+class ReplyHead(NamedTuple):
     """What the head of a reply says, for the errors that its body may turn out to be."""
 
     status_code: int = 200
@@ -176,9 +174,8 @@ def _whole_block(block: ContentBlock, message_id: Any, place: int) -> ContentBlo
     """``block`` with arguments as an object and texts as texts, whatever the server made of them."""
     if block.get("citations"):
         block = {**block, "citations": read_citations(block["citations"])}
-    for field in ("text", "thinking"):
-        if block["type"] == field and not isinstance(block.get(field), str):
-            return {**block, field: ""}
+    if (kind := block["type"]) in ("text", "thinking") and not isinstance(block.get(kind), str):
+        return {**block, kind: ""}
     block = dict(block)
     label(block, message_id=message_id, place=place)
     if not is_tool_use(block) or isinstance(block.get("input"), dict):

@@ -100,7 +100,8 @@ class CallMeter:
         self._is_heard = bool(self._trackers) or metering.is_heard or self._budget is not None
         self._tags: tuple[str, ...] = ()
         self._attribution = NOBODY
-        if self._is_heard or may_be_traced():
+        self._may_be_traced = span is not None or may_be_traced()
+        if self._is_heard or self._may_be_traced:
             self._tags = clean_tags((*metering.current_tags(), *tags))
             self._attribution = metering.current_attribution(attribution)
         agent = self._attribution.agent
@@ -111,7 +112,6 @@ class CallMeter:
     def __enter__(self) -> Self:
         if DROPPED:
             DROPPED.do()
-        self._began_s, self._began_at = time.perf_counter(), time.time()
         self._open = True  # from here on everything is ours to give back
         try:
             if self._budget is not None:
@@ -127,7 +127,6 @@ class CallMeter:
     async def __aenter__(self) -> Self:
         if DROPPED:
             await in_thread(DROPPED.do)
-        self._began_s, self._began_at = time.perf_counter(), time.time()
         self._open = True
         try:
             if self._budget is not None:
@@ -179,12 +178,14 @@ class CallMeter:
     def __del__(self) -> None:
         # An asynchronous stream can be collected after its event loop has gone; nobody else can
         # give its reservation up then. Not here: see ``dropped``.
-        if not self.is_ours:
-            return
         if self._open and self.owner is None:
-            DROPPED.put(functools.partial(self.finish, None))
+            left: Callable[[], object] = functools.partial(self.finish, None)
         elif self._record is not None and self._next < len(_STEPS):
-            DROPPED.put(self._go_on)
+            left = self._go_on
+        else:
+            return
+        if self.is_ours:
+            DROPPED.put(left)
 
     def end_with_process(self) -> None:
         """``finish`` for a call that is open when the process ends, with what its owner knows of the reply."""
@@ -198,12 +199,13 @@ class CallMeter:
         self.finish(None, partial=partial)
 
     def _begin(self) -> None:
-        # Once more: waiting for the budget is none of the call.
         self._began_s, self._began_at = time.perf_counter(), time.time()
         self._trace()
         self._open = self._is_heard or self._telemetry is not None
 
     def _trace(self) -> None:
+        if not self._may_be_traced:
+            return
         try:
             self._telemetry = start_telemetry(
                 self._model, self._payload, base_url=self._base_url, span=self._span
@@ -240,6 +242,8 @@ class CallMeter:
         return self.pid == os.getpid()
 
     def _reserved(self) -> WorstCase:
+        # For the record of a refusal; ``_begin`` sets both again, for waiting for the budget is none of the call.
+        self._began_s, self._began_at = time.perf_counter(), time.time()
         worst = worst_case(self._payload, self._metering.prices_of(self._model))
         lowering = lowering_of(self._payload, is_default=self._max_tokens_is_default)
         self._worst = worst = worst if lowering is None else replace(worst, lowering=lowering)

@@ -72,14 +72,8 @@ def start_telemetry(
 
     ``span``: the one that an instrumentation has begun for this call, where the adapter found it.
     """
-    trace, metrics = sys.modules.get("opentelemetry.trace"), sys.modules.get("opentelemetry.metrics")
+    trace, metrics = _set_up()
     if (trace is None and metrics is None and span is None) or _is_off():
-        return None
-    if trace is not None and type(trace.get_tracer_provider()).__name__ in _STAND_INS:
-        trace = None
-    if metrics is not None and type(metrics.get_meter_provider()).__name__ in _STAND_INS:
-        metrics = None
-    if trace is None and metrics is None and span is None:
         return None
     context = sys.modules.get("opentelemetry.context")
     if context is not None and context.get_value(_ALL_SILENT):
@@ -109,7 +103,20 @@ def start_telemetry(
 
 def may_be_traced() -> bool:
     """Whether anything in this process could listen to telemetry."""
-    return "opentelemetry.trace" in sys.modules or "opentelemetry.metrics" in sys.modules
+    try:
+        return any(_set_up())
+    except Exception:  # noqa: BLE001 - a provider that cannot be made; ``start_telemetry`` raises the same, where it is logged
+        return True
+
+
+def _set_up() -> tuple[Any, Any]:
+    """OpenTelemetry's modules for traces and for metrics, each ``None`` where no program has set a provider."""
+    trace, metrics = sys.modules.get("opentelemetry.trace"), sys.modules.get("opentelemetry.metrics")
+    if trace is not None and type(trace.get_tracer_provider()).__name__ in _STAND_INS:
+        trace = None
+    if metrics is not None and type(metrics.get_meter_provider()).__name__ in _STAND_INS:
+        metrics = None
+    return trace, metrics
 
 
 @functools.cache

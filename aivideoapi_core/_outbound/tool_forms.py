@@ -93,14 +93,23 @@ def _taken_apart(tool: Any) -> Iterable[Any]:
     return (tool,)
 
 
-def _in_wire_form(tool: Mapping[str, Any]) -> dict[str, Any]:
-    if (
+def are_in_wire_form(tools: Any) -> bool:
+    """Whether ``tools`` are a list of nothing but the caller's own, for which ``each_tool`` would change nothing."""
+    return type(tools) is list and all(type(tool) is dict and _is_in_wire_form(tool) for tool in tools)
+
+
+def _is_in_wire_form(tool: Mapping[str, Any]) -> bool:
+    return (
         "type" not in tool
         and "input_schema" in tool
         and isinstance(name := tool.get("name"), str)
-        and name.strip()
-    ):
-        return dict(tool)  # the wire's own
+        and bool(name.strip())
+    )
+
+
+def _in_wire_form(tool: Mapping[str, Any]) -> dict[str, Any]:
+    if _is_in_wire_form(tool):
+        return dict(tool)
     if _is_json_schema(tool):
         return _from_json_schema(tool)
     if not is_custom(tool) and str(tool["type"]) not in TYPES:

@@ -9,7 +9,14 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from aivideoapi_core.adapter_kit import ModelRequest, add_output_format, choice_for, merged_options, stop_list
+from aivideoapi_core.adapter_kit import (
+    ModelRequest,
+    add_output_format,
+    are_in_wire_form,
+    choice_for,
+    merged_options,
+    stop_list,
+)
 from langchain_aivideoapi._outbound.conversation import to_conversation
 from langchain_aivideoapi._outbound.names import named
 from langchain_aivideoapi._outbound.output import schema_of
@@ -80,7 +87,7 @@ def _add_tools(options: dict[str, Any]) -> None:
     """Tools and tool choice in the wire's form; both may come straight from a call's arguments."""
     strict, parallel = options.pop("strict", None), options.pop("parallel_tool_calls", None)
     tools = options.get("tools")
-    if tools is not None:
+    if tools is not None and (strict is not None or not are_in_wire_form(tools)):
         options["tools"] = tools = to_tools(tools, strict=strict)
     choice = choice_for(
         options.pop("tool_choice", None), tools or (), parallel=parallel, servers=options.get("mcp_servers")

@@ -10,7 +10,7 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatMessage
 
 from aivideoapi_core import InvalidInputError
-from aivideoapi_core.adapter_kit import ModelRequest, choice_for, merged_options, stop_list
+from aivideoapi_core.adapter_kit import ModelRequest, are_in_wire_form, choice_for, merged_options, stop_list
 from llamaindex_aivideoapi._outbound.conversation import ASSISTANT, to_conversation
 from llamaindex_aivideoapi._outbound.names import NAMES, named
 from llamaindex_aivideoapi._outbound.tools import IN_WORDS, to_tools
@@ -74,7 +74,9 @@ def _flatten(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def _add_tools(options: dict[str, Any]) -> None:
     """Tools and tool choice in the wire's form; both may come straight from a call's arguments."""
-    tools = options["tools"] = to_tools(options.get("tools") or ())
+    tools = options.get("tools") or ()
+    if tools and not are_in_wire_form(tools):
+        options["tools"] = tools = to_tools(tools)
     required = options.pop("tool_required", False) not in (False, None, IN_WORDS)
     parallel = False if options.pop("allow_parallel_tool_calls", None) is False else None
     choice = options.pop("tool_choice", None)
