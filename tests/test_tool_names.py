@@ -83,6 +83,21 @@ def test_langchain_with_history_of_another_provider(sandbox: Sandbox) -> None:
     assert (block["name"], block["input"]) == ("odata_query_v4", ON_WIRE)
 
 
+@pytest.mark.parametrize("model", ROUTES)
+def test_a_tool_that_the_conversation_defines(sandbox: Sandbox, model: str) -> None:
+    definition = {"type": "tool_definition", "definition": {"name": TOOL["name"], "input_schema": SCHEMA}}
+    chat = ChatAIVideoAPI(model=model, base_url=sandbox.url, api_key="sk-test")
+    history: list[Any] = [
+        HumanMessage([{"type": "text", "text": "x"}, {"type": "tool_addition", "tool": definition}])
+    ]
+    sandbox.enqueue(REPLY)
+    message = chat.invoke(history)
+    assert [(call["name"], call["args"]) for call in message.tool_calls] == [(TOOL["name"], OWN)]
+    chat.invoke([*history, message, ToolMessage("ok", tool_call_id=message.tool_calls[0]["id"])])
+    (block,) = (b for b in sandbox.requests[-1].body["messages"][1]["content"] if b["type"] == "tool_use")
+    assert (block["name"], block["input"]) == ("odata_query_v4", ON_WIRE)
+
+
 class Metadata(ToolMetadata):
     def get_parameters_dict(self) -> dict[str, Any]:
         return SCHEMA

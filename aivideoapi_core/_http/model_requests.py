@@ -60,8 +60,11 @@ class ModelRequest:
             options["extra_body"] = {**(options.get("extra_body") or {}), **fields}
         prefill = may_prefill(options["model"], options.get("thinking"))
         names = wire_tools_in(options)
+        conversation = turns(prefill=prefill, names=names)
+        if conversation.names is not None:
+            names = {**(names or {}), **conversation.names}
         payload, headers, choice, max_tokens_is_default = prepare_request(
-            turns(prefill=prefill, names=names), options, stream=stream, replies=replies()
+            conversation, options, stream=stream, replies=replies()
         )
         output_tool, is_wrapped = output or _NO_TOOL
         changed = changed_by(

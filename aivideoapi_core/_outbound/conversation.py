@@ -18,6 +18,7 @@ from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._outbound.blocks import Block, SendableBlocks
 from aivideoapi_core._outbound.cache_marks import UNMARKABLE
 from aivideoapi_core._outbound.params import MessageParam, TextBlockParam
+from aivideoapi_core._outbound.result_limits import LONG_RESULT
 from aivideoapi_core._outbound.server_calls import ServerCalls, goes_on, is_server_block, is_server_result
 from aivideoapi_core._outbound.text import mended, text_block, thought_as_text, told
 from aivideoapi_core._outbound.thinking import thinking_is_on
@@ -52,11 +53,18 @@ def may_prefill(model: Any, thinking: Any) -> bool:
     return isinstance(model, str) and model_info(model).prefill and not is_on
 
 
-class Turns(NamedTuple):
-    """``system`` (``None``: there is none) and ``messages`` of a request. One plain text is a ``str``."""
-
+class _SystemAndMessages(NamedTuple):
     system: str | list[TextBlockParam] | None
     messages: list[MessageParam]
+
+
+class Turns(_SystemAndMessages):
+    """``system`` (``None``: there is none) and ``messages`` of a request. One plain text is a ``str``."""
+
+    results: Sequence[Block] = ()
+    """What tools made and ``settle_results`` has to look at."""
+    names: ToolNames | None = None
+    """Of tools that the conversation itself defines and that go out under others."""
 
 
 class Conversation:
@@ -81,6 +89,8 @@ class Conversation:
         self._toolsets: dict[str, str] = {}
         self._server = ServerCalls()
         self._blocks = SendableBlocks()
+        self._watched: list[Block] = []
+        """Parts of tools' results that may be more than a request can hold."""
 
     def system(self, content: Content, *, at: int) -> None:
         """Take a system message, wherever it stands. Raises ``InvalidInputError`` if it is not all text."""
@@ -205,7 +215,12 @@ class Conversation:
                 "%s: half of a surrogate pair is sent as U+FFFD, and what is no JSON (NaN, bytes) as text",
                 ", ".join(f"messages[{at}]" for at in dict.fromkeys(self._blocks.mended)),
             )
-        return Turns(_plain(system) if system else None, turns)
+        said = Turns(_plain(system) if system else None, turns)
+        if self._watched:
+            said.results = self._watched
+        if self._names.defined:
+            said.names = self._names.defined
+        return said
 
     def _end(self, content: Any, *, prefill: bool) -> None:
         """An assistant turn at the end: one that the server paused goes on by itself."""
@@ -247,6 +262,8 @@ class Conversation:
             if isinstance(given, str)
             else _plain([taken for block in given if (taken := self._in_result(block, at)) is not None])
         )
+        if content and type(content) is not str:
+            self._watched += content
         self._open("user")
         wire_id = self._calls.answer(call or None, name)
         if wire_id is None:
@@ -256,6 +273,8 @@ class Conversation:
         self._note_toolset(result)
         if content:
             result["content"] = content
+            if type(content) is str and len(content) > LONG_RESULT:
+                self._watched.append(result)
         self._results.append(result)
         self._blocks.last = result
 
@@ -271,6 +290,7 @@ class Conversation:
         label = orphan_label(call, is_error=bool(result.get("is_error")))
         if isinstance(content, str):
             said = [text_block(mended(f"{label}\n{content}".rstrip()))]
+            self._watched += said
         else:
             said = [text_block(mended(label)), *content]
         said = [block if block["type"] in _IN_TURNS else told(block) or block for block in said]

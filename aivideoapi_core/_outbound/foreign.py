@@ -63,6 +63,15 @@ def _file(kind: str) -> Callable[[Mapping[str, Any]], Block]:
     return read
 
 
+def _inline(value: Mapping[str, Any]) -> Block:
+    """A file in Gemini's own form, its bytes or where it is."""
+    kind, link = (
+        value.get("mime_type") or value.get("mimeType"),
+        value.get("file_uri") or value.get("fileUri"),
+    )
+    return {"type": "media", "mime_type": kind, "data": value.get("data"), "file_uri": link}
+
+
 BY_KEY: Final[Mapping[str, Callable[[Any], Block | None]]] = {
     "cachePoint": _cache_point,
     "cache_point": _cache_point,
@@ -76,8 +85,9 @@ BY_KEY: Final[Mapping[str, Callable[[Any], Block | None]]] = {
     "video": lambda value: {**_file("video")(value), "type": "video"},
     "audio": lambda value: {**_file("audio")(value), "type": "audio"},
     "searchResult": lambda value: {**value, "type": "search_result"},
+    **dict.fromkeys(("inline_data", "inlineData", "file_data", "fileData"), _inline),
 }
-"""Bedrock's blocks have no type: their only key is the kind."""
+"""Bedrock's blocks and Gemini's parts have no type: their only key is the kind."""
 
 
 def _by(key: str, read: Callable[[Any], Block | None]) -> Callable[[Mapping[str, Any]], Block | None]:

@@ -7,17 +7,19 @@ with the fix; where a tool made it, ``Conversation`` and the adapters tell it in
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from aivideoapi_core._errors import InvalidInputError
+from aivideoapi_core._outbound.image_size import longest_side
 
 IMAGE_TYPES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
 MAX_IMAGE_BYTES: Final = 5 * 1024 * 1024
 """Official limit for one base64 image, decoded."""
+MAX_IMAGE_SIDE: Final = 8_000
+"""Official limit for the longer side of an image, in pixels."""
 PDF: Final = "application/pdf"
 SOURCES: Final = ("base64", "url", "file", "text", "content")
 """Where the wire's images and documents can be."""
@@ -42,6 +44,7 @@ _HEAD_CHARACTERS: Final = 32
 """So many characters of base64 say the type; a multiple of four, so that they decode alone."""
 _LONGEST_START: Final = 200
 """Characters of a data URI before its data, at most."""
+_ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _URL_SAFE: Final = str.maketrans("-_", "+/")
 _DATA_URI: Final = re.compile(r"data:(?P<type>[^;,]*)(?P<parameters>[^,]*),", re.IGNORECASE)
 _WEB: Final = re.compile(r"https?://[^/?#]", re.IGNORECASE)
@@ -64,30 +67,21 @@ def clean_base64(data: str) -> str:
 
     A data URI is taken for the data in it. Raises ``InvalidInputError`` if it is no base64.
     """
-    if data[:5].lower() == "data:":
-        return split_data_uri(data)[1]
-    if not data.isascii():
-        raise InvalidInputError("holds data that is not base64")
-    if any(blank in data for blank in "\n\r\t "):
-        data = "".join(data.split())
+    if data.lstrip()[:5].lower() == "data:":
+        return split_data_uri(data.lstrip())[1]
+    if not data.isascii() or any(blank in data for blank in "\n\r\t "):
+        data = "".join(data.lstrip("\ufeff").split())
     if "-" in data or "_" in data:
         data = data.translate(_URL_SAFE)
     data = data.rstrip("=")
-    data += "=" * (-len(data) % 4)
-    try:
-        base64.b64decode(data[:_HEAD_CHARACTERS], validate=True)
-        base64.b64decode(data[-4:], validate=True)
-    except binascii.Error as error:
-        raise InvalidInputError(f"holds data that is not base64: {error}") from error
-    return data
+    if not data.isascii() or data.encode().translate(None, _ALPHABET) or len(data) % 4 == 1:
+        raise InvalidInputError("holds data that is not base64")
+    return data + "=" * (-len(data) % 4)
 
 
 def decoded(data: str) -> bytes:
     """The bytes of base64 text; raises ``InvalidInputError`` if it is none."""
-    try:
-        return base64.b64decode(clean_base64(data), validate=True)
-    except binascii.Error as error:
-        raise InvalidInputError(f"holds data that is not base64: {error}") from error
+    return base64.b64decode(clean_base64(data))
 
 
 def split_data_uri(uri: str) -> tuple[str | None, str]:
@@ -110,7 +104,10 @@ def image_block(data: str | bytes, declared: str | None = None) -> dict[str, Any
     text = base64.b64encode(data).decode("ascii") if isinstance(data, bytes) else clean_base64(data)
     if not text:
         raise InvalidInputError("is an image without data")
-    kind = _image_type(media_type_of(base64.b64decode(text[:_HEAD_CHARACTERS])) or _plain_type(declared))
+    found = media_type_of(base64.b64decode(text[:_HEAD_CHARACTERS]))
+    if found is None and (inner := _base64_in(text)) is not None:
+        return image_block(inner)
+    kind = _image_type(found or _plain_type(declared))
     if kind == PDF:
         return _document({"type": "base64", "media_type": PDF, "data": text})
     if len(text) * 3 // 4 > MAX_IMAGE_BYTES:
@@ -118,7 +115,22 @@ def image_block(data: str | bytes, declared: str | None = None) -> dict[str, Any
             f"holds an image of {len(text) * 3 // 4:,} bytes; the limit is {MAX_IMAGE_BYTES:,}: "
             "scale it down, or send it by URL"
         )
+    if (side := longest_side(text) or 0) > MAX_IMAGE_SIDE:
+        raise InvalidInputError(
+            f"holds an image with a side of {side:,} pixels; the limit is {MAX_IMAGE_SIDE:,}: scale it down"
+        )
     return {"type": "image", "source": {"type": "base64", "media_type": kind, "data": text}}
+
+
+def _base64_in(text: str) -> str | None:
+    """The base64 text of an image or a PDF that was encoded twice: LlamaIndex takes base64 with line breaks for bytes."""
+    head = base64.b64decode(text[: 2 * _HEAD_CHARACTERS])
+    try:
+        inner = clean_base64(head.decode("ascii"))[:_HEAD_CHARACTERS]
+        known = media_type_of(base64.b64decode(inner))
+        return clean_base64(base64.b64decode(text).decode("ascii")) if known in (*IMAGE_TYPES, PDF) else None
+    except (InvalidInputError, ValueError):
+        return None
 
 
 def _image_type(kind: str | None) -> str:
@@ -132,7 +144,14 @@ def _image_type(kind: str | None) -> str:
 def _plain_type(declared: str | None) -> str | None:
     """A media type without its parameters; what browsers call JPEG is JPEG."""
     kind = (declared or "").partition(";")[0].strip().lower()
-    return {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "": None}.get(kind, kind)
+    return (
+        None
+        if kind in _SAYS_NOTHING
+        else {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg"}.get(kind, kind)
+    )
+
+
+_SAYS_NOTHING: Final = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 
 
 def document_block(data: str | bytes, declared: str | None = None) -> dict[str, Any]:
@@ -146,6 +165,8 @@ def document_block(data: str | bytes, declared: str | None = None) -> dict[str, 
     kind = media_type_of(base64.b64decode(text[:_HEAD_CHARACTERS]))
     if kind in IMAGE_TYPES or kind == PDF:
         return image_block(text)
+    if kind is None and (inner := _base64_in(text)) is not None:
+        return image_block(inner)
     plain = as_text(data if isinstance(data, bytes) else decoded(data))
     if plain is None:
         named = _plain_type(declared)
@@ -170,6 +191,7 @@ def block_at(url: str, kind: str, declared: str | None = None) -> dict[str, Any]
     Raises ``InvalidInputError`` for an address that is not on the web, and for a declared type that
     the wire does not take by URL.
     """
+    url = url.strip()
     if url[:5].lower() == "data:":
         found, data = split_data_uri(url)
         head = base64.b64decode(data[:_HEAD_CHARACTERS])
@@ -209,7 +231,7 @@ def _settled_source(kind: str, source: Mapping[str, Any]) -> dict[str, Any]:
     match source:
         case {"type": "url", "url": str(url)}:
             return block_at(url, kind)
-        case {"type": "base64", "data": str(data)}:
+        case {"type": "base64", "data": str(data) | bytes(data)}:
             return (image_block if kind == "image" else document_block)(data, source.get("media_type"))
         case {"type": "file", "file_id": str(file_id)} if file_id:
             return {"type": kind, "source": {"type": "file", "file_id": file_id}}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
+from aivideoapi_core._catalogue.models import model_info
 from aivideoapi_core._outbound.cache_marks import limit_marks
 from aivideoapi_core._outbound.cached_prompt import cache_prompt
 from aivideoapi_core._outbound.container import reused_container
@@ -14,6 +15,7 @@ from aivideoapi_core._outbound.headers import call_headers
 from aivideoapi_core._outbound.in_words import forced_in_words, with_instruction
 from aivideoapi_core._outbound.params import ToolChoiceParam
 from aivideoapi_core._outbound.payload import payload_of
+from aivideoapi_core._outbound.result_limits import settle_results
 from aivideoapi_core._outbound.thinking import rested
 from aivideoapi_core._outbound.tools import read_tool_choice, wire_choice, wire_tools
 from aivideoapi_core._received import ToolNames
@@ -67,6 +69,10 @@ def prepare_request(
     tools: Sequence[Mapping[str, Any]] = options.pop("tools", None) or ()
     choice = options.get("tool_choice")
     system, turns = conversation
+    if conversation.results:
+        settle_results(
+            conversation.results, turns, tools, window=model_info(str(options["model"])).context_window
+        )
     if (instruction := options.pop("system", None)) is not None:
         system = with_instruction(system, instruction)
     if honours_tool_choice is False and (words := forced_in_words(choice, tools)):
@@ -74,7 +80,7 @@ def prepare_request(
     if (life := options.pop("cache_prompt", None)) is not None:
         tools, system = cache_prompt(life, options, tools=tools, system=system, messages=turns)
     if (thinking := options.get("thinking")) is not None:
-        options["thinking"] = rested(thinking, turns)
+        options["thinking"] = rested(thinking, turns, model=options["model"])
     options["system"] = system
     options["tools"] = limit_marks(
         tools=tools,

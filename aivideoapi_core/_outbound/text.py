@@ -6,6 +6,7 @@ thought that somebody else signed). The conversation goes on all the same: such 
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -101,6 +102,12 @@ def sendable_json(value: Any) -> bytes:
     body = to_json(whole)
     logger.warning("the request held half of a surrogate pair outside its messages; it goes out as U+FFFD")
     return body
+
+
+@functools.lru_cache(maxsize=1_024)
+def warn_once(words: str) -> None:
+    """Log a warning that every later call of the same conversation would repeat, once."""
+    logger.warning(words)
 
 
 def _as_it_is(value: Any) -> Any:

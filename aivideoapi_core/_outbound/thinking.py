@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from aivideoapi_core._catalogue.routes import Route
 from aivideoapi_core._errors import InvalidInputError, UnsupportedOptionError
-
-logger = logging.getLogger("aivideoapi")
+from aivideoapi_core._outbound.text import warn_once
 
 FORCED: Final = frozenset({"any", "tool"})
 """The types of tool choice that leave the model no way but to call."""
@@ -127,7 +125,7 @@ def soften_forced_tools(body: dict[str, Any]) -> None:
     body["tool_choice"] = {"type": "auto", **kept}
 
 
-def rested(thinking: Any, turns: Sequence[Mapping[str, Any]]) -> Any:
+def rested(thinking: Any, turns: Sequence[Mapping[str, Any]], *, model: str) -> Any:
     """``thinking``, or ``None`` with a warning where the conversation stands in a tool loop that began without.
 
     With a budget the wire wants such a loop to begin with a thinking block. Another model's calls, and those that
@@ -136,8 +134,9 @@ def rested(thinking: Any, turns: Sequence[Mapping[str, Any]]) -> Any:
     """
     if not isinstance(thinking, Mapping) or thinking.get("type") != "enabled" or _loop_began_thinking(turns):
         return thinking
-    logger.warning(
-        "the open tool calls were made without thinking, so that this call cannot think; the next turn does again"
+    warn_once(
+        f"the open tool calls were made without thinking, so that a call of {model} with their results cannot think; "
+        "the next turn does again"
     )
     return None
 

@@ -125,7 +125,12 @@ class WireNames:
     def __init__(self, names: ToolNames | None) -> None:
         self._wire: dict[str, str] = {}
         self._keys: dict[str, dict[str, str]] = {}
-        for name, (own, keys) in (names or {}).items():
+        self.defined: dict[str, tuple[str, Mapping[str, str]]] = {}
+        """Those of tools that came in the middle of the conversation, as ``wire_tools`` says them."""
+        self._learn(names or {})
+
+    def _learn(self, names: ToolNames) -> None:
+        for name, (own, keys) in names.items():
             self._wire[name] = self._wire[own] = name
             if keys:
                 self._keys[name] = self._keys[own] = {key: wire for wire, key in keys.items()}
@@ -152,7 +157,11 @@ class WireNames:
         if tool.get("type") == "tool_reference" and isinstance(name := tool.get("name"), str):
             tool = {**tool, "name": self.wire(name)}
         elif isinstance(definition := tool.get("definition"), Mapping):
-            tool = {**tool, "definition": wire_tools([definition])[0][0]}
+            defined, names = wire_tools([definition])
+            tool = {**tool, "definition": defined[0]}
+            if names is not None:
+                self._learn(names)
+                self.defined |= names
         return {**block, "tool": tool}
 
 
