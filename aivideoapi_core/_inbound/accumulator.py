@@ -48,11 +48,13 @@ _COMMON_SIZE: Final = 3
 class MessageAccumulator:
     """Fold stream events into the message that a call without streaming would have returned.
 
-    ``push`` takes one event and returns those that say the same in the official order; every index in
+    Blocks stand in the order in which they come, in which they have to go back, whatever the server's indices are;
+    ``by_index`` says that the indices are ours, and mean places. ``push`` takes one event and returns those that say the same in the official order; every index in
     them is the block's own. ``closed_block`` is the block that the last ``content_block_stop`` completed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, by_index: bool = False) -> None:
+        self._by_index = by_index
         self._phase = _Phase.START
         self._head: dict[str, Any] = {}
         self._usage = UsageTally()
@@ -185,8 +187,7 @@ class MessageAccumulator:
             if other.is_untouched and other.start == start:
                 return ()  # said twice
             events += self._close(index)
-        # In the order in which they come, in which they have to go back, whatever the server's numbers are.
-        block.place = len(self._closed) + len(self._open)
+        block.place = index if self._by_index else len(self._closed) + len(self._open)
         label(block.block, message_id=self._head.get("id"), place=block.place)
         self._open[index] = block
         said, deltas = block.opened()

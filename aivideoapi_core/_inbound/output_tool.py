@@ -115,7 +115,7 @@ class OutputToolRewriter:
         self._next_index = 0
         self._remarks: dict[int, dict[str, Any]] = {}
         """Blocks beside the answer that are not to be text, as far as they came."""
-        self.accumulator = MessageAccumulator()
+        self.accumulator = MessageAccumulator(by_index=True)
 
     def push(self, event: StreamEvent) -> Iterator[StreamEvent]:
         """The events to be translated in place of ``event``, to be taken one by one."""

@@ -105,7 +105,7 @@ class OwnNamesStream:
     def __init__(self, names: ToolNames) -> None:
         self._names = names
         self._renamers: dict[int, KeyRenamer] = {}
-        self.accumulator = MessageAccumulator()
+        self.accumulator = MessageAccumulator(by_index=True)
 
     def push(self, event: StreamEvent) -> Iterator[StreamEvent]:
         """The events to be translated in place of ``event``, to be taken one by one."""

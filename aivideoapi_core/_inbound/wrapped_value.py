@@ -122,7 +122,7 @@ class BareValueStream:
     def __init__(self) -> None:
         self._values: dict[Any, BareValue] = {}
         """The value of each open block of text, by its index."""
-        self.accumulator = MessageAccumulator()
+        self.accumulator = MessageAccumulator(by_index=True)
 
     def push(self, event: StreamEvent) -> Iterator[StreamEvent]:
         """The events to be translated in place of ``event``."""
