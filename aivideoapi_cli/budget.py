@@ -23,7 +23,10 @@ app = typer.Typer(
 _Store = Annotated[
     str, typer.Option("--store", metavar="FILE|URL", help="The budgets' SQLite file, or their Redis URL.")
 ]
-_Name = Annotated[str, typer.Option("--name", help="Which budget.")]
+_Name = Annotated[
+    str | None, typer.Argument(metavar="[NAME]", help="Which budget. [default: default]", show_default=False)
+]
+_Named = Annotated[str | None, typer.Option("--name", help="The same.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 _TABLE_WIDTH: Final = 100
@@ -77,8 +80,9 @@ def list_budgets(store: _Store, as_json: _Json = False) -> None:
 
 
 @app.command("show")
-def show(store: _Store, name: _Name = "default", as_json: _Json = False) -> None:
+def show(store: _Store, name: _Name = None, named: _Named = None, as_json: _Json = False) -> None:
     """Show how one budget stands."""
+    name = _one_name(name, named)
     with _told(store):
         kept = {budget.name: budget for budget in _budgets(store)}
     if name not in kept:
@@ -111,7 +115,8 @@ def show(store: _Store, name: _Name = "default", as_json: _Json = False) -> None
 @app.command("raise")
 def raise_limit(
     store: _Store,
-    name: _Name = "default",
+    name: _Name = None,
+    named: _Named = None,
     to: Annotated[str | None, typer.Option("--to", metavar="CREDITS", help="The new limit.")] = None,
     by: Annotated[
         str | None, typer.Option("--by", metavar="CREDITS", help="Or: so much above the limit agreed on.")
@@ -131,6 +136,7 @@ def raise_limit(
 
     Without --until and --for it is moved for good. All processes see it with their next call.
     """
+    name = _one_name(name, named)
     if (to is None) == (by is None):
         raise CommandError("give the new limit: --to CREDITS, or --by CREDITS", exit_code=WRONG_USE)
     if until is not None and length is not None:
@@ -153,6 +159,12 @@ def raise_limit(
     _print_facts(
         [("budget", name), ("limit", _limit_text(standing)), ("left", _credits(standing.available_micro))]
     )
+
+
+def _one_name(name: str | None, named: str | None) -> str:
+    if name is not None and named is not None:
+        raise CommandError("give NAME or --name, not both", exit_code=WRONG_USE)
+    return name or named or "default"
 
 
 def describe(budget: KeptBudget) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from aivideoapi_cli._terminal import output, print_json
+from aivideoapi_cli._terminal import output, print_json, shown_place
 
 
 def credits(
@@ -52,6 +52,11 @@ def credits(
     if rate and days_left is not None:
         console.print(
             f"lasts {days_left:,.1f} days at {rate:,.2f} credits a day, as in the last 7 days", style="dim"
+        )
+    elif ledger is not None:
+        console.print(
+            Text(f"how long it lasts nobody knows: no call of the last 7 days is in {shown_place(ledger)}"),
+            style="dim",
         )
 
 

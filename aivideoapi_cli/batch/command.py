@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 REMAIN: Final = 3
 """Exit code while rows of the input have no result."""
 _MODEL: Final = "claude-haiku-4-5/anthropic"
+_FIELD: Final = re.compile(r"\{[^\W\d]")
 _PASSWORD: Final = re.compile(r"(rediss?://[^:/@\s]*:)[^@\s]*@")
 """Of a Redis: the command to go on with is printed without it."""
 
@@ -55,7 +56,7 @@ def batch(
     schema: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A JSON schema; answers are objects of it.")
     ] = None,
-    model: Annotated[str, typer.Option(help="Model id; see 'aivideoapi models'.")] = _MODEL,
+    model: Annotated[str, typer.Option("--model", "-m", help="Model id; see 'aivideoapi models'.")] = _MODEL,
     max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 1024,
     id_field: Annotated[str, typer.Option("--id", metavar="FIELD", help="The field with a row's id.")] = "id",
     concurrency: Annotated[int, typer.Option(min=1, help="Calls at once, at best.")] = 32,
@@ -99,6 +100,8 @@ def batch(
         settings={"model": model, "max_tokens": max_tokens},
     )
     console = output(piped_width=100)
+    if not _FIELD.search(text_of(prompt)):
+        console.print("--prompt has no {field}: every row asks the same.", style="yellow", markup=False)
     survey = surveyed(console, job, rows_of(source), dry_run=dry_run)
     _say(console, survey)
     if dry_run:

@@ -117,7 +117,7 @@ def _lines(report: BatchReport) -> list[str]:
         bound = _credits(totals.at_most_micro)
         lines.append(f"Cost unknown: {totals.unknown:,} rows, at most {bound:,.4f} credits.")
     if counts.bad:
-        lines.append(f"Not called: {counts.bad:,} rows without an id of their own.")
+        lines.append(f"Not called: {counts.bad:,} that are no rows, or without an id of their own.")
     if counts.stopped:
         lines.append(f"Stopped: {counts.stopped}.")
     return lines

@@ -28,7 +28,8 @@ def chat(
         ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Model id; see 'aivideoapi models'. [default: claude-sonnet-4-6]")
+        str | None,
+        typer.Option("--model", "-m", help="Model id; see 'aivideoapi models'. [default: claude-sonnet-4-6]"),
     ] = None,
     system: Annotated[str | None, typer.Option(metavar="TEXT", help="System prompt.")] = None,
     thinking: Annotated[bool, typer.Option("--thinking", help="Let the model think first.")] = False,
@@ -64,6 +65,8 @@ def chat(
     source = load or (last_conversation() if go_on else None)
     if go_on and load is None and not last_conversation().is_file():
         raise CommandError("there is no conversation to go on with yet", exit_code=WRONG_USE)
+    if go_on and load is not None:
+        raise CommandError("give --continue or --load, not both", exit_code=WRONG_USE)
     if source is not None:
         load_transcript(session, read(source), name=str(source))
     session.model, session.system = model or session.model, system or session.system
@@ -85,7 +88,10 @@ def chat(
         client = stack.enter_context(MessagesClient(**settings))
         if question is not None:
             piped = "" if sys.stdin.isatty() else sys.stdin.read().strip()
-            content = session.content(f"{question}\n\n{piped}" if piped else question)
+            asked = f"{question}\n\n{piped}".strip()
+            if not asked and not session.attached:
+                raise CommandError("the question is empty", exit_code=WRONG_USE)
+            content = session.content(asked)
             if not _turn(console, client, session, content, interactive=False):
                 raise KeyboardInterrupt
             return

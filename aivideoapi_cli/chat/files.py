@@ -30,8 +30,12 @@ def block_of(path: Path) -> dict[str, Any]:
     if media_type is None:
         try:
             text = data.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise CommandError(f"{path} is neither text in UTF-8, nor an image, nor a PDF") from error
+        except UnicodeDecodeError:
+            text = "\0"
+        if "\0" in text:
+            raise CommandError(f"{path} is neither text in UTF-8, nor an image, nor a PDF")
+        if not text.strip():
+            raise CommandError(f"{path} is empty")
         return {"type": "text", "text": f'<file name="{path.name}">\n{text.rstrip()}\n</file>'}
     source = {"type": "base64", "media_type": media_type, "data": base64.b64encode(data).decode("ascii")}
     return {"type": "document" if media_type == "application/pdf" else "image", "source": source}

@@ -120,18 +120,23 @@ def test_failed_rows_are_called_again_when_asked(cli: Callable[..., Any], sandbo
     assert {row["status"] for row in results().values()} == {"ok"}
 
 
+def test_a_prompt_of_no_field_is_told(cli: Callable[..., Any], sandbox: Sandbox) -> None:
+    done = cli(*arguments("--dry-run"), "--prompt", 'Say {} and {"a": 1}')
+    assert (done.code, "--prompt has no {field}: every row asks the same." in done.out) == (0, True)
+
+
 def test_csv_and_rows_that_are_none(cli: Callable[..., Any], sandbox: Sandbox) -> None:
     with Path("rows.csv").open("w", newline="", encoding="utf-8-sig") as file:
         writer = csv.writer(file)
         writer.writerows([["id", "text"], ["1", "two, and a comma"], ["2"], ["", "no id"]])
     done = cli(*arguments("--yes", source="rows.csv"))
     assert done.code == 0
-    assert "Not called: 1 rows" in done.out
+    assert "Not called: 1 that are no rows" in done.out
     assert results()["1"]["answer"] == "two, and a comma"
     assert results()["2"]["error"] == "BadRow missing_field"
     Path("torn.jsonl").write_text('\ufeff{"id": 8, "text": "a"}\n\n{"id": 9, "te\n[1]\n', encoding="utf-8")
     done = cli(*arguments("--yes", source="torn.jsonl"))
-    assert "Not called: 2 rows" in done.out
+    assert "Not called: 2 that are no rows" in done.out
     assert results()["8"]["answer"] == "a"
 
 
@@ -141,7 +146,8 @@ def test_a_prompt_from_a_file_and_objects_of_a_schema(cli: Callable[..., Any], s
     schema = {"$ref": "#/$defs/City", "$defs": {"City": schema}}
     Path("city.json").write_text(json.dumps(schema), encoding="utf-8")
     fixed = ["batch", "rows.jsonl", "--out", "out", "--budget", "9", "--yes"]
-    assert cli(*fixed, "--prompt", "prompt.txt", "--schema", "city.json").code == 0
+    done = cli(*fixed, "--prompt", "prompt.txt", "--schema", "city.json")
+    assert (done.code, "every row asks the same" in done.out) == (0, False)
     assert isinstance(results()["3"]["answer"]["city"], str)
     assert "Which city is in City 3?" in json.dumps([entry.body["messages"] for entry in sandbox.requests])
 

@@ -41,7 +41,7 @@ def test_list_is_columns_in_a_pipe(store: Path) -> None:
 def test_list_and_show_as_json(store: Path) -> None:
     listed = json.loads(run("list", "--store", str(store), "--json"))
     assert [budget["name"] for budget in listed] == ["[red]x", "user:17"]
-    assert json.loads(run("show", "--store", str(store), "--name", "user:17", "--json")) == listed[1]
+    assert json.loads(run("show", "user:17", "--store", str(store), "--json")) == listed[1]
     assert listed[0]["unknown_micro"] == 1_234_000
     assert listed[1]["window_end"].endswith("+00:00")
 
@@ -66,7 +66,7 @@ def test_raise_for_a_while_and_for_good(store: Path) -> None:
     assert budget.standing().raised_micro == 50_000_000
     run("raise", "--store", str(store), "--name", "user:17", "--to", "300", "--until", "2125-01-01")
     assert budget.standing().limit_micro == 300_000_000
-    run("raise", "--store", str(store), "--name", "user:17", "--to", "220")
+    run("raise", "user:17", "--store", str(store), "--to", "220")
     assert (budget.standing().limit_micro, budget.standing().raised_until) == (220_000_000, None)
     budget.close()
 
@@ -85,7 +85,8 @@ def test_to_look_on_does_not_decide_what_becomes_of_the_dead(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("show", "--name", "nobody"), "keeps no budget 'nobody'; it has '[red]x', 'user:17'"),
+        (("show", "nobody", "--name", "user:17"), "give NAME or --name, not both"),
+        (("show", "nobody"), "keeps no budget 'nobody'; it has '[red]x', 'user:17'"),
         (("raise", "--name", "nobody", "--to", "1"), "keeps no budget 'nobody'"),
         (("raise", "--name", "user:17"), "--to CREDITS, or --by CREDITS"),
         (("raise", "--to", "1", "--by", "1"), "--to CREDITS, or --by CREDITS"),

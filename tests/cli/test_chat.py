@@ -166,6 +166,8 @@ def test_files_go_in_front_of_the_question(
     [
         pytest.param(None, "cannot read", id="absent"),
         pytest.param(b"\x00\xff\xfe", "is neither text in UTF-8, nor an image, nor a PDF", id="binary"),
+        pytest.param(b"\0\1\2", "is neither text in UTF-8, nor an image, nor a PDF", id="NUL"),
+        pytest.param(b"\n \n", "is empty", id="empty"),
     ],
 )
 def test_a_file_that_cannot_be_sent(
@@ -179,11 +181,26 @@ def test_a_file_that_cannot_be_sent(
     assert bodies(sandbox) == []
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((" ",), "the question is empty"),
+        (("And?", "--continue", "--load", "a.json"), "give --continue or --load, not both"),
+    ],
+)
+def test_wrong_use(
+    talk: Callable[..., object], sandbox: Sandbox, options: tuple[str, ...], said: str
+) -> None:
+    done = talk(options=options)
+    assert (done.code, done.err) == (2, f"error: {said}\n")
+    assert bodies(sandbox) == []
+
+
 def test_going_on_with_the_last_conversation(
     talk: Callable[..., object], sandbox: Sandbox, tmp_path: Path
 ) -> None:
     assert "no conversation to go on with" in talk(options=("And?", "--continue")).err
-    talk(options=("First", "--model", "claude-haiku-4-5/anthropic", "--system", "Be brief"))
+    talk(options=("First", "-m", "claude-haiku-4-5/anthropic", "--system", "Be brief"))
     talk(options=("Second", "--continue"))
     _, second = bodies(sandbox)
     assert (second["model"], second["system"]) == ("claude-haiku-4-5/anthropic", "Be brief")

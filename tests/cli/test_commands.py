@@ -67,6 +67,10 @@ def test_credits(cli: Callable[..., object], monkeypatch: pytest.MonkeyPatch) ->
         done = cli("credits")
         assert (done.code, done.err) == (0, "")
         assert f"1,234 credits ($6.17) at {sandbox.url}" in done.out
+        assert (
+            "no call of the last 7 days is in nowhere.sqlite"
+            in cli("credits", "--ledger", "nowhere.sqlite").out
+        )
         assert json.loads(cli("credits", "--json").out) == {
             "balance": 1234,
             "total_purchased": 1234,
