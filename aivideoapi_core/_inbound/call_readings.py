@@ -122,13 +122,22 @@ def _wrapper_keys(value: Mapping[str, Any]) -> list[str]:
 def _is_bare(value: Mapping[str, Any], schema: Mapping[str, Any], wrapper: Sequence[str]) -> bool:
     """Whether ``value`` may be the arguments themselves.
 
-    A schema that says nothing of further properties takes any object: one that names none of the tool's
-    is not meant, nor is a wrapper whose own keys the tool does not know.
+    A wrapper whose own keys the tool does not know is not meant.
     """
     known = schema.get("properties") or {}
-    if any(key not in known for key in wrapper):
-        return False
-    return not value or not known or any(key in known for key in value)
+    return all(key in known for key in wrapper) and _is_for(value, schema)
+
+
+def _is_for(value: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:
+    """Whether arguments that do not say whose they are can be those of a tool.
+
+    A schema that says nothing of further properties takes any object: one that names none of the tool's is not
+    meant, and a tool that has none is called with none.
+    """
+    known = schema.get("properties")
+    if not value or known is None:
+        return True
+    return any(key in known for key in value) or bool(not known and schema.get("additionalProperties"))
 
 
 def _unwrapped(value: Mapping[str, Any], tools: Tools, depth: int) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -140,8 +149,8 @@ def _unwrapped(value: Mapping[str, Any], tools: Tools, depth: int) -> Iterator[t
     named = next((value[key] for key in keys if key in _NAMES), None)
     arguments = next((value[key] for key in keys if key in _ARGUMENTS), None)
     if named is None:
-        for name in tools:
-            yield from _call(name, arguments, tools)
+        for name, schema in tools.items():
+            yield from (call for call in _call(name, arguments, tools) if _is_for(call[1], schema))
     elif named in tools:
         if arguments is None:
             arguments = {key: item for key, item in value.items() if key not in keys}

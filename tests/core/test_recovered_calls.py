@@ -26,6 +26,7 @@ NOTE = {"type": "object", "properties": {"text": {"type": "string"}, "tags": {"t
 NOTHING: dict[str, Any] = {"type": "object", "properties": {}}
 
 ONE = ("count", {"n": 1})
+ANYTHING: dict[str, Any] = {"type": "object", "properties": {}, "additionalProperties": True}
 BARE = '{"n": 1}'
 CALL = '{"name": "count", "arguments": {"n": 1}}'
 
@@ -400,3 +401,20 @@ def test_whatever_is_found_is_json_and_whole(text: str) -> None:
         assert start >= end
         assert isinstance(json.loads(text[start:stop], strict=False), (dict, list))
         end = stop
+
+
+@pytest.mark.parametrize(
+    ("text", "tools", "call"),
+    [
+        pytest.param(BARE, {"now": NOTHING, "count": COUNT}, ONE, id="it takes nothing, so it is not meant"),
+        pytest.param(f'{{"input": {BARE}}}', {"now": NOTHING, "count": COUNT}, ONE, id="nor in a wrapper without a name"),
+        pytest.param('{"n": "one"}', {"now": NOTHING, "count": COUNT}, None, id="nor by what fits nobody"),
+        pytest.param('{"name": "now", "arguments": {}}', {"now": NOTHING, "count": COUNT}, ("now", {}), id="called by its name"),
+        pytest.param("{}", {"now": NOTHING, "count": COUNT}, ("now", {}), id="called with nothing"),
+        pytest.param(BARE, {"note": ANYTHING}, ("note", {"n": 1}), id="a tool that says that it takes anything"),
+        pytest.param(BARE, {"note": {"type": "object"}}, ("note", {"n": 1}), id="a tool that says nothing of what it takes"),
+        pytest.param(BARE, {"note": ANYTHING, "count": COUNT}, None, id="beside one that takes it"),
+    ],
+)  # fmt: skip
+def test_a_tool_without_properties(text: str, tools: Any, call: Any) -> None:
+    assert read_call(text, tools) == call
