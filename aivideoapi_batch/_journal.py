@@ -144,6 +144,9 @@ class Journal:
     def entry(self, result: RowResult, done: Callable[[RowResult], None]) -> None:
         """See ``JournalStore``; files have no transactions."""
 
+    def note(self, id: str, paid: Totals) -> None:
+        """See ``JournalStore``; as above."""
+
     async def ended(self, result: RowResult) -> RowResult:
         """See ``JournalStore``."""
         place = self._write(result.to_dict())

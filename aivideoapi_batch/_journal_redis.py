@@ -17,7 +17,15 @@ from decimal import Decimal
 from typing import Any, Final
 
 from aivideoapi_batch._index import Index
-from aivideoapi_batch._journal_store import REPORTED_DIGITS, SUMS, JournalError, Seen, Totals, to_bytes
+from aivideoapi_batch._journal_store import (
+    REPORTED_DIGITS,
+    SUMS,
+    JournalError,
+    Seen,
+    Totals,
+    beyond,
+    to_bytes,
+)
 from aivideoapi_batch._manifest import Manifest
 from aivideoapi_batch._redis import RedisLink, checked_name, checked_url, link_to
 from aivideoapi_batch._results import RowResult, Status
@@ -56,6 +64,7 @@ class RedisJournal:
         self._index: Index | None = None
         self._met: dict[str, tuple[bytes, str]] = {}
         """Of the rows that are worked on: the token of the result that stood there, and of the one to come."""
+        self._notes: dict[str, list[list[int]]] = {}
 
     async def open(self, manifest: Manifest) -> int:
         """See ``JournalStore``. Raises ``InvalidInputError`` for the journal of another job."""
@@ -108,6 +117,7 @@ class RedisJournal:
                 if found[place][0] is Seen.NEW:
                     self._tokens += 1
                     self._met[ids[place]] = token, f"{self._worker}:{self._tokens}"
+                    self._notes[ids[place]] = []
         return [found[place] for place in range(len(ids))]
 
     async def began(self, id: str) -> bool:
@@ -120,15 +130,18 @@ class RedisJournal:
 
     def entry(self, result: RowResult, done: Callable[[RowResult], None]) -> Entry | None:
         """See ``JournalStore``."""
+        return self._entry(self._facts_of(result), lambda kept: done(self._kept(result, kept)))
+
+    def note(self, id: str, paid: Totals) -> Entry | None:
+        """See ``JournalStore``."""
+        numbers, notes = paid.numbers(), self._notes[id]
+        facts = ("note", self._worker, self._lease_s, to_bytes(id), secrets.token_hex(8), *_sums(numbers))
+        return self._entry(facts, lambda _: notes.append(numbers))
+
+    def _entry(self, facts: Sequence[Any], done: Callable[[Any], None]) -> Entry | None:
         sha = None if self._link is None else self._link.known(_SCRIPT)
-        if sha is None:
-            return None
-        command = ("EVALSHA", sha, 1, self._key, *self._facts_of(result))
-
-        def safe(kept: bytes) -> None:
-            done(self._kept(result, kept))
-
-        return Entry(self._place, lambda pipe: pipe.execute_command(*command), safe)
+        command = ("EVALSHA", sha, 1, self._key, *facts)
+        return None if sha is None else Entry(self._place, lambda pipe: pipe.execute_command(*command), done)
 
     async def ended(self, result: RowResult) -> RowResult:
         """See ``JournalStore``."""
@@ -142,11 +155,12 @@ class RedisJournal:
             *("ended", self._worker, self._lease_s, to_bytes(result.id), *self._met[result.id]),
             *(result.status.value, int(result.may_have_cost)),
             json.dumps(result.to_dict(), separators=(",", ":")),
-            *(fact for pair in zip(SUMS, sums.numbers(), strict=True) if pair[1] for fact in pair),
+            *_sums(beyond(sums.numbers(), self._notes[result.id])),
         ]
 
     def _kept(self, result: RowResult, kept: bytes) -> RowResult:
         self._met.pop(str(result.id), None)
+        self._notes.pop(str(result.id), None)
         return RowResult.from_dict(json.loads(kept), resumed=True) if kept else result
 
     async def get(self, ids: Sequence[str]) -> list[RowResult | None]:
@@ -234,6 +248,10 @@ class RedisJournal:
             return getattr(self._client, method)(*arguments, **options)
         except (redis.RedisError, OSError) as error:
             raise _broken(error) from error
+
+
+def _sums(numbers: Sequence[int]) -> list[Any]:
+    return [fact for pair in zip(SUMS, numbers, strict=True) if pair[1] for fact in pair]
 
 
 def _broken(error: Exception) -> JournalError:

@@ -19,7 +19,15 @@ from typing import Any, Final
 
 from aivideoapi_batch._claims import Claims
 from aivideoapi_batch._index import Index
-from aivideoapi_batch._journal_store import REPORTED_DIGITS, SUMS, JournalError, Seen, Totals, to_bytes
+from aivideoapi_batch._journal_store import (
+    REPORTED_DIGITS,
+    SUMS,
+    JournalError,
+    Seen,
+    Totals,
+    beyond,
+    to_bytes,
+)
 from aivideoapi_batch._manifest import Manifest
 from aivideoapi_batch._results import RowResult, Status
 from aivideoapi_core import InvalidInputError
@@ -51,6 +59,12 @@ ON CONFLICT (job, id) DO UPDATE SET
     {", ".join(f"{name} = {name} + excluded.{name}" for name in SUMS)}"""
 
 
+_NOTED: Final = f"""INSERT INTO {_ROWS} (job, id, token, {", ".join(SUMS)}) VALUES (?, ?, ?{", ?" * len(SUMS)})
+ON CONFLICT (job, id) DO UPDATE SET
+    token = excluded.token, {", ".join(f"{name} = {name} + excluded.{name}" for name in SUMS)}
+WHERE token IS NOT excluded.token"""
+
+
 class SQLiteJournal:
     """A journal in the file at ``path``, under the ``name`` of the job; ``BatchJob(journal="reviews.sqlite")``.
 
@@ -72,6 +86,7 @@ class SQLiteJournal:
         self._claims = Claims(Path(f"{self.path}-claims"))
         self._tokens: dict[str, str] = {}
         """Of the rows that are worked on: by what their results are known, however often they are written."""
+        self._notes: dict[str, list[list[int]]] = {}
         self._runs = 0
 
     async def open(self, manifest: Manifest) -> int:
@@ -130,6 +145,7 @@ class SQLiteJournal:
                 self._claims.give_back(id)
             else:
                 self._tokens[id] = secrets.token_hex(8)
+                self._notes[id] = []
         found |= taken
         return [answer or found[id] for id, answer in zip(ids, answers, strict=True)]
 
@@ -156,7 +172,8 @@ class SQLiteJournal:
         sums.add(result)
         facts = (
             *(self.name, id, token, result.status.value),
-            *(json.dumps(result.to_dict(), separators=(",", ":")), result.may_have_cost, *sums.numbers()),
+            *(json.dumps(result.to_dict(), separators=(",", ":")), result.may_have_cost),
+            *beyond(sums.numbers(), self._notes[result.id]),
         )
 
         def put(db: sqlite3.Connection) -> str | None:
@@ -169,10 +186,19 @@ class SQLiteJournal:
 
         def safe(kept: str | None) -> None:
             self._tokens.pop(str(result.id), None)
+            self._notes.pop(str(result.id), None)
             self._claims.give_back(str(result.id))
             done(result if kept is None else RowResult.from_dict(json.loads(kept), resumed=True))
 
         return Entry(self._place, put, safe)
+
+    def note(self, id: str, paid: Totals) -> Entry:
+        """See ``JournalStore``."""
+        numbers, notes = paid.numbers(), self._notes[id]
+        facts = (self.name, to_bytes(id), secrets.token_hex(8), *numbers)
+        return Entry(
+            self._place, lambda db: db.execute(_NOTED, facts) and None, lambda _: notes.append(numbers)
+        )
 
     async def ended(self, result: RowResult) -> RowResult:
         """See ``JournalStore``."""

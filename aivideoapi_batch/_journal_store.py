@@ -45,7 +45,8 @@ class Seen(StrEnum):
 
 @dataclass(slots=True)
 class Totals:
-    """Sums over a journal. ``rows``: ids by status. Costs are of every result line, repeated rows too.
+    """Sums over a journal. ``rows``: ids by status. Costs are of every result line, repeated rows too, and of the calls
+    of rows that have several and did not end.
 
     ``credits_micro`` sums the computed figures that are known, ``reported`` the platform's, ``unknown``
     counts results of which neither is known, and ``at_most_micro`` bounds those where a bound is known.
@@ -79,6 +80,11 @@ class Totals:
         return [reported if name == "reported" else int(getattr(self, name)) for name in SUMS]
 
 
+def beyond(numbers: Sequence[int], notes: Sequence[Sequence[int]]) -> list[int]:
+    """What of ``numbers``, a result's ``SUMS``, is in none of its row's ``notes``."""
+    return [number - sum(note) for number, *note in zip(numbers, *notes, strict=True)]
+
+
 @runtime_checkable
 class JournalStore(Protocol):
     """Where results are kept. ``meet`` and ``began``, ``back``, ``ended`` are called by the job, in this order."""
@@ -106,6 +112,12 @@ class JournalStore(Protocol):
     def entry(self, result: RowResult, done: Callable[[RowResult], None]) -> Entry | None:
         """What ``ended`` does as an entry that is written together with the books, where they are in the same place;
         ``done`` gets what ``ended`` returns. ``None``: this store has nothing to do with books.
+        """
+
+    def note(self, id: str, paid: Totals) -> Entry | None:
+        """What a call cost whose row goes on, as an entry that is written together with its books; ``None`` as above.
+
+        The sums have it at once; when the row ends they get what its result says beyond its notes.
         """
 
     async def get(self, ids: Sequence[str]) -> list[RowResult | None]:

@@ -13,6 +13,7 @@ from pydantic_core import to_jsonable_python
 
 from aivideoapi_batch._decide import Decision, Next, decide, label, room_in_s
 from aivideoapi_batch._interrupts import ends_the_run
+from aivideoapi_batch._journal_store import Totals
 from aivideoapi_batch._meeting import Meeting
 from aivideoapi_batch._report import RunCounts
 from aivideoapi_batch._results import RowResult, Status, costs_of
@@ -22,7 +23,7 @@ from aivideoapi_core.adapter_kit import keep_books
 if TYPE_CHECKING:
     from aivideoapi_batch._calls import Row
     from aivideoapi_batch._job_settings import JobSettings
-    from aivideoapi_core.adapter_kit import Books
+    from aivideoapi_core.adapter_kit import Books, Entry
 
 _STOP_AFTER: Final = 20
 """So many results in a row of the kind that every row will have (a wrong key, an empty account) end the run."""
@@ -118,7 +119,7 @@ class Run:
                 await job.pace.leave(entered)
                 self.counts.elsewhere += 1
                 return None
-            with self._books() as books:
+            with self._books(id) as books:
                 self._calling += 1
                 try:
                     answer, error = await self._called(row, records, entered)
@@ -153,12 +154,22 @@ class Run:
             self.stop(f"{self._in_a_row} rows in a row: {result.error}")
         return result
 
-    def _books(self) -> AbstractContextManager[Books | None]:
-        """For one call, whose figure and row are written with the result. Of several, each is booked as it ends."""
+    def _books(self, id: str) -> AbstractContextManager[Books | None]:
+        """For one call, whose figure and row are written with the result. Of several, each is booked as it ends, with a
+        note in the journal.
+        """
         call = self._job.call
-        if (call.budget is None and call.ledger is None) or not getattr(call, "calls_once", False):
+        if call.budget is None and call.ledger is None:
             return nullcontext()
-        return keep_books()
+        if getattr(call, "calls_once", False):
+            return keep_books()
+
+        def noted(record: CallRecord) -> Entry | None:
+            paid = Totals()
+            paid.add(RowResult(id=id, status=Status.LOST, **costs_of([record])))
+            return self._job.journal.note(id, paid) if any(paid.numbers()) else None
+
+        return keep_books(noted)
 
     async def _written(self, result: RowResult, books: Books | None) -> RowResult:
         """What the journal holds for the row once ``result`` is safe: in the write of the books, where it can be."""

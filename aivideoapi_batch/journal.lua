@@ -1,5 +1,5 @@
 -- One step of a journal of rows. KEYS[1] is its name; beside it stand hashes of rows (id: "token status paid\nresult"),
--- claims (id: "worker calling"), calls (id: how many began and have no result), workers (when their leases end), totals.
+-- claims (id: "worker calling"), calls (id: how many began and have no result), noted (id: the last note's token), workers (when their leases end), totals.
 -- ARGV: what, worker, lease_s, id ('meet' has its ids at the end), and what each step needs besides.
 local rows, claims, calls = KEYS[1] .. ':rows', KEYS[1] .. ':claims', KEYS[1] .. ':calls'
 local workers, totals = KEYS[1] .. ':workers', KEYS[1] .. ':totals'
@@ -56,6 +56,14 @@ local function add(name, by)
   if by ~= 0 then redis.call('HINCRBY', totals, name, by) end
 end
 
+if what == 'note' then
+  -- What a call cost whose row goes on; said twice it counts once. ARGV: its token, sums to add.
+  if redis.call('HGET', KEYS[1] .. ':noted', id) == ARGV[5] then return 1 end
+  redis.call('HSET', KEYS[1] .. ':noted', id, ARGV[5])
+  for i = 6, #ARGV, 2 do add(ARGV[i], tonumber(ARGV[i + 1])) end
+  return 1
+end
+
 -- A call began (1), or has its result or was not made (-1).
 local function count(by)
   local left = tonumber(redis.call('HGET', calls, id)) or 0
@@ -87,6 +95,7 @@ end
 -- ended: the token that was met, our own, status, whether it may have cost something, the result, sums to add
 local met, own, new, cost, result = ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 if token == own then return '' end
+redis.call('HDEL', KEYS[1] .. ':noted', id)
 for i = 10, #ARGV, 2 do add(ARGV[i], tonumber(ARGV[i + 1])) end
 if claim == me .. ' 1' or claim == me .. ' 0' then redis.call('HDEL', claims, id) end
 if token ~= met then

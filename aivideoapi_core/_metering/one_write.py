@@ -59,19 +59,25 @@ class Bill:
         self, budget: Any, hold: Any, micro: int | None, unknown: bool, ledger: Any, record: CallRecord
     ) -> None:
         self._budget, self._hold, self._micro, self._unknown = budget, hold, micro, unknown
-        self._ledger, self._record = ledger, record
+        self._ledger, self.record = ledger, record
+        self.beside: Entry | None = None
+        """What a block wants to be written with it."""
         self._is_settled = budget is None or hold is None
         self._is_written = ledger is None
 
     def book_together(self, *, waits: bool) -> bool:
-        """One write for both, where that can be; ``False`` if it would have to wait and must not."""
+        """One write for what is in one place; ``False`` if it would have to wait and must not."""
         place = getattr(self._ledger, "place", None)
-        if place is None or self._is_settled or self._is_written:
+        if self.beside is None and (place is None or self._is_settled or self._is_written):
             return True
         entries = self.entries()
-        if len(entries) < 2 or any(entry.place is not place for entry in entries):
-            return True
-        return _written(place, entries, waits=waits) or waits
+        if self.beside is not None:
+            entries.append(self.beside)
+        for place in dict.fromkeys(entry.place for entry in entries):
+            group = [entry for entry in entries if entry.place is place]
+            if len(group) > 1 and not _written(place, group, waits=waits) and not waits:
+                return False
+        return True
 
     def settle(self, *, waits: bool) -> bool:
         """Book the figure, if it is not booked; ``False`` if it would have to wait and must not."""
@@ -87,10 +93,10 @@ class Bill:
         """Write the row, if it is not written; ``False`` if it would have to wait and must not."""
         if not self._is_written:
             if waits:
-                self._ledger.append(self._record)
+                self._ledger.append(self.record)
                 self._is_written = True
             else:
-                self._is_written = self._ledger.append_at_once(self._record)
+                self._is_written = self._ledger.append_at_once(self.record)
         return self._is_written
 
     def entries(self) -> list[Entry]:
@@ -101,7 +107,7 @@ class Bill:
                 self._hold, self._micro, unknown=self._unknown, done=self._settled
             )
         if not self._is_written and getattr(self._ledger, "place", None) is not None:
-            entries.append(self._ledger.entry(self._record, done=self._written))
+            entries.append(self._ledger.entry(self.record, done=self._written))
         return entries
 
     def _settled(self) -> None:
@@ -114,15 +120,20 @@ class Bill:
 class Books:
     """The bills of the calls in a ``keep_books`` block that are not booked yet."""
 
-    def __init__(self) -> None:
+    def __init__(self, beside: Callable[[CallRecord], Entry | None] | None = None) -> None:
+        self._beside = beside
         self._bills: list[Bill] = []
         self._is_closed = False
 
     def take(self, bill: Bill) -> bool:
-        """Book ``bill`` later, once however often it is taken; ``False``: the block is over."""
-        if not self._is_closed:
-            self._bills.append(bill)
-        return not self._is_closed
+        """Book ``bill`` later, once however often it is taken; ``False``: it is to be booked at once."""
+        if self._is_closed:
+            return False
+        if self._beside is not None:
+            bill.beside = self._beside(bill.record)
+            return False
+        self._bills.append(bill)
+        return True
 
     def write(self, entry: Entry | None = None) -> bool:
         """Book what is there, together with ``entry`` where that is in the same place; whether ``entry`` was written."""
@@ -195,13 +206,14 @@ _KEPT: Final[Blocks[Books]] = Blocks("aivideoapi_kept_books")
 
 
 @contextmanager
-def keep_books() -> Iterator[Books]:
+def keep_books(beside: Callable[[CallRecord], Entry | None] | None = None) -> Iterator[Books]:
     """A block whose calls reserve as ever, and are booked and written down when the block says so, or is left.
 
     Until then the reservations are held: write before waiting for room. A process that dies before leaves
-    reservations, which ``when_owner_dies="count"`` books as spent.
+    reservations, which ``when_owner_dies="count"`` books as spent. With ``beside`` each call is booked as it ends, and
+    what ``beside`` makes of its record is written with it, where they are in one place.
     """
-    books = Books()
+    books = Books(beside)
     with _KEPT.open(books):
         try:
             yield books

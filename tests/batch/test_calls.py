@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import pickle
 from collections.abc import Callable
@@ -230,3 +231,47 @@ def test_wrong_calls(model: Callable[..., Any], tmp_path: Path) -> None:
         prompt_call(model())
     with pytest.raises(InvalidInputError, match="not a str"):
         transform_call("x")
+
+
+@pytest.mark.parametrize("store", ["folder", "sqlite", "redis"])
+def test_a_row_of_several_calls_is_noted_call_by_call(
+    store: str, sandbox: Sandbox, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """A process that ends between two calls of a row leaves equal books, where they are in one place with the journal."""
+    from langchain_aivideoapi import ChatAIVideoAPI
+
+    books = str(tmp_path / "all.sqlite") if store != "redis" else request.getfixturevalue("redis_url")
+    settings: Any = {"api_key": sandbox.api_key, "base_url": sandbox.url, "max_tokens": 50}
+    settings |= {"budget": CreditBudget(100, store=books), "ledger": SpendLedger(books)}
+    model = ChatAIVideoAPI(model=HAIKU, **settings)
+    breaks = True
+
+    async def twice(row: Any) -> str:
+        first = await model.ainvoke(f"Say {row['text']}")
+        if breaks and row["id"] == "r3":
+            raise KeyboardInterrupt
+        return first.text + await asyncio.to_thread(lambda: model.invoke("Say .").text)
+
+    def job() -> BatchJob:
+        place = books if store != "folder" else str(tmp_path / "out")
+        return BatchJob(twice, name="twice", journal=place, concurrency=1)
+
+    with pytest.raises(KeyboardInterrupt):
+        job().run(rows_of(6))
+    report = job().report()
+    amounts = {name: int((amount or 0) * 10**6) for name, amount in report.books().items()}
+    cost = amounts.pop("results") if store == "folder" else amounts["results"]
+    assert set(amounts.values()) == {sandbox.charged_micro}
+    assert (report.totals.rows, report.totals.attempts) == ({"ok": 3}, 6 if store == "folder" else 7)
+    breaks = False
+    results = by_id(job().run(rows_of(6)))
+    assert [results[f"r{n}"].answer for n in range(6)] == [f"Row {n}." for n in range(6)]
+    assert [results[f"r{n}"].attempts for n in range(6)] == [2] * 6
+    assert [name for name, result in results.items() if result.paid_before] == ["r3"]
+    report = job().report()
+    again = sandbox.charged_micro - sum(result.credits_micro or 0 for result in results.values())
+    assert again > 0, "what the row that was interrupted had cost"
+    expected = sandbox.charged_micro - (again if store == "folder" else 0)
+    assert (report.totals.credits_micro, report.totals.repeated_calls) == (expected, 1)
+    assert int((report.books()["ledger"] or 0) * 10**6) == sandbox.charged_micro
+    assert cost < expected
