@@ -24,7 +24,8 @@ def map_rows(
     ``workers`` processes (actors), each with ``job.concurrency`` calls at once. ``batch_size``: rows handed to one
     at a time; ``None``: 16 times the concurrency. ``address``: of a Ray cluster; ``None``: the Ray that this
     process is part of, else ``RAY_ADDRESS``, else one of this machine's own on the loopback address.
-    ``options`` go to ``map_batches``. The key comes from ``AIVIDEOAPI_API_KEY`` of each worker.
+    ``options`` go to ``map_batches``; of them ``num_cpus`` is 0.25 of a core for each worker, or 0 where nodes would be
+    left without a whole one. The key comes from ``AIVIDEOAPI_API_KEY`` of each worker.
 
     The columns are ``id``, ``status``, ``answer`` (objects as JSON text), ``error``, tokens, credits, ``attempts``,
     ``paid_before``, ``latency_s``, ``resumed``; a row that the budget left for another run has none. Needs the

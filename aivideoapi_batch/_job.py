@@ -185,6 +185,7 @@ class BatchJob(JobSettings):
             counts=self._counts,
             ledger=None if ledger is None else ledger.summary,
             standing=None if budget is None else budget.standing(),
+            calls_once=getattr(self.call, "calls_once", False),
         )
 
     def results(self) -> Iterator[RowResult]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import ray
@@ -19,7 +19,7 @@ _LOOPBACK: Final = "127.0.0.1"
 _ROUNDS_PER_BATCH: Final = 16
 """A batch is so many times the calls at once: its end, when the last calls run alone, costs a small part of it."""
 _CPUS: Final = 0.25
-"""Of one core, for Ray's scheduler: a worker mostly waits for answers."""
+"""Of one core: a worker mostly waits for answers."""
 
 
 def worker_of(job: BatchJob) -> type:
@@ -54,8 +54,22 @@ def mapped(
     return rows.repartition(target_num_rows_per_block=size).map_batches(
         worker_of(job),
         compute=ray.data.ActorPoolStrategy(size=workers),
-        **{"batch_size": size, "batch_format": "pyarrow", "num_cpus": _CPUS, **options},
+        **{
+            "batch_size": size,
+            "batch_format": "pyarrow",
+            "num_cpus": cpus_of_worker(workers, [node["Resources"].get("CPU", 0) for node in ray.nodes()]),
+            **options,
+        },
     )
+
+
+def cpus_of_worker(workers: int, cores: Sequence[float]) -> float:
+    """Of one core, for Ray's scheduler; ``cores`` are those of each node.
+
+    None where nodes would be left without a whole one: what reads and divides the rows takes one, and Ray waits for
+    that for ever, without a word.
+    """
+    return _CPUS if sum(cores) - workers * _CPUS >= len(cores) else 0
 
 
 def connect(address: str | None) -> None:

@@ -106,12 +106,16 @@ class RunCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchReport:
-    """What the journal holds, beside what the ledger and the budget say, and what the last run did."""
+    """What the journal holds, beside what the ledger and the budget say, and what the last run did.
+
+    ``calls_once``: a row is one call, so that what is paid twice can be counted in calls; else in rows.
+    """
 
     totals: Totals
     counts: RunCounts = field(default_factory=RunCounts)
     ledger: CreditsSummary | None = None
     standing: Standing | None = None
+    calls_once: bool = True
 
     @property
     def done(self) -> int:
@@ -142,6 +146,7 @@ class BatchReport:
             "paid_before": totals.paid_before,
             "unfinished_calls": totals.unfinished_calls,
             "paid_twice_at_most": totals.repeated_calls,
+            "paid_twice_counts": "calls" if self.calls_once else "rows",
             "books": {
                 name: None if amount is None else f"{amount:f}" for name, amount in self.books().items()
             },
@@ -166,7 +171,12 @@ class BatchReport:
         if self.totals.unknown:
             bound = Decimal(self.totals.at_most_micro).scaleb(-6)
             lines.append(f"cost unknown: {self.totals.unknown:,} rows, at most {bound:,.4f} credits")
-        lines.append(f"paid twice: at most {self.totals.repeated_calls:,} calls")
+        twice = f"{self.totals.repeated_calls:,}"
+        lines.append(
+            f"paid twice: at most {twice} calls"
+            if self.calls_once
+            else f"paid twice: at most the calls of {twice} rows"
+        )
         if self.counts.stopped:
             lines.append(f"stopped: {self.counts.stopped}")
         return "\n".join(lines)

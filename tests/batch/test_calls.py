@@ -274,4 +274,5 @@ def test_a_row_of_several_calls_is_noted_call_by_call(
     expected = sandbox.charged_micro - (again if store == "folder" else 0)
     assert (report.totals.credits_micro, report.totals.repeated_calls) == (expected, 1)
     assert int((report.books()["ledger"] or 0) * 10**6) == sandbox.charged_micro
+    assert "paid twice: at most the calls of 1 rows" in str(report)
     assert cost < expected

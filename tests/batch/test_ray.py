@@ -128,6 +128,17 @@ def test_wrong_workers(server: Sandbox, tmp_path: Path) -> None:
         map_rows(rows_of(3), job_in(tmp_path), workers=0)
 
 
+@pytest.mark.parametrize(
+    ("workers", "cores", "cpus"),
+    [(2, [2], 0.25), (4, [2], 0.25), (5, [2], 0), (1, [1], 0), (4, [1, 1], 0), (4, [2, 2], 0.25)],
+)
+def test_small_nodes_keep_a_core_for_the_rows(workers: int, cores: list[float], cpus: float) -> None:
+    """With one core, workers of a quarter each left Ray waiting for a whole one, for ever."""
+    from aivideoapi_batch._ray import cpus_of_worker
+
+    assert cpus_of_worker(workers, cores) == cpus
+
+
 def test_the_command_with_this_engine(server: Sandbox, tmp_path: Path) -> None:
     rows = tmp_path / "rows.jsonl"
     rows.write_text("".join(json.dumps(row) + "\n" for row in rows_of(40)), encoding="utf-8")
