@@ -24,11 +24,14 @@ _PARSE: Final = "_parse_with_schema"
 _OURS: Final = "unwraps_values"
 
 
+def is_strategy_tool(tool: Any) -> bool:
+    """Whether a tool stands for a strategy's answer: nothing is to be called."""
+    return isinstance(tool, StructuredTool) and tool.func is None and tool.coroutine is None
+
+
 def strategy_schema(tool: BaseTool) -> dict[str, Any] | None:
     """The schema, in one field, of a tool that stands for a strategy's answer; ``None`` for any other tool."""
-    if not isinstance(tool, StructuredTool) or tool.func is not None or tool.coroutine is not None:
-        return None
-    schema = tool.args_schema
+    schema = tool.args_schema if is_strategy_tool(tool) else None
     if not isinstance(schema, Mapping) or is_object(schema) or not _unwraps_values():
         return None
     return wrapped_schema(schema)

@@ -302,6 +302,7 @@ class ChatAIVideoAPI(Settings):
         """
         with langchain_errors():
             from langchain_aivideoapi._outbound.tools import to_tools
+            from langchain_aivideoapi._strategies import is_strategy_tool
 
             converted = to_tools(tools, strict=strict)
             choice = adapter_kit.read_tool_choice(
@@ -309,6 +310,8 @@ class ChatAIVideoAPI(Settings):
             )
         if choice is not None:
             kwargs["tool_choice"] = choice
+            if len({*map(is_strategy_tool, tools)}) > 1:  # an agent ends with a reply that calls none of them
+                kwargs["is_last_try"] = True
         return self.bind(tools=converted, **kwargs)
 
     def with_structured_output(

@@ -55,6 +55,7 @@ class ModelRequest:
         ask for in words. ``output``: how JSON was asked for, ``None`` if it was not. ``own``: the framework's fields.
         """
         timeout, budget = options.pop("timeout", None), options.pop("budget", None)
+        is_last_try = options.pop("is_last_try", False)
         if not BODY_ONLY.isdisjoint(options):
             fields = {name: options.pop(name) for name in BODY_ONLY & options.keys()}
             options["extra_body"] = {**(options.get("extra_body") or {}), **fields}
@@ -72,6 +73,7 @@ class ModelRequest:
             choice=forced or choice,
             names=names,
             replies=replies(),
+            is_last_try=is_last_try,
             output_tool=output_tool,
             is_json=output is not None,
             is_wrapped=is_wrapped,

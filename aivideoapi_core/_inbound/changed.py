@@ -101,6 +101,7 @@ def changed_by(
     choice: Any,
     names: ToolNames | None,
     replies: Iterable[Mapping[str, Any] | None],
+    is_last_try: bool = False,
     output_tool: str | None = None,
     is_json: bool = False,
     is_wrapped: bool = False,
@@ -108,13 +109,14 @@ def changed_by(
     """What the request with this body changed or forced.
 
     ``choice``: the tool choice that was meant, be it sent or said in words. ``replies``: what is noted of each
-    message before it, newest first, and ``None`` for what is no reply. ``is_json``: the text is to be JSON,
+    message before it, newest first, and ``None`` for what is no reply. ``is_last_try``: whoever asks would end with a
+    reply that is no call. ``is_json``: the text is to be JSON,
     and ``is_wrapped`` that what was asked for is in one field of it.
     """
     forced = None
     if choice is not None:
         marks = (None if noted is None else noted.get(IGNORED) is True for noted in replies)
-        forced = forced_call({**payload, "tool_choice": choice}, before=marks)
+        forced = forced_call({**payload, "tool_choice": choice}, before=marks, is_last_try=is_last_try)
     if forced is None and output_tool is not None:  # thinking kept its choice from the request
         forced = forced_call({**payload, "tool_choice": {"type": "tool", "name": output_tool}})
     if names is None and forced is None and output_tool is None and not is_json:

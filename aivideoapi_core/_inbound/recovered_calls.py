@@ -33,18 +33,17 @@ _MAX_WARNED: Final = 256
 class ForcedCall:
     """What a call of the model was forced to, whether the route was told so or the model in words.
 
-    ``tools``: input schemas by name, as they were sent. ``ignored_before``: the reply before this one, in
-    the same run, was no call either, so that this is the last try.
+    ``tools``: input schemas by name, as they were sent. ``is_last_try``: the reply before this one, in the same run,
+    was no call either, or the run would end with one that is none.
     """
 
     tools: Tools
-    ignored_before: bool = False
+    is_last_try: bool = False
 
     def settle(self, message: Message, *, model: str) -> Message:
         """``message`` if it holds a call; else with the call that its text is, or marked as without one.
 
-        Raises ``ToolChoiceIgnoredError`` where it is the second of a run without one: the next would be as well,
-        and each is paid.
+        Raises ``ToolChoiceIgnoredError`` at the last try: the next reply would be without one as well, and each is paid.
         """
         if holds_call(message) or message["stop_reason"] == "pause_turn":
             return message
@@ -52,8 +51,8 @@ class ForcedCall:
         if recovered is not None:
             _warn_once(model)
             return recovered
-        if self.ignored_before:
-            raise _ignored_twice(message, self.tools)
+        if self.is_last_try:
+            raise _ignored(message, self.tools)
         return cast("Message", {**message, IGNORED: True})
 
 
@@ -73,17 +72,19 @@ def settle_text(message: Message, tools: Tools) -> Message:
     return recover_call(message, tools) or message
 
 
-def forced_call(payload: Mapping[str, Any], *, before: Iterable[bool | None] = ()) -> ForcedCall | None:
+def forced_call(
+    payload: Mapping[str, Any], *, before: Iterable[bool | None] = (), is_last_try: bool = False
+) -> ForcedCall | None:
     """What the ``tool_choice`` of a request forces, or ``None`` if nothing that has a schema.
 
     ``before``: the conversation, newest first: ``None`` for what is no reply, else whether the reply is
-    marked with ``IGNORED``.
+    marked with ``IGNORED``. ``is_last_try``: whatever came before.
     """
     choice = payload.get("tool_choice") or {}
     if choice.get("type") not in ("any", "tool"):
         return None
     tools = tool_schemas(payload.get("tools") or (), only=choice.get("name"))
-    return ForcedCall(tools=tools, ignored_before=_is_last_try(before)) if tools else None
+    return ForcedCall(tools=tools, is_last_try=is_last_try or _is_last_try(before)) if tools else None
 
 
 def _is_last_try(before: Iterable[bool | None]) -> bool:
@@ -144,12 +145,12 @@ def text_of(content: Sequence[ContentBlock]) -> str:
     return "".join(block.get("text") or "" for block in content if block.get("type") == "text")
 
 
-def _ignored_twice(message: Message, tools: Tools) -> ToolChoiceIgnoredError:
-    """The error for the second reply that should have called one of ``tools``, with what it says instead."""
+def _ignored(message: Message, tools: Tools) -> ToolChoiceIgnoredError:
+    """The error for a reply that should have called one of ``tools``, with what it says instead."""
     names = " or ".join(repr(name) for name in tools)
     text = text_of(message["content"])
     return ToolChoiceIgnoredError(
-        f"a call of {names} was forced, and the reply holds none that can be read, and neither did the one before "
+        f"a call of {names} was forced, and the reply, which was the last try, holds none that can be read "
         f"(stop_reason {message['stop_reason']!r}). It says: {text[:2000]!r}",
         text=text,
     )

@@ -137,7 +137,7 @@ BODY_ONLY: Final = frozenset({"speed", "diagnostics", "user_profile_id"})
 """Arguments of a call that there is no rule for: fields of the wire, which go into the body as they are."""
 CALL_ARGUMENTS: Final = (RequestOptions.__annotations__.keys() - {"system"}).union(
     {"model", "betas", "budget", "cache_prompt", "extra_headers", "honours_tool_choice"},
-    {"reuse_last_container", "timeout"},
+    {"is_last_try", "reuse_last_container", "timeout"},
     BODY_ONLY,
 )
 """Arguments that a call of either framework takes by these names."""

@@ -19,7 +19,7 @@ indices too, so it stands before the content block location.
 
 
 def from_annotation(annotation: Mapping[str, Any]) -> dict[str, Any]:
-    """One citation as the wire sent it."""
+    """One citation as the wire sent it; empty if it does not say enough."""
     if annotation.get("type") == "non_standard_annotation":
         return dict(annotation["value"])
     extras = annotation.get("extras") or {}
@@ -30,7 +30,7 @@ def from_annotation(annotation: Mapping[str, Any]) -> dict[str, Any]:
                 kind, title_field = candidate, candidate_title
                 break
         else:
-            return dict(annotation)
+            return {}  # of no kind of the wire's, as one that came without its place: the core leaves it out
     citation = {"type": kind, "cited_text": annotation.get("cited_text", ""), **extras}
     if "url" in annotation:
         citation["url"] = annotation["url"]

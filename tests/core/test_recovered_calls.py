@@ -322,14 +322,14 @@ def test_ignored_once_is_marked_and_twice_raises() -> None:
     once = ForcedCall(tools={"count": COUNT}).settle(_message("no"), model="m")
     assert once == {**_message("no"), "tool_choice_ignored": True}
     with pytest.raises(ToolChoiceIgnoredError, match="'count' was forced") as caught:
-        ForcedCall(tools={"count": COUNT}, ignored_before=True).settle(_message("no"), model="m")
+        ForcedCall(tools={"count": COUNT}, is_last_try=True).settle(_message("no"), model="m")
     assert (caught.value.text, caught.value.retryable) == ("no", False)
     assert isinstance(caught.value, ValueError)
 
 
 def test_a_pause_is_no_answer_yet() -> None:
     paused = _message("", stop_reason="pause_turn")
-    assert ForcedCall(tools={"count": COUNT}, ignored_before=True).settle(paused, model="m") is paused
+    assert ForcedCall(tools={"count": COUNT}, is_last_try=True).settle(paused, model="m") is paused
 
 
 TOOLS = [{"name": "count", "input_schema": COUNT}, {"name": "person", "input_schema": PERSON}, {"type": "web_search_20260318", "name": "web_search"}]  # fmt: skip
@@ -367,7 +367,7 @@ def test_forced_call(payload: dict[str, Any], expected: set[str] | None) -> None
 def test_which_try_is_the_last(before: list[bool | None], expected: bool) -> None:
     found = forced_call({"tools": TOOLS, "tool_choice": {"type": "any"}}, before=before)
     assert found is not None
-    assert found.ignored_before is expected
+    assert found.is_last_try is expected
 
 
 def test_one_warning_for_each_model(

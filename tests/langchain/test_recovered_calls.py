@@ -367,6 +367,16 @@ def test_an_agent_ends_when_its_choice_is_ignored_twice(sandbox: Sandbox, run: A
     assert (caught.value.retryable, getattr(caught.value, "is_retryable", None)) == (False, False)
 
 
+@pytest.mark.parametrize("run", RUNS)
+def test_an_agent_that_would_end_without_its_answer_raises(sandbox: Sandbox, run: Any) -> None:
+    # LangChain asks again only where there are no other tools; else the run was over, with None for an answer.
+    agent: Any = create_agent(_model(sandbox), [tally], response_format=ToolStrategy(Count))
+    sandbox.enqueue(*[Reply(f"{WORDS} {number}") for number in range(9)])
+    with pytest.raises(ToolChoiceIgnoredError, match=f"{WORDS} 0"):
+        run(agent, ASK)
+    assert len(sandbox.requests) == 1
+
+
 def test_once_ignored_is_asked_again(sandbox: Sandbox) -> None:
     agent: Any = create_agent(_model(sandbox), [], response_format=ToolStrategy(Count))
     sandbox.enqueue(Reply(WORDS), Reply('{"n": 1}'))
