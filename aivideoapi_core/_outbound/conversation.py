@@ -18,7 +18,7 @@ from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._outbound.blocks import Block, SendableBlocks
 from aivideoapi_core._outbound.cache_marks import UNMARKABLE
 from aivideoapi_core._outbound.params import MessageParam, TextBlockParam
-from aivideoapi_core._outbound.result_limits import LONG_RESULT
+from aivideoapi_core._outbound.result_limits import LONG_RESULT, SEARCH_RESULT
 from aivideoapi_core._outbound.server_calls import ServerCalls, goes_on, is_server_block, is_server_result
 from aivideoapi_core._outbound.text import mended, text_block, thought_as_text, told
 from aivideoapi_core._outbound.thinking import thinking_is_on
@@ -250,6 +250,8 @@ class Conversation:
                 self._toolsets[wire_id] = toolset
         elif is_server_block(block):
             said = self._server.take(block, self._said)
+            if block["type"] == SEARCH_RESULT:
+                self._watched.append(said)
             if self._blocks.last is block:
                 self._blocks.last = said
             return said

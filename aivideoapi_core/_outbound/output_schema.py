@@ -81,9 +81,11 @@ def strict_schema(schema: Mapping[str, Any], *, tool: str) -> dict[str, Any]:
         raise UnsupportedOptionError(f"tool {tool!r} cannot be strict: {reason}") from None
 
 
-def has_references(schema: Mapping[str, Any]) -> bool:
-    """Whether anything in a schema refers to another part of it, or to another document."""
-    return bool(_references(schema))
+def has_references(schema: Any) -> bool:
+    """Whether ``$ref`` stands anywhere in a schema: as a reference, or as the name of a property."""
+    if isinstance(schema, Mapping):
+        return "$ref" in schema or any(map(has_references, schema.values()))
+    return isinstance(schema, (list, tuple)) and any(map(has_references, schema))
 
 
 def is_recursive(schema: Mapping[str, Any]) -> bool:

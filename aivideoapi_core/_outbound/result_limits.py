@@ -14,6 +14,7 @@ from aivideoapi_core._outbound.text import told, warn_once
 
 LONG_RESULT: Final = 40_000
 """Characters of a text that is looked at; of one that cannot be sent, so many are left."""
+SEARCH_RESULT: Final = "tool_search_tool_result"
 _CHARACTERS_PER_TOKEN: Final = 4
 """More than English prose has (3.5, officially): a text of so many for each token of the window cannot fit."""
 _MANY_IMAGES: Final = 20
@@ -69,13 +70,24 @@ def _tell_unknown_tools(
     parts: Sequence[dict[str, Any]], turns: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]
 ) -> None:
     """A reference to a tool that is not in the request: the wire refuses it."""
-    references = [part for part in parts if part["type"] == "tool_reference"]
+    references = [part for part in parts if part["type"] in ("tool_reference", SEARCH_RESULT)]
     if not references or any(tool.get("type") == "mcp_toolset" for tool in tools):
         return  # what a server of MCP has is not known here
     known = {tool.get("name") for tool in tools} | _defined_in(turns)
     for part in references:
-        if (name := part["tool_name"]) not in known:
+        if part["type"] == SEARCH_RESULT:
+            part["content"] = _without_unknown(part.get("content"), known)
+        elif (name := part["tool_name"]) not in known:
             _replace(part, {"type": "text", "text": f"[tool {name}: it is not available now]"})
+
+
+def _without_unknown(found: Any, known: set[Any]) -> Any:
+    """What the server's tool search found, less what is not there any more."""
+    listed = found.get("tool_references") if isinstance(found, Mapping) else None
+    if not isinstance(listed, list):
+        return found
+    kept = [each for each in listed if isinstance(each, Mapping) and each.get("tool_name") in known]
+    return found if len(kept) == len(listed) else {**found, "tool_references": kept}
 
 
 def _defined_in(turns: Sequence[Mapping[str, Any]]) -> set[Any]:

@@ -21,6 +21,8 @@ logger = logging.getLogger("aivideoapi")
 _LONGEST_NAME: Final = 300
 _LONGEST_DATA: Final = 1_000
 """A longer string without a blank is no text: a picture that another provider's tool made."""
+_DEEPEST: Final = 100
+"""Levels of a conversation's JSON; writers and readers of JSON stop at 128 to 255."""
 _NOT_SAID: Final = ("encrypted", "signature", "obfuscat")
 """Parts of the names of fields that only a machine reads."""
 
@@ -97,11 +99,31 @@ def sendable_json(value: Any) -> bytes:
         return to_json(value)
     except (PydanticSerializationError, ValueError):
         whole = mended(value, leaf=_as_it_is)
+        if isinstance(whole, Mapping) and (turns := _shallow(whole.get("messages"))) is not whole.get(
+            "messages"
+        ):
+            whole = {**whole, "messages": turns}
         if whole is value:
             raise
     body = to_json(whole)
-    logger.warning("the request held half of a surrogate pair outside its messages; it goes out as U+FFFD")
+    logger.warning(
+        "the request held half of a surrogate pair outside its messages, or arguments nested deeper than JSON may be; "
+        "they go out as U+FFFD and as text"
+    )
     return body
+
+
+def _shallow(value: Any, depth: int = _DEEPEST) -> Any:
+    """``value``, the same object unless something in it is nested more than ``depth`` deep: that becomes text."""
+    if not isinstance(value, (Mapping, list, tuple)):
+        return value
+    if depth == 0:
+        return as_json(value)
+    items = list(value.values() if isinstance(value, Mapping) else value)
+    cut = [_shallow(item, depth - 1) for item in items]
+    if all(map(is_, cut, items)):
+        return value
+    return dict(zip(value, cut, strict=True)) if isinstance(value, Mapping) else cut
 
 
 @functools.lru_cache(maxsize=1_024)

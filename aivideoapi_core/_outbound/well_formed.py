@@ -75,18 +75,17 @@ def is_whole(block: Mapping[str, Any]) -> bool:
 def sendable_citations(citations: Any) -> list[dict[str, Any]]:
     """Received citations as they may be sent: no parameter type of one has a ``file_id``, and all have a type.
 
-    Another provider's, and those that lack a field, are left out: the text that they belong to is sent.
+    Another provider's, those of a type that no parameter has and those that lack a field are left out: the text that
+    they belong to is sent.
     """
     return [
         {name: value for name, value in citation.items() if name != "file_id"}
         for citation in (citations if isinstance(citations, (list, tuple)) else ())
         if isinstance(citation, Mapping)
         and isinstance(kind := citation.get("type"), str)
-        and _CITED.get(kind, _ANY) <= citation.keys()
+        and kind in _CITED
+        and _CITED[kind] <= citation.keys()
     ]
-
-
-_ANY: Final[frozenset[str]] = frozenset()
 
 
 def is_mark(mark: Any) -> bool:

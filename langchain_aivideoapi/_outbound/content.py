@@ -154,13 +154,11 @@ def _text(item: Mapping[str, Any], place: Place) -> Block | None:
     if item.get("thought") is True:
         return thought_as_text(text)
     block: Block = {"type": "text", "text": text}
-    citations = item.get("citations") or (
-        [from_annotation(note) for note in annotations]
-        if place.provider in TRUSTED and isinstance(annotations := item.get("annotations"), list)
-        else None
-    )
-    if citations:
-        block["citations"] = citations
+    if place.provider in TRUSTED:
+        notes = item.get("annotations")
+        citations = item.get("citations") or (isinstance(notes, list) and [*map(from_annotation, notes)])
+        if citations:
+            block["citations"] = citations
     return with_cache_control(block, item)
 
 
