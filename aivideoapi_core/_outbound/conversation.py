@@ -53,18 +53,17 @@ def may_prefill(model: Any, thinking: Any) -> bool:
     return isinstance(model, str) and model_info(model).prefill and not is_on
 
 
-class _SystemAndMessages(NamedTuple):
+class Turns(NamedTuple):
+    """``system`` (``None``: there is none) and ``messages`` of a request. One plain text is a ``str``.
+
+    ``results``: what tools made and ``settle_results`` has to look at. ``names``: of tools that the conversation
+    itself defines and that go out under others.
+    """
+
     system: str | list[TextBlockParam] | None
     messages: list[MessageParam]
-
-
-class Turns(_SystemAndMessages):
-    """``system`` (``None``: there is none) and ``messages`` of a request. One plain text is a ``str``."""
-
     results: Sequence[Block] = ()
-    """What tools made and ``settle_results`` has to look at."""
     names: ToolNames | None = None
-    """Of tools that the conversation itself defines and that go out under others."""
 
 
 class Conversation:
@@ -215,12 +214,7 @@ class Conversation:
                 "%s: half of a surrogate pair is sent as U+FFFD, and what is no JSON (NaN, bytes) as text",
                 ", ".join(f"messages[{at}]" for at in dict.fromkeys(self._blocks.mended)),
             )
-        said = Turns(_plain(system) if system else None, turns)
-        if self._watched:
-            said.results = self._watched
-        if self._names.defined:
-            said.names = self._names.defined
-        return said
+        return Turns(_plain(system) if system else None, turns, self._watched, self._names.defined or None)
 
     def _end(self, content: Any, *, prefill: bool) -> None:
         """An assistant turn at the end: one that the server paused goes on by itself."""

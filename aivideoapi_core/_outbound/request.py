@@ -68,11 +68,9 @@ def prepare_request(
         options["container"] = reused_container(options.get("container"), earlier, now=datetime.now(UTC))
     tools: Sequence[Mapping[str, Any]] = options.pop("tools", None) or ()
     choice = options.get("tool_choice")
-    system, turns = conversation
-    if conversation.results:
-        settle_results(
-            conversation.results, turns, tools, window=model_info(str(options["model"])).context_window
-        )
+    system, turns, results, _ = conversation
+    if results:
+        settle_results(results, turns, tools, window=model_info(str(options["model"])).context_window)
     if (instruction := options.pop("system", None)) is not None:
         system = with_instruction(system, instruction)
     if honours_tool_choice is False and (words := forced_in_words(choice, tools)):

@@ -78,7 +78,7 @@ def countable(messages: Sequence[BaseMessage], arguments: Mapping[str, Any]) -> 
     a conversation too, down to none at all, to find out what they can keep of it.
     """
     options = named(arguments)
-    system, turns = to_conversation(messages)
+    system, turns, *_ = to_conversation(messages)
     _add_tools(options)
     return {"messages": turns, "system": system, "tools": options.get("tools")}
 

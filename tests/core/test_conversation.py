@@ -250,7 +250,7 @@ def test_turns(steps: list[Any], expected: list[Any]) -> None:
     ],
 )  # fmt: skip
 def test_system(steps: list[Any], system: Any, messages: Any) -> None:
-    assert turns_of(steps) == (system, messages)
+    assert turns_of(steps)[:2] == (system, messages)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,14 @@ from official import REQUEST, assert_accepted
 from aivideoapi_core import InvalidInputError
 from llamaindex_aivideoapi._outbound.conversation import to_conversation as translated
 
-to_messages = recorded(translated)
+_noted = recorded(translated)
+
+
+def to_messages(messages: list[ChatMessage], **options: Any) -> tuple[Any, Any]:
+    """The system prompt and the turns."""
+    system, turns, *_ = _noted(messages, **options)
+    return system, turns
+
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

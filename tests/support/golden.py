@@ -21,6 +21,8 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
+from aivideoapi_core.adapter_kit import Turns
+
 FILE: Final = Path(__file__).parents[1] / "golden" / "request_bodies.ndjson"
 _LONGEST_TEXT: Final = 100
 _DRAWN: Final = re.compile(
@@ -44,7 +46,8 @@ def recorded(translate: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(translate)
     def noting(*arguments: Any, **options: Any) -> Any:
         result = translate(*arguments, **options)
-        note(result)
+        # Of a conversation what goes over the wire: its system prompt and its turns.
+        note(result[:2] if isinstance(result, Turns) else result)
         return result
 
     return noting
