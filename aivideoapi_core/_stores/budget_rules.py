@@ -96,8 +96,9 @@ class BudgetState:
         until = self.time.awake + terms.lease_s
         own = self.owners.get(owner) or Owner(until)
         own.until = max(own.until, until)
-        # The latter was given back before it was made: two threads, or two connections.
-        if id in self.held or id in self.settled:
+        # The latter was given back before it was made: two threads, or two connections. Who holds nothing holds no such
+        # id, and need not look it up.
+        if (own.calls and id in self.held) or id in self.settled:
             return self._standing(kept)
         spent, limit = self.sums[SPENT], self._limit(kept)
         held = 0 if kept.soft else micro

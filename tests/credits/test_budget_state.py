@@ -168,6 +168,21 @@ def test_a_store_that_lost_its_data_books_what_is_known(loss: str, tmp_path: Pat
         budget.close()
 
 
+@pytest.mark.parametrize("page_size", [None, 4096])
+def test_new_files_have_small_pages_and_older_ones_keep_theirs(page_size: int | None, tmp_path: Path) -> None:
+    path = tmp_path / "b.sqlite"
+    if page_size is not None:
+        with sqlite3.connect(path) as db:
+            db.execute("CREATE TABLE budgets (name TEXT PRIMARY KEY, state TEXT NOT NULL)")
+        db.close()
+    budget = CreditBudget(1, store=path)
+    budget.settle(budget.hold("m", worst(5)), 5)
+    budget.close()
+    with sqlite3.connect(path) as db:
+        assert db.execute("PRAGMA page_size").fetchone() == (page_size or 2048,)
+    db.close()
+
+
 @pytest.mark.parametrize(
     "part", ["facts", "pieces", "held", "owners", "leases", "late", "settled", "line", "boots", "calls"]
 )
