@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.callbacks.manager import BaseRunManager
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatResult
 
 from aivideoapi_core import Attribution, MessageAccumulator, Reply
 from aivideoapi_core.adapter_kit import may_hold_more_than_text
-from langchain_aivideoapi._inbound.message import to_message
+from langchain_aivideoapi._inbound.message import to_result
 from langchain_aivideoapi._inbound.streams import ChunkStream, EventStream
 from langchain_aivideoapi._outbound.request import Request, build_request
 from langchain_aivideoapi._tags import run_attribution, run_tags
@@ -50,9 +51,9 @@ class Call:
         """The arguments of the core's clients."""
         return self.request.sent(tags=self.tags, attribution=self.attribution, span=self.span)
 
-    def message(self, reply: Reply) -> AIMessage:
-        """The whole reply as a message."""
-        return to_message(self.request.changed.read(reply))
+    def result(self, reply: Reply) -> ChatResult:
+        """The whole reply as a result of one message."""
+        return to_result(self.request.changed.read(reply))
 
     def chunks(self, accumulator: MessageAccumulator) -> ChunkStream:
         """A translator of the stream's events to chunks."""

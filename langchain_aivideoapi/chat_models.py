@@ -11,13 +11,7 @@ from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, Generation
 from langchain_core.prompt_values import ChatPromptValue, PromptValue
-from langchain_core.runnables import (
-    ConfigurableField,
-    Runnable,
-    RunnableConfig,
-    RunnableSerializable,
-    RunnableWithFallbacks,
-)
+from langchain_core.runnables import ConfigurableField, Runnable, RunnableConfig, RunnableSerializable
 from langchain_core.utils.utils import LC_ID_PREFIX
 
 from aivideoapi_core import adapter_kit
@@ -28,6 +22,8 @@ from langchain_aivideoapi._tags import FRAMEWORK, with_run_tags
 from langchain_aivideoapi._types import StructuredMethod, ToolLike
 
 if TYPE_CHECKING:
+    from langchain_core.runnables import RunnableWithFallbacks
+
     from aivideoapi_core import Balance, CreditsEstimate
     from langchain_aivideoapi._call import Call
 
@@ -107,7 +103,7 @@ class ChatAIVideoAPI(Settings):
         with langchain_errors():
             call = self._call(messages, stop, kwargs, stream=False, run=run_manager)
             reply = self._client.create(**call.sent)
-            return ChatResult(generations=[ChatGeneration(message=call.message(reply))])
+            return call.result(reply)
 
     async def _agenerate(
         self,
@@ -119,7 +115,7 @@ class ChatAIVideoAPI(Settings):
         with langchain_errors():
             call = self._call(messages, stop, kwargs, stream=False, run=run_manager)
             reply = await self._async_client.create(**call.sent)
-            return ChatResult(generations=[ChatGeneration(message=call.message(reply))])
+            return call.result(reply)
 
     def _stream(
         self,

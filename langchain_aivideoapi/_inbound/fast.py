@@ -1,7 +1,8 @@
-"""Chunk objects without validation, a clever corner of its own: the one place that makes pydantic objects by hand.
+"""Chunks and text answers without validation, a clever corner of its own: the one place that makes pydantic objects by hand.
 
 A stream makes two objects for each piece of text. Validating them costs 7.0 µs for text and 23.5 µs for
 a piece of tool arguments (core tries to parse every piece as JSON); filling them in costs 1.5 and 1.7 µs.
+A whole text's message, generation and result cost 11.8 µs together, 2.7 filled in: 4 % of a call without the wire.
 So the fields come from templates that were validated once, at import, and only what differs from
 chunk to chunk is put in. Every mutable value is fresh: frameworks assign to chunks and merge them.
 ``tests/langchain/test_streaming_fast.py`` compares each with its validated twin, field by field, so
@@ -12,21 +13,35 @@ a field that langchain-core adds or changes shows there.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from langchain_core.messages import AIMessageChunk
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call_chunk
-from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from pydantic import BaseModel
 
 PROVIDER: Final = "aivideoapi"
 """``model_provider`` of every message, ``ls_provider`` of every trace; one name for one thing."""
 
+_M = TypeVar("_M", bound=BaseModel)
 _new = object.__new__
-_set = object.__setattr__
+# The slots of a pydantic model, by the descriptors that ``object.__setattr__`` would look up each time.
+_set_values: Final = BaseModel.__dict__["__dict__"].__set__
+_set_fields_set: Final = BaseModel.__dict__["__pydantic_fields_set__"].__set__
+_set_extra: Final = BaseModel.__dict__["__pydantic_extra__"].__set__
+_set_private: Final = BaseModel.__dict__["__pydantic_private__"].__set__
 
 _MESSAGE: Final = AIMessageChunk(content="x", response_metadata={"model_provider": PROVIDER})
 _MESSAGE_FIELDS: Final = dict(_MESSAGE.__dict__)
 _GENERATION_FIELDS: Final = dict(ChatGenerationChunk(message=_MESSAGE).__dict__)
+_ANSWER: Final = AIMessage(
+    "x", tool_calls=[], invalid_tool_calls=[], usage_metadata=None, response_metadata={}
+)
+_ANSWER_FIELDS: Final = dict(_ANSWER.__dict__)
+_WHOLE: Final = ChatGeneration(message=_ANSWER)
+_WHOLE_FIELDS: Final = dict(_WHOLE.__dict__)
+_RESULT_FIELDS: Final = dict(ChatResult(generations=[_WHOLE]).__dict__)
 
 
 def _chunk(
@@ -39,20 +54,31 @@ def _chunk(
     fields["tool_calls"] = []
     fields["invalid_tool_calls"] = []
     fields["tool_call_chunks"] = tool_call_chunks
-    message = _new(AIMessageChunk)
-    _set(message, "__dict__", fields)
-    _set(message, "__pydantic_fields_set__", fields_set)
-    _set(message, "__pydantic_extra__", {})
-    _set(message, "__pydantic_private__", None)
-    outer = _GENERATION_FIELDS.copy()
-    outer["text"] = text
-    outer["message"] = message
-    generation = _new(ChatGenerationChunk)
-    _set(generation, "__dict__", outer)
-    _set(generation, "__pydantic_fields_set__", {"message", "text"})
-    _set(generation, "__pydantic_extra__", None)
-    _set(generation, "__pydantic_private__", None)
-    return generation
+    message = _filled(AIMessageChunk, fields, fields_set, {})
+    outer = {**_GENERATION_FIELDS, "text": text, "message": message}
+    return _filled(ChatGenerationChunk, outer, {"message", "text"}, None)
+
+
+def _filled(cls: type[_M], fields: dict[str, Any], fields_set: set[str], extra: dict[str, Any] | None) -> _M:
+    made = _new(cls)
+    _set_values(made, fields)
+    _set_fields_set(made, fields_set)
+    _set_extra(made, extra)
+    _set_private(made, None)
+    return made
+
+
+def text_result(text: str, usage: UsageMetadata | None, metadata: dict[str, Any]) -> ChatResult:
+    """A whole reply that is nothing but ``text``; the other two are handed over, not copied."""
+    fields = {
+        **_ANSWER_FIELDS,
+        **{"content": text, "additional_kwargs": {}, "response_metadata": metadata},
+        **{"tool_calls": [], "invalid_tool_calls": [], "usage_metadata": usage},
+    }
+    message = _filled(AIMessage, fields, set(_ANSWER.__pydantic_fields_set__), {})
+    outer = {**_WHOLE_FIELDS, "text": text, "message": message}
+    generation = _filled(ChatGeneration, outer, {"message", "text"}, None)
+    return _filled(ChatResult, {**_RESULT_FIELDS, "generations": [generation]}, {"generations"}, None)
 
 
 def text_chunk(text: str) -> ChatGenerationChunk:
@@ -87,9 +113,4 @@ def tool_start_chunk(block: dict[str, Any], index: int) -> ChatGenerationChunk:
 
 def recast(message: AIMessageChunk, cls: type[AIMessageChunk], **changes: Any) -> AIMessageChunk:
     """The same chunk with ``changes``, which must be valid, as an object of ``cls``; nothing is parsed anew."""
-    copied = _new(cls)
-    _set(copied, "__dict__", {**message.__dict__, **changes})
-    _set(copied, "__pydantic_fields_set__", message.__pydantic_fields_set__ | changes.keys())
-    _set(copied, "__pydantic_extra__", {})
-    _set(copied, "__pydantic_private__", None)
-    return copied
+    return _filled(cls, {**message.__dict__, **changes}, message.__pydantic_fields_set__ | changes.keys(), {})

@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
+from langchain_core.outputs import ChatGeneration, ChatResult
 
 from aivideoapi_core import ContentBlock, Reply
 from aivideoapi_core.adapter_kit import call_error, clean_block, cut_place, invalid_arguments
-from langchain_aivideoapi._inbound.fast import PROVIDER
+from langchain_aivideoapi._inbound.fast import PROVIDER, text_result
 
 _NOT_METADATA: Final = frozenset({"content", "role", "type", "credits_consumed"})
 
@@ -32,17 +33,21 @@ def to_content(blocks: list[ContentBlock]) -> str | list[str | dict[Any, Any]]:
     return [dict(block) for block in cleaned]
 
 
-def to_message(reply: Reply) -> AIMessage:
-    """A whole reply as the message that ``invoke`` returns."""
-    blocks, stop_reason = reply.message["content"], reply.message["stop_reason"]
-    tool_calls, invalid = to_calls(blocks, stop_reason)
-    return AIMessage(
-        content=to_content(blocks),
+def to_result(reply: Reply) -> ChatResult:
+    """A whole reply as the result, of one message, that ``invoke`` takes it from."""
+    blocks = reply.message["content"]
+    content, usage, metadata = to_content(blocks), to_usage(reply), to_response_metadata(reply)
+    if isinstance(content, str):  # then there is no call
+        return text_result(content, usage, metadata)
+    tool_calls, invalid = to_calls(blocks, reply.message["stop_reason"])
+    message = AIMessage(
+        content=content,
         tool_calls=tool_calls,
         invalid_tool_calls=invalid,
-        usage_metadata=to_usage(reply),
-        response_metadata=to_response_metadata(reply),
+        usage_metadata=usage,
+        response_metadata=metadata,
     )
+    return ChatResult(generations=[ChatGeneration(message=message)])
 
 
 def to_calls(

@@ -8,15 +8,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessageChunk
+from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.tool import tool_call_chunk
-from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
 from langchain_aivideoapi._inbound.fast import (
     PROVIDER,
     arguments_chunk,
     block_chunk,
     text_chunk,
+    text_result,
     tool_start_chunk,
 )
 
@@ -99,6 +100,31 @@ def test_two_chunks_share_nothing_that_can_change(make: Any, fields: dict[str, A
     one, two = make(), make()
     for mine, other in ((one, two), (one.message, two.message)):
         assert not {*_mutables(mine)} & {*_mutables(other)}
+
+
+USAGE: Any = {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5, "credits_consumed_micro": 7}
+
+
+@pytest.mark.parametrize("usage", [USAGE, None])
+@pytest.mark.parametrize("text", ["hi ä", ""])
+def test_a_whole_text_equals_the_validated_one(text: str, usage: Any) -> None:
+    def parts(result: ChatResult) -> Iterator[Any]:
+        yield from (result, generation := result.generations[0], generation.message)
+
+    facts = {"model_provider": PROVIDER, "usage": {"input_tokens": 3}}
+    message = AIMessage(
+        text, tool_calls=[], invalid_tool_calls=[], usage_metadata=usage, response_metadata=dict(facts)
+    )
+    validated = ChatResult(generations=[ChatGeneration(message=message)])
+    made, other = (text_result(text, usage, dict(facts)) for _ in range(2))
+    assert pickle.loads(pickle.dumps(made)) == copy.deepcopy(made) == made == validated
+    assert (repr(made), made.model_dump()) == (repr(validated), validated.model_dump())
+    for mine, theirs, second in zip(parts(made), parts(validated), parts(other), strict=True):
+        assert (type(mine), list(mine.__dict__)) == (type(theirs), list(theirs.__dict__))
+        assert mine.__pydantic_fields_set__ == theirs.__pydantic_fields_set__
+        assert mine.__pydantic_extra__ == theirs.__pydantic_extra__
+        assert mine.__pydantic_private__ == theirs.__pydantic_private__
+        assert {*_mutables(mine)} & {*_mutables(second)} <= {id(usage)}
 
 
 def test_the_sum_parses_the_arguments_once() -> None:

@@ -25,7 +25,7 @@ from aivideoapi_core import StreamReader
 from aivideoapi_core.adapter_kit import Changed
 from aivideoapi_core.sandbox import Reply, Sandbox
 from langchain_aivideoapi import ChatAIVideoAPI
-from langchain_aivideoapi._inbound.message import to_message
+from langchain_aivideoapi._inbound.message import to_result
 from langchain_aivideoapi._inbound.streams import ChunkStream, EventStream
 from llamaindex_aivideoapi._inbound.streams import ResponseStream
 
@@ -145,6 +145,10 @@ def test_an_agent_that_streams_keeps_the_message_that_it_keeps_when_it_does_not(
     assert content(list(sums.values())) == [whole[1], whole[3]]
 
 
+def _message(reply: Any) -> Any:
+    return to_result(reply).generations[0].message
+
+
 def _without_ids(content: Any) -> Any:
     """Sandbox ids go up from call to call."""
     if isinstance(content, str):
@@ -174,7 +178,7 @@ def test_blocks_that_came_out_of_order_stand_by_their_index() -> None:
     parts: list[Any] = [chunk for chunk in (*fed, chunks.last(reply)) if chunk is not None]
     summed: Any = reduce(add, parts).message
     assert [call["id"] for call in summed.tool_calls] == ["toolu_0", "toolu_1"]
-    assert summed.tool_calls == to_message(reply).tool_calls
+    assert summed.tool_calls == _message(reply).tool_calls
 
 
 def test_a_delta_that_says_no_type_is_skipped() -> None:
@@ -255,7 +259,7 @@ def test_the_text_of_an_output_tool_is_that_of_invoke(events: list[Any], version
     reply = CoreReply(reader.accumulator.message(), NATIVE)
     for one in protocol.finish(reply):
         shown.dispatch(one)
-    whole: Any = to_message(changed.read(reply))
+    whole: Any = _message(changed.read(reply))
     found = [chunk for chunk in [*chunks, stream.last(reply)] if chunk is not None]
     if version == "v1":
         whole = _update_message_content_to_blocks(whole, "v1")
