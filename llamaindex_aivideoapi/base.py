@@ -134,8 +134,9 @@ class AIVideoAPI(Settings):
     def _responses(call: Call, client: MessagesClient) -> ChatResponseGen:
         responses = call.responses()
         with client.stream(**call.sent) as stream:
+            accumulator = stream.accumulator
             for event in stream:
-                response = responses.feed(event, stream.accumulator)
+                response = responses.feed(event, accumulator)
                 if response is not None:
                     yield response
             # After the end of the body: the credits may come after everything else.
@@ -146,8 +147,9 @@ class AIVideoAPI(Settings):
     async def _aresponses(call: Call, client: AsyncMessagesClient) -> ChatResponseAsyncGen:
         responses = call.responses()
         async with client.stream(**call.sent) as stream:
+            accumulator = stream.accumulator
             async for event in stream:
-                response = responses.feed(event, stream.accumulator)
+                response = responses.feed(event, accumulator)
                 if response is not None:
                     yield response
             last = call.last_response(stream.reply, responses)

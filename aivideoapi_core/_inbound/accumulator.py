@@ -67,17 +67,14 @@ class MessageAccumulator:
         """Whether deltas can be taken the short way: no piece is held back, every index is a place."""
         self._was_cut = False
         self._reason_told = True
+        self.done = False
+        """Whether ``message_stop`` has been seen. An attribute: it is asked for twice with each delta."""
         self.closed_block: ContentBlock | None = None
 
     @property
     def begun(self) -> bool:
         """Whether any of the message has been seen."""
         return self._phase is not _Phase.START
-
-    @property
-    def done(self) -> bool:
-        """Whether ``message_stop`` has been seen."""
-        return self._phase is _Phase.DONE
 
     @property
     def may_end(self) -> bool:
@@ -108,7 +105,7 @@ class MessageAccumulator:
     def _push_any(self, event: StreamEvent) -> Sequence[StreamEvent]:
         kind = event["type"]
         self._take_credits(event)
-        if kind not in ORDERED or self._phase is _Phase.DONE:
+        if kind not in ORDERED or self.done:
             return (event,)
         if type(event.get("index", 0)) is not int or (kind in _INDEXED and "index" not in event):
             event = {**event, "index": _index_of(event)}
@@ -288,7 +285,7 @@ class MessageAccumulator:
         if not self._reason_told:
             outcome = {name: self._head.get(name) for name in ("stop_reason", "stop_sequence")}
             events.append({"type": "message_delta", "delta": outcome, "usage": dict(self._usage.known)})
-        self._phase = _Phase.DONE
+        self._phase, self.done = _Phase.DONE, True
         return (*events, event)
 
     def _take_credits(self, event: StreamEvent) -> None:

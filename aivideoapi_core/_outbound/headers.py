@@ -98,18 +98,13 @@ def _betas_of(payload: Mapping[str, Any]) -> Iterator[str]:
         yield _MCP_BY_TOOLSETS if "mcp_toolset" in kinds else _MCP_BY_SERVERS
     if (payload.get("output_config") or {}).get("task_budget"):
         yield "task-budgets-2026-03-13"
-    yield from _betas_of_tool_changes(payload["messages"])
-    if payload.get("user_profile_id"):
-        yield "user-profiles-2026-03-24"
-
-
-def _betas_of_tool_changes(turns: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Those of tools that come and go in the middle of a conversation."""
-    for turn in turns:
+    for turn in payload["messages"]:
         if turn["role"] != "user" or type(content := turn["content"]) is str:
             continue
         for block in content:
-            if block["type"] in TOOL_CHANGES:
+            if block["type"] in TOOL_CHANGES:  # tools that come and go in the middle of a conversation
                 yield "mid-conversation-tool-changes-2026-07-01"
                 if (block.get("tool") or {}).get("type") == "tool_definition":
                     yield "inline-tools-2026-09-15"
+    if payload.get("user_profile_id"):
+        yield "user-profiles-2026-03-24"
