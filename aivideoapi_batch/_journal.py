@@ -8,24 +8,21 @@ line without its end is a line that was never written. Results are found by thei
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 from aivideoapi_batch._claims import Claims
 from aivideoapi_batch._index import Index, Known
-from aivideoapi_batch._journal_store import JournalError, Seen, Totals
+from aivideoapi_batch._journal_files import OwnFile, changed_at, keep, lines_of, parsed
+from aivideoapi_batch._journal_store import Seen, Totals
 from aivideoapi_batch._manifest import Manifest
 from aivideoapi_batch._results import RowResult, Status
 
 MANIFEST: Final = "manifest.json"
 CLAIMS: Final = "claims"
-_TICK_NS: Final = 100_000_000
-"""More than a tick of the clock by which file systems note changes (4 to 20 ms), in nanoseconds."""
 
 
 class Journal:
@@ -51,10 +48,8 @@ class Journal:
         self._segments: list[Path] = []
         self._read: dict[Path, int] = {}
         self._sizes: dict[Path, int] = {}
-        self._own: int | None = None
-        self._file: int | None = None
-        self._written = 0
-        self._broken = False
+        self._own: OwnFile | None = None
+        self._own_segment = 0
         self._runs = 0
         self._claims = Claims(self.folder / CLAIMS)
         self._changed = 0
@@ -62,7 +57,7 @@ class Journal:
     async def open(self, manifest: Manifest) -> int:
         """See ``JournalStore``. Raises ``InvalidInputError`` for the journal of another job."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        _keep(self.folder / MANIFEST, manifest)
+        keep(self.folder / MANIFEST, manifest)
         await self.rest()  # an earlier run may have been torn off
         self.refresh()
         self._runs += 1
@@ -77,19 +72,19 @@ class Journal:
     def refresh(self) -> None:
         """Read what other processes have written since."""
         index = self._indexed()
-        self._changed = _changed_at(self.folder)
+        self._changed = changed_at(self.folder)
         for path in sorted(self.folder.glob("journal-*.jsonl")):
             if path not in self._read:
                 self._read[path] = 0
                 self._segments.append(path)
-            if self._own is None or path != self._segments[self._own]:
+            if self._own is None or path != self._own.path:
                 self._sizes[path] = path.stat().st_size
                 self._read[path] += self._load(index, self._segments.index(path), self._read[path])
 
     def _catch_up(self) -> bool:
         """Read what others have written since, if they have; whether they have. A few system calls where not."""
-        own = None if self._own is None else self._segments[self._own]
-        if _changed_at(self.folder) == self._changed and all(
+        own = None if self._own is None else self._own.path
+        if changed_at(self.folder) == self._changed and all(
             path == own or path.stat().st_size == self._sizes[path] for path in self._segments
         ):
             return False
@@ -132,13 +127,13 @@ class Journal:
 
     async def began(self, id: str) -> bool:
         """See ``JournalStore``."""
-        self._write({"call": id})
+        self._own_file().add({"call": id})
         self._indexed().began_one(id)
         return True
 
     async def back(self, id: str) -> None:
         """See ``JournalStore``."""
-        self._write({"back": id})
+        self._own_file().add({"back": id})
         self._indexed().began_one(id, by=-1)
 
     def entry(self, result: RowResult, done: Callable[[RowResult], None]) -> None:
@@ -149,10 +144,10 @@ class Journal:
 
     async def ended(self, result: RowResult) -> RowResult:
         """See ``JournalStore``."""
-        place = self._write(result.to_dict())
+        place = self._own_file().add(result.to_dict())
         assert result.id is not None  # noqa: S101 - rows without an id are never called
-        assert self._own is not None  # noqa: S101 - written above
-        self._indexed().ended_one(result.id, result.status.value, self._own, place, paid=result.may_have_cost)
+        status, paid = result.status.value, result.may_have_cost
+        self._indexed().ended_one(result.id, status, self._own_segment, place, paid=paid)
         self._totals.add(result)
         self._claims.give_back(result.id)
         return result
@@ -181,8 +176,8 @@ class Journal:
         index = self._indexed()
         for number, path in enumerate(self._segments):
             with path.open("rb") as file:
-                for place, line in _lines(file, 0):
-                    row = _parsed(line)
+                for place, line in lines_of(file, 0):
+                    row = parsed(line)
                     if "status" not in row:
                         continue
                     known: Known | None = index.look(row["id"])
@@ -200,8 +195,8 @@ class Journal:
     def close(self) -> None:
         """See ``JournalStore``."""
         if self._pid == os.getpid():
-            if self._file is not None:
-                os.close(self._file)
+            if self._own is not None:
+                self._own.close()
             if self._index is not None:
                 self._index.close()
             self._claims.close()
@@ -221,6 +216,16 @@ class Journal:
             self.refresh()
         return self._index
 
+    def _own_file(self) -> OwnFile:
+        if self._pid != os.getpid():
+            self._forget()
+        if self._own is None:
+            self._own = OwnFile(self.folder, fsync=self._fsync)
+            self._own_segment = len(self._segments)
+            self._segments.append(self._own.path)
+            self._read[self._own.path] = 0
+        return self._own
+
     def _load(self, index: Index, segment: int, start: int) -> int:
         """Read whole lines from ``start``; how many bytes they are."""
         end = start
@@ -237,9 +242,9 @@ class Journal:
                 waiting.clear()
 
         with self._segments[segment].open("rb") as file:
-            for place, line in _lines(file, start):
+            for place, line in lines_of(file, start):
                 end = place + len(line)
-                row = _parsed(line)
+                row = parsed(line)
                 if "status" in row:
                     result = RowResult.from_dict(row)
                     self._totals.add(result)
@@ -252,84 +257,6 @@ class Journal:
                     hand_over()
         hand_over()
         return end - start
-
-    def _write(self, row: dict[str, Any]) -> int:
-        """Add a line; its place. Raises ``JournalError``."""
-        line = json.dumps(row, separators=(",", ":")).encode() + b"\n"
-        if self._pid != os.getpid():
-            self._forget()
-        try:
-            if self._file is None:
-                self._file = self._begin()
-            if self._broken:  # the line before has no end: give it one
-                line = b"\n" + line
-            place = self._written + (line[:1] == b"\n")
-            self._broken = True
-            rest = memoryview(line)
-            while rest:
-                count = os.write(self._file, rest)
-                self._written += count
-                rest = rest[count:]
-            self._broken = False
-            if self._fsync:
-                os.fsync(self._file)
-        except OSError as error:
-            raise JournalError(f"the journal in {self.folder} cannot be written ({error})") from error
-        return place
-
-    def _begin(self) -> int:
-        name = f"journal-{time.time_ns():020d}-{os.getpid()}-{os.urandom(4).hex()}.jsonl"
-        path = self.folder / name
-        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
-        self._own = len(self._segments)
-        self._segments.append(path)
-        self._read[path] = 0
-        return file
-
-
-def _lines(file: BinaryIO, start: int) -> Iterator[tuple[int, bytes]]:
-    """Whole lines from ``start`` with their places; a last one without its end is none."""
-    place = start
-    file.seek(start)
-    for line in file:
-        if not line.endswith(b"\n"):
-            return
-        yield place, line
-        place += len(line)
-
-
-def _parsed(line: bytes) -> dict[str, Any]:
-    """A line as an object; an empty one for what is none (the rest of a write that failed)."""
-    try:
-        row = json.loads(line)
-        if isinstance(row, dict) and ("status" not in row or (row["status"] in _STATUSES and row["id"])):
-            return row
-    except (ValueError, KeyError):
-        pass
-    return {}
-
-
-_STATUSES: Final = frozenset(status.value for status in Status)
-
-
-def _keep(path: Path, manifest: Manifest) -> None:
-    """Write ``manifest`` if there is none; else check that it is of the same job."""
-    if not path.exists():
-        whole = path.with_name(f".{path.name}-{os.getpid()}-{os.urandom(4).hex()}")
-        whole.write_text(manifest.to_json(), encoding="utf-8")
-        # A link appears whole or not at all, and never replaces what another process has put there.
-        with contextlib.suppress(FileExistsError):
-            os.link(whole, path)
-        whole.unlink()
-    manifest.check(path.read_bytes(), place=str(path))
-
-
-def _changed_at(folder: Path) -> int:
-    """When files were last made in ``folder``, in nanoseconds; unlike any other answer while that is too fresh to tell."""
-    now_ns = time.time_ns()
-    changed_ns = folder.stat().st_mtime_ns if folder.is_dir() else 0
-    # Two files of one tick of the system's clock leave the same time behind.
-    return changed_ns if now_ns - changed_ns > _TICK_NS else -now_ns
 
 
 def _rebuilt(folder: Path, fsync: bool) -> Journal:

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from aivideoapi_batch._claims import Claims
 from aivideoapi_batch._index import Index
+from aivideoapi_batch._journal_sql import BEGAN, ENDED, JOBS, NOTED, ROWS, TABLES
 from aivideoapi_batch._journal_store import (
     REPORTED_DIGITS,
     SUMS,
@@ -37,32 +38,6 @@ SUFFIXES: Final = (".sqlite", ".sqlite3", ".db")
 _BUSY_S: Final = 30.0
 _PAGE: Final = 500
 """Rows that are read together; each is a parameter of a statement, of which SQLite takes 999 at least."""
-_ROWS: Final = "aivideoapi_batch_rows"
-_JOBS: Final = "aivideoapi_batch_jobs"
-_SUMS: Final = ", ".join(f"{name} INTEGER NOT NULL DEFAULT 0" for name in SUMS)
-_TABLES: Final = (
-    f"CREATE TABLE IF NOT EXISTS {_JOBS} (job TEXT PRIMARY KEY, manifest TEXT NOT NULL) WITHOUT ROWID",
-    f"""CREATE TABLE IF NOT EXISTS {_ROWS} (
-        job TEXT, id BLOB, status TEXT, result TEXT, token TEXT, calls INTEGER NOT NULL DEFAULT 0,
-        paid INTEGER NOT NULL DEFAULT 0, {_SUMS}, PRIMARY KEY (job, id)
-    )""",
-)
-_BEGAN: Final = f"""INSERT INTO {_ROWS} (job, id, calls) VALUES (?, ?, ?)
-ON CONFLICT (job, id) DO UPDATE SET calls = max(calls + excluded.calls, 0)"""
-# In these expressions a bare name is what stood there before. Nothing replaces "ok"; every call's cost counts.
-_ENDED: Final = f"""INSERT INTO {_ROWS} (job, id, token, status, result, paid, {", ".join(SUMS)})
-VALUES (?, ?, ?, ?, ?, ?{", ?" * len(SUMS)})
-ON CONFLICT (job, id) DO UPDATE SET
-    token = excluded.token, calls = max(calls - 1, 0), paid = max(paid, excluded.paid),
-    result = CASE WHEN status = 'ok' THEN result ELSE excluded.result END,
-    status = CASE WHEN status = 'ok' THEN status ELSE excluded.status END,
-    {", ".join(f"{name} = {name} + excluded.{name}" for name in SUMS)}"""
-
-
-_NOTED: Final = f"""INSERT INTO {_ROWS} (job, id, token, {", ".join(SUMS)}) VALUES (?, ?, ?{", ?" * len(SUMS)})
-ON CONFLICT (job, id) DO UPDATE SET
-    token = excluded.token, {", ".join(f"{name} = {name} + excluded.{name}" for name in SUMS)}
-WHERE token IS NOT excluded.token"""
 
 
 class SQLiteJournal:
@@ -96,10 +71,10 @@ class SQLiteJournal:
         text = manifest.to_json()
 
         def put(db: sqlite3.Connection) -> Any:
-            for table in _TABLES:
+            for table in TABLES:
                 db.execute(table)
-            db.execute(f"INSERT OR IGNORE INTO {_JOBS} VALUES (?, ?)", (self.name, text))
-            return db.execute(f"SELECT manifest FROM {_JOBS} WHERE job = ?", (self.name,)).fetchone()[0]
+            db.execute(f"INSERT OR IGNORE INTO {JOBS} VALUES (?, ?)", (self.name, text))
+            return db.execute(f"SELECT manifest FROM {JOBS} WHERE job = ?", (self.name,)).fetchone()[0]
 
         manifest.check(await self._written(put), place=str(self.path))
         self._runs += 1
@@ -107,7 +82,7 @@ class SQLiteJournal:
 
     def check(self, manifest: Manifest) -> None:
         """Raise ``InvalidInputError`` if the file holds another job's journal of this name; makes nothing."""
-        for (kept,) in self._read(f"SELECT manifest FROM {_JOBS} WHERE job = ?", (self.name,)):
+        for (kept,) in self._read(f"SELECT manifest FROM {JOBS} WHERE job = ?", (self.name,)):
             manifest.check(kept, place=str(self.path))
 
     async def rest(self) -> None:
@@ -157,12 +132,12 @@ class SQLiteJournal:
 
     async def began(self, id: str) -> bool:
         """See ``JournalStore``."""
-        await self._written(lambda db: db.execute(_BEGAN, (self.name, to_bytes(id), 1)))
+        await self._written(lambda db: db.execute(BEGAN, (self.name, to_bytes(id), 1)))
         return True
 
     async def back(self, id: str) -> None:
         """See ``JournalStore``."""
-        await self._written(lambda db: db.execute(_BEGAN, (self.name, to_bytes(id), -1)))
+        await self._written(lambda db: db.execute(BEGAN, (self.name, to_bytes(id), -1)))
 
     def entry(self, result: RowResult, done: Callable[[RowResult], None]) -> Entry:
         """See ``JournalStore``."""
@@ -177,11 +152,11 @@ class SQLiteJournal:
         )
 
         def put(db: sqlite3.Connection) -> str | None:
-            ask = f"SELECT token, status, result FROM {_ROWS} WHERE job = ? AND id = ?"
+            ask = f"SELECT token, status, result FROM {ROWS} WHERE job = ? AND id = ?"
             row = db.execute(ask, (self.name, id)).fetchone()
             if row is not None and row[0] == token:
                 return None
-            db.execute(_ENDED, facts)
+            db.execute(ENDED, facts)
             return str(row[2]) if row is not None and row[1] == Status.OK else None
 
         def safe(kept: str | None) -> None:
@@ -197,7 +172,7 @@ class SQLiteJournal:
         numbers, notes = paid.numbers(), self._notes[id]
         facts = (self.name, to_bytes(id), secrets.token_hex(8), *numbers)
         return Entry(
-            self._place, lambda db: db.execute(_NOTED, facts) and None, lambda _: notes.append(numbers)
+            self._place, lambda db: db.execute(NOTED, facts) and None, lambda _: notes.append(numbers)
         )
 
     async def ended(self, result: RowResult) -> RowResult:
@@ -220,14 +195,14 @@ class SQLiteJournal:
         """See ``JournalStore``; in the order in which rows were begun first, at constant memory."""
         last = 0
         # The plus keeps SQLite from the index of ids: by it, every page would be a walk through all rows.
-        ask = f"SELECT rowid, result FROM {_ROWS} WHERE rowid > ? AND +job = ? AND result IS NOT NULL ORDER BY rowid LIMIT {_PAGE}"
+        ask = f"SELECT rowid, result FROM {ROWS} WHERE rowid > ? AND +job = ? AND result IS NOT NULL ORDER BY rowid LIMIT {_PAGE}"
         while page := self._read(ask, (last, self.name)):
             for last, text in page:  # noqa: B007 - where the next page begins
                 yield _result(text)
 
     def totals(self) -> Totals:
         """See ``JournalStore``. Reported credits are summed to the ninth decimal."""
-        ask = f"SELECT status, count(*) FROM {_ROWS} WHERE job = ? AND status IS NOT NULL GROUP BY status"
+        ask = f"SELECT status, count(*) FROM {ROWS} WHERE job = ? AND status IS NOT NULL GROUP BY status"
         rows = dict(self._read(ask, (self.name,)))
         columns = ", ".join(
             [
@@ -236,7 +211,7 @@ class SQLiteJournal:
                 *map("sum({})".format, SUMS),
             ]
         )
-        ask = f"SELECT {columns} FROM {_ROWS} WHERE job = ?"
+        ask = f"SELECT {columns} FROM {ROWS} WHERE job = ?"
         numbers = [value or 0 for found in self._read(ask, (self.name,)) for value in found]
         unfinished, repeated, *sums = numbers or [0] * (2 + len(SUMS))
         facts = dict(zip(SUMS, sums, strict=True))
@@ -285,7 +260,7 @@ class SQLiteJournal:
             some = names[start : start + _PAGE]
             marks = ", ".join("?" * len(some))
             yield from self._read(
-                f"SELECT {columns} FROM {_ROWS} WHERE job = ? AND id IN ({marks})",
+                f"SELECT {columns} FROM {ROWS} WHERE job = ? AND id IN ({marks})",
                 (self.name, *some),
             )
 
