@@ -10,12 +10,7 @@ from langchain_core.load import dumpd
 from langchain_core.messages import BaseMessage
 from langchain_core.output_parsers import BaseOutputParser
 from langchain_core.prompts import BasePromptTemplate
-from langchain_core.runnables import (
-    Runnable,
-    RunnableBinding,
-    RunnableGenerator,
-    RunnableSequence,
-)
+from langchain_core.runnables import Runnable, RunnableBinding, RunnableGenerator, RunnableSequence
 from pydantic import BaseModel
 
 from aivideoapi_batch._calls import Row

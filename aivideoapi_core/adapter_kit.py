@@ -11,9 +11,7 @@ from aivideoapi_core._late import late_names
 if TYPE_CHECKING:
     from aivideoapi_core._aliases import by_python_names
     from aivideoapi_core._catalogue.models import EFFORTS
-    from aivideoapi_core._fields import (
-        StopField,
-    )
+    from aivideoapi_core._fields import StopField
     from aivideoapi_core._http.model_clients import client_settings
     from aivideoapi_core._http.model_requests import ModelRequest
     from aivideoapi_core._http.target import EnvironmentKey
@@ -65,12 +63,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._outbound.text import as_json, thought_as_text, told, told_file
     from aivideoapi_core._outbound.tool_calls import parse_arguments, read_tool_calls, to_call_input
     from aivideoapi_core._outbound.tool_forms import OWN_FIELDS, are_in_wire_form, each_tool, is_custom
-    from aivideoapi_core._outbound.tools import (
-        read_tool_choice,
-        wire_choice,
-        wire_tool_name,
-        wire_tools,
-    )
+    from aivideoapi_core._outbound.tools import read_tool_choice, wire_choice, wire_tool_name, wire_tools
     from aivideoapi_core._outbound.typed_dicts import typed_dict_schema
     from aivideoapi_core._outbound.well_formed import is_mark
     from aivideoapi_core._received import ToolNames

@@ -13,13 +13,7 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import TypeAdapter
 
 from aivideoapi_core import InvalidInputError
-from aivideoapi_core.adapter_kit import (
-    enforceable,
-    is_object,
-    rooted,
-    wrapped_schema,
-    wrapper_of,
-)
+from aivideoapi_core.adapter_kit import enforceable, is_object, rooted, wrapped_schema, wrapper_of
 from langchain_aivideoapi._inbound.bare_values import bare_values
 from langchain_aivideoapi._inbound.parsers import (
     JsonOutputKeyToolsParser,

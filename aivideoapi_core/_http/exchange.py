@@ -10,10 +10,7 @@ import functools
 import json
 import logging
 import os
-from collections.abc import (
-    Callable,
-    Mapping,
-)
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -30,12 +27,7 @@ from aivideoapi_core._http.failures import Where, error_of, not_made
 from aivideoapi_core._http.pools import Timeout
 from aivideoapi_core._http.requests import Body, Request, RequestTemplate
 from aivideoapi_core._http.retry import RetryPolicy, parse_retry_after, parse_should_retry
-from aivideoapi_core._http.target import (
-    as_secret,
-    check_key_shape,
-    resolve_api_key,
-    resolve_base_url,
-)
+from aivideoapi_core._http.target import as_secret, check_key_shape, resolve_api_key, resolve_base_url
 from aivideoapi_core._inbound.balance import Balance, parse_balance
 from aivideoapi_core._inbound.error_bodies import LABEL_CHARS
 from aivideoapi_core._inbound.reader import MAX_BODY_BYTES, ReplyHead, StreamReader, parse_body, parse_json

@@ -22,12 +22,7 @@ from aivideoapi_core._outbound.result_limits import LONG_RESULT, SEARCH_RESULT
 from aivideoapi_core._outbound.server_calls import ServerCalls, goes_on, is_server_block, is_server_result
 from aivideoapi_core._outbound.text import mended, text_block, thought_as_text, told
 from aivideoapi_core._outbound.thinking import thinking_is_on
-from aivideoapi_core._outbound.tool_calls import (
-    CALL_NOT_MADE,
-    UNANSWERED_CALL,
-    OpenToolCalls,
-    orphan_label,
-)
+from aivideoapi_core._outbound.tool_calls import CALL_NOT_MADE, UNANSWERED_CALL, OpenToolCalls, orphan_label
 from aivideoapi_core._outbound.tool_forms import TOOL_CHANGES
 from aivideoapi_core._outbound.tool_schema import renamed_keys
 from aivideoapi_core._outbound.tools import WireNames

@@ -109,10 +109,8 @@ class ChunkTranslator:
             opened.sent.update(announced)
             announced["index"] = index
             return tool_start_chunk(announced, index) if kind == "tool_use" else block_chunk(announced)
-        if kind == "text" and block.get("text"):
-            return self._feed_delta(index, {"type": "text_delta", "text": block["text"]})
-        if kind == "thinking" and block.get("thinking"):
-            return self._feed_delta(index, {"type": "thinking_delta", "thinking": block["thinking"]})
+        if kind in ("text", "thinking") and (said := block.get(kind)):
+            return self._feed_delta(index, {"type": f"{kind}_delta", kind: said})
         return None
 
     def _stop(self, index: int) -> ChatGenerationChunk | None:

@@ -89,17 +89,13 @@ class EventTranslator:
         content: Any
         deltas: list[Any] = []
         match kind:
-            case "text":
-                self._texts.append(place)
-                content = {"type": "text", "text": ""}
-                if block.get("text"):
-                    deltas = self._feed_delta(index, {"type": "text_delta", "text": block["text"]})
-            case "thinking":
-                content = {"type": "reasoning", "reasoning": ""}
-                if block.get("thinking"):
-                    deltas = self._feed_delta(
-                        index, {"type": "thinking_delta", "thinking": block["thinking"]}
-                    )
+            case "text" | "thinking":
+                if kind == "text":
+                    self._texts.append(place)
+                shown = "text" if kind == "text" else "reasoning"
+                content = {"type": shown, shown: ""}
+                if said := block.get(kind):
+                    deltas = self._feed_delta(index, {"type": f"{kind}_delta", kind: said})
             case "tool_use":
                 content = tool_call_chunk(id=block.get("id"), name=block.get("name"), args="", index=index)
             case _ if kind in STARTED_EARLY:

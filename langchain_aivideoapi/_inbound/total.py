@@ -64,9 +64,8 @@ class FirstChunk(_ToMessage, AIMessageChunk):
         if not last:
             return super().__add__(other)  # type: ignore[no-any-return]  # core's own
         others = list(others)
-        for (
-            place
-        ) in last:  # core would put calls in place of standard blocks by their id, which servers give twice
+        # Core would put calls in place of standard blocks by their id, which servers give twice.
+        for place in last:
             others[place] = recast(others[place], type(others[place]), chunk_position=None)
         summed: Any = super().__add__(others)
         return total(summed) if isinstance(summed, FirstChunk) else summed

@@ -103,9 +103,8 @@ class ResponseTranslator:
     def _start(self, event: StreamEvent) -> ChatResponse | None:
         part = _Part(event["content_block"])
         if self._one_call and part.kind == "tool_use" and any(p.kind == "tool_use" for p in self._parts):
-            self._open[event["index"]] = _Part(
-                {"type": ""}
-            )  # its events have somewhere to go, and show nothing
+            # Its events have somewhere to go, and show nothing.
+            self._open[event["index"]] = _Part({"type": ""})
             return None
         self._parts.append(part)
         self._open[event["index"]] = part

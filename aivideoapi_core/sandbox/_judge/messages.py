@@ -6,11 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from aivideoapi_core.sandbox._judge.blocks import THINKING, check_block, check_text
-from aivideoapi_core.sandbox._judge.checks import (
-    require_list,
-    require_mapping,
-    require_string,
-)
+from aivideoapi_core.sandbox._judge.checks import require_list, require_mapping, require_string
 from aivideoapi_core.sandbox._judge.signatures import is_own
 from aivideoapi_core.sandbox._platform.errors import bad_request
 

@@ -13,11 +13,7 @@ from typing import Any, Final
 
 from aivideoapi_core.sandbox._answers.rules import rule_made_reply
 from aivideoapi_core.sandbox._judge.requests import validate
-from aivideoapi_core.sandbox._platform.catalog import (
-    DIRECT_SUFFIX,
-    ModelRules,
-    is_native,
-)
+from aivideoapi_core.sandbox._platform.catalog import DIRECT_SUFFIX, ModelRules, is_native
 from aivideoapi_core.sandbox._platform.errors import SandboxError, bad_request, error_body
 from aivideoapi_core.sandbox._script.headers import scripted_by_headers
 from aivideoapi_core.sandbox._script.replies import Fault, Reply, Scripted
