@@ -244,6 +244,28 @@ def test_citations_point_at_the_cited_text() -> None:
     assert (citation["document_index"], citation["document_title"]) == (0, "Colours")
 
 
+def test_a_document_in_blocks_is_cited_by_block() -> None:
+    parts = [{"type": "text", "text": text} for text in ("The grass is green.", "The sky is blue today.")]
+    document = {
+        "type": "document",
+        "source": {"type": "content", "content": parts},
+        "citations": {"enabled": True},
+    }
+    asked = {"role": "user", "content": [document, {"type": "text", "text": "What colour is the sky?"}]}
+    (block,) = rule_made_reply({"messages": [asked]}).content or ()
+    assert block["citations"] == [
+        {
+            "type": "content_block_location",
+            "cited_text": "The sky is blue today.",
+            "document_index": 0,
+            "document_title": None,
+            "start_block_index": 1,
+            "end_block_index": 2,
+            "file_id": None,
+        }
+    ]
+
+
 @pytest.mark.parametrize(
     ("question", "expected"),
     [

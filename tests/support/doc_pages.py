@@ -107,7 +107,7 @@ def run_python(block: Block, page: Path, namespace: dict[str, Any]) -> str:
     source = "\n" * (block.line - 1) + block.code  # so that a failure names the page's line
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        exec(compile(source, str(page), "exec"), namespace)  # noqa: S102 - our own documentation
+        exec(compile(source, str(page), "exec", dont_inherit=True), namespace)  # noqa: S102 - our own documentation
     return printed.getvalue()
 
 

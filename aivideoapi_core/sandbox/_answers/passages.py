@@ -205,29 +205,27 @@ def _with_label(found: Found) -> str:
 
 
 def _cited(found: Found) -> dict[str, Any]:
-    """A text block with a citation: offsets of a document's text, or the blocks of a search result."""
+    """A text block with a citation: offsets of a document's text, or blocks of a document or a search result."""
     block: dict[str, Any] = {"type": "text", "text": f"{found.text} "}
     source = found.passage.source
     if source is None or not source.citable:
         return block
-    if source.origin is None:
-        location: dict[str, Any] = {
-            "type": "char_location",
-            "document_index": source.index,
-            "document_title": source.title,
-            "start_char_index": found.start,
-            "end_char_index": found.start + len(found.text),
-            "file_id": None,
-        }
+    start = sum(end <= found.start for end in source.ends)
+    blocks = {"start_block_index": start, "end_block_index": start + 1}
+    document = {"document_index": source.index, "document_title": source.title, "file_id": None}
+    location: dict[str, Any]
+    if source.origin is not None:
+        location = {"type": "search_result_location", "search_result_index": source.index}
+        location |= {"source": source.origin, "title": source.title, **blocks}
+    elif source.ends:
+        location = {"type": "content_block_location", **document, **blocks}
     else:
-        start = sum(end <= found.start for end in source.ends)
+        end = found.start + len(found.text)
         location = {
-            "type": "search_result_location",
-            "search_result_index": source.index,
-            "source": source.origin,
-            "title": source.title,
-            "start_block_index": start,
-            "end_block_index": start + 1,
+            "type": "char_location",
+            **document,
+            "start_char_index": found.start,
+            "end_char_index": end,
         }
     return {**block, "citations": [{"cited_text": found.text, **location}]}
 

@@ -13,8 +13,8 @@ from typing import Any
 class Source:
     """One text document or search result that came as a block; ``index`` counts those of its kind.
 
-    ``origin`` is where a search result comes from (``None``: a document), ``ends`` where its text blocks
-    end in ``text``.
+    ``origin`` is where a search result comes from (``None``: a document), ``ends`` where the text blocks end in
+    ``text``, of a search result or of a document that was given in blocks.
     """
 
     text: str
@@ -170,15 +170,21 @@ def _sources(blocks: Sequence[Block]) -> tuple[Source, ...]:
             if source.get("type") == "text":
                 found.append(Source(str(source["data"]), block.get("title"), index, citable))
             elif source.get("type") == "content":
-                found.append(Source(_text_of(source.get("content") or ""), block.get("title"), index, False))
+                text, ends = _in_blocks(source.get("content") or ())
+                found.append(Source(text, block.get("title"), index, citable, None, ends))
             index += 1
         elif block.get("type") == "search_result":
-            parts = [str(part["text"]) for part in block.get("content") or () if part.get("type") == "text"]
-            ends = tuple(itertools.accumulate(len(part) + 1 for part in parts))
+            text, ends = _in_blocks(block.get("content") or ())
             origin = str(block.get("source") or "")
-            found.append(Source("\n".join(parts), block.get("title"), results, citable, origin, ends))
+            found.append(Source(text, block.get("title"), results, citable, origin, ends))
             results += 1
     return tuple(found)
+
+
+def _in_blocks(content: Any) -> tuple[str, tuple[int, ...]]:
+    """The text of ``content``, and where each of its blocks ends."""
+    parts = [content] if isinstance(content, str) else [_text_of([part]) for part in content]
+    return "\n".join(parts), tuple(itertools.accumulate(len(part) + 1 for part in parts))
 
 
 def as_text(value: str) -> str:
