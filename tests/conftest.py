@@ -77,6 +77,11 @@ SLOW = (
     *("tests/test_packaging.py::test_wheel", "tests/test_packaging.py::test_sdist"),
 )
 """What the quick tier leaves out: what builds, starts programs, or plays many hundreds of cases."""
+LONG = (
+    *("tests/llamaindex/test_peer", "tests/test_benchmarks", "tests/batch/test_processes"),
+    *("tests/docs/test_site", "tests/docs/test_notebooks", "tests/credits/test_thresholds"),
+)
+"""What runs first: a test of many seconds that begins last is waited for by all."""
 _written: dict[str, list[str]] = {}
 _read_certificates = httpx.create_ssl_context
 
@@ -108,6 +113,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
     for item in items:
         if item.nodeid.startswith(SLOW):
             item.add_marker("slow")
