@@ -122,7 +122,7 @@ def batch(
     report = job.report()
     remaining = max(0, survey.open_rows - ended)
     job.close()
-    console.print(report_view(report, remaining=remaining))
+    console.print(report_view(report, remaining=remaining, lines=console.is_terminal))
     console.print(f"Results: {results}", markup=False, soft_wrap=True)
     if not_ok := [status for status in report.totals.rows if status != "ok"]:
         console.print(

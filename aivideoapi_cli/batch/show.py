@@ -86,14 +86,14 @@ class Bar:
         )
 
 
-def report_view(report: BatchReport, *, remaining: int) -> RenderableType:
-    """Rows by status, three books side by side, what was paid twice at most."""
+def report_view(report: BatchReport, *, remaining: int, lines: bool) -> RenderableType:
+    """Rows by status, three books side by side, what was paid twice at most. ``lines``: rules under the headings."""
     totals = report.totals
-    rows = _table("rows", "count")
+    rows = _table("rows", "count", lines=lines)
     for status, count in sorted(totals.rows.items()):
         rows.add_row(Text(status, style=_STYLES.get(status, "")), f"{count:,}")
     rows.add_row("remaining", f"{remaining:,}")
-    books = _table("credits, by whose book", "")
+    books = _table("credits, by whose book", "", lines=lines)
     for name, amount in report.books().items():
         if amount is not None:
             books.add_row(name, f"{amount:,.4f}")
@@ -123,8 +123,10 @@ def _lines(report: BatchReport) -> list[str]:
     return lines
 
 
-def _table(name: str, figure: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+def _table(name: str, figure: str, *, lines: bool) -> Table:
+    table = Table(
+        box=box.SIMPLE_HEAD if lines else None, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0)
+    )
     table.add_column(name)
     table.add_column(figure, justify="right")
     return table

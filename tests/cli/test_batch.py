@@ -131,6 +131,7 @@ def test_csv_and_rows_that_are_none(cli: Callable[..., Any], sandbox: Sandbox) -
         writer.writerows([["id", "text"], ["1", "two, and a comma"], ["2"], ["", "no id"]])
     done = cli(*arguments("--yes", source="rows.csv"))
     assert done.code == 0
+    assert "──" not in done.out, "it is no terminal"
     assert "Not called: 1 that are no rows" in done.out
     assert results()["1"]["answer"] == "two, and a comma"
     assert results()["2"]["error"] == "BadRow missing_field"
