@@ -62,7 +62,8 @@ if fact.now then
     now, awake = math.max(now, since_boot_s + off_now), math.max(awake, awake_s + off_awake)
   else
     local passed = math.max(0, wall_s - tonumber(fact.wall))
-    now, awake = now + passed, awake + passed
+    -- The wall clock may have been set: whoever renews a lease must not lose it to that.
+    now, awake = now + passed, awake + math.min(passed, op == 'look' and 0 or lease / 2)
   end
 end
 

@@ -85,8 +85,8 @@ class BudgetTime:
     boots: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Of each machine's boot: ``now`` and ``awake`` less its own two clocks. Latest last."""
 
-    def advance(self, reading: Reading) -> None:
-        """Move on to ``reading``; never back."""
+    def advance(self, reading: Reading, lease_s: float) -> None:
+        """Move on to ``reading``; never back. ``lease_s``: how long the leases are that go by ``awake``."""
         known = self.boots.get(reading.boot)
         if not self.boots:
             self.now = self.awake = reading.wall_s
@@ -97,7 +97,8 @@ class BudgetTime:
             # A machine not seen before, or seen before it was restarted.
             passed_s = max(0.0, reading.wall_s - self.wall)
             self.now += passed_s
-            self.awake += passed_s
+            # The wall clock may have been set, or the machine have slept: whoever renews a lease must not lose it to that.
+            self.awake += min(passed_s, lease_s / 2)
         self.wall = reading.wall_s
         offsets = (self.now - reading.since_boot_s, self.awake - reading.awake_s)
         if known is None or max(abs(offsets[0] - known[0]), abs(offsets[1] - known[1])) > 0.001:

@@ -144,7 +144,7 @@ def from_first_release(facts: Mapping[str, Any], rows: Rows, terms: Terms, readi
     of expired calls.
     """
     state = BudgetState(terms=terms)
-    state.time.advance(reading)
+    state.time.advance(reading, terms.lease_s)
     now = state.time.now
     pieces: dict[int, list[int]] = {}
     spent = {int(bucket): micro for bucket, micro in facts["spent"].items()}

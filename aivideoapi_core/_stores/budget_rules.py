@@ -177,7 +177,7 @@ class BudgetState:
     def renew(self, terms: Terms, reading: Reading, *, owner: str) -> Standing:
         """See ``BudgetStore.renew``."""
         kept = self._agreed(terms)
-        self.time.advance(reading)
+        self.time.advance(reading, terms.lease_s)
         if owner in self.owners:
             own = self.owners[owner]
             own.until = max(own.until, self.time.awake + terms.lease_s)
@@ -194,14 +194,14 @@ class BudgetState:
         """See ``BudgetStore.look``."""
         if self.terms is None:
             return None
-        self.time.advance(reading)
+        self.time.advance(reading, 0.0)
         self._sweep_windows(self.terms)
         return self.terms, self._standing(self.terms)
 
     def set_limit(self, terms: Terms, reading: Reading, *, limit_micro: int) -> Standing:
         """See ``BudgetStore.set_limit``."""
         kept = self._agreed(replace(terms, joined=True))
-        self.time.advance(reading)
+        self.time.advance(reading, terms.lease_s)
         self._sweep_windows(kept)
         self.terms = kept = replace(kept, limit_micro=limit_micro)
         self.raised = None
@@ -219,7 +219,7 @@ class BudgetState:
     ) -> Standing:
         """See ``BudgetStore.raise_until``."""
         kept = self._agreed(replace(terms, joined=True))
-        self.time.advance(reading)
+        self.time.advance(reading, terms.lease_s)
         self._sweep_windows(kept)
         wall_s = self.time.wall
         left_s = (at_s or wall_s) - wall_s if for_s is None else for_s
@@ -229,9 +229,9 @@ class BudgetState:
         self._forget_thresholds(kept)
         return self._standing(kept)
 
-    def calls_of_the_dead(self, reading: Reading) -> int:
+    def calls_of_the_dead(self, terms: Terms, reading: Reading) -> int:
         """How many reservations the next change lets go of, since their owners count as dead by now."""
-        self.time.advance(reading)
+        self.time.advance(reading, terms.lease_s)
         return sum(owner.calls for owner in self.owners.values() if owner.until <= self.time.awake)
 
     def forget_calls(self) -> None:
@@ -312,7 +312,7 @@ class BudgetState:
         return self.pieces.setdefault(kept.bucket(self.time.now), [0] * 5) if anything else [0] * 5
 
     def _move_on(self, kept: Terms, terms: Terms, reading: Reading) -> None:
-        self.time.advance(reading)
+        self.time.advance(reading, terms.lease_s)
         self._sweep(kept, terms)
 
     def _sweep(self, kept: Terms, terms: Terms) -> None:

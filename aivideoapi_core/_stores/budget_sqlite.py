@@ -145,7 +145,7 @@ class SqliteStore:
             state.held, state.expired = rows
         else:
             state, more = from_text(text, rows, terms, reading)
-        if not waits and state.calls_of_the_dead(reading) > _AT_ONCE:
+        if not waits and state.calls_of_the_dead(terms, reading) > _AT_ONCE:
             raise WouldWaitError
         standing = rule(state, reading)
         changed = to_text(state, more)

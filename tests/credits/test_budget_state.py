@@ -103,9 +103,32 @@ def test_a_restart_ends_leases_and_keeps_what_was_spent(stores: Stores) -> None:
     budget.settle(budget.hold("m", worst(30_000_000)), 30_000_000)
     budget.hold("m", worst(50_000_000))
     after = Clock(boot="two", awake_s=20.0, since_boot_s=20.0, wall_s=clock.wall_s + 120)
-    standing = CreditBudget(store=stores(after), **TERMS).standing()
+    again = CreditBudget(store=stores(after), **TERMS)
+    assert (again.standing().spent_micro, again.standing().reserved_micro) == (30_000_000, 50_000_000)
+    after.pass_s(31)  # not at once: this could be another machine, after the wall clock was set
+    standing = again.standing()
     assert (standing.spent_micro, standing.reserved_micro) == (30_000_000, 0)
     assert standing.expired_micro == 50_000_000
+
+
+def test_a_machine_that_joins_after_the_clock_was_set_frees_no_running_call(stores: Stores) -> None:
+    """Redis' clock was set while a call runs on one machine, and then another machine makes its first call."""
+    clock = Clock()
+    budget = CreditBudget(store=stores(clock), **TERMS)
+    if not budget._store.shared:
+        return
+    running = budget.hold("m", worst(50_000_000))
+    clock.pass_s(20)  # a lease is renewed three times in its length
+    for number in range(5):  # each is met once more
+        other = Clock(
+            boot=f"other {number}", awake_s=7.0, since_boot_s=7.0, wall_s=clock.wall_s + 3_600 + number
+        )
+        assert CreditBudget(store=stores(other), **TERMS).standing().reserved_micro == 50_000_000
+    budget._store.renew(budget._terms, owner=budget._purse.owner)
+    clock.pass_s(50)
+    assert budget.standing().reserved_micro == 50_000_000
+    budget.settle(running, 40_000_000)
+    assert (budget.standing().spent_micro, budget.standing().expired_calls) == (40_000_000, 0)
 
 
 def test_machines_whose_clocks_since_boot_differ_share_one_time(stores: Stores) -> None:
