@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import logging
 import struct
 from typing import Any
@@ -102,6 +103,37 @@ def test_a_result_longer_than_the_window(
     assert said.endswith("word end")
     assert "begin" in said
     assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "text-plain", "text": "word " * 200_000, "mime_type": "text/plain"},
+        {
+            "type": "document",
+            "source": {"type": "text", "media_type": "text/plain", "data": "word " * 200_000},
+        },
+        {
+            "type": "search_result",
+            "source": "s",
+            "title": "t",
+            "content": [{"type": "text", "text": "word " * 200_000}],
+        },
+        {"type": "text", "text": "word " * 200_000, "annotations": []},
+    ],
+    ids=["a file", "a document", "a search result", "a text"],
+)
+def test_blocks_longer_than_the_window(sandbox: Sandbox, block: dict[str, Any]) -> None:
+    before = json.dumps(block)
+    call = {"name": "look", "args": {}, "id": "c1"}
+    model = ChatAIVideoAPI(model=NATIVE, api_key=sandbox.api_key, base_url=sandbox.url)
+    model.invoke(
+        [HumanMessage("q"), AIMessage("", tool_calls=[call]), ToolMessage([block], tool_call_id="c1")]
+    )
+    body = sandbox.requests[-1].body
+    assert complaints(body) == []
+    assert len(json.dumps(body)) < 45_000
+    assert json.dumps(block) == before
 
 
 @BOTH

@@ -6,7 +6,7 @@ is not there. What the user says is not touched: the platform's error is for its
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from aivideoapi_core._outbound.image_size import longest_side
@@ -46,24 +46,34 @@ def settle_results(
 
 def _cut_texts(parts: Sequence[dict[str, Any]], *, room: int) -> None:
     """Leave head and tail of the longest texts until all of them could fit."""
-    texts = [(len(text), part, key) for part in parts if (key := _text_key(part)) and (text := part[key])]
+    texts = [(len(holder[key]), holder, key) for part in parts for holder, key in _texts_in(part)]
     total = sum(length for length, _, _ in texts)
-    for length, part, key in sorted(texts, key=lambda each: -each[0]):
+    for length, holder, key in sorted(texts, key=lambda each: -each[0]):
         if total <= room or length <= LONG_RESULT:
             return
         half = LONG_RESULT // 2
-        text = part[key]
+        text = holder[key]
         told_of = f"a tool's result of {length:,} characters is more than the model can read"
-        part[key] = (
+        holder[key] = (
             f"[{told_of}: here are its first and its last {half:,}]\n{text[:half]}\n[...]\n{text[-half:]}"
         )
-        total -= length - len(part[key])
+        total -= length - len(holder[key])
         warn_once(f"{told_of}; {half:,} of its beginning and of its end are sent")
 
 
-def _text_key(part: Mapping[str, Any]) -> str | None:
-    key = "text" if part["type"] == "text" else "content"
-    return key if isinstance(part.get(key), str) else None
+def _texts_in(part: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
+    """What holds a text of a result, and under which key; of a document, a copy of its source."""
+    if part["type"] == "document":
+        source = part.get("source")
+        if isinstance(source, Mapping) and source.get("type") == "text" and len(source["data"]) > LONG_RESULT:
+            part["source"] = copied = dict(source)
+            yield copied, "data"
+    elif part["type"] == "search_result":
+        yield from ((text, "text") for text in part["content"])
+    else:
+        key = "text" if part["type"] == "text" else "content"
+        if isinstance(part.get(key), str):
+            yield part, key
 
 
 def _tell_unknown_tools(
