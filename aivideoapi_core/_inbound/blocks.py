@@ -188,6 +188,8 @@ def label(block: ContentBlock, *, message_id: Any, place: int) -> None:
     for field in ("id", "name") if is_tool_use(block) else ("tool_use_id",):
         if (given := block.get(field)) is not None and not isinstance(given, str):
             block[field] = str(given)
+    if block.get("name") == "":
+        block["name"] = None  # of no tool, as LangChain's v3 has it too
     if block["type"] == "tool_use" and not block.get("id"):
         import hashlib  # hardly any call has no id
 

@@ -70,7 +70,7 @@ def to_call(block: ContentBlock, cut_by: str | None) -> dict[str, Any]:
     ``cut_by``: the stop reason, if it cut this call (``cut_place``).
     """
     raw = invalid_arguments(block, cut=cut_by is not None)
-    call = {"name": block.get("name") or None, "id": block.get("id")}
+    call = {"name": block.get("name"), "id": block.get("id")}
     if raw is not None:
         return {**call, "args": raw, "error": call_error(block, cut_by), "type": "invalid_tool_call"}
     return {**call, "args": block.get("input") or {}, "type": "tool_call"}

@@ -135,6 +135,7 @@ ANSWERS: list[tuple[str, bytes, list[Any], str]] = [
     ("an empty text before a call", wire([START, opened(), closed(), {**CALL, "index": 1}, closed(1), END, STOP]), [{"type": "text", "text": ""}, {**TOOL, "input": {}}], "end_turn"),
     ("calls of one id", wire([START, CALL, delta(kind="input_json_delta", partial_json='{"a": 1}'), closed(), {**CALL, "index": 1}, delta(1, kind="input_json_delta", partial_json='{"a": 2}'), closed(1), END, STOP]), [{**TOOL, "input": {"a": 1}}, {**TOOL, "input": {"a": 2}}], "end_turn"),
     ("a call without a name", wire([START, {**CALL, "content_block": {**CALL["content_block"], "name": None}}, closed(), END, STOP]), [{**TOOL, "name": None, "input": {}}], "end_turn"),
+    ("an empty name", wire([START, {**CALL, "content_block": {**CALL["content_block"], "name": ""}}, closed(), END, STOP]), [{**TOOL, "name": None, "input": {}}], "end_turn"),
     ("numbers for names", wire([START, {**CALL, "content_block": {**CALL["content_block"], "id": 7, "name": 8}}, closed(), END, STOP]), [{**TOOL, "id": "7", "name": "8", "input": {}}], "end_turn"),
     ("a call without an id", wire([START, {**CALL, "content_block": {**CALL["content_block"], "id": None}}, closed(), END, STOP]), [{**TOOL, "id": GIVEN_ID, "input": {}}], "end_turn"),
     ("a call without an id, whole", json.dumps({**MESSAGE, "content": [{"type": "tool_use", "name": "roll"}]}).encode(), [{"type": "tool_use", "name": "roll", "id": GIVEN_ID, "input": {}}], ""),
