@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import importlib
 import importlib.metadata
 import re
@@ -98,9 +99,14 @@ def sources(package: str) -> list[Path]:
     return sorted(path for path in (ROOT / package).rglob("*.py") if "__pycache__" not in path.parts)
 
 
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imports(path: Path, *, at_import: bool = False) -> Iterator[str]:
     """Every module that a file names in an import, wherever in the file, or only ``at_import``."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     for node in tree.body if at_import else ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -264,7 +270,7 @@ def test_rooms_hold_a_docstring_and_nothing_else_of_their_own() -> None:
     for package in PACKAGES[:3]:
         for path in sources(package):
             if path.name == "__init__.py" and path.parent.name.startswith("_"):
-                body = ast.parse(path.read_text(encoding="utf-8")).body
+                body = parsed(path).body
                 assert [type(node) for node in body] == [ast.Expr], path
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ from langchain_core.tools import tool
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 from langgraph.types import RetryPolicy
+from ready_process import ReadyProcess
 
 import aivideoapi_core as core
 from aivideoapi_core.sandbox import Fault, Reply, Sandbox
@@ -142,17 +140,11 @@ print(json.dumps({
 
 
 def _in_a_new_process(script: Path, sandbox: Sandbox, *arguments: str) -> dict[str, Any]:
-    env = {**os.environ, "AIVIDEOAPI_API_KEY": sandbox.api_key, "AIVIDEOAPI_BASE_URL": sandbox.url}
-    done = subprocess.run(
-        [sys.executable, str(script), *arguments],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    env = {"AIVIDEOAPI_API_KEY": sandbox.api_key, "AIVIDEOAPI_BASE_URL": sandbox.url}
+    process = ReadyProcess(script, *arguments, env=env)
+    said = process.communicate()
+    assert process.returncode == 0
+    result: dict[str, Any] = json.loads(said.splitlines()[-1])
     return result
 
 

@@ -18,7 +18,13 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[2]
 _SERVER: Final = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(
-    ["__main__", "aivideoapi_batch", "langchain_aivideoapi.chat_models", "llamaindex_aivideoapi.base"]
+    [
+        "__main__",
+        "aivideoapi_batch",
+        "langchain.agents",
+        "langchain_aivideoapi.chat_models",
+        "llamaindex_aivideoapi.base",
+    ]
 )
 
 
