@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._secrets import hide_keys, without_tokens
     from aivideoapi_core._signatures import remember_signatures
     from aivideoapi_core._stores.target import place_of
+    from aivideoapi_core._unvalidated import filled, private_of, set_private, set_values, values_of
 
 _LATER: Final = {
     name: f"aivideoapi_core.{module}"
@@ -119,6 +120,7 @@ _LATER: Final = {
         "_secrets": "hide_keys without_tokens",
         "_signatures": "remember_signatures",
         "_stores.target": "place_of",
+        "_unvalidated": "filled private_of set_private set_values values_of",
     }.items()
     for name in names.split()
 }
@@ -176,6 +178,7 @@ __all__ = [
     "document_block",
     "each_tool",
     "enforceable",
+    "filled",
     "has_references",
     "hide_keys",
     "image_block",
@@ -194,6 +197,7 @@ __all__ = [
     "output_format",
     "parse_arguments",
     "place_of",
+    "private_of",
     "read_arguments",
     "read_call",
     "read_tool_calls",
@@ -203,6 +207,8 @@ __all__ = [
     "remember_signatures",
     "renew_in_child",
     "rooted",
+    "set_private",
+    "set_values",
     "spoiling_end",
     "stop_list",
     "text_of",
@@ -212,6 +218,7 @@ __all__ = [
     "told_file",
     "told_media",
     "typed_dict_schema",
+    "values_of",
     "wire_choice",
     "wire_tool_name",
     "wire_tools",

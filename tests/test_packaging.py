@@ -46,7 +46,7 @@ PUBLIC = (
 )
 
 CORE_LAYERS = (
-    {"_version", "_late", "_aliases", "_received", "_secrets", "_signatures", "_catalogue"},
+    {"_version", "_late", "_aliases", "_received", "_secrets", "_signatures", "_unvalidated", "_catalogue"},
     {"_errors"},
     {"_outbound", "_inbound"},
     {"_metering"},

@@ -7,30 +7,21 @@ So the fields come from templates that were validated once, at import, and only 
 chunk to chunk is put in. Every mutable value is fresh: frameworks assign to chunks and merge them.
 ``tests/langchain/test_streaming_fast.py`` compares each with its validated twin, field by field, so
 a field that langchain-core adds or changes shows there.
-
-``model_construct`` is no way out: on pydantic 2.14 it is slower than validation.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from pydantic import BaseModel
+
+from aivideoapi_core.adapter_kit import filled
 
 PROVIDER: Final = "aivideoapi"
 """``model_provider`` of every message, ``ls_provider`` of every trace; one name for one thing."""
-
-_M = TypeVar("_M", bound=BaseModel)
-_new = object.__new__
-# The slots of a pydantic model, by the descriptors that ``object.__setattr__`` would look up each time.
-_set_values: Final = BaseModel.__dict__["__dict__"].__set__
-_set_fields_set: Final = BaseModel.__dict__["__pydantic_fields_set__"].__set__
-_set_extra: Final = BaseModel.__dict__["__pydantic_extra__"].__set__
-_set_private: Final = BaseModel.__dict__["__pydantic_private__"].__set__
 
 _MESSAGE: Final = AIMessageChunk(content="x", response_metadata={"model_provider": PROVIDER})
 _MESSAGE_FIELDS: Final = dict(_MESSAGE.__dict__)
@@ -54,18 +45,9 @@ def _chunk(
     fields["tool_calls"] = []
     fields["invalid_tool_calls"] = []
     fields["tool_call_chunks"] = tool_call_chunks
-    message = _filled(AIMessageChunk, fields, fields_set, {})
+    message = filled(AIMessageChunk, fields, fields_set, extra={})
     outer = {**_GENERATION_FIELDS, "text": text, "message": message}
-    return _filled(ChatGenerationChunk, outer, {"message", "text"}, None)
-
-
-def _filled(cls: type[_M], fields: dict[str, Any], fields_set: set[str], extra: dict[str, Any] | None) -> _M:
-    made = _new(cls)
-    _set_values(made, fields)
-    _set_fields_set(made, fields_set)
-    _set_extra(made, extra)
-    _set_private(made, None)
-    return made
+    return filled(ChatGenerationChunk, outer, {"message", "text"})
 
 
 def text_result(text: str, usage: UsageMetadata | None, metadata: dict[str, Any]) -> ChatResult:
@@ -75,10 +57,10 @@ def text_result(text: str, usage: UsageMetadata | None, metadata: dict[str, Any]
         **{"content": text, "additional_kwargs": {}, "response_metadata": metadata},
         **{"tool_calls": [], "invalid_tool_calls": [], "usage_metadata": usage},
     }
-    message = _filled(AIMessage, fields, set(_ANSWER.__pydantic_fields_set__), {})
+    message = filled(AIMessage, fields, set(_ANSWER.__pydantic_fields_set__), extra={})
     outer = {**_WHOLE_FIELDS, "text": text, "message": message}
-    generation = _filled(ChatGeneration, outer, {"message", "text"}, None)
-    return _filled(ChatResult, {**_RESULT_FIELDS, "generations": [generation]}, {"generations"}, None)
+    generation = filled(ChatGeneration, outer, {"message", "text"})
+    return filled(ChatResult, {**_RESULT_FIELDS, "generations": [generation]}, {"generations"})
 
 
 def text_chunk(text: str) -> ChatGenerationChunk:
@@ -113,4 +95,5 @@ def tool_start_chunk(block: dict[str, Any], index: int) -> ChatGenerationChunk:
 
 def recast(message: AIMessageChunk, cls: type[AIMessageChunk], **changes: Any) -> AIMessageChunk:
     """The same chunk with ``changes``, which must be valid, as an object of ``cls``; nothing is parsed anew."""
-    return _filled(cls, {**message.__dict__, **changes}, message.__pydantic_fields_set__ | changes.keys(), {})
+    fields_set = message.__pydantic_fields_set__ | changes.keys()
+    return filled(cls, {**message.__dict__, **changes}, fields_set, extra={})

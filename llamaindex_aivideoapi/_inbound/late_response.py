@@ -14,9 +14,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse
-from pydantic import BaseModel
 
 from aivideoapi_core import StreamEvent
+from aivideoapi_core.adapter_kit import filled, private_of, set_private, set_values, values_of
 
 if TYPE_CHECKING:  # making a protocol takes a third of a millisecond
     from typing import Protocol
@@ -35,20 +35,13 @@ def late_response(
     thinking: str | None = None,
 ) -> ChatResponse:
     """The response for ``event``, whose message is ``stream.message_at(parts, count)`` once it is asked for."""
-    response = _new_object(_LateResponse)
-    _set_values(
-        response,
-        {
-            "raw": event,
-            "delta": text,
-            "logprobs": None,
-            "additional_kwargs": {} if thinking is None else {"thinking_delta": thinking},
-        },
-    )
-    _set_fields_set(response, _FIELDS)
-    _set_extra(response, None)
-    _set_private(response, (stream, parts, count))
-    return response
+    values = {
+        "raw": event,
+        "delta": text,
+        "logprobs": None,
+        "additional_kwargs": {} if thinking is None else {"thinking_delta": thinking},
+    }
+    return filled(_LateResponse, values, _FIELDS, private=(stream, parts, count))
 
 
 class _LateResponse(ChatResponse):
@@ -93,21 +86,13 @@ class _LateResponse(ChatResponse):
 def _settle(response: ChatResponse) -> ChatResponse:
     """Build the message and make the object the plain ``ChatResponse`` that it stands for."""
     if type(response) is _LateResponse:
-        place = _private(response)
+        place = private_of(response)
         if place is not None:  # None: another thread has just been here
             stream, parts, count = place
-            _set_values(response, {"message": stream.message_at(parts, count), **_values(response)})
-            _set_private(response, None)
+            set_values(response, {"message": stream.message_at(parts, count), **values_of(response)})
+            set_private(response, None)
         object.__setattr__(response, "__class__", ChatResponse)
     return response
 
 
-# The slots of a pydantic model, by the descriptors that ``object.__setattr__`` would look up each time.
-_new_object: Final = object.__new__
-_values: Final = BaseModel.__dict__["__dict__"].__get__
-_set_values: Final = BaseModel.__dict__["__dict__"].__set__
-_set_fields_set: Final = BaseModel.__dict__["__pydantic_fields_set__"].__set__
-_set_extra: Final = BaseModel.__dict__["__pydantic_extra__"].__set__
-_private: Final = BaseModel.__dict__["__pydantic_private__"].__get__
-_set_private: Final = BaseModel.__dict__["__pydantic_private__"].__set__
 _FIELDS: Final = {"message", "raw", "delta", "additional_kwargs"}

@@ -156,7 +156,7 @@ def _without_ids(content: Any) -> Any:
     return [{key: value for key, value in block.items() if key != "id"} for block in content]
 
 
-def test_blocks_that_came_out_of_order_stand_by_their_index() -> None:
+def test_blocks_stand_in_the_order_in_which_they_came() -> None:
     reader = StreamReader()
     chunks = ChunkStream(reader.accumulator, structured=True, with_usage=True, changed=Changed())
     events: list[dict[str, Any]] = [
@@ -177,7 +177,7 @@ def test_blocks_that_came_out_of_order_stand_by_their_index() -> None:
     reply = CoreReply(reader.accumulator.message(), NATIVE)
     parts: list[Any] = [chunk for chunk in (*fed, chunks.last(reply)) if chunk is not None]
     summed: Any = reduce(add, parts).message
-    assert [call["id"] for call in summed.tool_calls] == ["toolu_0", "toolu_1"]
+    assert [call["id"] for call in summed.tool_calls] == ["toolu_1", "toolu_0"]
     assert summed.tool_calls == _message(reply).tool_calls
 
 
