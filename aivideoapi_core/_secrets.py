@@ -30,7 +30,7 @@ def redact(text: str, secret: SecretStr | None = None) -> str:
 def _spellings(secret: SecretStr) -> tuple[str, ...]:
     """A key as sent, as it stands inside JSON text, and as it stands inside a URL."""
     plain = secret.get_secret_value()
-    return tuple(filter(None, {plain, json.dumps(plain)[1:-1], quote(plain, safe="")}))
+    return tuple(filter(None, dict.fromkeys((plain, json.dumps(plain)[1:-1], quote(plain, safe="")))))
 
 
 def excerpt_of(body: bytes | str, secret: SecretStr | None = None) -> str:
