@@ -37,6 +37,9 @@ class Run:
         self._rows = rows
         self._replay = replay
         self.counts = RunCounts()
+        # Asked once: a call looks through all its models for them.
+        self._has_books = job.call.budget is not None or job.call.ledger is not None
+        self._calls_once: bool = getattr(job.call, "calls_once", False)
         self._meeting: Meeting | None = None
         self._out: asyncio.Queue[RowResult | None] = asyncio.Queue(maxsize=2 * job.concurrency)
         self._failure: BaseException | None = None
@@ -158,10 +161,9 @@ class Run:
         """For one call, whose figure and row are written with the result. Of several, each is booked as it ends, with a
         note in the journal.
         """
-        call = self._job.call
-        if call.budget is None and call.ledger is None:
+        if not self._has_books:
             return nullcontext()
-        if getattr(call, "calls_once", False):
+        if self._calls_once:
             return keep_books()
 
         def noted(record: CallRecord) -> Entry | None:
