@@ -195,6 +195,8 @@ CHATS: Final[dict[str, list[BaseMessage]]] = {
     "calls in a result": [ASKED, calls("c1"), result([{"type": "tool_use", "id": "z", "name": "t", "input": {}}, {"type": "thinking", "thinking": "x"}])],
     "links to nothing": [ASKED, calls("c1"), result([{"type": "image_url"}, {"type": "resource", "resource": None}, {"type": "resource_link"}])],
     "text of another encoding": [ASKED, calls("c1"), result([{"type": "file", "base64": base64.b64encode("é".encode("latin-1")).decode(), "mime_type": "text/csv"}])],
+    "a longer life after a shorter": [HumanMessage([{"type": "text", "text": life, "cache_control": {"type": "ephemeral", "ttl": life}} for life in ("1h", "5m", "1h")])],
+    "a tool's longer life": [HumanMessage([{"type": "text", "text": "q", "cache_control": {"type": "ephemeral"}}]), calls("c1"), result([{"type": "text", "text": "x", "cache_control": {"type": "ephemeral", "ttl": "1h"}}])],
     "more breakpoints than four": [HumanMessage([{"type": "text", "text": str(i), "cache_control": {"type": "ephemeral"}} for i in range(7)])],
 }  # fmt: skip
 T: Final = {"name": "t", "description": "d", "input_schema": {"type": "object"}}

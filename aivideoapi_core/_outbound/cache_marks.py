@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from aivideoapi_core._errors import InvalidInputError
+from aivideoapi_core._outbound.text import warn_once
 
 logger = logging.getLogger("aivideoapi")
 
@@ -84,4 +85,20 @@ def limit_marks(
         )  # fmt: skip
         for block in found[:excess]:
             del block["cache_control"]
+        found = found[excess:]
+    return _in_order(tools, found)
+
+
+def _in_order(tools: Sequence[Mapping[str, Any]], found: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
+    """The wire refuses a longer life after a shorter one: a block that asks for it (another time's, a tool's) gets 5 minutes."""
+    lives = [mark_on(block).get("ttl") or "5m" for block in found]
+    if "5m" not in lives or "1h" not in lives[lives.index("5m") :]:
+        return tools
+    own = {id(tool) for tool in tools}
+    for block, life in list(zip(found, lives, strict=True))[lives.index("5m") :]:
+        if life == "1h" and id(block) not in own:
+            block["cache_control"] = {"type": "ephemeral"}
+            warn_once(
+                "a cache breakpoint of 1h stands after one of 5m, which the wire refuses: it goes out as 5m"
+            )
     return tools
