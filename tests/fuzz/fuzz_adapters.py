@@ -18,7 +18,7 @@ import atheris
 with atheris.instrument_imports(include=["aivideoapi_core", "langchain_aivideoapi", "llamaindex_aivideoapi"]):
     from aivideoapi_core import AIVideoAPIError, Reply, StreamReader
     from aivideoapi_core.adapter_kit import Changed
-    from langchain_aivideoapi._inbound.message import to_message
+    from langchain_aivideoapi._inbound.message import to_result
     from langchain_aivideoapi._inbound.streams import ChunkStream, EventStream
     from llamaindex_aivideoapi._inbound.message import to_chat_response
     from llamaindex_aivideoapi._inbound.streams import ResponseStream
@@ -53,7 +53,7 @@ def check(data: bytes) -> None:
     found.append(chunks.last(reply))
     protocol.finish(reply)
     to_chat_response(reply).model_dump_json()
-    whole = to_message(changed.read(reply))
+    whole: Any = to_result(changed.read(reply)).generations[0].message
     summed: Any = functools.reduce(operator.add, found).message
     assert summed.tool_calls == whole.tool_calls, "other calls"
     assert summed.invalid_tool_calls == whole.invalid_tool_calls, "other invalid calls"
