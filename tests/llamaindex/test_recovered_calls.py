@@ -238,7 +238,7 @@ def test_ignored_twice_in_one_run_raises(sandbox: Sandbox, road: Any) -> None:
     sandbox.enqueue(*[Reply(WORDS)] * 3)
     once = road(llm, tool_required=True)
     assert once.message.additional_kwargs["tool_choice_ignored"] is True
-    with pytest.raises(ToolChoiceIgnoredError, match="neither did"):
+    with pytest.raises(ToolChoiceIgnoredError, match="which was the last try"):
         road(llm, tool_required=True, chat_history=[ChatMessage("y"), once.message], user_msg=None)
     # Another run has its own first try.
     asked = [ChatMessage("y"), once.message, ChatMessage("Once more.")]
