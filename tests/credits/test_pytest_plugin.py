@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import llama_index.core  # noqa: F401 - numpy below it can be loaded once, and pytester forgets what it has loaded
 import pytest
+
+# pytester forgets what a run inside has loaded, and neither numpy nor a model's class can be loaded twice.
+import langchain_aivideoapi  # noqa: F401
+import llamaindex_aivideoapi  # noqa: F401
 
 pytest_plugins = ["pytester"]
 
@@ -36,7 +39,14 @@ def pytest_configure(config):  # an installed copy has it by its entry point
 def run(pytester: pytest.Pytester, body: str, *options: str) -> pytest.RunResult:
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(HEAD + body)
-    return pytester.runpytest_inprocess("-p", "no:cacheprovider", "--strict-markers", *options)
+    return pytester.runpytest_inprocess(
+        "-p",
+        "no:cacheprovider",
+        "-o",
+        "asyncio_default_fixture_loop_scope=function",
+        "--strict-markers",
+        *options,
+    )
 
 
 def test_a_marked_test_cannot_cost_more(pytester: pytest.Pytester) -> None:

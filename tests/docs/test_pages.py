@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import doc_pages
-import llama_index.core  # noqa: F401 - numpy below it can be loaded once, and pytester forgets what it has loaded
 import pytest
 from doc_pages import DOCS, blocks_of
 from doc_tables import with_tables
 
+# pytester forgets what a run inside has loaded, and neither numpy nor a model's class can be loaded twice.
+import langchain_aivideoapi  # noqa: F401
+import llamaindex_aivideoapi  # noqa: F401
 from aivideoapi_core.sandbox import Fault, Reply, Sandbox
 from aivideoapi_core.sandbox._script.replies import FAULT_KINDS
 
@@ -74,7 +76,9 @@ def test_test_files_of_a_page_pass(page: Path, pytester: pytest.Pytester) -> Non
             (pytester.path / block.title).write_text(block.code, encoding="utf-8")
             tests += block.code.count("\ndef test_")
     # In this process, since importing both frameworks once more would take longer than everything else.
-    pytester.runpytest_inprocess("-q", "-p", "no:cacheprovider").assert_outcomes(passed=tests)
+    pytester.runpytest_inprocess(
+        "-q", "-p", "no:cacheprovider", "-o", "asyncio_default_fixture_loop_scope=function"
+    ).assert_outcomes(passed=tests)
 
 
 @pytest.mark.parametrize("page", PAGES)
