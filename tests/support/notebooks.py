@@ -45,11 +45,18 @@ def _code(notebook: Any) -> list[Any]:
 
 
 def _clean(cell: Any) -> Any:
-    """Without what differs from run to run: the order of execution, and warnings about the machine."""
+    """Without what differs from run to run: the order of execution, warnings about the machine, where a text was cut."""
     cell.execution_count = None
     cell.metadata = {}
-    cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
-    for output in cell.outputs:
+    outputs, cell.outputs = cell.outputs, []
+    for output in outputs:
+        if output.get("name") == "stderr":
+            continue
+        last = cell.outputs[-1] if cell.outputs else {}
+        if last.get("output_type") == output.output_type == "stream":
+            last.text += output.text
+            continue
+        cell.outputs.append(output)
         if "execution_count" in output:
             output.execution_count = None
     return cell
