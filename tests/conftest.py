@@ -106,6 +106,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors, for ``-n auto``: a quarter of the time is waiting for servers and programs."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # The standard suites bring a plugin that would print tables of timings; ours are in benchmarks/.
     if hasattr(config.option, "benchmark_disable"):
