@@ -98,6 +98,9 @@ class EventDecoder:
 
     def _feed_plain(self, decoder: SSEDecoder, chunk: bytes) -> Iterator[StreamEvent]:
         for name, data in decoder.feed(chunk):
+            self.stray = (
+                self.stray or decoder.stray
+            )  # before the event: who takes it may stop here, at an error
             yield parse_event(data, name)
         self.stray = self.stray or decoder.stray
 

@@ -96,6 +96,7 @@ def test_answers(body: bytes, content: list[Any], reason: str) -> None:
         pytest.param(data({**MESSAGE, "error": {"type": "api_error", "message": "hi"}}), id="an answer and an error in a frame"),
         pytest.param(json.dumps({"code": 500, "msg": "hi", "data": MESSAGE}).encode(), id="an answer in a failing envelope"),
         pytest.param(data({"code": 500, "msg": "hi", "data": MESSAGE}), id="an answer in a failing envelope in a frame"),
+        pytest.param(b"\xef\xbb\xbf: hello\n\nhi, I am text\n\n" + data({"code": 429, "msg": "hi"}), id="text before an error"),
         pytest.param(wire([START, opened(), delta(text="hi")]), id="cut"),
         pytest.param(wire([START, opened(), delta(text="hi"), END]), id="cut in an open block"),
         pytest.param(wire([START, *HI, END]) + b'data: {"type": "message_s', id="cut in the stop"),
