@@ -369,7 +369,7 @@ class StreamReader:
         try:
             for event in () if accumulator.done else events:
                 for said in self._taken(event):
-                    if not self.begun and said["type"] in _CONTENT:
+                    if not self.begun and said["type"] in _CONTENT and accumulator.begun:
                         self.begun = True
                     yield said
                 if accumulator.done:

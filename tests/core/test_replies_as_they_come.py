@@ -305,3 +305,15 @@ def test_what_is_billed_beside_the_answer_has_no_bound(options: dict[str, Any]) 
     ).micro
     worst = worst_case({**request, **options}, prices)
     assert (worst.input, worst.micro) == (None, None)
+
+
+def test_what_an_error_quotes_does_not_depend_on_the_pieces() -> None:
+    odd = {"type": "content_block_delta", "index": 0, "delta": {"type": "odd_delta"}}
+    body = wire([odd, odd])  # of no message
+
+    def said(pieces: list[bytes]) -> str:
+        with pytest.raises(AIVideoAPIError) as caught:
+            read(pieces)
+        return str(caught.value)
+
+    assert {said(cut_at(body, [cut])) for cut in range(len(body))} == {said([body])}
