@@ -29,10 +29,10 @@ def png(width: int, height: int, *, size: int = 0) -> str:
     return base64.b64encode(head + b"\x08\x02\0\0\0" + b"\0" * size).decode()
 
 
-def jpeg(width: int, height: int, *, before: int = 40_000) -> str:
+def jpeg(width: int, height: int, *, before: int = 40_000, padding: int = 1) -> str:
     first = b"\xff\xd8\xff\xe1" + struct.pack(">H", before + 2) + b"\0" * before
     return base64.b64encode(
-        first + b"\xff\xff\xc2\0\x11\x08" + struct.pack(">HH", height, width) + b"\3"
+        first + b"\xff" * padding + b"\xff\xc2\0\x11\x08" + struct.pack(">HH", height, width) + b"\3"
     ).decode()
 
 
@@ -45,6 +45,7 @@ def webp(kind: bytes, rest: bytes) -> str:
     [
         (png(3, 9_000), 9_000),
         (jpeg(700, 20), 700),
+        (jpeg(700, 20, padding=5_000), None),  # work is bounded: it may be five million
         (base64.b64encode(b"GIF89a" + struct.pack("<HH", 5, 6) + b"\0" * 40).decode(), 6),
         (webp(b"VP8 ", b"\0\0\0\x9d\x01\x2a" + struct.pack("<HH", 300, 200)), 300),
         (webp(b"VP8L", b"\x2f" + (299 | 199 << 14).to_bytes(4, "little")), 300),

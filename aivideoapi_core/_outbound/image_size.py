@@ -10,6 +10,9 @@ _HEAD: Final = 44
 _NO_SIZE: Final = frozenset({0xC4, 0xC8, 0xCC})
 """JPEG markers among those of a frame's start (C0 to CF) that start none."""
 
+_MOST_SEGMENTS: Final = 1_000
+"""Of a JPEG are looked at; a photograph has some dozens before its frame, padding could have millions."""
+
 
 def longest_side(data: str) -> int | None:
     """The longer side of a PNG, GIF, WebP or JPEG in pixels, from clean base64 text; ``None`` if it does not say."""
@@ -38,7 +41,10 @@ def _webp_side(head: bytes) -> int | None:
 def _jpeg_side(data: str) -> int | None:
     """From segment to segment up to the first frame; what stands before it may be a long preview."""
     at = 2
-    while len(segment := _bytes_at(data, at, 9)) == 9 and segment[0] == 0xFF:
+    for _ in range(_MOST_SEGMENTS):
+        segment = _bytes_at(data, at, 9)
+        if len(segment) < 9 or segment[0] != 0xFF:
+            break
         marker = segment[1]
         if 0xC0 <= marker <= 0xCF and marker not in _NO_SIZE:
             return max(_big(segment[5:7]), _big(segment[7:9]))

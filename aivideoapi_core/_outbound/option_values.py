@@ -6,13 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
-from aivideoapi_core._catalogue.models import model_info
+from aivideoapi_core._catalogue.models import EFFORTS, model_info
 from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._outbound.cache_marks import read_mark
 from aivideoapi_core._outbound.names import advice_for_name
 from aivideoapi_core._outbound.thinking import check_thinking_shape
 
-_EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 _OF_OPENAI: Final = {"minimal": "use 'low'", "none": "leave it out"}
 _TIERS: Final = ("auto", "standard_only")
 _OUTPUT_CONFIG: Final = ("effort", "format", "task_budget")
@@ -75,11 +74,11 @@ def check_words(options: Mapping[str, Any], *, known: bool) -> None:
 
 
 def _check_effort(effort: Any, place: str, *, known: bool) -> None:
-    if effort in _EFFORTS or (not known and isinstance(effort, str)):
+    if effort in EFFORTS or (not known and isinstance(effort, str)):
         return
     plain = str(effort).strip().lower()
     advice = (
-        f"use {plain!r}" if plain in _EFFORTS else _OF_OPENAI.get(plain, f"use one of {', '.join(_EFFORTS)}")
+        f"use {plain!r}" if plain in EFFORTS else _OF_OPENAI.get(plain, f"use one of {', '.join(EFFORTS)}")
     )
     raise InvalidInputError(f"{place}={effort!r} is no effort: {advice}")
 
