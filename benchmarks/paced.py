@@ -143,11 +143,8 @@ def main() -> None:
     """Measure and print."""
     if sys.argv[1:2] == ["--worker"]:
         framework, role, engine, url, sizes, uvloop = sys.argv[2:]
-        work = _contestant(framework, role, engine, url, json.loads(sizes))
-        if int(uvloop):
-            importlib.import_module("uvloop").run(work)
-        else:
-            asyncio.run(work)
+        run = importlib.import_module("uvloop").run if int(uvloop) else asyncio.run
+        run(_contestant(framework, role, engine, url, json.loads(sizes)))
         return
     parser = argparse.ArgumentParser(prog="python -m benchmarks.paced", description=__doc__)
     parser.add_argument("--llamaindex-peer-python", default=sys.executable, metavar="PATH")

@@ -40,9 +40,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (OSError, OverflowError) as error:
         print(f"cannot listen on 127.0.0.1:{options.port}: {error}", file=sys.stderr)
         return 1
-    print(f"aivideoapi sandbox at {sandbox.url}; to use it: {'; '.join(sandbox.shell_lines())}", flush=True)
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(
+        signal.SIGTERM, lambda *_: stop.set()
+    )  # before the line: whoever reads it may stop us at once
+    print(f"aivideoapi sandbox at {sandbox.url}; to use it: {'; '.join(sandbox.shell_lines())}", flush=True)
     with contextlib.suppress(KeyboardInterrupt):
         sandbox.wait(stop)
     sandbox.close()

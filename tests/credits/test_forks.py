@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import os
 import signal
+import sys
 import threading
 import time
 import weakref
@@ -36,16 +38,17 @@ pytestmark = [
 
 
 def in_child(work: Callable[[], Any]) -> int:
-    """The exit status of a forked child that does ``work``; it is killed if it hangs."""
+    """The exit status of a forked child that does ``work``; it says where it hangs, and is killed then."""
     pid = os.fork()
     if pid == 0:
         status = 1
         try:
+            faulthandler.dump_traceback_later(30, file=sys.__stderr__)
             work()
             status = 0
         finally:
             os._exit(status)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 40
     while time.monotonic() < deadline:
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:

@@ -90,7 +90,9 @@ def test_says_that_it_is_meant(aivideoapi_sandbox):
 
 def test_the_fixture_fails_for_a_script_that_is_not_used(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(LEFT_OVER)
-    result = pytester.runpytest_inprocess("-q", "-p", "no:cacheprovider")
+    result = pytester.runpytest_inprocess(
+        "-q", "-p", "no:cacheprovider", "-o", "asyncio_default_fixture_loop_scope=function"
+    )
     result.assert_outcomes(passed=2, errors=1)
     result.stdout.fnmatch_lines(["*scripted, but never asked for: Reply(text='never asked for'*"])
 
