@@ -109,12 +109,9 @@ def test_results_that_cannot_be_sent_are_told(
         model,
         [HumanMessage("hi"), AIMessage("", tool_calls=[CALL]), ToolMessage(content, tool_call_id="toolu_1")],
     )
-    (result,) = turns[-1]["content"]
-    said = (
-        result["content"]
-        if isinstance(result["content"], str)
-        else json.dumps(result["content"], ensure_ascii=False)
-    )
+    result, *below = turns[-1]["content"]
+    parts = [result["content"]] if isinstance(result["content"], str) else [*result["content"], *below]
+    said = "".join(part if isinstance(part, str) else json.dumps(part, ensure_ascii=False) for part in parts)
     assert [word for word in words if word not in said] == []
     assert len(said) < 1_000
     assert complaints(sandbox.requests[-1].body) == []

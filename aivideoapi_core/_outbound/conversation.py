@@ -18,9 +18,16 @@ from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._outbound.blocks import Block, SendableBlocks
 from aivideoapi_core._outbound.cache_marks import UNMARKABLE
 from aivideoapi_core._outbound.params import MessageParam, TextBlockParam
+from aivideoapi_core._outbound.result_content import in_turn, label_of, shared_out
 from aivideoapi_core._outbound.result_limits import LONG_RESULT, SEARCH_RESULT
-from aivideoapi_core._outbound.server_calls import ServerCalls, goes_on, is_server_block, is_server_result
-from aivideoapi_core._outbound.text import mended, text_block, thought_as_text, told
+from aivideoapi_core._outbound.server_calls import (
+    ServerCalls,
+    goes_on,
+    is_called_by_code,
+    is_server_block,
+    is_server_result,
+)
+from aivideoapi_core._outbound.text import mended, text_block, thought_as_text
 from aivideoapi_core._outbound.thinking import thinking_is_on
 from aivideoapi_core._outbound.tool_calls import CALL_NOT_MADE, UNANSWERED_CALL, OpenToolCalls, orphan_label
 from aivideoapi_core._outbound.tool_forms import TOOL_CHANGES
@@ -39,7 +46,6 @@ CONTINUE: Final = "Continue."
 
 _ASSISTANT_ONLY: Final = UNMARKABLE | {"tool_use", "server_tool_use", "mcp_tool_use"}
 _USER_ONLY: Final = frozenset({"image", "document", "search_result", "tool_result", "container_upload"})
-_IN_TURNS: Final = frozenset({"text", "image", "document", "search_result"})
 
 
 def may_prefill(model: Any, thinking: Any) -> bool:
@@ -81,6 +87,8 @@ class Conversation:
         self._calls = OpenToolCalls()
         self._not_made: set[str] = set()
         self._toolsets: dict[str, str] = {}
+        self._called_by_code: set[str] = set()
+        """Calls that the server's code waits for: the wire takes nothing beside their results."""
         self._server = ServerCalls()
         self._blocks = SendableBlocks()
         self._watched: list[Block] = []
@@ -237,6 +245,8 @@ class Conversation:
                 self._not_made.add(wire_id)
             if (toolset := block.get("toolset_name")) is not None:
                 self._toolsets[wire_id] = toolset
+            if "caller" in block and is_called_by_code(block):
+                self._called_by_code.add(wire_id)
         elif is_server_block(block):
             said = self._server.take(block, self._said)
             if block["type"] == SEARCH_RESULT:
@@ -253,8 +263,6 @@ class Conversation:
             if isinstance(given, str)
             else _plain([taken for block in given if (taken := self._in_result(block, at)) is not None])
         )
-        if content and type(content) is not str:
-            self._watched += content
         self._open("user")
         wire_id = self._calls.answer(call or None, name)
         if wire_id is None:
@@ -262,9 +270,17 @@ class Conversation:
             return
         result["tool_use_id"] = wire_id
         self._note_toolset(result)
+        content, below = shared_out(
+            content, is_error=bool(result.get("is_error")), is_alone=wire_id in self._called_by_code
+        )
+        if below:
+            self._said += [label_of(wire_id), *below]
+            self._watched += below
         if content:
             result["content"] = content
-            if type(content) is str and len(content) > LONG_RESULT:
+            if type(content) is not str:
+                self._watched += content
+            elif len(content) > LONG_RESULT:
                 self._watched.append(result)
         self._results.append(result)
         self._blocks.last = result
@@ -283,8 +299,8 @@ class Conversation:
             said = [text_block(mended(f"{label}\n{content}".rstrip()))]
             self._watched += said
         else:
-            said = [text_block(mended(label)), *content]
-        said = [block if block["type"] in _IN_TURNS else told(block) or block for block in said]
+            said = in_turn([text_block(mended(label)), *content])
+            self._watched += said
         self._said += said
         self._blocks.last = said[-1]
         if (mark := result.get("cache_control")) is not None:

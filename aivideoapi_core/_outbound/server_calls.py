@@ -80,10 +80,15 @@ def _is_to_come(call: Any, turn: Any, turns: Sequence[Mapping[str, Any]], *, pau
     return all(block["type"] == "tool_result" for block in turns[-1]["content"])
 
 
+def is_called_by_code(block: Mapping[str, Any]) -> bool:
+    """Whether code that the server runs made this call of one of our tools."""
+    caller = block.get("caller")
+    return isinstance(caller, Mapping) and "tool_id" in caller
+
+
 def _waits_for(block: Mapping[str, Any], call: Any) -> bool:
     """Whether a call of one of our tools was made by the server's ``call``."""
-    caller = block.get("caller")
-    return isinstance(caller, Mapping) and "tool_id" in caller and caller["tool_id"] == call
+    return is_called_by_code(block) and block["caller"]["tool_id"] == call
 
 
 def _told(block: dict[str, Any]) -> dict[str, Any]:

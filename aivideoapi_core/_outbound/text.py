@@ -25,6 +25,7 @@ _DEEPEST: Final = 100
 """Levels of a conversation's JSON; writers and readers of JSON stop at 128 to 255."""
 _NOT_SAID: Final = ("encrypted", "signature", "obfuscat")
 """Parts of the names of fields that only a machine reads."""
+_UNSAID_FIELDS: Final = ("type", "cache_control")
 
 
 def mended(value: Any, *, leaf: Callable[[Any], Any] | None = None) -> Any:
@@ -190,7 +191,7 @@ def told(block: Mapping[str, Any]) -> dict[str, Any] | None:
     if kind.endswith("tool_use") or kind.endswith("tool_call"):
         name, given = block.get("name") or "a tool", block.get("input", block.get("args"))
         return text_block(f"[Called {name} with {as_json(given or {})}]")
-    said = _spoken(block.get("content", {name: block[name] for name in block if name != "type"}))
+    said = _spoken(block.get("content", {name: block[name] for name in block if name not in _UNSAID_FIELDS}))
     label = kind.replace("_", " ")
     return text_block(f"[{label}: {said}]" if said else f"[{label}]")
 

@@ -282,6 +282,8 @@ def _turns(body: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{place}: results {got} for calls {due}"
             if any(block.get("type") != "tool_result" for block in blocks[: len(got)]):
                 yield f"{place}: results do not come first"
+            for block in blocks[: len(got)]:
+                yield from _result(block, place)
             due = []
         else:
             due = [block["id"] for block in blocks if block.get("type") == "tool_use"]
@@ -310,6 +312,15 @@ def _turns(body: Mapping[str, Any]) -> Iterator[str]:
         text = content if isinstance(content, str) else content[-1].get("text", "x")
         if text != text.rstrip():
             yield "messages: blanks at the end of a prefill"
+
+
+def _result(block: Mapping[str, Any], place: str) -> Iterator[str]:
+    content = block.get("content")
+    kinds = {part["type"] for part in content} if isinstance(content, list) else set()
+    if block.get("is_error") and (not content or kinds - {"text"}):
+        yield f"{place}: a failed result holds {content!r}"
+    if "search_result" in kinds and len(kinds) > 1:
+        yield f"{place}: a result mixes {sorted(kinds)}"
 
 
 def _block(block: Any, place: str) -> Iterator[str]:
