@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from typing import Any, Final
-from weakref import finalize
+from weakref import finalize, ref
 
 import aiohttp
 import httpx
@@ -151,8 +152,16 @@ class _ResponseBody(httpx.AsyncByteStream):
         self._response = response
         self._held = held
         held.add(response)
-        if not _forget_timeout(response):  # all of it is here, or aiohttp's own timeout stays
+        self._closed: asyncio.Future[None] | None = None
+        protocol = None if response.connection is None else response.connection.protocol
+        if protocol is None:  # all of it is here
             timeout_s = None
+        else:
+            _forget_timeout(protocol)
+            self._closed = getattr(protocol, "closed", None)  # a future since aiohttp 3.12
+        self._at_close = functools.partial(_lost, ref(self))
+        if self._closed is not None:
+            self._closed.add_done_callback(self._at_close)
         self._watch = ReadWatch(response.close, timeout_s, asyncio.get_running_loop())
 
     def read(self, max_bytes: int, timeout: float | None = None) -> Awaitable[bytes]:
@@ -170,7 +179,7 @@ class _ResponseBody(httpx.AsyncByteStream):
             raise httpx.ReadTimeout(str(error)) from error
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        watch, part = self._watch, b"-"
+        watch, part, failure = self._watch, b"-", None
         try:
             with _as_httpx():
                 while part:
@@ -180,9 +189,12 @@ class _ResponseBody(httpx.AsyncByteStream):
                     if part:
                         yield part
         except httpx.TransportError as error:
-            if watch.expired:
-                raise httpx.ReadTimeout("the server is silent") from error
-            raise
+            failure = error
+        if failure is not None:
+            # What had arrived before the failure: aiohttp raises first, and would never say that anything had.
+            if part := self._response.content._read_nowait(-1):
+                yield part
+            raise httpx.ReadTimeout("the server is silent") if watch.expired else failure
         if watch.expired:  # a body that ends with its connection has just done so
             raise httpx.ReadTimeout("the server is silent")
 
@@ -190,6 +202,8 @@ class _ResponseBody(httpx.AsyncByteStream):
         """Give the connection back, or close it if the body has not ended. Waits for nothing."""
         self._held.discard(self._response)
         self._watch.close()
+        if self._closed is not None:
+            self._closed.remove_done_callback(self._at_close)
         if self._response.content.at_eof():
             self._response.release()
         else:
@@ -201,14 +215,24 @@ def _texts(headers: httpx.Headers) -> list[tuple[str, str]]:
     return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.raw]
 
 
-def _forget_timeout(response: aiohttp.ClientResponse) -> bool:
+def _forget_timeout(protocol: Any) -> None:
     """Switch off aiohttp's own read timeout, which was for the head, until the next request of the connection."""
-    protocol = None if response.connection is None else response.connection.protocol
-    if protocol is None:
-        return False
     protocol.read_timeout = None
     protocol.start_timeout()  # with none set this drops the one that runs
-    return True
+
+
+def _lost(known: ref[_ResponseBody], closed: asyncio.Future[None]) -> None:
+    """The connection of a body is gone. After bytes that are no HTTP aiohttp does not tell whoever waits for the body."""
+    if not closed.cancelled():
+        closed.exception()
+    body = known()
+    content = None if body is None else body._response.content
+    if content is not None and not content.is_eof() and content.exception() is None:
+        content.set_exception(aiohttp.ClientConnectionError(_CLOSED))
+
+
+_CLOSED: Final = "Connection closed"
+"""How aiohttp's ``RuntimeError`` begins where somebody reads on after ``_lost``."""
 
 
 @contextlib.contextmanager
@@ -217,6 +241,10 @@ def _as_httpx() -> Iterator[None]:
         yield
     except (aiohttp.ClientError, aiohttp.http_exceptions.HttpProcessingError, OSError, TimeoutError) as error:
         raise _httpx_error(error) from error
+    except RuntimeError as error:
+        if not str(error).startswith(_CLOSED):
+            raise
+        raise httpx.RemoteProtocolError(str(error)) from error
 
 
 def _httpx_error(error: Exception) -> httpx.HTTPError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from dataclasses import dataclass
 from typing import Final
@@ -33,6 +34,8 @@ _NEVER_SENT: Final = (
     httpx.WriteTimeout,
 )
 """The server has not got the whole request, so it cannot have worked on it."""
+_FAREWELL: Final = re.compile(r"disconnect|closed|not completed", re.IGNORECASE)
+"""What the engines say of a connection that ended; of bytes that are no HTTP they say which."""
 _WHERE_TO_LOOK: Final = {
     True: "; is anything running there? 'aivideoapi sandbox' starts a server on this machine",
     False: "; check the network, the proxy and base_url: 'aivideoapi doctor' looks at them",
@@ -82,6 +85,9 @@ def error_of(
             never_sent=True,
         )
     never_sent = isinstance(error, _NEVER_SENT) or not request.is_out
+    if isinstance(error, httpx.RemoteProtocolError) and not never_sent and not _FAREWELL.search(text):
+        # Some answer came: aiohttp drops a good head where the body that came with it is spoilt.
+        return APIConnectionError(f"what {where.base_url} answers cannot be read as HTTP ({text})")
     if timed_out:
         return APITimeoutError(
             f"no answer from {where.base_url} in time ({text})",

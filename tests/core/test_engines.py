@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from typing import Any
 
 import httpx
@@ -16,8 +17,10 @@ from aivideoapi_core import (
     AsyncMessagesClient,
     IncompleteStreamError,
     InvalidInputError,
+    RetryPolicy,
     StreamTimeoutError,
 )
+from aivideoapi_core._http.aiohttp_transport import AiohttpTransport
 from aivideoapi_core._http.engines import ENGINE_ENV, resolve_engine
 from aivideoapi_core.sandbox import Reply, Sandbox
 
@@ -125,6 +128,52 @@ async def test_what_fails_once_the_request_is_out(
     assert type(caught.value).__module__.startswith("aivideoapi_core")
     assert getattr(caught.value, "never_sent", None) in (never_sent, False)
     assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("apart", [True, False], ids=["apart", "in one piece"])
+@pytest.mark.parametrize(
+    "end", [b"zz\r\n", b"HTTP/1.1 502 Bad Gateway\r\n\r\n", b""], ids=["no chunk", "a head", "cut"]
+)
+async def test_a_body_that_is_spoilt_is_not_asked_for_again(engine: str, apart: bool, end: bytes) -> None:
+    """However it arrives: aiohttp forgets what stood before, and who reads on."""
+    seen: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await request_of(reader))
+        writer.write(HEAD if apart else HEAD + chunk(START) + end)
+        await writer.drain()
+        if apart:
+            await asyncio.sleep(0)
+            writer.write(chunk(START) + end)
+
+    retry = RetryPolicy(max_retries=2, first_wait_s=0)
+    async with server(serve) as url, client_of(url, engine, timeout=30.0, retry=retry) as client:
+        with pytest.raises((IncompleteStreamError, APIConnectionError)) as caught:
+            await kinds_of(client)
+    assert not caught.value.retryable
+    assert len(seen) == 1
+
+
+async def test_what_had_arrived_before_a_cut_is_read() -> None:
+    """aiohttp raises first, and would never say that anything had arrived."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request_of(reader)
+        writer.write(HEAD + chunk(START))
+        await writer.drain()
+
+    async with server(serve) as url:
+        transport = AiohttpTransport(verify=ssl.create_default_context(), limits=httpx.Limits())
+        response = await transport.handle_async_request(httpx.Request("POST", url, content=b"{}"))
+        body: Any = response.stream
+        await asyncio.wait([body._closed])
+        parts = aiter(body)
+        assert await anext(parts) == START
+        with pytest.raises(httpx.RemoteProtocolError):
+            await anext(parts)
+        await response.aclose()
+        await transport.aclose()
 
 
 @pytest.mark.parametrize("engine", ENGINES)
