@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -32,7 +33,7 @@ from aivideoapi_batch._journal_store import (
 from aivideoapi_batch._manifest import Manifest
 from aivideoapi_batch._results import RowResult, Status
 from aivideoapi_core import InvalidInputError
-from aivideoapi_core.adapter_kit import Entry, place_of
+from aivideoapi_core.adapter_kit import Entry, place_of, renew_in_child
 
 SUFFIXES: Final = (".sqlite", ".sqlite3", ".db")
 _BUSY_S: Final = 30.0
@@ -52,6 +53,8 @@ class SQLiteJournal:
         self.path = Path(path).absolute()
         self.name = name
         self._forget()
+        self._reading = threading.Lock()
+        renew_in_child(self, SQLiteJournal._begin_in_child, guarded=True)
 
     def _forget(self) -> None:
         self._pid = os.getpid()
@@ -63,6 +66,19 @@ class SQLiteJournal:
         """Of the rows that are worked on: by what their results are known, however often they are written."""
         self._notes: dict[str, list[list[int]]] = {}
         self._runs = 0
+
+    def _begin_in_child(self) -> None:
+        self._reading = threading.Lock()
+
+    def fork_guards(self) -> tuple[threading.Lock]:
+        """The lock that the reader is used under."""
+        return (self._reading,)
+
+    def let_go_before_fork(self) -> None:
+        """Close the reader: one that a child inherited would spoil its own connections to the file."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
 
     async def open(self, manifest: Manifest) -> int:
         """See ``JournalStore``. Raises ``InvalidInputError`` for the journal of another job."""
@@ -268,20 +284,24 @@ class SQLiteJournal:
         """What the file says; nothing of one that is not there, or has no journal in it. Raises ``JournalError``."""
         if self._pid != os.getpid():
             self._forget()
-        if self._reader is None:
-            if not self.path.exists():
-                return []
-            self._reader = sqlite3.connect(
-                self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
-            )
         try:
-            return self._reader.execute(ask, facts).fetchall()
+            with self._reading:
+                return self._read_alone(ask, facts)
         except sqlite3.OperationalError as error:
             if "no such table" in str(error):
                 return []
             raise JournalError(f"the journal {self.path} cannot be read ({error})") from error
         except sqlite3.DatabaseError as error:
             raise InvalidInputError(f"{str(self.path)!r} is no SQLite database: name another file") from error
+
+    def _read_alone(self, ask: str, facts: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        if self._reader is None:
+            if not self.path.exists():
+                return []
+            self._reader = sqlite3.connect(
+                self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
+            )
+        return self._reader.execute(ask, facts).fetchall()
 
 
 def _text(name: bytes) -> str:

@@ -2,6 +2,7 @@
 
 A lock that another thread held while the process was forked is never let go of in the child. And what a
 lock guards may be half done then, so guards that can be had soon are taken before the fork.
+What a child must not inherit at all is let go of by the parent, while its guards are held.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ _registry = threading.Lock()
 def renew_in_child(thing: _T, begin: Callable[[_T], None], *, guarded: bool = False) -> None:
     """Have ``begin(thing)`` called in each forked child, as long as ``thing`` lives.
 
-    ``guarded``: it has ``fork_guards()``, locks that are taken before the fork.
+    ``guarded``: it has ``fork_guards()``, locks that are taken before the fork; and if it has ``let_go_before_fork()``,
+    that is called then, unless one of them could not be had.
     """
     with _registry:
         _begin[thing] = begin
@@ -44,9 +46,10 @@ def _before() -> None:
     if _registry.acquire(timeout=_PATIENCE_S):
         _taken.append(_registry)
     for thing in list(_guarded):
-        for guard in thing.fork_guards():
-            if guard.acquire(timeout=_PATIENCE_S):
-                _taken.append(guard)
+        guards = [guard for guard in thing.fork_guards() if guard.acquire(timeout=_PATIENCE_S)]
+        _taken.extend(guards)
+        if hasattr(thing, "let_go_before_fork") and len(guards) == len(thing.fork_guards()):
+            thing.let_go_before_fork()
 
 
 def _in_parent() -> None:

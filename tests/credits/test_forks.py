@@ -28,7 +28,8 @@ from aivideoapi_core import (
 )
 from aivideoapi_core._inbound.reply import Reply
 from aivideoapi_core._metering.dropped import DROPPED
-from aivideoapi_core._stores import from_environment
+from aivideoapi_core._stores import from_environment, sqlite_file
+from aivideoapi_core._stores.sqlite_ghosts import GHOSTS, mutexes
 from aivideoapi_core.sandbox import Sandbox
 
 pytestmark = [
@@ -161,6 +162,67 @@ def test_the_environments_books(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIVIDEOAPI_BUDGET", "10")
     with held(from_environment._kept.lock):
         assert in_child(from_environment.default_budget) == 0
+
+
+def test_a_child_goes_on_when_its_parent_has_closed_the_file(tmp_path: Path) -> None:
+    """With a connection that it inherited, the child would write into a log that nobody else looks at."""
+    budget = CreditBudget(1, store=tmp_path / "b.sqlite")
+
+    def book() -> None:
+        budget.settle(budget.hold("m", worst(1)), 1)
+
+    book()
+    (from_child, to_parent), (from_parent, to_child) = os.pipe(), os.pipe()
+
+    def meanwhile() -> None:
+        os.read(from_child, 1)
+        budget.close()
+        book()
+        os.write(to_child, b".")
+        os.read(from_child, 1)
+        book()
+
+    def work() -> None:
+        book()
+        os.write(to_parent, b".")
+        os.read(from_parent, 1)
+        book()
+        os.write(to_parent, b".")
+
+    parent = threading.Thread(target=meanwhile)
+    parent.start()
+    status = in_child(work)
+    os.write(to_parent, b"..")  # for a child that came to nothing
+    parent.join(30)
+    assert status == 0
+    assert budget.standing().spent_micro == 5
+    for end in (from_child, to_parent, from_parent, to_child):
+        os.close(end)
+
+
+@pytest.mark.skipif(mutexes() is None, reason="SQLite's functions cannot be found")
+def test_a_fork_while_a_thread_is_inside_sqlite(tmp_path: Path) -> None:
+    budget, inside = CreditBudget(1, store=tmp_path / "b.sqlite"), mutexes()
+
+    def work() -> None:
+        assert [inside._try(mutex) for mutex in inside._all] == [0] * len(inside._all)
+        GHOSTS._begin_in_child()
+        budget.settle(budget.hold("m", worst(7)), 7)
+
+    assert in_child(work) == 0
+    assert budget.standing().spent_micro == 7
+
+
+def test_connections_of_a_dropped_database_are_not_closed_while_a_thread_forks(tmp_path: Path) -> None:
+    budget = CreditBudget(1, store=tmp_path / "b.sqlite")
+    budget.standing()
+    connections = budget._store.place._all
+    with held(sqlite_file._CLOSER._lock):
+        del budget
+        gc.collect()
+        assert connections
+    DROPPED.do()
+    assert not connections
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite", "redis"])
