@@ -3,7 +3,7 @@
 AIVideoAPIError
 ├─ InvalidInputError (also ValueError)             before any I/O
 │  └─ UnsupportedOptionError
-├─ BudgetExceededError (also ValueError)           before any I/O
+├─ BudgetExceededError                             before any I/O
 ├─ ToolChoiceIgnoredError (also ValueError)        a reply without the call that was forced; .text is what it says
 ├─ APIConnectionError                              no reply
 │  └─ APITimeoutError
@@ -110,8 +110,11 @@ class UnsupportedOptionError(InvalidInputError):
     """An option that this route or this model cannot express. Raised before any I/O."""
 
 
-class BudgetExceededError(AIVideoAPIError, ValueError):
+class BudgetExceededError(AIVideoAPIError):
     """A call that could pass the caller's credit budget. Raised before any I/O.
+
+    No ``ValueError``: LlamaIndex' response synthesizers take every one for an answer that cannot be parsed, and
+    go on without it.
 
     ``needed_micro`` is the most the call can cost, in microcredits (``None``: nothing bounds it), beside
     ``spent_micro``, ``reserved_micro`` and ``limit_micro``, the standing that it was refused by.

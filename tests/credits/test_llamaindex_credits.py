@@ -275,3 +275,16 @@ def test_workflow_tags_are_not_written_down(sandbox: Sandbox) -> None:
         llm_for(sandbox, ledger=ledger).complete("hi")
     (row,) = ledger.records()
     assert row.tags == ("team=search",)
+
+
+@pytest.mark.parametrize("mode", ["compact", "refine", "tree_summarize"])
+async def test_a_query_engine_says_that_the_budget_refused(sandbox: Sandbox, mode: str) -> None:
+    """It makes an "Empty Response" of each ``ValueError``."""
+    llm = llm_for(sandbox, budget=CreditBudget("0.01"))
+    index = SummaryIndex.from_documents([Document(text="Riga is in Latvia.")])
+    engine = index.as_query_engine(llm=llm, response_mode=mode)
+    with pytest.raises(BudgetExceededError, match="smaller max_tokens"):
+        engine.query("Where is Riga?")
+    with pytest.raises(BudgetExceededError, match="smaller max_tokens"):
+        await engine.aquery("Where is Riga?")
+    assert not sandbox.requests
