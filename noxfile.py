@@ -69,6 +69,13 @@ LOWEST_TESTS: Final = {
 }
 
 
+PAGES_NEED: Final = (
+    *("ag-ui-langgraph", "llama-index-protocols-ag-ui", "dbos", "temporalio", "openevals", "pydantic-evals"),
+    *("langchain-mcp-adapters", "llama-index-tools-mcp"),
+)
+"""What some blocks of the documentation show, and no developer needs: ``<!-- needs: MODULE -->`` above them."""
+
+
 def lower_bounds(extra: str) -> list[str]:
     """``name==version`` for the lower bounds to be held with ``extra``, read from pyproject.toml."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -106,6 +113,13 @@ def docs(session: nox.Session) -> None:
 def outputs(session: nox.Session) -> None:
     """Write outputs and tables into pages of the documentation: `nox -s outputs -- docs/howto/tools.md`."""
     session.run("python", "tests/support/doc_pages.py", *session.posargs)
+
+
+@nox.session
+def pages(session: nox.Session) -> None:
+    """All blocks of the documentation, with the packages that some of them show."""
+    session.install("-c", "constraints.txt", "-e", ".[all,examples]", *TEST_TOOLS, *PAGES_NEED)
+    session.run("python", "-m", "pytest", "-n", "2", "-p", "no:cacheprovider", "tests/docs/test_pages.py")
 
 
 @nox.session(python=PYTHONS)

@@ -64,6 +64,15 @@ def test_nothing_is_left_out_without_a_reason(page: Path) -> None:
                 compile(block.code, place, "exec")
 
 
+def test_nox_installs_what_pages_need() -> None:
+    """A block whose packages are in no environment would never run."""
+    installed = (DOCS.parent / "noxfile.py").read_text(encoding="utf-8")
+    for page in doc_pages.pages():
+        for needs in re.findall(r"<!-- needs: (.+) -->", page.read_text(encoding="utf-8")):
+            for module in needs.split(", "):
+                assert f'"{re.sub("[._]", "-", module)}"' in installed, f"{page}: {module}"
+
+
 @pytest.mark.parametrize(
     "page",
     [page for page in PAGES if 'title="test_' in page.values[0].read_text(encoding="utf-8")],

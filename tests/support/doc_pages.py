@@ -9,6 +9,8 @@ The convention:
 - ``bash`` blocks run if each line is an ``aivideoapi`` command.
 - A comment ``<!-- not run by the tests: REASON -->`` above leaves a block out. Python left out must at least
   compile.
+- A comment ``<!-- needs: MODULE, ... -->`` above leaves a block out where one of these modules is not installed: packages
+  that are no dependency of developers. ``nox -s pages`` installs them, and runs every page.
 
 ``python tests/support/doc_pages.py PAGE...`` writes the tables that come from the code, and the printed
 text where a block prints something else, for a person to read before it is kept.
@@ -17,6 +19,7 @@ text where a block prints something else, for a person to read before it is kept
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import os
 import re
@@ -24,6 +27,7 @@ import shlex
 import sys
 import tempfile
 import textwrap
+import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +42,8 @@ _FENCE = re.compile(
     r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
 )
 _SKIPPED = re.compile(r"<!-- not run by the tests: (?P<reason>.+) -->\s*$")
+_NEEDS = re.compile(r"<!-- needs: (?P<modules>[\w., ]+) -->\s*$")
+_MODULE = "page_of_the_documentation"
 _TITLE = re.compile(r'title="(?P<title>[^"]*)"')
 
 
@@ -68,7 +74,7 @@ def blocks_of(text: str) -> list[Block]:
         info = match["info"].strip()
         found_title = _TITLE.search(info)
         title = found_title["title"] if found_title else ""
-        skipped = _SKIPPED.search(text[: match.start()])
+        reason = _reason_to_leave_out(text[: match.start()])
         found.append(
             Block(
                 language=info.split(maxsplit=1)[0] if info else "",
@@ -77,10 +83,27 @@ def blocks_of(text: str) -> list[Block]:
                 line=text[: match.start()].count("\n") + 2,
                 start=match.start("body"),
                 indent=len(match["indent"]),
-                reason=skipped["reason"] if skipped else None,
+                reason=reason,
             )
         )
     return found
+
+
+def _reason_to_leave_out(before: str) -> str | None:
+    """Why a block is not run, by the comment at the end of the text ``before`` its fence."""
+    if skipped := _SKIPPED.search(before):
+        return skipped["reason"]
+    needs = _NEEDS.search(before)
+    modules = needs["modules"].split(", ") if needs else []
+    missing = [module for module in modules if not _is_installed(module)]
+    return f"it needs {', '.join(missing)}" if missing else None
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # not even the package that it would be in
+        return False
 
 
 def expected_outputs(blocks: list[Block]) -> dict[int, Block]:
@@ -136,8 +159,9 @@ def executed(page: Path) -> Iterator[tuple[Block, str, Block | None]]:
     """
     blocks = blocks_of(page.read_text(encoding="utf-8"))
     outputs = expected_outputs(blocks)
-    # A dataclass or a pydantic model looks its own module up by name.
-    namespace: dict[str, Any] = {"__name__": "__main__"}
+    # Dataclasses, pydantic models and what restores a kept run look a class's module up by name.
+    module = sys.modules[_MODULE] = types.ModuleType(_MODULE)
+    namespace = vars(module)
     for number, block in enumerate(blocks):
         if block.reason is not None or block.title.startswith("test_"):
             continue
