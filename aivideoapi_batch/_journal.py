@@ -21,6 +21,7 @@ from aivideoapi_batch._journal_store import Seen, Totals
 from aivideoapi_batch._manifest import Manifest
 from aivideoapi_batch._results import RowResult, Status
 
+_quoted: Final = json.encoder.encode_basestring_ascii
 MANIFEST: Final = "manifest.json"
 CLAIMS: Final = "claims"
 
@@ -100,40 +101,36 @@ class Journal:
     ) -> list[tuple[Seen, bool]]:
         """See ``JournalStore``."""
         index, found, new = self._indexed(), list[tuple[Seen, bool]](), list[int]()
-        for id in ids:
-            known = index.look(id)
+        for id, (known, is_twice) in zip(ids, index.met(ids, run=run), strict=True):
             seen = Seen.NEW
-            if known is not None and known.run == run:
+            if is_twice:
                 seen = Seen.TWICE
+            elif known.is_done(retry):
+                seen = Seen.DONE
+            elif not self._claims.take(id):
+                seen = Seen.ELSEWHERE
             else:
-                index.seen(id, run=run)
-                if known is not None and known.is_done(retry):
-                    seen = Seen.DONE
-                elif not self._claims.take(id):
-                    seen = Seen.ELSEWHERE
-                else:
-                    new.append(len(found))
-            found.append((seen, seen is Seen.NEW and known is not None and known.may_be_paid))
+                new.append(len(found))
+            found.append((seen, seen is Seen.NEW and known.may_be_paid))
         # Another process may have finished one a moment ago, and let go of it.
         if new and self._catch_up():
-            for place in new:
-                known = index.look(ids[place])
-                if known is not None and known.is_done(retry):
+            for place, known in zip(new, index.look([ids[place] for place in new]), strict=True):
+                if known.is_done(retry):
                     self._claims.give_back(ids[place])
                     found[place] = Seen.DONE, False
-                elif known is not None:
+                else:
                     found[place] = Seen.NEW, known.may_be_paid
         return found
 
     async def began(self, id: str) -> bool:
         """See ``JournalStore``."""
-        self._own_file().add({"call": id})
+        self._own_file().add(b'{"call":%b}' % _quoted(id).encode())
         self._indexed().began_one(id)
         return True
 
     async def back(self, id: str) -> None:
         """See ``JournalStore``."""
-        self._own_file().add({"back": id})
+        self._own_file().add(b'{"back":%b}' % _quoted(id).encode())
         self._indexed().began_one(id, by=-1)
 
     def entry(self, result: RowResult, done: Callable[[RowResult], None]) -> None:
@@ -144,7 +141,7 @@ class Journal:
 
     async def ended(self, result: RowResult) -> RowResult:
         """See ``JournalStore``."""
-        place = self._own_file().add(result.to_dict())
+        place = self._own_file().add(result.to_json())
         assert result.id is not None  # noqa: S101 - rows without an id are never called
         status, paid = result.status.value, result.may_have_cost
         self._indexed().ended_one(result.id, status, self._own_segment, place, paid=paid)
@@ -154,11 +151,10 @@ class Journal:
 
     async def get(self, ids: Sequence[str]) -> list[RowResult | None]:
         """See ``JournalStore``."""
-        return [self._get(id) for id in ids]
+        return [self._at(known) for known in self._indexed().look(ids)]
 
-    def _get(self, id: str) -> RowResult | None:
-        known = self._indexed().look(id)
-        if known is None or known.segment is None or known.place is None:
+    def _at(self, known: Known) -> RowResult | None:
+        if known.segment is None or known.place is None:
             return None
         with self._segments[known.segment].open("rb") as file:
             file.seek(known.place)
@@ -167,8 +163,7 @@ class Journal:
     def statuses(self, ids: Sequence[str]) -> list[str | None]:
         """See ``JournalStore``."""
         self.refresh()
-        index = self._indexed()
-        return [None if (known := index.look(id)) is None else known.status for id in ids]
+        return [known.status for known in self._indexed().look(ids)]
 
     def results(self) -> Iterator[RowResult]:
         """See ``JournalStore``; in the order in which they were written, at constant memory."""
@@ -180,8 +175,8 @@ class Journal:
                     row = parsed(line)
                     if "status" not in row:
                         continue
-                    known: Known | None = index.look(row["id"])
-                    if known is not None and (known.segment, known.place) == (number, place):
+                    (known,) = index.look([row["id"]])
+                    if (known.segment, known.place) == (number, place):
                         yield RowResult.from_dict(row, resumed=True)
 
     def totals(self) -> Totals:

@@ -102,12 +102,10 @@ class RedisJournal:
             self._forget()
         index = self._index = self._index or Index()
         found, new = dict[int, tuple[Seen, bool]](), list[int]()
-        for place, id in enumerate(ids):
-            known = index.look(id)
-            if known is not None and known.run == run:
+        for place, (_, is_twice) in enumerate(index.met(ids, run=run)):
+            if is_twice:
                 found[place] = Seen.TWICE, False
             else:
-                index.seen(id, run=run)
                 new.append(place)
         if new:
             names = [to_bytes(ids[place]) for place in new]
@@ -154,7 +152,7 @@ class RedisJournal:
         return [
             *("ended", self._worker, self._lease_s, to_bytes(result.id), *self._met[result.id]),
             *(result.status.value, int(result.may_have_cost)),
-            json.dumps(result.to_dict(), separators=(",", ":")),
+            result.to_json(),
             *_sums(beyond(sums.numbers(), self._notes[result.id])),
         ]
 
@@ -181,10 +179,10 @@ class RedisJournal:
         try:
             while True:
                 cursor, found = self._asked("hscan", f"{self._key}:rows", cursor, count=_SCANNED)
-                for name, row in found.items():
-                    id = name.decode("utf-8", "surrogatepass")
-                    if seen.look(id) is None:  # a scan may meet a field twice
-                        seen.seen(id, run=1)
+                names = [name.decode("utf-8", "surrogatepass") for name in found]
+                # A scan may meet a field twice.
+                for row, (_, is_twice) in zip(found.values(), seen.met(names, run=1), strict=True):
+                    if not is_twice:
                         yield _result(row)
                 if not cursor:
                     return

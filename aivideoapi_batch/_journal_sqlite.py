@@ -114,12 +114,9 @@ class SQLiteJournal:
         index = self._index = self._index or Index()
         found: dict[str, tuple[Seen, bool]] = {}
         answers: list[tuple[Seen, bool] | None] = []
-        for id in ids:
-            known = index.look(id)
-            twice = known is not None and known.run == run
-            answers.append((Seen.TWICE, False) if twice else None)
-            if not twice:
-                index.seen(id, run=run)
+        for id, (_, is_twice) in zip(ids, index.met(ids, run=run), strict=True):
+            answers.append((Seen.TWICE, False) if is_twice else None)
+            if not is_twice:
                 found[id] = Seen.NEW, False
         self._look(found, retry)
         taken: dict[str, tuple[Seen, bool]] = {}
@@ -163,7 +160,7 @@ class SQLiteJournal:
         sums.add(result)
         facts = (
             *(self.name, id, token, result.status.value),
-            *(json.dumps(result.to_dict(), separators=(",", ":")), result.may_have_cost),
+            *(result.to_json().decode(), result.may_have_cost),
             *beyond(sums.numbers(), self._notes[result.id]),
         )
 

@@ -200,7 +200,9 @@ class Pace:
                 state.slowed(self.clock.now(), began=began, wait_s=wait_s)
             else:
                 state.passed(began=began, went_well=error is None)
-        self._wake()
+            is_awaited = bool(self._waiting)
+        if is_awaited:
+            self._wake()
 
     def _wake(self) -> None:
         with self._lock:

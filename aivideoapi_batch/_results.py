@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, Self
+
+from pydantic_core import PydanticSerializationError, to_json
 
 from aivideoapi_core import CallRecord, Outcome, TokenCounts, parse_reported
 
@@ -55,12 +58,28 @@ class RowResult:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-ready values; ``credits_reported`` as text, so that no digit is lost."""
-        row: dict[str, Any] = {name: getattr(self, name) for name in _FIELDS}
         tokens, reported = self.tokens, self.credits_reported
-        row["status"] = self.status.value
-        row["tokens"] = None if tokens is None else {name: getattr(tokens, name) for name in _COUNTS}
-        row["credits_reported"] = None if reported is None else str(reported)
-        return row
+        return {
+            "id": self.id,
+            "status": self.status.value,
+            "answer": self.answer,
+            "error": self.error,
+            "tokens": None if tokens is None else {name: getattr(tokens, name) for name in _COUNTS},
+            "credits_micro": self.credits_micro,
+            "credits_reported": None if reported is None else str(reported),
+            "at_most_micro": self.at_most_micro,
+            "attempts": self.attempts,
+            "paid_before": self.paid_before,
+            "latency_s": self.latency_s,
+        }
+
+    def to_json(self) -> bytes:
+        """``to_dict`` as one line of JSON."""
+        row = self.to_dict()
+        try:
+            return to_json(row)
+        except PydanticSerializationError:  # half a surrogate pair, which UTF-8 has not
+            return json.dumps(row, separators=(",", ":")).encode()
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any], *, resumed: bool = False) -> Self:
@@ -79,7 +98,7 @@ _COUNTS: Final = tuple(field.name for field in fields(TokenCounts) if field.name
 _SUMMED: Final = tuple(name for name in _COUNTS if name != "thinking")
 
 
-def costs_of(records: Iterable[CallRecord]) -> dict[str, Any]:
+def costs_of(records: Sequence[CallRecord]) -> dict[str, Any]:
     """The facts of a row's calls as fields of its result: sums, ``None`` where one part is unknown.
 
     A row whose calls all failed cost 0; a lost call leaves the figures unknown and ``at_most_micro`` bounds them.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import to_jsonable_python
@@ -17,14 +17,15 @@ from aivideoapi_batch._journal_store import Totals
 from aivideoapi_batch._meeting import Meeting
 from aivideoapi_batch._report import RunCounts
 from aivideoapi_batch._results import RowResult, Status, costs_of
-from aivideoapi_core import CallRecord, SpendTracker, spend_tags, track_spend
-from aivideoapi_core.adapter_kit import keep_books
+from aivideoapi_core import CallRecord, SpendTracker
+from aivideoapi_core.adapter_kit import keep_books, tagged, tracked_by
 
 if TYPE_CHECKING:
     from aivideoapi_batch._calls import Row
     from aivideoapi_batch._job_settings import JobSettings
     from aivideoapi_core.adapter_kit import Books, Entry
 
+_NO_BOOKS: Final = nullcontext()
 _STOP_AFTER: Final = 20
 """So many results in a row of the kind that every row will have (a wrong key, an empty account) end the run."""
 
@@ -112,7 +113,7 @@ class Run:
         job, began_s = self._job, self._job.pace.clock.now()
         records, failed = _Records(), 0
         while True:
-            with self._waits():
+            with _Waiting(self._idle):
                 entered = await job.pace.enter()
             if self._stopped:
                 await job.pace.leave(entered)
@@ -149,7 +150,7 @@ class Run:
                 break
             await job.journal.back(id)
             failed += decision.next is Next.AGAIN
-            with self._waits():
+            with _Waiting(self._idle):
                 await self._pause(decision, error)
         self.counts.called += 1
         self._in_a_row = self._in_a_row + 1 if decision.every_rows else 0
@@ -162,7 +163,7 @@ class Run:
         note in the journal.
         """
         if not self._has_books:
-            return nullcontext()
+            return _NO_BOOKS
         if self._calls_once:
             return keep_books()
 
@@ -180,22 +181,12 @@ class Run:
             await books.awrite(journal.entry(result, ends.append))
         return ends[0] if ends else await journal.ended(result)
 
-    @contextmanager
-    def _waits(self) -> Iterator[None]:
-        worker = asyncio.current_task()
-        assert worker is not None  # noqa: S101 - run by a task of ``results``
-        self._idle.add(worker)
-        try:
-            yield
-        finally:
-            self._idle.discard(worker)
-
     async def _called(self, row: Row, records: _Records, entered: int) -> tuple[Any, BaseException | None]:
         """One call: its answer, or the error that it ended with."""
         job = self._job
         left_with: BaseException | None = None
         try:
-            with track_spend(records), spend_tags(*job.tags):
+            with tracked_by(records), tagged(job.tags):
                 return to_jsonable_python(await job.call.answer(row)), None
         except BaseException as error:
             left_with = error
@@ -243,11 +234,28 @@ class Run:
             await self._job.pace.clock.sleep(wait_s)
 
 
+class _Waiting:
+    """The worker that is in it waits for something other than an answer."""
+
+    __slots__ = ("_idle", "_worker")
+
+    def __init__(self, idle: set[asyncio.Task[None]]) -> None:
+        worker = asyncio.current_task()
+        assert worker is not None  # noqa: S101 - run by a task of ``results``
+        self._idle, self._worker = idle, worker
+
+    def __enter__(self) -> None:
+        self._idle.add(self._worker)
+
+    def __exit__(self, *_: object) -> None:
+        self._idle.discard(self._worker)
+
+
 class _Records(SpendTracker):
     """The calls of one row."""
 
     def __init__(self) -> None:
-        super().__init__()
+        """Without the sums of a tracker: there is one for each row."""
         self.all: list[CallRecord] = []
 
     def add(self, record: CallRecord) -> None:

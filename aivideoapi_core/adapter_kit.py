@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from aivideoapi_core._metering.landing import NO_ANSWER, Landing, cut_results
     from aivideoapi_core._metering.one_write import Books, Entry, Place, keep_books
     from aivideoapi_core._metering.record import may_be_billed
-    from aivideoapi_core._metering.summary import count_cache_hit
-    from aivideoapi_core._metering.tags import clean_tags
+    from aivideoapi_core._metering.summary import count_cache_hit, tracked_by
+    from aivideoapi_core._metering.tags import clean_tags, tagged
     from aivideoapi_core._metering.telemetry_spans import otel_span_in
     from aivideoapi_core._model_settings import REQUEST_FIELDS, ModelSettings
     from aivideoapi_core._outbound.blocks import Block
@@ -96,8 +96,8 @@ _LATER: Final = {
         "_metering.landing": "NO_ANSWER Landing cut_results",
         "_metering.one_write": "Books Entry Place keep_books",
         "_metering.record": "may_be_billed",
-        "_metering.summary": "count_cache_hit",
-        "_metering.tags": "clean_tags",
+        "_metering.summary": "count_cache_hit tracked_by",
+        "_metering.tags": "clean_tags tagged",
         "_metering.telemetry_spans": "otel_span_in",
         "_outbound.blocks": "Block",
         "_outbound.conversation": "Content Conversation Turns",
@@ -211,12 +211,14 @@ __all__ = [
     "set_values",
     "spoiling_end",
     "stop_list",
+    "tagged",
     "text_of",
     "thought_as_text",
     "to_call_input",
     "told",
     "told_file",
     "told_media",
+    "tracked_by",
     "typed_dict_schema",
     "values_of",
     "wire_choice",

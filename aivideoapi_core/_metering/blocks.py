@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
+from types import TracebackType
 from typing import Generic, TypeVar
 
 _T = TypeVar("_T")
 
 
 class _Block(Generic[_T]):
-    """One block, and the one around it. Shared by every context that was copied inside."""
+    """One block, and the one around it. Shared by every context that was copied inside.
 
-    __slots__ = ("is_closed", "outer", "value")
+    A class and no generator: each call of a batch job opens two, and so they cost half.
+    """
 
-    def __init__(self, value: _T, outer: _Block[_T] | None) -> None:
+    __slots__ = ("innermost", "is_closed", "outer", "value")
+
+    def __init__(self, value: _T, innermost: ContextVar[_Block[_T] | None]) -> None:
         self.value = value
-        self.outer = outer
+        self.innermost = innermost
+        self.outer: _Block[_T] | None = None
         self.is_closed = False
+
+    def __enter__(self) -> None:
+        self.outer = _open_one(self.innermost.get())
+        self.innermost.set(self)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.is_closed = True
+        seen = self.innermost.get()
+        if seen is not None and seen.is_closed:
+            self.innermost.set(_open_one(seen))
 
 
 def _open_one(block: _Block[_T] | None) -> _Block[_T] | None:
@@ -39,19 +55,9 @@ class Blocks(Generic[_T]):
     def __init__(self, name: str) -> None:
         self._innermost: ContextVar[_Block[_T] | None] = ContextVar(name, default=None)
 
-    @contextmanager
-    def open(self, value: _T) -> Iterator[None]:
+    def open(self, value: _T) -> AbstractContextManager[None]:
         """A block with ``value`` inside those that are open."""
-        innermost = self._innermost
-        block = _Block(value, _open_one(innermost.get()))
-        innermost.set(block)
-        try:
-            yield
-        finally:
-            block.is_closed = True
-            seen = innermost.get()
-            if seen is not None and seen.is_closed:
-                innermost.set(_open_one(seen))
+        return _Block(value, self._innermost)
 
     def values(self) -> tuple[_T, ...]:
         """The values of the open blocks, outermost first."""

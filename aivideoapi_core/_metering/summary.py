@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -158,8 +158,13 @@ def track_spend(tracker: SpendTracker | None = None) -> Iterator[SpendTracker]:
     Nested blocks each count; ``tracker`` continues an older one. Blocks may be closed in any order.
     """
     tracker = SpendTracker() if tracker is None else tracker
-    with _BLOCKS.open(tracker):
+    with tracked_by(tracker):
         yield tracker
+
+
+def tracked_by(tracker: SpendTracker) -> AbstractContextManager[None]:
+    """``track_spend`` for a tracker that is at hand."""
+    return _BLOCKS.open(tracker)
 
 
 def count_cache_hit(model: str, *, framework: str | None = None, tags: Iterable[str] = ()) -> None:

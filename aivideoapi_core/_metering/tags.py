@@ -10,7 +10,7 @@ import functools
 import logging
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
 from aivideoapi_core._metering.blocks import Blocks
@@ -57,8 +57,13 @@ def spend_tags(*tags: str) -> Iterator[None]:
     left_out = sum(not is_tag(tag) for tag in tags)
     if left_out:
         logger.warning("spend_tags: %d of %d are no tags (see its documentation)", left_out, len(tags))
-    with _BLOCKS.open(tags):
+    with tagged(tags):
         yield
+
+
+def tagged(tags: tuple[str, ...]) -> AbstractContextManager[None]:
+    """``spend_tags`` for tags that were looked at before, by ``clean_tags``."""
+    return _BLOCKS.open(tags)
 
 
 def current_spend_tags() -> tuple[str, ...]:
