@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._outbound.text import warn_once
-
-logger = logging.getLogger("aivideoapi")
 
 MAX_CACHE_BREAKPOINTS: Final = 4
 
@@ -67,38 +64,61 @@ def marked_in_request(body: Mapping[str, Any]) -> list[Any]:
 
 
 def limit_marks(
-    *, tools: Sequence[Mapping[str, Any]], system: Any, messages: Sequence[Mapping[str, Any]], reserved: int
+    *,
+    tools: Sequence[Mapping[str, Any]],
+    system: Any,
+    messages: Sequence[Mapping[str, Any]],
+    options: dict[str, Any],
 ) -> Sequence[Mapping[str, Any]]:
-    """Keep the last breakpoints of a request (``reserved`` more are set elsewhere) and say so; the tools.
+    """Settle which breakpoints of a request the wire takes, and say so; the tools.
 
-    The last ones cover the longest prefixes, so a long conversation stays cached. ``system`` and
-    ``messages`` are ours (from ``Conversation``) and changed in place; of the tools, a copy is.
+    The last ones are kept, since they cover the longest prefixes, so a long conversation stays cached. ``system`` and
+    ``messages`` are ours (from ``Conversation``) and changed in place, as is the automatic breakpoint of ``options``;
+    of the tools, a copy is.
     """
     found = marked(tools=tools, system=system, messages=messages)
-    excess = len(found) + reserved - MAX_CACHE_BREAKPOINTS
-    if excess > 0:
-        tools = [dict(tool) for tool in tools]
+    automatic = options.get("cache_control")
+    if not found:
+        return tools
+    if any(mark_on(tool) is not None for tool in tools):
+        tools = _without_deferred([dict(tool) for tool in tools])
         found = marked(tools=tools, system=system, messages=messages)
-        logger.warning(
-            "the request has %d cache breakpoints, the wire takes %d: the first %d are left out",
-            len(found) + reserved, MAX_CACHE_BREAKPOINTS, excess,
-        )  # fmt: skip
+    excess = len(found) + (automatic is not None) - MAX_CACHE_BREAKPOINTS
+    if excess > 0:
+        warn_once(
+            f"the request has more than {MAX_CACHE_BREAKPOINTS} cache breakpoints, which is what the wire takes: "
+            "the first are left out"
+        )
         for block in found[:excess]:
             del block["cache_control"]
         found = found[excess:]
-    return _in_order(tools, found)
+    if automatic is not None:
+        found = [*found, options]
+    _put_in_order(found)
+    return tools
 
 
-def _in_order(tools: Sequence[Mapping[str, Any]], found: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
-    """The wire refuses a longer life after a shorter one: a block that asks for it (another time's, a tool's) gets 5 minutes."""
+def _without_deferred(tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The wire takes no breakpoint on a tool that is loaded later: it goes to the last one before it that is not."""
+    for place, tool in enumerate(tools):
+        if tool.get("defer_loading") and mark_on(tool) is not None:
+            mark = tool.pop("cache_control")
+            before = next(
+                (other for other in reversed(tools[:place]) if not other.get("defer_loading")), None
+            )
+            if before is not None:
+                before.setdefault("cache_control", mark)
+    return tools
+
+
+def _put_in_order(found: Sequence[Any]) -> None:
+    """The wire refuses a longer life after a shorter one: what asks for it (another time's, a tool's) gets 5 minutes."""
     lives = [mark_on(block).get("ttl") or "5m" for block in found]
     if "5m" not in lives or "1h" not in lives[lives.index("5m") :]:
-        return tools
-    own = {id(tool) for tool in tools}
+        return
     for block, life in list(zip(found, lives, strict=True))[lives.index("5m") :]:
-        if life == "1h" and id(block) not in own:
+        if life == "1h":
             block["cache_control"] = {"type": "ephemeral"}
             warn_once(
                 "a cache breakpoint of 1h stands after one of 5m, which the wire refuses: it goes out as 5m"
             )
-    return tools

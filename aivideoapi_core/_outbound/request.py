@@ -80,12 +80,7 @@ def prepare_request(
     if (thinking := options.get("thinking")) is not None:
         options["thinking"] = rested(thinking, turns, model=options["model"])
     options["system"] = system
-    options["tools"] = limit_marks(
-        tools=tools,
-        system=system,
-        messages=turns,
-        reserved=1 if options.get("cache_control") is not None else 0,
-    )
+    options["tools"] = limit_marks(tools=tools, system=system, messages=turns, options=options)
     is_default = options.get("max_tokens") is None and "max_tokens" not in (options.get("extra_body") or ())
     payload = payload_of(options.pop("model"), turns, options, stream=stream, is_made=True)
     return Prepared(
