@@ -15,6 +15,7 @@ import pytest
 import pytest_socket
 
 from aivideoapi_core._http.exchange import Exchange
+from aivideoapi_core._outbound.text import _TOLD_OF
 from aivideoapi_core.sandbox import Sandbox
 
 pytest_plugins = [
@@ -166,6 +167,12 @@ def _noting(make_request: Any) -> Any:
         return make_request(exchange, payload, *arguments)
 
     return noting
+
+
+@pytest.fixture(autouse=True)
+def _no_news_of_other_tests() -> None:
+    """What is warned of once is warned of once in each test."""
+    _TOLD_OF.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -26,7 +26,6 @@ from llama_index.core.llms import ChatMessage
 from strict import complaints
 
 from aivideoapi_core import InvalidInputError
-from aivideoapi_core._outbound.text import warn_once
 from aivideoapi_core.sandbox import Reply, Sandbox
 from langchain_aivideoapi import ChatAIVideoAPI
 from llamaindex_aivideoapi import AIVideoAPI
@@ -363,7 +362,6 @@ def test_a_loop_that_began_without_thinking_goes_on(sandbox: Sandbox, caplog: An
         "max_tokens": 4_000,
     }
     model = "claude-haiku-4-5/anthropic"
-    warn_once.cache_clear()
     chat = ChatAIVideoAPI(model=model, **where)
     called = AIMessage("", tool_calls=[CALL], response_metadata={"model_provider": "openai"})
     history: list[BaseMessage] = [HumanMessage("hi"), called, ToolMessage("x", tool_call_id="toolu_1")]

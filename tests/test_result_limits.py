@@ -16,7 +16,6 @@ from strict import complaints
 
 from aivideoapi_core import InvalidInputError
 from aivideoapi_core._outbound.image_size import longest_side
-from aivideoapi_core._outbound.text import warn_once
 from aivideoapi_core.sandbox import Sandbox
 from langchain_aivideoapi import ChatAIVideoAPI
 from llamaindex_aivideoapi import AIVideoAPI
@@ -94,7 +93,6 @@ BOTH = pytest.mark.parametrize("framework", ["langchain", "llamaindex"])
 def test_a_result_longer_than_the_window(
     sandbox: Sandbox, framework: str, model: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    warn_once.cache_clear()
     long = f"begin{'word ' * 1_000_000}end"
     with caplog.at_level(logging.WARNING, "aivideoapi"):
         for _ in range(2):

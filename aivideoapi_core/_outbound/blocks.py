@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
 from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._outbound.cache_marks import read_mark
-from aivideoapi_core._outbound.text import mended, told
+from aivideoapi_core._outbound.text import mended, told, warn_once
 from aivideoapi_core._outbound.well_formed import is_mark, is_whole, pruned, sendable_citations, settled
-
-logger = logging.getLogger("aivideoapi")
 
 Block: TypeAlias = dict[str, Any]
 
@@ -29,8 +26,10 @@ class SendableBlocks:
     def __init__(self) -> None:
         self.last: Block | None = None
         """The last block that can carry a breakpoint."""
-        self.mended: list[int] = []
-        """The messages in which text could not be sent as it was."""
+        self.mended: list[tuple[int, int]] = []
+        """The messages in which text could not be sent as it was, and a digest of each such text."""
+        self.citable: list[Block] = []
+        """Documents and search results."""
         self._last_at = -1
         self._marks_of_nothing: list[int] = []
         """The messages whose breakpoint had nothing before it."""
@@ -59,7 +58,7 @@ class SendableBlocks:
                 f"messages[{at}] asks for cache_control, but a cache point needs something before it "
                 "that can be cached; put it on a block that has content"
             )
-        logger.warning("the cache point of messages[%d] has nothing before it any more and is left out", at)
+        warn_once(f"the cache point of messages[{at}] has nothing before it any more and is left out")
 
     def clean_text(self, text: str, at: int) -> str | None:
         """A text as it can be sent, ``None`` for a blank one."""
@@ -68,7 +67,7 @@ class SendableBlocks:
         self._last_at = at
         if text.isascii() or (whole := mended(text)) is text:
             return text
-        self.mended.append(at)
+        self.mended.append((at, hash(text)))
         return str(whole)
 
     def take_text(self, text: str, at: int) -> Block | None:
@@ -98,6 +97,8 @@ class SendableBlocks:
                 taken = settled(block, made=made)
             except InvalidInputError as error:
                 raise InvalidInputError(f"messages[{at}] {error}") from error
+            if taken["type"] != "image":
+                self.citable.append(taken)
         else:
             taken = _without_blanks(block)
         if "cache_control" in taken and not is_mark(taken["cache_control"]):
@@ -105,7 +106,7 @@ class SendableBlocks:
         for name, value in taken.items():
             if not (type(value) is str and value.isascii()) and (whole := mended(value)) is not value:
                 taken[name] = whole
-                self.mended.append(at)
+                self.mended.append((at, hash(str(whole))))
         self.last, self._last_at = taken, at
         return taken
 

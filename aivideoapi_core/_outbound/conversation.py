@@ -27,13 +27,13 @@ from aivideoapi_core._outbound.server_calls import (
     is_server_block,
     is_server_result,
 )
-from aivideoapi_core._outbound.text import mended, text_block, thought_as_text
+from aivideoapi_core._outbound.text import is_news, mended, text_block, thought_as_text, told, warn_once
 from aivideoapi_core._outbound.thinking import thinking_is_on
 from aivideoapi_core._outbound.tool_calls import CALL_NOT_MADE, UNANSWERED_CALL, OpenToolCalls, orphan_label
 from aivideoapi_core._outbound.tool_forms import TOOL_CHANGES
 from aivideoapi_core._outbound.tool_schema import renamed_keys
 from aivideoapi_core._outbound.tools import WireNames
-from aivideoapi_core._outbound.well_formed import without_bad_mark
+from aivideoapi_core._outbound.well_formed import is_mark, without_bad_mark
 from aivideoapi_core._received import ToolNames
 
 logger = logging.getLogger("aivideoapi")
@@ -44,6 +44,7 @@ Content: TypeAlias = str | Sequence[Mapping[str, Any]]
 CONTINUE: Final = "Continue."
 """Sent after an assistant turn at the end, to models that cannot go on with a turn of their own."""
 
+_FILES: Final = frozenset({"image", "document"})
 _ASSISTANT_ONLY: Final = UNMARKABLE | {"tool_use", "server_tool_use", "mcp_tool_use"}
 _USER_ONLY: Final = frozenset({"image", "document", "search_result", "tool_result", "container_upload"})
 
@@ -57,24 +58,29 @@ def may_prefill(model: Any, thinking: Any) -> bool:
 class Turns(NamedTuple):
     """``system`` (``None``: there is none) and ``messages`` of a request. One plain text is a ``str``.
 
-    ``results``: what tools made and ``settle_results`` has to look at. ``names``: of tools that the conversation
-    itself defines and that go out under others.
+    ``results``: what tools made, and files of turns that were answered: ``settle_results`` has to look at them.
+    ``names``: of tools that the conversation itself defines and that go out under others. ``pictures``: images that
+    the caller has just written. ``citable``: documents and search results.
     """
 
     system: str | list[TextBlockParam] | None
     messages: list[MessageParam]
     results: Sequence[Block] = ()
     names: ToolNames | None = None
+    pictures: Sequence[Block] = ()
+    citable: Sequence[Block] = ()
 
 
 class Conversation:
     """The turns so far. ``at`` is a message's place in the caller's list, for errors and warnings.
 
-    ``names``: of the request's tools that go out under others.
+    ``names``: of the request's tools that go out under others. ``answered``: so many messages have had a reply. What
+    is in them and cannot be sent is history, whoever wrote it, and told in words; in a later one it raises.
     """
 
-    def __init__(self, names: ToolNames | None = None) -> None:
+    def __init__(self, names: ToolNames | None = None, *, answered: int = 0) -> None:
         self._names = WireNames(names)
+        self.answered = answered
         self._system: list[Block] = []
         self._turns: list[MessageParam] = []
         self._role: str = ""
@@ -92,7 +98,8 @@ class Conversation:
         self._server = ServerCalls()
         self._blocks = SendableBlocks()
         self._watched: list[Block] = []
-        """Parts of tools' results that may be more than a request can hold."""
+        """Parts of tools' results, and files of earlier turns, that may be more than a request can hold."""
+        self._pictures: list[Block] = []
 
     def system(self, content: Content, *, at: int) -> None:
         """Take a system message, wherever it stands. Raises ``InvalidInputError`` if it is not all text."""
@@ -100,12 +107,14 @@ class Conversation:
             if block["type"] in TOOL_CHANGES:
                 self.user([block], at=at)  # the one place for them that every model has
                 continue
-            if block["type"] != "text":
+            if block["type"] != "text" and at < self.answered:
+                block = told(block) or text_block("")
+            elif block["type"] != "text":
                 raise InvalidInputError(
                     f"messages[{at}] is a system message with a {block['type']!r} block; "
                     "a system prompt can only hold text: put it into a user message"
                 )
-            if (taken := self._blocks.take(block, at)) is not None:
+            if (taken := self._take(block, at)) is not None:
                 self._system.append(taken)
 
     def user(self, content: Content, *, at: int) -> None:
@@ -122,12 +131,29 @@ class Conversation:
                 self._take_result(result, given, block.get("tool_use_id"), None, at)
                 continue
             is_foreign = block["type"] in _ASSISTANT_ONLY or is_server_result(block)
-            taken = self._blocks.take_told(block, at) if is_foreign else self._blocks.take(block, at)
+            taken = self._blocks.take_told(block, at) if is_foreign else self._take(block, at)
             if taken is not None:
                 self._open("user")
                 if taken["type"] in TOOL_CHANGES:
                     taken = self._blocks.last = self._names.of_change(taken)
+                elif taken["type"] in _FILES:
+                    if at < self.answered:
+                        self._watched.append(taken)
+                    elif taken["type"] == "image":
+                        self._pictures.append(taken)
                 self._said.append(taken)
+
+    def _take(self, block: Mapping[str, Any], at: int) -> Block | None:
+        """What somebody wrote, if it can be sent; else it raises, or is told where it has been answered."""
+        if at >= self.answered:
+            return self._blocks.take(block, at)
+        if "cache_control" in block:
+            block = without_bad_mark(block)
+        try:
+            return self._blocks.take(block, at)
+        except InvalidInputError as error:
+            warn_once(f"{error.message}; that turn has been answered, so it is told in words")
+            return self._blocks.take_told(block, at)
 
     def assistant(
         self,
@@ -187,7 +213,8 @@ class Conversation:
 
     def cache_point(self, mark: Any, *, at: int) -> None:
         """Mark what was said last for the cache: the last block that can carry a breakpoint."""
-        self._blocks.mark(mark, at=at)
+        if at >= self.answered or is_mark(mark):
+            self._blocks.mark(mark, at=at)
 
     def turns(self, *, prefill: bool = True) -> Turns:
         """The whole conversation; nothing can be added afterwards.
@@ -212,12 +239,19 @@ class Conversation:
             content = turn["content"]
             if len(content) == 1:
                 turn["content"] = _plain(content)
-        if self._blocks.mended:
+        if mended_at := dict.fromkeys(at for at, text in self._blocks.mended if is_news(("half", text))):
             logger.warning(
                 "%s: half of a surrogate pair is sent as U+FFFD, and what is no JSON (NaN, bytes) as text",
-                ", ".join(f"messages[{at}]" for at in dict.fromkeys(self._blocks.mended)),
+                ", ".join(f"messages[{at}]" for at in mended_at),
             )
-        return Turns(_plain(system) if system else None, turns, self._watched, self._names.defined or None)
+        return Turns(
+            _plain(system) if system else None,
+            turns,
+            self._watched,
+            self._names.defined or None,
+            self._pictures,
+            self._blocks.citable,
+        )
 
     def _end(self, content: Any, *, prefill: bool) -> None:
         """An assistant turn at the end: one that the server paused goes on by itself."""

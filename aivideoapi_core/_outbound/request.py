@@ -9,13 +9,14 @@ from typing import Any, Final, NamedTuple
 from aivideoapi_core._catalogue.models import model_info
 from aivideoapi_core._outbound.cache_marks import limit_marks
 from aivideoapi_core._outbound.cached_prompt import cache_prompt
+from aivideoapi_core._outbound.citing import settle_citations
 from aivideoapi_core._outbound.container import reused_container
 from aivideoapi_core._outbound.conversation import Turns
 from aivideoapi_core._outbound.headers import call_headers
 from aivideoapi_core._outbound.in_words import forced_in_words, with_instruction
 from aivideoapi_core._outbound.params import ToolChoiceParam
 from aivideoapi_core._outbound.payload import payload_of
-from aivideoapi_core._outbound.result_limits import settle_results
+from aivideoapi_core._outbound.result_limits import MANY_IMAGES, settle_results
 from aivideoapi_core._outbound.thinking import rested
 from aivideoapi_core._outbound.tools import read_tool_choice, wire_choice, wire_tools
 from aivideoapi_core._received import ToolNames
@@ -68,9 +69,13 @@ def prepare_request(
         options["container"] = reused_container(options.get("container"), earlier, now=datetime.now(UTC))
     tools: Sequence[Mapping[str, Any]] = options.pop("tools", None) or ()
     choice = options.get("tool_choice")
-    system, turns, results, _ = conversation
-    if results:
-        settle_results(results, turns, tools, window=model_info(str(options["model"])).context_window)
+    system, turns, results, _, pictures, citable = conversation
+    if results or len(pictures) > MANY_IMAGES:
+        window = model_info(str(options["model"])).context_window
+        settle_results(results, turns, tools, window=window, pictures=pictures)
+    if citable:
+        has_format = "format" in (options.get("output_config") or ())
+        settle_citations(citable, tools, has_format=has_format)
     if (instruction := options.pop("system", None)) is not None:
         system = with_instruction(system, instruction)
     if honours_tool_choice is False and (words := forced_in_words(choice, tools)):

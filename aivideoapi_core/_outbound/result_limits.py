@@ -1,7 +1,7 @@
 """What a tool's result may hold and no request: told in words, for the conversation goes on.
 
 A text that is longer than the model's window, more or larger images than a request takes, a reference to a tool that
-is not there. What the user says is not touched: the platform's error is for its author.
+is not there. So are files that the user sent in a turn which has been answered; those of a new turn raise.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._outbound.image_size import longest_side
 from aivideoapi_core._outbound.text import told, warn_once
 
@@ -17,9 +18,9 @@ LONG_RESULT: Final = 40_000
 SEARCH_RESULT: Final = "tool_search_tool_result"
 _CHARACTERS_PER_TOKEN: Final = 4
 """More than English prose has (3.5, officially): a text of so many for each token of the window cannot fit."""
-_MANY_IMAGES: Final = 20
+MANY_IMAGES: Final = 20
 _SIDE_OF_MANY: Final = 2_000
-"""Pixels of an image's longer side, officially, in a request with more than ``_MANY_IMAGES``."""
+"""Pixels of an image's longer side, officially, in a request with more than ``MANY_IMAGES``."""
 _MOST_IMAGES: Final = ((200_000, 100), (10**9, 600))
 """Images in one request, officially, by the model's window."""
 _MOST_DATA: Final = 30_000_000
@@ -32,16 +33,20 @@ def settle_results(
     tools: Sequence[Mapping[str, Any]],
     *,
     window: int,
+    pictures: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Put what cannot be sent into words, with a warning for each. ``parts`` of results, oldest first, are changed.
+    """Put what cannot be sent into words, with a warning for each. ``parts``, oldest first, are changed.
 
+    ``pictures``: images that the caller has just written; for those ``InvalidInputError`` is raised.
     UNVERIFIED: the limits are the official API's; the platform documents none of its own.
     """
     _cut_texts(parts, room=window * _CHARACTERS_PER_TOKEN)
     _tell_unknown_tools(parts, turns, tools)
-    media = [part for part in parts if _data_of(part)]
-    if media:
-        _tell_media(media, [part for turn in turns for part in _media_in(turn["content"])], window=window)
+    media = [part for part in parts if _data_of(part) or part["type"] == "image"]
+    if media or pictures:
+        everywhere = [part for turn in turns for part in _media_in(turn["content"])]
+        left = _tell_media(media, everywhere, window=window)
+        _check_pictures(pictures, left, window=window)
 
 
 def _cut_texts(parts: Sequence[dict[str, Any]], *, room: int) -> None:
@@ -107,17 +112,34 @@ def _defined_in(turns: Sequence[Mapping[str, Any]]) -> set[Any]:
     return {tool.get("name") for tool in defined if isinstance(tool, Mapping)}
 
 
+def _check_pictures(pictures: Sequence[Mapping[str, Any]], count: int, *, window: int) -> None:
+    """Raise ``InvalidInputError`` for images of the caller's that cannot all be in one request."""
+    if count > (most := _most_images(window)):
+        raise InvalidInputError(f"the request has {count} images; the limit is {most}: send fewer at a time")
+    for number, part in enumerate(pictures if count > MANY_IMAGES else ()):
+        if (side := longest_side(_data_of(part)) or 0) > _SIDE_OF_MANY:
+            raise InvalidInputError(
+                f"image {number + 1} of the last turn has a side of {side:,} pixels; in a request with more than "
+                f"{MANY_IMAGES} images (this has {count}) the limit is {_SIDE_OF_MANY:,}: scale it down, or send fewer"
+            )
+
+
+def _most_images(window: int) -> int:
+    return next(count for least, count in _MOST_IMAGES if window <= least)
+
+
 def _tell_media(
     media: Sequence[dict[str, Any]], everywhere: Sequence[Mapping[str, Any]], *, window: int
-) -> None:
+) -> int:
+    """Tell those that are too many or too large, oldest first; how many images are left."""
     images = [part for part in everywhere if part["type"] == "image"]
-    most = next(count for least, count in _MOST_IMAGES if window <= least)
+    most = _most_images(window)
     count, size = len(images), sum(map(len, map(_data_of, everywhere)))
-    is_many = count > _MANY_IMAGES
+    is_many = count > MANY_IMAGES
     for part in media:  # the oldest are the first to go
         data, is_image = _data_of(part), part["type"] == "image"
         if is_image and is_many and (longest_side(data) or 0) > _SIDE_OF_MANY:
-            why = f"its side is longer than {_SIDE_OF_MANY:,} pixels, in a request with more than {_MANY_IMAGES} images"
+            why = f"its side is longer than {_SIDE_OF_MANY:,} pixels, in a request with more than {MANY_IMAGES} images"
         elif is_image and count > most:
             why = f"the request has more than {most} images"
         elif size > _MOST_DATA:
@@ -125,8 +147,12 @@ def _tell_media(
         else:
             continue
         count, size = count - is_image, size - len(data)
-        warn_once(f"an image or file of {len(data) * 3 // 4:,} bytes from a tool is told in words: {why}")
-        _replace(part, told(part) or {"type": "text", "text": f"[{part['type']}]"})
+        said = told(part) or {"type": "text", "text": f"[{part['type']}]"}
+        warn_once(
+            f"an image or file of {len(data) * 3 // 4:,} bytes is told in words: {why}", of=(why, hash(data))
+        )
+        _replace(part, said)
+    return count
 
 
 def _media_in(content: Any) -> list[Mapping[str, Any]]:

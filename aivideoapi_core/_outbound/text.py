@@ -6,10 +6,9 @@ thought that somebody else signed). The conversation goes on all the same: such 
 
 from __future__ import annotations
 
-import functools
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from itertools import chain
 from operator import is_
 from typing import Any, Final
@@ -107,9 +106,11 @@ def sendable_json(value: Any) -> bytes:
         if whole is value:
             raise
     body = to_json(whole)
-    logger.warning(
+    model = value.get("model") if isinstance(value, Mapping) else None
+    warn_once(
         "the request held half of a surrogate pair outside its messages, or arguments nested deeper than JSON may be; "
-        "they go out as U+FFFD and as text"
+        "they go out as U+FFFD and as text",
+        of=("half outside", str(model)),
     )
     return body
 
@@ -127,10 +128,27 @@ def _shallow(value: Any, depth: int = _DEEPEST) -> Any:
     return dict(zip(value, cut, strict=True)) if isinstance(value, Mapping) else cut
 
 
-@functools.lru_cache(maxsize=1_024)
-def warn_once(words: str) -> None:
-    """Log a warning that every later call of the same conversation would repeat, once."""
-    logger.warning(words)
+def warn_once(words: str, *, of: Hashable = None) -> None:
+    """Log a warning that every later call of the same conversation would repeat, once.
+
+    ``of``: what it speaks of, where its words may differ from call to call; by default its words.
+    """
+    if is_news(words if of is None else of):
+        logger.warning(words)
+
+
+def is_news(of: Hashable) -> bool:
+    """Whether this process has not been told of this before; of the last 1,024 things it remembers."""
+    if of in _TOLD_OF:
+        return False
+    while len(_TOLD_OF) >= _MOST_TOLD_OF:
+        _TOLD_OF.pop(next(iter(_TOLD_OF)), None)
+    _TOLD_OF[of] = None
+    return True
+
+
+_TOLD_OF: Final[dict[Hashable, None]] = {}
+_MOST_TOLD_OF: Final = 1_024
 
 
 def _as_it_is(value: Any) -> Any:

@@ -46,7 +46,9 @@ def to_conversation(
     ``prefill`` says whether the model can continue an assistant turn; ``names`` are those of tools that go out under others. Raises ``InvalidInputError`` for
     content of a human or system message that the wire cannot carry, naming the place.
     """
-    conversation = Conversation(names)
+    places = range(len(messages) - 2, 0, -1)
+    answered = next((at for at in places if isinstance(messages[at], AIMessage)), 0)
+    conversation = Conversation(names, answered=answered)
     for at, message in enumerate(messages):
         _add(conversation, message, at)
     return conversation.turns(prefill=prefill)
@@ -61,12 +63,16 @@ def _add(conversation: Conversation, message: BaseMessage, at: int) -> None:
 
 def _add_user(conversation: Conversation, message: HumanMessage, at: int) -> None:
     content = message.content
-    conversation.user(content if isinstance(content, str) else to_blocks(content, message=at), at=at)
+    conversation.user(content if isinstance(content, str) else _blocks(conversation, content, at), at=at)
 
 
 def _add_system(conversation: Conversation, message: SystemMessage, at: int) -> None:
     content = message.content
-    conversation.system(content if isinstance(content, str) else to_blocks(content, message=at), at=at)
+    conversation.system(content if isinstance(content, str) else _blocks(conversation, content, at), at=at)
+
+
+def _blocks(conversation: Conversation, content: Any, at: int) -> list[Block]:
+    return to_blocks(content, message=at, made=at < conversation.answered)
 
 
 def _add_function(conversation: Conversation, message: FunctionMessage, at: int) -> None:

@@ -47,7 +47,9 @@ def to_conversation(
     ``prefill`` says whether the model can continue an assistant turn; ``names`` are those of tools that
     go out under others. Raises ``InvalidInputError`` for content of a user's or system message that the wire cannot carry.
     """
-    conversation = Conversation(names)
+    places = range(len(messages) - 2, 0, -1)
+    answered = next((at for at in places if messages[at].role in ASSISTANT), 0)
+    conversation = Conversation(names, answered=answered)
     for at, message in enumerate(messages):
         speaker, mark = _SPEAKERS.get(message.role), message.additional_kwargs.get("cache_control")
         if speaker == "tool":
@@ -55,19 +57,21 @@ def to_conversation(
         elif speaker == "assistant":
             _add_assistant(conversation, message, at)
         else:
-            _add(conversation.system if speaker == "system" else conversation.user, message, at)
+            say = conversation.system if speaker == "system" else conversation.user
+            _add(say, message, at, is_answered=at < answered)
         if mark is not None:
             conversation.cache_point(mark, at=at)
     return conversation.turns(prefill=prefill)
 
 
-def _add(say: Callable[..., None], message: ChatMessage, at: int) -> None:
+def _add(say: Callable[..., None], message: ChatMessage, at: int, *, is_answered: bool) -> None:
     """What the user wrote; each cache point marks what is before it, of an earlier message if need be."""
     blocks = message.blocks
     if len(blocks) == 1 and type(blocks[0]) is TextBlock:
         say(blocks[0].text, at=at)
         return
-    say([wire for block in blocks if (wire := to_block(block, at)) is not None], at=at)
+    translate = told_block if is_answered else to_block
+    say([wire for block in blocks if (wire := translate(block, at)) is not None], at=at)
 
 
 def _add_assistant(conversation: Conversation, message: ChatMessage, at: int) -> None:
