@@ -108,7 +108,7 @@ class MessageAccumulator:
         if kind not in ORDERED or self.done:
             return (event,)
         if type(event.get("index", 0)) is not int or (kind in _INDEXED and "index" not in event):
-            event = {**event, "index": _index_of(event)}
+            event = {**event, "index": self._index_of(event)}
         if kind not in _ALLOWED[self._phase]:
             raise self._fail(f"the stream sent {kind} while {self._phase.name}")
         try:
@@ -176,7 +176,7 @@ class MessageAccumulator:
 
     def _block_start(self, event: StreamEvent) -> Sequence[StreamEvent]:
         index, start = event["index"], event["content_block"]
-        if type(index) is not int:
+        if type(index) not in (int, tuple):
             raise ValueError(f"index {index!r}")
         events: list[StreamEvent] = []
         block = OpenBlock(start)
@@ -219,6 +219,8 @@ class MessageAccumulator:
                 text = to_json(text).decode()
             if type(text) is not str:
                 raise TypeError(source)
+            if text and not block.takes(target):
+                return self._in_own_block(event["index"], delta, target)
             if text or block.takes(target):
                 piece = block.take(target, text)
                 if piece or not text:
@@ -230,6 +232,21 @@ class MessageAccumulator:
         if (taken == [delta] or fields) and block.place == event.get("index") and HALVES not in event:
             return (event,)
         return [{"type": "content_block_delta", "index": block.place, "delta": one} for one in taken]
+
+    def _in_own_block(self, index: Any, delta: Any, target: str) -> Sequence[StreamEvent]:
+        """A delta of another kind than its block, as relays send who rewrite another family's stream: what it says
+        stands in a block of its own, which ends with that block. A signature of no thinking signs nothing.
+        """
+        kind, start = _OWN_BLOCKS[target]
+        place, events = (index, kind), list[StreamEvent]()
+        if place not in self._open:
+            if target == "signature":
+                return ()
+            events += self._block_start(
+                {"type": "content_block_start", "index": place, "content_block": start}
+            )
+        events += self._block_delta({"type": "content_block_delta", "index": place, "delta": delta})
+        return events
 
     @staticmethod
     def _beside(block: OpenBlock, said: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -259,10 +276,16 @@ class MessageAccumulator:
             {"type": "content_block_delta", "index": block.place, "delta": delta} for delta in block.release()
         ]
         self.closed_block = self._closed[block.place] = block.closed()
-        return [*events, {"type": "content_block_stop", "index": block.place}]
+        events.append({"type": "content_block_stop", "index": block.place})
+        for own in [place for place in self._open if type(place) is tuple and place[0] == index]:
+            events += self._close(own)
+        return events
 
     def _close_all(self) -> list[StreamEvent]:
-        return [event for index in list(self._open) for event in self._close(index)]
+        events: list[StreamEvent] = []
+        while self._open:
+            events += self._close(next(iter(self._open)))
+        return events
 
     def _message_delta(self, event: StreamEvent) -> Sequence[StreamEvent]:
         outcome = event.get("delta") or {}
@@ -287,6 +310,20 @@ class MessageAccumulator:
             events.append({"type": "message_delta", "delta": outcome, "usage": dict(self._usage.known)})
         self._phase, self.done = _Phase.DONE, True
         return (*events, event)
+
+    def _index_of(self, event: StreamEvent) -> Any:
+        """The index of an event that does not say it as a number; one that is not said is that of the block which
+        began last, and a block's own is 0.
+        """
+        index = event.get("index")
+        if index is None:
+            last = next(reversed(self._open), 0) if event["type"] != "content_block_start" else 0
+            return last[0] if isinstance(last, tuple) else last
+        if isinstance(index, float) and index.is_integer():
+            return int(index)
+        if isinstance(index, str) and index.isdecimal() and len(index) < _INDEX_DIGITS:
+            return int(index)
+        return index
 
     def _take_credits(self, event: StreamEvent) -> None:
         # UNVERIFIED: where a stream carries the charge is undocumented, so it is accepted at the
@@ -315,17 +352,16 @@ _FOLDS: Final[Mapping[str, Callable[[MessageAccumulator, StreamEvent], Sequence[
 _INDEXED: Final = frozenset({"content_block_start", "content_block_delta", "content_block_stop"})
 
 
-def _index_of(event: StreamEvent) -> Any:
-    """The index of an event that does not say it as a number; one that is not said is 0, which some leave out."""
-    index = event.get("index", 0)
-    if isinstance(index, float) and index.is_integer():
-        return int(index)
-    return (
-        int(index) if isinstance(index, str) and index.isdecimal() and len(index) < _INDEX_DIGITS else index
-    )
-
-
 _INDEX_DIGITS: Final = 9
+
+_OWN_BLOCKS: Final[Mapping[str, tuple[str, ContentBlock]]] = {
+    "text": ("text", {"type": "text", "text": ""}),
+    "thinking": ("thinking", {"type": "thinking", "thinking": "", "signature": ""}),
+    "signature": ("thinking", {}),
+    "input": ("tool_use", {"type": "tool_use", "name": None, "input": {}}),
+    "content": ("compaction", {"type": "compaction", "content": ""}),
+}
+"""Field of a block that does not have it: the kind of the block that has, and its start."""
 
 _MESSAGE_DEFAULTS: Final[Mapping[str, Any]] = {
     "id": "",

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from pydantic_core import from_json, to_json
 
-from aivideoapi_core._inbound.halves import joined, mended, parse_leniently, split_json, split_text
+from aivideoapi_core._inbound.halves import joined, mended, split_json, split_text
+from aivideoapi_core._inbound.lenient_json import as_written, parse_leniently, said_again, without_value
 from aivideoapi_core._received import ContentBlock
 
 DELTA_FIELDS: Final[Mapping[str, tuple[str, str]]] = {
@@ -198,16 +199,27 @@ def label(block: ContentBlock, *, message_id: Any, place: int) -> None:
 
 
 def read_arguments(given: Any) -> tuple[dict[str, Any], str | None]:
-    """A call's arguments as an object, whatever a server made of them; else ``{}`` and their text."""
-    if isinstance(given, dict) or given is None:
-        return given or {}, None
+    """A call's arguments as an object, whatever a server made of them; else ``{}`` and their text.
+
+    Arguments with a number that has no value (``1e400``) are none to call with, and could not go back.
+    """
+    if not given:
+        return {}, None  # PHP writes an empty object as ``[]``
+    if isinstance(given, dict):
+        numbers = without_value(given)
+        return ({}, as_written(given, numbers)) if numbers else (given, None)
     text = given if isinstance(given, str) else to_json(given).decode()
     if not text.strip():
         return {}, None
     arguments = _parsed(text)
     if isinstance(arguments, str):
         arguments = _parsed(arguments)  # JSON text as JSON text
-    return (arguments, None) if isinstance(arguments, dict) else ({}, mended(text))
+    if arguments is None:
+        arguments = said_again(text.strip())
+    is_object = isinstance(arguments, dict) and not without_value(arguments)
+    if not is_object and arguments != []:
+        return {}, mended(text)
+    return arguments or {}, None
 
 
 def _parsed(text: str) -> Any:

@@ -10,7 +10,8 @@ from pydantic_core import from_json
 from aivideoapi_core._errors import StreamError
 from aivideoapi_core._inbound.blocks import DELTA_FIELDS
 from aivideoapi_core._inbound.error_bodies import ErrorFacts
-from aivideoapi_core._inbound.halves import parse_leniently, without_halves
+from aivideoapi_core._inbound.halves import without_halves
+from aivideoapi_core._inbound.lenient_json import parse_leniently
 from aivideoapi_core._inbound.sse import SSEDecoder, check_size, says_something
 from aivideoapi_core._received import StreamEvent
 from aivideoapi_core._secrets import excerpt_of

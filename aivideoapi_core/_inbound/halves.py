@@ -7,8 +7,6 @@ are put together where both came, and a half alone becomes U+FFFD: no text with 
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from typing import Any, Final, TypeVar
 
@@ -76,24 +74,3 @@ def split_json(text: str) -> tuple[str, str]:
     if last is not None and last.end() == end and _FIRST_HALF.match(last[0]):
         end = last.start()
     return text[:end], text[end:]
-
-
-def parse_leniently(data: str) -> Any:
-    """JSON that the fast parser refuses: with halves in its texts, or with control characters as they are.
-
-    Raises ``ValueError`` for what is no JSON all the same, and for numbers that have no value.
-    """
-    try:
-        return json.loads(data, strict=False, parse_constant=_refused, parse_float=_finite)
-    except RecursionError as error:
-        raise ValueError("too deep") from error
-
-
-def _refused(name: str) -> Any:
-    raise ValueError(name)
-
-
-def _finite(digits: str) -> float:
-    if math.isinf(value := float(digits)):
-        raise ValueError("too large")
-    return value

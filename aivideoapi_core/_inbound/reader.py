@@ -29,7 +29,8 @@ from aivideoapi_core._inbound.blocks import (
 )
 from aivideoapi_core._inbound.error_bodies import ErrorFacts, error_from_payload
 from aivideoapi_core._inbound.events import DONE, NAMED, EventDecoder
-from aivideoapi_core._inbound.halves import mended, parse_leniently
+from aivideoapi_core._inbound.halves import mended
+from aivideoapi_core._inbound.lenient_json import parse_leniently
 from aivideoapi_core._inbound.sse import BOM
 from aivideoapi_core._received import ContentBlock, Message, StreamEvent
 from aivideoapi_core._secrets import EXCERPT_CHARS, excerpt_of, redact
@@ -178,7 +179,7 @@ def _whole_block(block: ContentBlock, message_id: Any, place: int) -> ContentBlo
         return {**block, kind: ""}
     block = dict(block)
     label(block, message_id=message_id, place=place)
-    if not is_tool_use(block) or isinstance(block.get("input"), dict):
+    if not is_tool_use(block):
         return block
     arguments, raw = read_arguments(block.get("input"))
     return {**block, "input": arguments} | ({} if raw is None else {"partial_json": raw})

@@ -9,6 +9,7 @@ number their calls from 1 in every turn. So ids are made unique, a call without 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -40,6 +41,7 @@ def parse_arguments(text: str) -> dict[str, Any] | None:
         return {}
     try:
         parsed = from_json(text, allow_inf_nan=False)
+        json.dumps(parsed, allow_nan=False)  # raises for what ``1e400`` has become
     except ValueError:
         return None
     return parsed if isinstance(parsed, dict) else None

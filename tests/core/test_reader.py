@@ -173,7 +173,7 @@ def test_an_error_in_disguise(
         pytest.param(changed(content=["Hello"]), id="blocks that are texts"),
         pytest.param(changed(content=[{"text": "Hello"}]), id="blocks without a type"),
         pytest.param(b"[" * 5000, id="deep"),
-        pytest.param(b'{"code": ' + b"1" * 5000 + b', "msg": "x"}', id="a number of 5000 digits"),
+        pytest.param(b'{"id": ' + b"1" * 5000 + b', "text": "x"}', id="a number of 5000 digits"),
     ],
 )
 def test_not_a_message(body: bytes) -> None:

@@ -168,7 +168,7 @@ def test_parse_event(data: str, name: str, expected: object) -> None:
     assert parse_event(data, name) == expected
 
 
-@pytest.mark.parametrize("data", ["{", "[1]", "NaN", '{"a": NaN}', "\x00", '"text"'])
+@pytest.mark.parametrize("data", ["{", "[1]", "NaN", "1e400", "\x00", '"text"'])
 @pytest.mark.parametrize("name", ["message", "content_block_delta"])
 def test_data_that_is_no_event(data: str, name: str) -> None:
     with pytest.raises(StreamError, match="not a JSON object"):
@@ -293,7 +293,7 @@ def test_events_in_any_order_give_a_message_or_a_typed_error(events: list[dict[s
         pytest.param([START, delta(text="a")], id="delta of a block that was never opened"),
         pytest.param([START, *TEXT, delta(text="b")], id="delta after the end of its block"),
         pytest.param([START, ended(), opened()], id="content after the stop reason"),
-        pytest.param([START, opened(None)], id="no index"),
+        pytest.param([START, opened([])], id="an index that is none"),
         pytest.param([START, opened(), delta(text=5)], id="text that is a number"),
         pytest.param(
             [START, opened(), {"type": "content_block_delta", "index": 0, "delta": "a"}],
@@ -301,10 +301,6 @@ def test_events_in_any_order_give_a_message_or_a_typed_error(events: list[dict[s
         ),
         pytest.param([START, opened(type=None)], id="block without a type"),
         pytest.param([START, opened(text=5)], id="block whose text is a number"),
-        pytest.param(
-            [START, opened(), delta("input_json_delta", partial_json="{}")], id="arguments in a text"
-        ),
-        pytest.param([START, opened(type="tool_use"), delta(text="a")], id="text in a call"),
         pytest.param([{"type": "message_start"}], id="start without a message"),
         pytest.param([{"type": "message_start", "message": {"content": "text"}}], id="content that is text"),
     ],

@@ -52,9 +52,17 @@ def whole_in_start(*content: Any, reason: str = "tool_use") -> dict[str, Any]:
 
 
 CALL: dict[str, Any] = {"type": "content_block_start", "index": 0, "content_block": {**TOOL, "input": {}}}
+
+
+def arguments(text: str, index: int = 0) -> dict[str, Any]:
+    return delta(index, kind="input_json_delta", partial_json=text)
+
+
 ENDED_IN_A_CALL = {**END, "delta": {"stop_reason": "tool_use"}}
-GIVEN_ID = f"toolu_{hashlib.sha256(b'msg_1' + bytes([10]) + b'0').hexdigest()[:24]}"
-"""Of the first block of message ``msg_1``, which has none."""
+GIVEN_ID, SECOND_GIVEN_ID = (
+    f"toolu_{hashlib.sha256(f'msg_1{chr(10)}{place}'.encode()).hexdigest()[:24]}" for place in (0, 1)
+)
+"""Of the blocks of message ``msg_1`` that have none."""
 CITED = {"type": "char_location", "cited_text": "b", "document_index": 0, "document_title": "t", "start_char_index": 0, "end_char_index": 9}  # fmt: skip
 
 
@@ -157,4 +165,21 @@ ANSWERS: list[tuple[str, bytes, list[Any], str]] = [
     ("a stop reason that is no text", wire([START, CALL, closed(), {**END, "delta": {"stop_reason": {"type": "tool_use"}}}, STOP]), [{**TOOL, "input": {}}], ""),
     ("another stop reason later", wire([START, CALL, closed(), {**END, "delta": {"stop_reason": "max_tokens"}}, ENDED_IN_A_CALL, STOP]), [{**TOOL, "input": {}}], "tool_use"),
     ("halves in a whole body", br'{"id": "m", "content": [{"type": "text", "text": "a\ud83d\ude00\ud83d"}]}', [{"type": "text", "text": "a😀\ufffd"}], ""),
+    ("text in a call", wire([START, CALL, arguments('{"a"'), delta(text="\n"), arguments(": 1}"), delta(text="hi"), closed(), ENDED_IN_A_CALL, STOP]), [{**TOOL, "input": {"a": 1}}, {"type": "text", "text": "\nhi"}], "tool_use"),
+    ("text in a call, another call after it", wire([START, CALL, delta(text="hi"), {**CALL, "content_block": {**CALL["content_block"], "id": "toolu_2"}}, delta(text="ho"), ENDED_IN_A_CALL, STOP]), [{**TOOL, "input": {}}, TEXT, {**TOOL, "id": "toolu_2", "input": {}}, {"type": "text", "text": "ho"}], "tool_use"),
+    ("thinking in a text", wire([START, opened(), delta(kind="thinking_delta", thinking="hm"), delta(text="hi"), delta(kind="signature_delta", signature="s"), closed(), END, STOP]), [TEXT, {"type": "thinking", "thinking": "hm", "signature": "s"}], "end_turn"),
+    ("text in thinking", wire([START, opened(type="thinking", thinking="", text=None), delta(kind="thinking_delta", thinking="hm"), delta(text="hi"), closed(), END, STOP]), [{"type": "thinking", "thinking": "hm", "text": None}, TEXT], "end_turn"),
+    ("arguments in a text", wire([START, opened(), delta(text="hi"), arguments('{"a": 1}'), closed(), ENDED_IN_A_CALL, STOP]), [TEXT, {**TOOL, "id": SECOND_GIVEN_ID, "name": None, "input": {"a": 1}}], "tool_use"),
+    ("a signature in a text", wire([START, opened(), delta(text="hi"), delta(kind="signature_delta", signature="s"), closed(), END, STOP]), [TEXT], "end_turn"),
+    ("an index of null", wire([START, *({**event, "index": None} for event in HI), END, STOP]), [TEXT], "end_turn"),
+    ("an index of the start alone", wire([START, {**HI[0], "index": 3}, *map(without_index, HI[1:]), {**CALL, "index": 4}, without_index(arguments("{}")), ENDED_IN_A_CALL, STOP]), [TEXT, {**TOOL, "input": {}}], "tool_use"),
+    ("an empty list for an object", wire([START, {**CALL, "content_block": {**TOOL, "input": []}}, arguments('{"a": 1}'), closed(), {**CALL, "index": 1, "content_block": {**TOOL, "id": "toolu_2", "input": []}}, arguments("[]", 1), closed(1), ENDED_IN_A_CALL, STOP]), [{**TOOL, "input": {"a": 1}}, {**TOOL, "id": "toolu_2", "input": {}}], "tool_use"),
+    ("an empty list for an object, whole", json.dumps({**MESSAGE, "content": [{**TOOL, "input": []}]}).encode(), [{**TOOL, "input": {}}], ""),
+    ("an empty object before arguments", wire([START, CALL, arguments("{}"), arguments('{"a": 1}'), closed(), ENDED_IN_A_CALL, STOP]), [{**TOOL, "input": {"a": 1}}], "tool_use"),
+    ("arguments twice", wire([START, CALL, arguments('{"a": 1}'), arguments('\n{"a": 1}\n'), closed(), ENDED_IN_A_CALL, STOP]), [{**TOOL, "input": {"a": 1}}], "tool_use"),
+    ("arguments of two calls in one", wire([START, CALL, arguments('{"a": 1}{"a": 2}'), closed(), ENDED_IN_A_CALL, STOP]), [{**TOOL, "input": {}, "partial_json": '{"a": 1}{"a": 2}'}], "tool_use"),
+    *((f"{number[:9]} in arguments", wire([START, CALL, arguments(f'{{"a": [{number}]}}'), closed(), ENDED_IN_A_CALL, STOP]), [{**TOOL, "input": {}, "partial_json": f'{{"a": [{number}]}}'}], "tool_use") for number in ("1e400", "-1e400", "NaN", "-Infinity", "9" * 5000)),
+    *((f"{number[:9]} in a whole call", json.dumps({**MESSAGE, "content": [{**TOOL, "input": {"a": "N"}}], "usage": {**USAGE, "cost": "N"}}).replace('"N"', number).encode(), [{**TOOL, "input": {}, "partial_json": f'{{"a":{said}}}'}], "") for number, said in (("1e400", "Infinity"), ("NaN", "NaN"), ("9" * 5000, "9" * 5000))),
+    *((f"{number[:9]} in the start of a call", data(START, json.dumps({**CALL, "content_block": {**TOOL, "input": {"a": "N"}}}).replace('"N"', number), closed(), ENDED_IN_A_CALL, STOP), [{**TOOL, "input": {}, "partial_json": f'{{"a":{said}}}'}], "tool_use") for number, said in (("1e400", "Infinity"), ("NaN", "NaN"))),
+    ("a cost that is no number", data(START, *HI, json.dumps({**END, "usage": {**USAGE, "cost": 7}}).replace("7", "NaN"), STOP), [TEXT], "end_turn"),
 ]  # fmt: skip
