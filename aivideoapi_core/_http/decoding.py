@@ -22,6 +22,9 @@ _KNOWN: Final = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": _ZLIB}
 _REFUSED: Final = frozenset({"br", "zstd", "compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip"})
 """The other registered encodings. What is none of them ("utf-8", "none") packs nothing."""
 
+_PLAIN_STARTS: Final = (b"{", b"[", b":", b"d", b"e", b"i", b"r", b"<")
+"""How JSON, the lines of a stream (``data``, ``event``, ``id``, ``retry``) and HTML begin."""
+
 
 class BoundedDecoder:
     """Unpacks one encoding. Raises ``httpx.DecodingError`` for what is refused, broken or cut."""
@@ -29,9 +32,8 @@ class BoundedDecoder:
     def __init__(self, encoding: str) -> None:
         names = [name.strip().lower() for name in encoding.split(",")]
         names = [name for name in names if name in _KNOWN or name in _REFUSED]
-        if len(names) > 1 or (names and names[0] in _REFUSED):
-            raise httpx.DecodingError(f"content-encoding {encoding[:50]!r} was not asked for")
-        self._bits = _KNOWN[names[0]] if names else None
+        self._refused = encoding[:50] if len(names) > 1 or _REFUSED & {*names} else None
+        self._bits = _KNOWN[names[0]] if names and self._refused is None else None
         self._packed = zlib.decompressobj(self._bits) if self._bits is not None else None
         self._taken = self._given = 0
         self._head = b""
@@ -43,6 +45,10 @@ class BoundedDecoder:
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The unpacked pieces of ``data``."""
+        if self._refused is not None and (start := data.lstrip()[:1]):
+            if start not in _PLAIN_STARTS:
+                raise httpx.DecodingError(f"content-encoding {self._refused!r} was not asked for")
+            self._refused = None  # a relay has unpacked the body, and left the head as it was
         if self._bits == _GZIP and not self._taken and data and not data.startswith(b"\x1f"):
             self._packed = None  # the head says gzip, the body is plain
         if self._packed is None:

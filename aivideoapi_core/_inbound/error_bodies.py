@@ -82,8 +82,9 @@ _BY_STATUS: Final[Mapping[int, type[APIStatusError]]] = {
 _CODE_DIGITS: Final = 6
 """Longer numbers are no status, and converting them could be made to take long."""
 
-_RETRYABLE_STATUSES: Final = frozenset({408, 502})
-"""Undocumented statuses that say the request was not worked on: it did not arrive, or went no further."""
+_RETRYABLE_STATUSES: Final = frozenset({408, 502, 521, 523, 525})
+"""Undocumented statuses that say the request was not worked on: it did not arrive, or went no further (the last three
+are Cloudflare's: nothing behind it listens, can be reached, or shakes hands)."""
 
 _ADVICE: Final[Mapping[type[APIStatusError], str]] = {
     AuthenticationError: "check AIVIDEOAPI_API_KEY",
@@ -101,6 +102,12 @@ _CONTEXT_OVERFLOW: Final = re.compile(
 )
 _MODEL: Final = re.compile(r"\bmodel\b", re.IGNORECASE)
 """What the official API says of an id that it does not know: ``not_found_error``, ``model: claude-x``."""
+_NO_CREDITS: Final = re.compile(
+    r"insufficient_?(user_?)?(quota|balance|funds|credits?)\b|token_quota_failed|exceeded_current_quota|arrearage",
+    re.IGNORECASE,
+)
+"""Codes and types by which relays (new-api, one-api) and other families say that the balance is too low; their status
+is 403 or 429."""
 _SPEND_LIMIT: Final = re.compile(r"spend(ing)?[ _-]?(limit|cap)", re.IGNORECASE)
 
 
@@ -132,11 +139,13 @@ class ErrorFacts:
 
         All texts are one line, of bounded length, and without ``secret``, wherever a server echoed it.
         """
+        if isinstance(payload, list) and len(payload) == 1:
+            payload = payload[0]  # Google's streams begin as a list
         if not isinstance(payload, Mapping):
             return None
         error = payload.get("error")
         if isinstance(error, str):
-            error = {"message": error}
+            error = _told(error, payload)
         if not isinstance(error, Mapping):
             said = payload.get("msg", payload.get("message"))
             if isinstance(said, (dict, list)) or payload.get("code") is None:
@@ -153,6 +162,17 @@ class ErrorFacts:
             type=_text(error.get("type"), secret),
             request_id=_text(payload.get("request_id"), secret),
         )
+
+
+def _told(error: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """An error that is a text, with what stands beside it: the text may be no more than the name of a status."""
+    beside = (payload.get(name) for name in ("message", "details", "detail"))
+    more = next((said for said in beside if isinstance(said, str) and said not in ("", error)), None)
+    status = payload.get("status")
+    return {
+        "message": error if more is None else f"{error}: {more}",
+        "code": status if payload.get("code") is None and _is_failure(status) else None,
+    }
 
 
 def _is_failure(code: Any) -> bool:
@@ -179,6 +199,8 @@ def error_class(
 ) -> type[APIStatusError]:
     """Choose by ``code``, then ``type``, then HTTP status (429 alone has two meanings)."""
     chosen = _BY_CODE.get(code or "")
+    if chosen is None and _NO_CREDITS.search(f"{code} {type}"):
+        chosen = InsufficientCreditsError
     if chosen is None and status == 429 and type == "billing_error":
         chosen = SpendLimitError
     if chosen is None:

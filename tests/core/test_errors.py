@@ -141,6 +141,13 @@ def test_official_table(
         pytest.param({"error": {"code": "invalid_request", "message": "input exceeds the model's maximum context"}}, 400, ContextOverflowError, False, id="context overflow, other words"),
         pytest.param({"error": {"message": "max_tokens: too long"}}, 400, InvalidRequestError, False, id="another thing too long"),
         pytest.param([1], 400, InvalidRequestError, False, id="list"),
+        pytest.param([{"error": {"code": 429, "message": "no"}}], 200, RateLimitError, True, id="an error in a list"),
+        pytest.param({"error": "Claude API error", "status": 429, "details": "no"}, None, RateLimitError, True, id="a text and a status"),
+        pytest.param({"error": "Bad Gateway", "status": "down"}, 502, APIStatusError, True, id="a status that is a text"),
+        pytest.param({"error": {"code": "insufficient_user_quota", "type": "new_api_error"}}, 403, InsufficientCreditsError, False, id="a relay's user without quota"),
+        pytest.param({"error": {"code": "pre_consume_token_quota_failed", "type": "new_api_error"}}, 403, InsufficientCreditsError, False, id="a relay's key without quota"),
+        pytest.param({"error": {"type": "insufficient_quota", "code": None}}, 429, InsufficientCreditsError, False, id="another family's quota"),
+        *(pytest.param(None, status, APIStatusError, retry, id=f"Cloudflare {status}") for status, retry in ((520, False), (521, True), (522, False), (523, True), (524, False), (525, True), (526, False))),
         pytest.param({"error": {"message": ["no"], "code": {"a": 1}, "type": 5}}, 400, InvalidRequestError, False, id="fields of the wrong type"),
         pytest.param({"error": {"code": "1" * 5000}}, 400, InvalidRequestError, False, id="a code of 5000 digits"),
     ],
@@ -149,6 +156,11 @@ def test_other_bodies(payload: Any, status: int | None, cls: type[APIStatusError
     error = error_from_payload(payload, status_code=status, body=json.dumps(payload))
     assert (type(error), error.retryable) == (cls, retry)
     assert len(str(error)) < 3000
+
+
+def test_a_text_is_told_with_what_stands_beside_it() -> None:
+    said = {"status": 500, "error": "Internal Server Error", "message": "no channel", "path": "/v1/messages"}
+    assert "Internal Server Error: no channel" in str(error_from_payload(said, status_code=500))
 
 
 @pytest.mark.parametrize(
