@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from aivideoapi_core._errors import AIVideoAPIError, settings_error
+from aivideoapi_core._errors import AIVideoAPIError, InvalidInputError, settings_error
 from aivideoapi_core._fields import (
     AsyncHTTPClientField,
     BudgetField,
@@ -29,7 +29,7 @@ from aivideoapi_core._http.model_clients import CLIENT_FIELDS, ModelClients
 from aivideoapi_core._secrets import hide_keys, without_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from aivideoapi_core._http.async_client import AsyncMessagesClient
     from aivideoapi_core._http.client import MessagesClient
@@ -145,6 +145,48 @@ class ModelSettings(BaseModel):
             super().__init__(*args, **fields)
         except ValidationError as error:
             raise self._raised(settings_error(error)) from None
+
+    @classmethod
+    def model_validate(cls, *args: Any, **options: Any) -> Self:
+        """As the constructor: raises ``InvalidInputError`` for what could never be sent."""
+        return cls._validated(super().model_validate, args, options)
+
+    @classmethod
+    def model_validate_json(cls, *args: Any, **options: Any) -> Self:
+        """The same from JSON text."""
+        return cls._validated(super().model_validate_json, args, options)
+
+    @classmethod
+    def _validated(cls, make: Callable[..., Self], args: tuple[Any, ...], options: dict[str, Any]) -> Self:
+        try:
+            return make(*args, **options)
+        except ValidationError as error:
+            raise cls._raised(settings_error(error)) from None
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy; raises ``InvalidInputError`` for an ``update`` that no call could be made with.
+
+        Pydantic looks at none of it, and a name that is no field's would change nothing.
+        """
+        copied = super().model_copy(update=update, deep=deep)
+        if update:
+            from aivideoapi_core._outbound.option_values import check_settings
+
+            if unknown := update.keys() - type(self).model_fields.keys():
+                names = self._argument_names()
+                aliases = sorted(unknown & names.known)
+                raise self._raised(
+                    InvalidInputError(
+                        f"model_copy takes the names of fields, and {aliases} are other names for them"
+                    )
+                    if aliases
+                    else names.refuse(*sorted(unknown))
+                )
+            try:
+                check_settings(vars(copied))
+            except AIVideoAPIError as error:
+                raise self._raised(error) from None
+        return copied
 
     @staticmethod
     def _raised(error: AIVideoAPIError) -> AIVideoAPIError:
