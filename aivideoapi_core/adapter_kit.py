@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._metering.telemetry_spans import otel_span_in
     from aivideoapi_core._model_settings import REQUEST_FIELDS, ModelSettings
     from aivideoapi_core._outbound.blocks import Block
-    from aivideoapi_core._outbound.conversation import Content, Conversation, Turns
+    from aivideoapi_core._outbound.conversation import Content, Conversation, Turns, answered
     from aivideoapi_core._outbound.foreign import BY_KEY, FOREIGN
     from aivideoapi_core._outbound.media import as_text, block_at, document_block, image_block
     from aivideoapi_core._outbound.media_forms import LEFTOVERS, MEDIA_FORMS, told_media
@@ -63,10 +63,15 @@ if TYPE_CHECKING:
     from aivideoapi_core._outbound.text import as_json, thought_as_text, told, told_file
     from aivideoapi_core._outbound.tool_calls import parse_arguments, read_tool_calls, to_call_input
     from aivideoapi_core._outbound.tool_forms import OWN_FIELDS, are_in_wire_form, each_tool, is_custom
-    from aivideoapi_core._outbound.tools import read_tool_choice, wire_choice, wire_tool_name, wire_tools
+    from aivideoapi_core._outbound.tools import (
+        WireNames,
+        read_tool_choice,
+        wire_choice,
+        wire_tool_name,
+        wire_tools,
+    )
     from aivideoapi_core._outbound.typed_dicts import typed_dict_schema
     from aivideoapi_core._outbound.well_formed import is_mark
-    from aivideoapi_core._received import ToolNames
     from aivideoapi_core._secrets import hide_keys, without_tokens
     from aivideoapi_core._signatures import remember_signatures
     from aivideoapi_core._stores.target import place_of
@@ -100,7 +105,7 @@ _LATER: Final = {
         "_metering.tags": "clean_tags tagged",
         "_metering.telemetry_spans": "otel_span_in",
         "_outbound.blocks": "Block",
-        "_outbound.conversation": "Content Conversation Turns",
+        "_outbound.conversation": "Content Conversation Turns answered",
         "_outbound.foreign": "BY_KEY FOREIGN",
         "_outbound.media": "as_text block_at document_block image_block",
         "_outbound.media_forms": "LEFTOVERS MEDIA_FORMS told_media",
@@ -113,10 +118,9 @@ _LATER: Final = {
         "_outbound.text": "as_json thought_as_text told told_file",
         "_outbound.tool_calls": "parse_arguments read_tool_calls to_call_input",
         "_outbound.tool_forms": "OWN_FIELDS are_in_wire_form each_tool is_custom",
-        "_outbound.tools": "read_tool_choice wire_choice wire_tool_name wire_tools",
+        "_outbound.tools": "WireNames read_tool_choice wire_choice wire_tool_name wire_tools",
         "_outbound.typed_dicts": "typed_dict_schema",
         "_outbound.well_formed": "is_mark",
-        "_received": "ToolNames",
         "_secrets": "hide_keys without_tokens",
         "_signatures": "remember_signatures",
         "_stores.target": "place_of",
@@ -157,9 +161,10 @@ __all__ = [
     "PartialJSON",
     "Place",
     "StopField",
-    "ToolNames",
     "Turns",
+    "WireNames",
     "add_output_format",
+    "answered",
     "are_in_wire_form",
     "as_json",
     "as_text",

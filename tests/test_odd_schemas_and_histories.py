@@ -102,6 +102,7 @@ SCHEMAS: Final[dict[str, Any]] = {
     "choice of texts": of(x={"anyOf": ["string", "number"]}),
     "identifiers": {**of(x={"$anchor": "1 bad"}), "$id": "not a uri", "id": "#x", "$comment": 3},
     "notes": of(x={"examples": "a", "deprecated": "yes", "readOnly": "true", "x-order": 1}),
+    "a keyword of a server's own that is no JSON": text(**{"x-type": object, "x-set": {1}}),
     "odd names": of(**{"": {}, "🙂": {}, "a b": {}, "ä": {}}),
     "names that are keywords": of(**{name: {"type": "string"} for name in ("type", "properties", "$ref", "enum")}),
     "half an emoji": of(**{"a\ud83d": {"type": "string", "description": "\ud83d", "enum": ["\ud83d"]}}),

@@ -45,6 +45,8 @@ FORMS: Final = [
     pytest.param([{"name": "weather", "description": "Look.", "parameter_definitions": {"city": {"type": "str", "required": True}}}], [TOOL], id="Cohere's"),
     pytest.param([{"title": "weather", "description": "Look.", **SCHEMA}], [TOOL], id="a JSON schema"),
     pytest.param([{"type": "custom", **TOOL}], [{"type": "custom", **TOOL}], id="the wire's"),
+    pytest.param([of("input_schema", json.dumps(SCHEMA))], [TOOL], id="the wire's, with the schema as text"),
+    pytest.param([{**TOOL, "description": None}, {**BARE, "description": ["a", 1]}], [{"name": "weather", "input_schema": SCHEMA}, {**BARE, "description": "['a', 1]"}], id="descriptions that are no texts"),
 ]  # fmt: skip
 REFUSED: Final = [
     pytest.param({"type": "web_search_preview"}, "web_search_20260318", id="OpenAI's search"),

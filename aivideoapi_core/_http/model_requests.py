@@ -11,6 +11,7 @@ from aivideoapi_core._outbound.conversation import Turns, may_prefill
 from aivideoapi_core._outbound.names import BODY_ONLY
 from aivideoapi_core._outbound.output import Asked
 from aivideoapi_core._outbound.request import prepare_request, wire_tools_in
+from aivideoapi_core._outbound.tools import WireNames
 
 if TYPE_CHECKING:
     from aivideoapi_core._catalogue.prices import ModelPrices
@@ -61,7 +62,7 @@ class ModelRequest:
             options["extra_body"] = {**(options.get("extra_body") or {}), **fields}
         prefill = may_prefill(options["model"], options.get("thinking"))
         names = wire_tools_in(options)
-        conversation = turns(prefill=prefill, names=names)
+        conversation = turns(prefill=prefill, names=WireNames(names, options.get("tools") or ()))
         if conversation.names is not None:
             names = {**(names or {}), **conversation.names}
         payload, headers, choice, max_tokens_is_default = prepare_request(

@@ -86,8 +86,9 @@ def limit_marks(
     excess = len(found) + (automatic is not None) - MAX_CACHE_BREAKPOINTS
     if excess > 0:
         warn_once(
-            f"the request has more than {MAX_CACHE_BREAKPOINTS} cache breakpoints, which is what the wire takes: "
-            "the first are left out"
+            f"the request has {MAX_CACHE_BREAKPOINTS + excess} cache breakpoints, the wire takes {MAX_CACHE_BREAKPOINTS}: "
+            f"the first {excess} are left out",
+            of=("breakpoints", str(options.get("model"))),
         )
         for block in found[:excess]:
             del block["cache_control"]

@@ -10,8 +10,8 @@ as text: nothing is lost.
 from __future__ import annotations
 
 import logging
-from collections.abc import Container, Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from collections.abc import Callable, Container, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from aivideoapi_core._catalogue.models import model_info
 from aivideoapi_core._errors import InvalidInputError
@@ -41,6 +41,8 @@ logger = logging.getLogger("aivideoapi")
 Content: TypeAlias = str | Sequence[Mapping[str, Any]]
 """What a message holds: text, or blocks in the wire's form (a tool call's ``id`` may be anything)."""
 
+_M = TypeVar("_M")
+
 CONTINUE: Final = "Continue."
 """Sent after an assistant turn at the end, to models that cannot go on with a turn of their own."""
 
@@ -53,6 +55,11 @@ def may_prefill(model: Any, thinking: Any) -> bool:
     """Whether a conversation with ``model`` may end with an assistant turn; while it thinks it may not."""
     is_on = thinking is True or (thinking is not None and thinking_is_on({"thinking": thinking}))
     return isinstance(model, str) and model_info(model).prefill and not is_on
+
+
+def answered(messages: Sequence[_M], is_reply: Callable[[_M], bool]) -> int:
+    """How many of a framework's messages stand before the last reply that something follows."""
+    return next((at for at in range(len(messages) - 2, 0, -1) if is_reply(messages[at])), 0)
 
 
 class Turns(NamedTuple):
@@ -74,12 +81,12 @@ class Turns(NamedTuple):
 class Conversation:
     """The turns so far. ``at`` is a message's place in the caller's list, for errors and warnings.
 
-    ``names``: of the request's tools that go out under others. ``answered``: so many messages have had a reply. What
+    ``names``: of the request's tools. ``answered``: so many messages have had a reply. What
     is in them and cannot be sent is history, whoever wrote it, and told in words; in a later one it raises.
     """
 
-    def __init__(self, names: ToolNames | None = None, *, answered: int = 0) -> None:
-        self._names = WireNames(names)
+    def __init__(self, names: WireNames | None = None, *, answered: int = 0) -> None:
+        self._names = names or WireNames()
         self.answered = answered
         self._system: list[Block] = []
         self._turns: list[MessageParam] = []

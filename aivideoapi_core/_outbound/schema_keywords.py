@@ -105,7 +105,7 @@ RIGHT: Final[Mapping[str, Callable[[Any], bool]]] = {
     **dict.fromkeys(("$id", "$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveAnchor", "$recursiveRef",
                      "dependencies", "nullable", "$vocabulary"), lambda value: False),
 }  # fmt: skip
-"""What a keyword's value has to be; a keyword that is not here, and holds no schemas, may be anything."""
+"""What a keyword's value has to be; for one that is not here, and holds no schemas, any JSON will do."""
 
 
 def is_right(key: str, value: Any) -> bool:
@@ -120,8 +120,7 @@ def is_right(key: str, value: Any) -> bool:
         return isinstance(value, list) and bool(value)
     if key in SINGLES:
         return isinstance(value, (dict, bool)) and key != "additionalItems"
-    right = RIGHT.get(key)
-    return right is None or right(value)
+    return RIGHT.get(key, is_plain)(value)
 
 
 def children_of(key: str, value: Any) -> Iterable[Any]:

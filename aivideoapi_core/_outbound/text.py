@@ -197,6 +197,13 @@ def told(block: Mapping[str, Any]) -> dict[str, Any] | None:
 
     ``None`` if there is nothing in it that can be read, such as encrypted thinking.
     """
+    try:
+        return _in_words(block)
+    except RecursionError:  # an object of a tool's that holds itself, or is deeper than anybody reads
+        return text_block(in_words(block))
+
+
+def _in_words(block: Mapping[str, Any]) -> dict[str, Any] | None:
     kind = str(block.get("type"))
     if kind == "text":
         return text_block(block["text"]) if str(block.get("text") or "").strip() else None

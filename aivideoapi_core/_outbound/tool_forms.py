@@ -102,6 +102,8 @@ def _is_in_wire_form(tool: Mapping[str, Any]) -> bool:
     return (
         "type" not in tool
         and "input_schema" in tool
+        and not isinstance(tool["input_schema"], str)
+        and isinstance(tool.get("description", ""), str)
         and isinstance(name := tool.get("name"), str)
         and bool(name.strip())
     )

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from aivideoapi_core._errors import UnsupportedOptionError
 from aivideoapi_core._outbound.schema_draft import modern
-from aivideoapi_core._outbound.schema_keywords import HOLDERS, RIGHT, children_of, is_right
+from aivideoapi_core._outbound.schema_keywords import HOLDERS, RIGHT, children_of, is_plain, is_right
 from aivideoapi_core._outbound.schema_references import (
     DEFINITIONS,
     REFERRING,
@@ -113,6 +113,8 @@ def _survey(node: Mapping[Any, Any], names: dict[str, None], references: set[str
                     is_modern = _survey(child, names, references) and is_modern
                 elif not isinstance(child, bool):
                     is_modern = False
+        elif not is_plain(value):
+            is_modern = False
     return is_modern
 
 

@@ -13,10 +13,13 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
-from aivideoapi_core._errors import InvalidInputError
+from pydantic_core import PydanticSerializationError, to_json
+
+from aivideoapi_core._errors import InvalidInputError, UnsupportedOptionError
 from aivideoapi_core._outbound.output_schema import strict_schema
 from aivideoapi_core._outbound.params import ToolChoiceParam
 from aivideoapi_core._outbound.refusals import TOOL_NAME
+from aivideoapi_core._outbound.text import mended
 from aivideoapi_core._outbound.tool_forms import each_tool, is_custom
 from aivideoapi_core._outbound.tool_schema import renamed_keys, tool_schema
 from aivideoapi_core._received import ToolNames
@@ -85,8 +88,23 @@ def _wired(tools: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], To
         if name != own or keys:
             names[name] = (own, keys)
         tool |= {"name": name, "input_schema": schema}
+        _check_writable(tool, own)
         wired.append(tool)
     return wired, names or None
+
+
+def _check_writable(tool: Mapping[str, Any], own: str) -> None:
+    """Raise ``UnsupportedOptionError``, naming tool and field, for one that the request could not be written with."""
+    for field, value in tool.items():
+        try:
+            to_json([[{field: mended(value, leaf=_as_it_is)}]])  # as deep as it stands in the request
+        except (PydanticSerializationError, ValueError, RecursionError) as error:
+            why = str(error).rpartition(": ")[2]
+            raise UnsupportedOptionError(f"tool {own!r}: {field} cannot be written as JSON: {why}") from error
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _once(tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -118,11 +136,12 @@ def _free_name(base: str, taken: Collection[str]) -> str:
 class WireNames:
     """The names that a conversation's calls have on the wire, one for each of the caller's own.
 
-    ``names`` are those of the request's tools. A call of a tool that is no longer there may have a name that
-    the wire refuses too, and two that differ only in refused characters stay two.
+    ``names`` are those of the request's ``tools`` that go out under others. A call of a tool that is no longer there may
+    have a name that the wire refuses too, and two that differ only in refused characters stay two.
     """
 
-    def __init__(self, names: ToolNames | None) -> None:
+    def __init__(self, names: ToolNames | None = None, tools: Sequence[Mapping[str, Any]] = ()) -> None:
+        self._tools = tools
         self._wire: dict[str, str] = {}
         self._keys: dict[str, dict[str, str]] = {}
         self.defined: dict[str, tuple[str, Mapping[str, str]]] = {}
@@ -141,13 +160,24 @@ class WireNames:
             return known
         name = own
         if not TOOL_NAME.fullmatch(own):
-            name = _free_name(wire_tool_name(own), self._wire.values())
+            name = _free_name(wire_tool_name(own), self._taken())
         self._wire[own] = name
         return name
+
+    def _taken(self) -> set[Any]:
+        return {*self._wire.values(), *(tool.get("name") for tool in self._tools)}
 
     def keys(self, own: str) -> Mapping[str, str]:
         """The names that properties of the tool have on the wire, by the caller's own, where they differ."""
         return self._keys.get(own, {})
+
+    def _name_of_definition(self, own: str, wanted: Any) -> Any:
+        """The name of a tool that comes in the middle: its own, or one that no other tool goes by."""
+        if (known := self._wire.get(own, own)) != own:
+            return known
+        others = {name for whose, name in self._wire.items() if whose not in (own, name)}
+        others |= {str(tool.get("name")) for tool in self._tools if tool.get("name") != own}
+        return _free_name(wanted, others) if wanted in others else wanted
 
     def of_change(self, block: Mapping[str, Any]) -> dict[str, Any]:
         """A ``tool_addition`` or ``tool_removal`` with the tool as the wire has it."""
@@ -157,11 +187,14 @@ class WireNames:
         if tool.get("type") == "tool_reference" and isinstance(name := tool.get("name"), str):
             tool = {**tool, "name": self.wire(name)}
         elif isinstance(definition := tool.get("definition"), Mapping):
-            defined, names = wire_tools([definition])
-            tool = {**tool, "definition": defined[0]}
-            if names is not None:
-                self._learn(names)
-                self.defined |= names
+            (defined,), names = wire_tools([definition])
+            own = str(definition.get("name") or defined.get("name"))
+            keys = next(iter(names.values()))[1] if names else {}
+            name = self._name_of_definition(own, defined.get("name"))
+            tool = {**tool, "definition": {**defined, "name": name} if "name" in defined else defined}
+            if name != own or keys:
+                self._learn({name: (own, keys)})
+                self.defined[name] = own, keys
         return {**block, "tool": tool}
 
 

@@ -199,7 +199,7 @@ def _standard_tool_call(item: Mapping[str, Any], place: Place) -> Block:
         "type": "tool_use",
         "id": item.get("call_id") or item.get("id"),
         "name": item.get("name") or "",
-        "input": to_call_input(item.get("args", item.get("arguments"))),
+        "input": to_call_input(item.get("args", item.get("arguments", item.get("input")))),
     }
     for name in ("caller", "toolset_name") if place.provider in TRUSTED else ():
         if (value := extra(item, name)) is not None:
@@ -256,10 +256,6 @@ def _non_standard(item: Mapping[str, Any], place: Place) -> Block | None:
     return _as_it_is(value, place)
 
 
-def _nothing(item: Mapping[str, Any], place: Place) -> None:
-    """A piece of a stream that nobody put together."""
-
-
 _PASSED: Final = frozenset(
     {
         *("server_tool_use", "mcp_tool_use", "mcp_tool_listing", "container_upload", "compaction"),
@@ -274,11 +270,12 @@ _CONVERTERS: Final[Mapping[str, Callable[[Mapping[str, Any], Place], Block | Non
     "thinking": _thinking,
     "reasoning": _reasoning,
     "tool_use": _tool_use,
-    "input_json_delta": _nothing,
+    "input_json_delta": lambda item, place: None,  # a piece of a stream that nobody put together
     "tool_call": _standard_tool_call,
     "tool_call_chunk": _standard_tool_call,
     "invalid_tool_call": _standard_tool_call,
     "function_call": _standard_tool_call,
+    "custom_tool_call": _standard_tool_call,
     "tool_result": _tool_result,
     "server_tool_call": _server_tool_call,
     "server_tool_call_chunk": _server_tool_call,

@@ -20,8 +20,9 @@ from aivideoapi_core.adapter_kit import (
     Block,
     Content,
     Conversation,
-    ToolNames,
     Turns,
+    WireNames,
+    answered,
     thought_as_text,
     to_call_input,
 )
@@ -39,16 +40,14 @@ _CHAT_ROLES: Final = {
 
 
 def to_conversation(
-    messages: Sequence[BaseMessage], *, prefill: bool = True, names: ToolNames | None = None
+    messages: Sequence[BaseMessage], *, prefill: bool = True, names: WireNames | None = None
 ) -> Turns:
     """The system prompt and the turns. The messages are left untouched.
 
-    ``prefill`` says whether the model can continue an assistant turn; ``names`` are those of tools that go out under others. Raises ``InvalidInputError`` for
+    ``prefill`` says whether the model can continue an assistant turn; ``names`` are those of the request's tools. Raises ``InvalidInputError`` for
     content of a human or system message that the wire cannot carry, naming the place.
     """
-    places = range(len(messages) - 2, 0, -1)
-    answered = next((at for at in places if isinstance(messages[at], AIMessage)), 0)
-    conversation = Conversation(names, answered=answered)
+    conversation = Conversation(names, answered=answered(messages, lambda each: isinstance(each, AIMessage)))
     for at, message in enumerate(messages):
         _add(conversation, message, at)
     return conversation.turns(prefill=prefill)
@@ -61,18 +60,11 @@ def _add(conversation: Conversation, message: BaseMessage, at: int) -> None:
     add(conversation, message, at)
 
 
-def _add_user(conversation: Conversation, message: HumanMessage, at: int) -> None:
-    content = message.content
-    conversation.user(content if isinstance(content, str) else _blocks(conversation, content, at), at=at)
-
-
-def _add_system(conversation: Conversation, message: SystemMessage, at: int) -> None:
-    content = message.content
-    conversation.system(content if isinstance(content, str) else _blocks(conversation, content, at), at=at)
-
-
-def _blocks(conversation: Conversation, content: Any, at: int) -> list[Block]:
-    return to_blocks(content, message=at, made=at < conversation.answered)
+def _add_written(conversation: Conversation, message: HumanMessage | SystemMessage, at: int) -> None:
+    content: Any = message.content
+    if not isinstance(content, str):
+        content = to_blocks(content, message=at, made=at < conversation.answered)
+    (conversation.system if isinstance(message, SystemMessage) else conversation.user)(content, at=at)
 
 
 def _add_function(conversation: Conversation, message: FunctionMessage, at: int) -> None:
@@ -173,10 +165,10 @@ def _place(blocks: list[Block], waiting: dict[int, Block], call: Mapping[str, An
 
 
 _ADDERS: Final[Mapping[type[BaseMessage], Callable[[Conversation, Any, int], None]]] = {
-    HumanMessage: _add_user,
+    HumanMessage: _add_written,
     AIMessage: _add_assistant,
     ToolMessage: _add_result,
-    SystemMessage: _add_system,
+    SystemMessage: _add_written,
     FunctionMessage: _add_function,
     ChatMessage: _add_chat,
 }

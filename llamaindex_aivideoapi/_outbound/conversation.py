@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from llama_index.core.base.llms.types import (
@@ -19,8 +19,9 @@ from llama_index.core.base.llms.types import (
 from aivideoapi_core.adapter_kit import (
     Content,
     Conversation,
-    ToolNames,
     Turns,
+    WireNames,
+    answered,
     is_mark,
     read_tool_calls,
     to_call_input,
@@ -40,16 +41,14 @@ _SPEAKERS: Final = {
 
 
 def to_conversation(
-    messages: Sequence[ChatMessage], *, prefill: bool = True, names: ToolNames | None = None
+    messages: Sequence[ChatMessage], *, prefill: bool = True, names: WireNames | None = None
 ) -> Turns:
     """The system prompt and the turns. The messages are left untouched.
 
-    ``prefill`` says whether the model can continue an assistant turn; ``names`` are those of tools that
-    go out under others. Raises ``InvalidInputError`` for content of a user's or system message that the wire cannot carry.
+    ``prefill`` says whether the model can continue an assistant turn; ``names`` are those of the
+    request's tools. Raises ``InvalidInputError`` for content of a user's or system message that the wire cannot carry.
     """
-    places = range(len(messages) - 2, 0, -1)
-    answered = next((at for at in places if messages[at].role in ASSISTANT), 0)
-    conversation = Conversation(names, answered=answered)
+    conversation = Conversation(names, answered=answered(messages, lambda each: each.role in ASSISTANT))
     for at, message in enumerate(messages):
         speaker, mark = _SPEAKERS.get(message.role), message.additional_kwargs.get("cache_control")
         if speaker == "tool":
@@ -57,20 +56,20 @@ def to_conversation(
         elif speaker == "assistant":
             _add_assistant(conversation, message, at)
         else:
-            say = conversation.system if speaker == "system" else conversation.user
-            _add(say, message, at, is_answered=at < answered)
+            _add(conversation, message, at)
         if mark is not None:
             conversation.cache_point(mark, at=at)
     return conversation.turns(prefill=prefill)
 
 
-def _add(say: Callable[..., None], message: ChatMessage, at: int, *, is_answered: bool) -> None:
-    """What the user wrote; each cache point marks what is before it, of an earlier message if need be."""
+def _add(conversation: Conversation, message: ChatMessage, at: int) -> None:
+    """What somebody wrote; each cache point marks what is before it, of an earlier message if need be."""
+    say = conversation.system if _SPEAKERS.get(message.role) == "system" else conversation.user
     blocks = message.blocks
     if len(blocks) == 1 and type(blocks[0]) is TextBlock:
         say(blocks[0].text, at=at)
         return
-    translate = told_block if is_answered else to_block
+    translate = told_block if at < conversation.answered else to_block
     say([wire for block in blocks if (wire := translate(block, at)) is not None], at=at)
 
 

@@ -18,11 +18,20 @@ from aivideoapi_core import InvalidInputError, UnsupportedOptionError
 from aivideoapi_core._inbound.tool_names import KeyRenamer, OwnNamesStream, with_own_names
 from aivideoapi_core._outbound.conversation import Conversation
 from aivideoapi_core.adapter_kit import (
+    WireNames,
     read_tool_choice,
     wire_choice,
     wire_tool_name,
     wire_tools,
 )
+
+
+def nested(levels: int) -> Any:
+    schema: Any = {"type": "string"}
+    for _ in range(levels):
+        schema = {"type": "object", "properties": {"n": schema}}
+    return schema
+
 
 TOOLS: TypeAdapter[Any] = TypeAdapter(list[ToolUnionParam])
 TEXT = {"type": "string"}
@@ -249,7 +258,7 @@ def test_names_there_and_back() -> None:
     assert wire_choice({"type": "tool", "name": "a.b/c"}, names) == {"type": "tool", "name": "a_b_c_2"}
     own: Any = {"type": "tool_use", "id": "1", "name": "a.b/c", "input": OWN}
     on_wire = {**own, "name": "a_b_c_2", "input": ON_WIRE}
-    conversation = Conversation(names)
+    conversation = Conversation(WireNames(names))
     conversation.assistant([own], at=0)
     assert conversation.turns().messages[0]["content"] == [on_wire]
     assert (own["name"], own["input"]) == ("a.b/c", OWN)
@@ -342,9 +351,53 @@ def test_tools_of_one_name(caplog: pytest.LogCaptureFixture) -> None:
     assert "several tools are called 't'" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("tool", "words"),
+    [
+        pytest.param({"name": "deep", "input_schema": nested(200)}, "tool 'deep': input_schema cannot be written", id="a deep schema"),
+        pytest.param({"name": "odd", "input_examples": [object()]}, "tool 'odd': input_examples cannot be written", id="an object"),
+    ],
+)  # fmt: skip
+def test_a_tool_that_no_request_can_hold_is_named(tool: Any, words: str) -> None:
+    with pytest.raises(UnsupportedOptionError, match=words):
+        wire_tools([tool])
+
+
+@pytest.mark.parametrize(
+    ("given", "later", "expected"),
+    [
+        pytest.param(["a_b"], ["a.b"], ["a_b_2"], id="beside a plain one"),
+        pytest.param(["a.b"], ["a_b"], ["a_b_2"], id="a plain one beside a renamed"),
+        pytest.param(["a.b"], ["a/b", "a b", "a/b"], ["a_b_2", "a_b_3", "a_b_2"], id="several"),
+        pytest.param(["c"], ["a.b", "a_b"], ["a_b", "a_b_2"], id="among themselves"),
+        pytest.param(["a.b"], ["a.b", "c"], ["a_b", "c"], id="one that is there already"),
+    ],
+)  # fmt: skip
+def test_tools_that_come_later_have_names_of_their_own(
+    given: list[str], later: list[str], expected: list[str]
+) -> None:
+    tools, names = wire_tools([{"name": name, "input_schema": of(TEXT)} for name in given])
+    conversation = Conversation(WireNames(names, tools))
+    for at, name in enumerate(later):
+        definition = {"type": "tool_definition", "definition": {"name": name, "input_schema": of(TEXT)}}
+        conversation.user([{"type": "tool_addition", "tool": definition}], at=at)
+    calls: Any = [
+        {"type": "tool_use", "id": name, "name": name, "input": {}}
+        for name in (*given, *dict.fromkeys(later))
+    ]
+    conversation.assistant(calls, at=9)
+    turns = conversation.turns()
+    added: Any = turns.messages[0]["content"]
+    assert [block["tool"]["definition"]["name"] for block in added] == expected
+    called: Any = turns.messages[1]["content"]
+    assert len({block["name"] for block in called}) == len({*given, *later})
+    own = {name: whose for name, (whose, _) in {**(names or {}), **(turns.names or {})}.items()}
+    assert [own.get(block["name"], block["name"]) for block in called] == [block["name"] for block in calls]
+
+
 def test_calls_of_tools_that_are_gone_keep_their_names_apart() -> None:
     (tool,), names = wire_tools([{"name": "a.b", "input_schema": of(TEXT)}])
-    conversation = Conversation(names)
+    conversation = Conversation(WireNames(names))
     for number, name in enumerate(["a/b", "a.b", "a:b", "a/b", "a_b", "c"]):
         call: Any = {"type": "tool_use", "id": str(number), "name": name, "input": {}}
         conversation.assistant([call], at=number)
