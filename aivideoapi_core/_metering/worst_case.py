@@ -184,8 +184,9 @@ def least_input_tokens(payload: Mapping[str, Any]) -> int:
 
 
 def _runs_server_tools(payload: Mapping[str, Any]) -> bool:
-    kinds = (str(tool.get("type") or "custom") for tool in payload.get("tools") or ())
-    return bool(payload.get("mcp_servers")) or any(not kind.startswith(_INERT_TOOLS) for kind in kinds)
+    return bool(payload.get("mcp_servers")) or any(
+        not str(tool.get("type") or "custom").startswith(_INERT_TOOLS) for tool in payload.get("tools") or ()
+    )
 
 
 def bills_beside(payload: Mapping[str, Any]) -> bool:
@@ -199,6 +200,8 @@ def bills_beside(payload: Mapping[str, Any]) -> bool:
     if any("advisor" in str(tool.get("type")) for tool in payload.get("tools") or ()):
         return True
     management = payload.get("context_management")
+    if management is None:
+        return False
     edits = management.get("edits") if isinstance(management, Mapping) else None
     kinds = [str(edit.get("type")) for edit in edits or () if isinstance(edit, Mapping)]
     return any(kind.startswith("compact") for kind in kinds)

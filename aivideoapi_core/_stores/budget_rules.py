@@ -326,7 +326,11 @@ class BudgetState:
             self.raised = None
         if kept.calendar is not None:
             self._turn_page(kept.calendar)
-        while self.pieces and kept.leaves_at(bucket := next(iter(self.pieces))) <= now:
+        while (
+            kept.window_s is not None
+            and self.pieces
+            and kept.leaves_at(bucket := next(iter(self.pieces))) <= now
+        ):
             sums = [total - amount for total, amount in zip(self.sums, self.pieces[bucket], strict=True)]
             del self.pieces[bucket]
             self.sums = sums

@@ -51,9 +51,9 @@ class SqliteStore:
         self.key = ("sqlite", os.path.abspath(path), name)
         """Equal for all stores of one budget."""
         self.at_once = _AtOnce(self)
-        self._last: tuple[str, BudgetState, dict[str, Any]] | None = None
-        """The row as we wrote it last, what it says, and what a newer release says in it besides. Touched inside
-        a write transaction only, and of those a file has one at a time."""
+        self._last: tuple[str, BudgetState, dict[str, Any], sqlite3.Connection] | None = None
+        """The row as we wrote it last, what it says, what a newer release says in it besides, and through which
+        connection. Touched inside a write transaction only, and of those a file has one at a time."""
 
     def reserve(
         self,
@@ -130,27 +130,26 @@ class SqliteStore:
     def change(self, terms: Terms, rule: _Rule, *, waits: bool = True) -> Standing:
         """Apply ``rule`` to the state, in one transaction. Raises ``WouldWaitError`` if it must not wait and would."""
         run = self.place.run if waits else self.place.run_at_once
-        return run(
-            lambda db: in_transaction(db, lambda: self._changed(db, terms, rule, waits=waits)), _prepare
-        )
+        return run(lambda db: in_transaction(db, self._changed, terms, rule, waits=waits), _prepare)
 
     def _changed(self, db: sqlite3.Connection, terms: Terms, rule: _Rule, *, waits: bool = True) -> Standing:
         """Apply ``rule`` in a transaction that somebody else begins and ends."""
         # Forgotten until it is written: a rule that fails half way leaves a state that nobody has.
         last, self._last = self._last, None
         reading = read(self._clock)
-        text, rows = _text_of(db, self.name), rows_of(db, self.name)
+        text = _text_of(db, self.name)
         if last is not None and last[0] == text:
-            _, state, more = last
-            state.held, state.expired = rows
+            _, state, more, through = last
+            if through is not db:
+                state.held, state.expired = rows_of(db, self.name)
         else:
-            state, more = from_text(text, rows, terms, reading)
+            state, more = from_text(text, rows_of(db, self.name), terms, reading)
         if not waits and state.calls_of_the_dead(terms, reading) > _AT_ONCE:
             raise WouldWaitError
         standing = rule(state, reading)
         changed = to_text(state, more)
         db.execute(_BEGIN if text is None else _WRITE, (changed, self.name))
-        self._last = changed, state, more
+        self._last = changed, state, more, db
         return standing
 
     def __reduce__(self) -> Any:

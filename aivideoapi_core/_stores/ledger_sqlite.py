@@ -14,16 +14,23 @@ from typing import Any, Final
 from aivideoapi_core._metering.one_write import Entry
 from aivideoapi_core._metering.record import CallRecord
 from aivideoapi_core._metering.totals import Sums
+from aivideoapi_core._stores.ledger_older import WORD_THEN
 from aivideoapi_core._stores.ledger_query import Key, Selection
 from aivideoapi_core._stores.ledger_sql import grouped, where
-from aivideoapi_core._stores.ledger_tables import COLUMNS, COUNTS, prepare
-from aivideoapi_core._stores.sqlite_file import database_at
+from aivideoapi_core._stores.ledger_tables import (
+    CALLS_COLUMNS,
+    COLUMNS,
+    COUNTS,
+    INSERT_CALL,
+    INSERT_FACTS,
+    prepare,
+)
+from aivideoapi_core._stores.sqlite_file import database_at, in_transaction
 
 _counts_of: Final = attrgetter(*COUNTS)
 _NO_COUNTS: Final = (None,) * len(COUNTS)
 _NAMES: Final = ", ".join(COLUMNS)
-_INSERT: Final = f"INSERT INTO ledger ({_NAMES}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - our own columns
-"""One statement, hence both tables or none; of a call that has its row already nothing is written."""
+_OUTCOME: Final = COLUMNS.index("outcome")
 _PAGE: Final = 2_000
 """Rows that are read at once."""
 
@@ -41,19 +48,19 @@ class SqliteLedger:
     def append(self, record: CallRecord) -> None:
         """See ``LedgerStore``."""
         values = _values_of(record)
-        self.place.run(lambda db: db.execute(_INSERT, values), prepare)
+        self.place.run(lambda db: in_transaction(db, _put, values), prepare)
 
     def append_at_once(self, record: CallRecord) -> None:
         """The same without waiting, for an event loop. Raises ``WouldWaitError``."""
         values = _values_of(record)
-        self.place.run_at_once(lambda db: db.execute(_INSERT, values), prepare)
+        self.place.run_at_once(lambda db: in_transaction(db, _put, values), prepare)
 
     def entry(
         self, record: CallRecord, *, done: Callable[[Any], None], failed: Callable[[float], None]
     ) -> Entry:
         """``append`` as an entry that is written with others of the file."""
         values = _values_of(record)
-        return Entry(self.place, lambda db: db.execute(_INSERT, values), done, failed)
+        return Entry(self.place, lambda db: _put(db, values), done, failed)
 
     def records(self) -> Iterator[CallRecord]:
         """See ``LedgerStore``. Raises ``sqlite3.DatabaseError`` if the file is no ledger."""
@@ -96,6 +103,15 @@ class SqliteLedger:
 
 def _fetching(query: str, values: Sequence[Any]) -> Callable[[sqlite3.Connection], list[tuple[Any, ...]]]:
     return lambda db: db.execute(query, values).fetchall()
+
+
+def _put(db: sqlite3.Connection, values: tuple[Any, ...]) -> None:
+    """Write one row, in a transaction that somebody else begins and ends; a second time it does nothing."""
+    outcome = values[_OUTCOME]
+    then = WORD_THEN.get(outcome, outcome)
+    exact, facts = None if then == outcome else outcome, values[CALLS_COLUMNS:]
+    if db.execute(INSERT_FACTS, (exact, *facts)).rowcount:
+        db.execute(INSERT_CALL, (*values[:_OUTCOME], then, *values[_OUTCOME + 1 : CALLS_COLUMNS]))
 
 
 def _values_of(record: CallRecord) -> tuple[Any, ...]:

@@ -16,7 +16,7 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeAlias, TypeVar
 from weakref import WeakValueDictionary
 
 from aivideoapi_core._errors import InvalidInputError
@@ -26,6 +26,7 @@ from aivideoapi_core._metering.one_write import Entry
 from aivideoapi_core._stores.sqlite_ghosts import GHOSTS
 
 _T = TypeVar("_T")
+_P = ParamSpec("_P")
 
 BUSY_S: Final = 30.0
 """How long one transaction waits for the others."""
@@ -163,11 +164,11 @@ class Database:
 
     def write(self, entries: Sequence[Entry]) -> None:
         """See ``Place``: one transaction."""
-        _done(entries, self.run(lambda db: in_transaction(db, lambda: _put(entries, db))))
+        _done(entries, self.run(lambda db: in_transaction(db, _put, entries)))
 
     def write_at_once(self, entries: Sequence[Entry]) -> None:
         """See ``Place``. Raises ``WouldWaitError``."""
-        _done(entries, self.run_at_once(lambda db: in_transaction(db, lambda: _put(entries, db))))
+        _done(entries, self.run_at_once(lambda db: in_transaction(db, _put, entries)))
 
     def close(self) -> None:
         """Close the file; a later call opens it again."""
@@ -195,7 +196,7 @@ def database_at(path: str | os.PathLike[str]) -> Database:
     return _databases.get(place) or _databases.setdefault(place, Database(path))
 
 
-def _put(entries: Sequence[Entry], db: sqlite3.Connection) -> list[Any]:
+def _put(db: sqlite3.Connection, entries: Sequence[Entry]) -> list[Any]:
     return [entry.put(db) for entry in entries]
 
 
@@ -204,11 +205,16 @@ def _done(entries: Sequence[Entry], answers: Sequence[Any]) -> None:
         entry.done(answer)
 
 
-def in_transaction(db: sqlite3.Connection, work: Callable[[], _T]) -> _T:
-    """What ``work`` gives, in one write transaction: all that it wrote, or, if it raises, nothing."""
+def in_transaction(
+    db: sqlite3.Connection,
+    work: Callable[Concatenate[sqlite3.Connection, _P], _T],
+    *facts: _P.args,
+    **more: _P.kwargs,
+) -> _T:
+    """What ``work(db, ...)`` gives, in one write transaction: all that it wrote, or, if it raises, nothing."""
     try:
         db.execute("BEGIN IMMEDIATE")  # inside: an interruption can come right behind it
-        result = work()
+        result = work(db, *facts, **more)
         db.execute("COMMIT")
     except BaseException:
         if (

@@ -35,6 +35,8 @@ class Patience(NamedTuple):
 class Bell:
     """Wakes one caller, from any thread. A thread waits with ``wait``, a task with ``awaited``."""
 
+    __slots__ = ("_async_event", "_event", "_loop")
+
     def __init__(self) -> None:
         self._event: threading.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -76,12 +78,16 @@ class Asking:
     reserved something, or keep a place in its line.
     """
 
+    __slots__ = (
+        "_abandon", "_in_line", "_is_known", "_is_last_try", "_line", "_patience", "_pause_s", "_shared", "_until",
+        "bell", "is_over", "standing",
+    )  # fmt: skip
+
     def __init__(
         self, line: WaitLine, *, patience: Patience, shared: bool, abandon: Callable[[BaseException], None]
     ) -> None:
         self.bell = Bell()
         self.standing: Standing | None = None
-        """What the store said last."""
         self.is_over = False
         self._line = line
         self._shared = shared
