@@ -29,35 +29,41 @@ class Claims:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._files: dict[int, int] = {}
+        self._taken: dict[str, tuple[int, int]] = {}
+        """File and byte of each row that is ours."""
 
     def take(self, id: str) -> bool:
         """Whether the row is ours now; false while another process has it."""
-        return self._lock(id, take=True)
+        locks: Any = fcntl
+        if locks is None:
+            return True
+        digest = blake2b(id.encode("utf-8", "surrogatepass"), digest_size=9).digest()
+        file, place = self._file(digest[8] % _FILES), int.from_bytes(digest[:8]) % _PLACES
+        try:
+            locks.lockf(file, locks.LOCK_EX | locks.LOCK_NB, 1, place)
+        except (BlockingIOError, PermissionError):  # EAGAIN or EACCES, as POSIX leaves it open
+            return False
+        self._taken[id] = file, place
+        return True
 
     def give_back(self, id: str) -> None:
         """Let others have the row."""
-        self._lock(id, take=False)
+        taken = self._taken.pop(id, None)
+        if taken is not None:
+            locks: Any = fcntl
+            file, place = taken
+            locks.lockf(file, locks.LOCK_UN, 1, place)
 
     def close(self) -> None:
         """Let go of all of them."""
         for file in self._files.values():
             os.close(file)
-        self._files = {}
+        self._files, self._taken = {}, {}
 
-    def _lock(self, id: str, *, take: bool) -> bool:
-        locks: Any = fcntl
-        if locks is None:
-            return True
-        digest = blake2b(id.encode("utf-8", "surrogatepass"), digest_size=9).digest()
-        number = digest[8] % _FILES
+    def _file(self, number: int) -> int:
         file = self._files.get(number)
         if file is None:
             self._folder.mkdir(exist_ok=True)
             path = self._folder / f"{number:02}.lock"
             file = self._files[number] = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        place = int.from_bytes(digest[:8]) % _PLACES
-        try:
-            locks.lockf(file, locks.LOCK_EX | locks.LOCK_NB if take else locks.LOCK_UN, 1, place)
-        except (BlockingIOError, PermissionError):  # EAGAIN or EACCES, as POSIX leaves it open
-            return False
-        return True
+        return file

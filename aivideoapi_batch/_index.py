@@ -101,12 +101,12 @@ class Index:
     def began_one(self, id: str, *, by: int = 1) -> None:
         """``began`` for one id, as a run does it."""
         with self._lock:
-            self._hold((id,))[0].unfinished += by
+            (self._held.get(id) or self._hold((id,))[0]).unfinished += by
 
     def ended_one(self, id: str, status: str, segment: int, place: int, *, paid: bool) -> None:
         """``ended`` for one result, as a run does it."""
         with self._lock:
-            self._hold((id,))[0].end(status, segment, place, paid=paid)
+            (self._held.get(id) or self._hold((id,))[0]).end(status, segment, place, paid=paid)
 
     def met(self, ids: Sequence[str], *, run: int) -> list[tuple[Known, bool]]:
         """Run ``run`` meets ``ids``: what is known of each, and whether this run had met it before."""

@@ -103,8 +103,7 @@ def costs_of(records: Sequence[CallRecord]) -> dict[str, Any]:
 
     A row whose calls all failed cost 0; a lost call leaves the figures unknown and ``at_most_micro`` bounds them.
     """
-    tokens: dict[str, Any] | None = None
-    thinking: int | None = None
+    tokens: list[TokenCounts] = []
     micro: int | None = 0
     at_most: int | None = 0
     reported: Decimal | None = None
@@ -124,15 +123,24 @@ def costs_of(records: Sequence[CallRecord]) -> dict[str, Any]:
             with_reported += 1
             reported = (reported or Decimal(0)) + record.credits_reported
         if record.tokens is not None:
-            tokens = tokens or dict.fromkeys(_SUMMED, 0)
-            for name in _SUMMED:
-                tokens[name] += getattr(record.tokens, name)
-            if record.tokens.thinking is not None:
-                thinking = (thinking or 0) + record.tokens.thinking
+            tokens.append(record.tokens)
     return {
-        "tokens": None if tokens is None else TokenCounts(**tokens, thinking=thinking),
+        "tokens": _summed(tokens),
         "credits_micro": micro,
         "credits_reported": reported if with_reported == billed else None,
         "at_most_micro": at_most if micro is None else None,
         "attempts": attempts,
     }
+
+
+def _summed(counts: Sequence[TokenCounts]) -> TokenCounts | None:
+    """One sum, without whose tokens they were; ``None`` of none."""
+    if not counts:
+        return None
+    if len(counts) == 1 and not counts[0].by_model:
+        return counts[0]
+    thinking = [each.thinking for each in counts if each.thinking is not None]
+    return TokenCounts(
+        **{name: sum(getattr(each, name) for each in counts) for name in _SUMMED},
+        thinking=sum(thinking) if thinking else None,
+    )

@@ -40,5 +40,5 @@ def id_of(row: Any, field: str) -> tuple[str | None, str | None]:
         return None, NO_ID
     try:
         return str(operator.index(value)), None  # int, and the whole numbers of numpy
-    except TypeError:
+    except (TypeError, ValueError):  # of more digits than Python writes (4,300)
         return None, NO_ID

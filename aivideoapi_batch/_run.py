@@ -6,13 +6,13 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import to_jsonable_python
 
 from aivideoapi_batch._decide import Decision, Next, decide, label, room_in_s
-from aivideoapi_batch._interrupts import ends_the_run
+from aivideoapi_batch._interrupts import Worker, current_worker, ends_the_run
 from aivideoapi_batch._journal_store import Totals
 from aivideoapi_batch._meeting import Meeting
 from aivideoapi_batch._report import RunCounts
@@ -45,7 +45,7 @@ class Run:
         self._out: asyncio.Queue[RowResult | None] = asyncio.Queue(maxsize=2 * job.concurrency)
         self._failure: BaseException | None = None
         self._stopped = self._closing = False
-        self._calling = 0
+        self._ended = self._calling = 0
         self._in_a_row = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._idle: set[asyncio.Task[None]] = set()
@@ -72,14 +72,12 @@ class Run:
         )
         meeting.is_stopped = self._stopped
         job.pace.begin(job.concurrency)
-        workers = [asyncio.create_task(self._work(meeting)) for _ in range(job.concurrency)]
+        loop = asyncio.get_running_loop()
+        workers = [Worker(self._work(meeting), loop=loop) for _ in range(job.concurrency)]
         try:
-            ended = 0
-            while ended < len(workers):
+            while self._ended < len(workers) or not self._out.empty():
                 result = await self._out.get()
-                if result is None:
-                    ended += 1
-                else:
+                if result is not None:
                     yield result
             if self._failure is not None:
                 raise self._failure
@@ -100,13 +98,18 @@ class Run:
                 if result is not None:
                     await self._out.put(result)
         except asyncio.CancelledError:
-            if not self._stopped or self._closing:
+            if self._closing:
                 raise
+            self.stop(
+                "cancelled"
+            )  # by whoever cancels tasks that are not his own, if it was not stopped before
             self.counts.left += 1
         except Exception as error:  # noqa: BLE001 - the rows' source or the journal: raised once all have ended
             self._failure = self._failure or error
             self.stop(type(error).__name__)
-        await self._out.put(None)
+        self._ended += 1
+        with suppress(asyncio.QueueFull):  # then nobody waits for one more
+            self._out.put_nowait(None)
 
     async def _row(self, row: Row, id: str, paid_before: bool) -> RowResult | None:
         """Call until the row has its result, and write it down; ``None`` if it is left for another run."""
@@ -185,6 +188,7 @@ class Run:
         """One call: its answer, or the error that it ended with."""
         job = self._job
         left_with: BaseException | None = None
+        worker = current_worker()
         try:
             with tracked_by(records), tagged(job.tags):
                 return to_jsonable_python(await job.call.answer(row)), None
@@ -194,7 +198,10 @@ class Run:
                 raise
             return None, error  # one row's fault, of whatever class, is that row's result
         finally:
-            await job.pace.leave(entered, left_with)
+            try:
+                await worker.calm_down()
+            finally:
+                await job.pace.leave(entered, left_with)
 
     def _decided(self, row: Row, error: BaseException | None, records: _Records, failed: int) -> Decision:
         if error is None:
@@ -240,9 +247,7 @@ class _Waiting:
     __slots__ = ("_idle", "_worker")
 
     def __init__(self, idle: set[asyncio.Task[None]]) -> None:
-        worker = asyncio.current_task()
-        assert worker is not None  # noqa: S101 - run by a task of ``results``
-        self._idle, self._worker = idle, worker
+        self._idle, self._worker = idle, current_worker()
 
     def __enter__(self) -> None:
         self._idle.add(self._worker)

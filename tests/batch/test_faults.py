@@ -63,6 +63,7 @@ def test_one_rows_fault_never_ends_a_job(job: Make, sandbox: Sandbox) -> None:
         pytest.param({"id": float("nan"), "text": "a"}, "BadRow no_id", id="NaN"),
         pytest.param({"id": True, "text": "a"}, "BadRow no_id", id="bool"),
         pytest.param({"id": [1], "text": "a"}, "BadRow no_id", id="list"),
+        pytest.param({"id": 10**4300, "text": "a"}, "BadRow no_id", id="more digits than Python writes"),
         pytest.param({"id": "r0", "text": "a"}, "BadRow duplicate_id", id="twice"),
         pytest.param("r9", "BadRow not_a_mapping", id="text"),
         pytest.param(None, "BadRow not_a_mapping", id="None"),
@@ -147,6 +148,40 @@ def test_whatever_a_row_raises_is_that_rows_result(
     assert wrong.error == ("RuntimeError" if changes else type(error).__name__)
     assert {result.status for result in results.values()} == {Status.OK}
     assert len(results) == 7
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["and waits", "and answers"])
+def test_a_row_that_cancels_the_task_it_runs_in(waits: bool, tmp_path: Path) -> None:
+    """That is the row's, and no other row meets it; the run used to wait for its worker for ever."""
+
+    async def function(row: Any) -> str:
+        task = asyncio.current_task()
+        if row["id"] == "r3" and task is not None:
+            task.cancel()
+            if waits:
+                await asyncio.sleep(0)
+        return str(row["text"])
+
+    batch = BatchJob(function, name="cancels", journal=tmp_path, concurrency=2)
+    results = by_id(batch.run(rows_of(8)))
+    wrong = results["r3"]
+    assert (wrong.status, wrong.error) == (("failed", "CancelledError") if waits else ("ok", None))
+    assert [result.status for result in results.values()].count(Status.OK) == 8 - waits
+
+
+def test_workers_that_somebody_else_cancels_end_the_run(tmp_path: Path) -> None:
+    async def function(row: Any) -> str:
+        if row["id"] == "r3":
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                if "_work" in str(task):
+                    task.cancel()
+        await asyncio.sleep(0)
+        return str(row["text"])
+
+    batch = BatchJob(function, name="cancelled", journal=tmp_path, concurrency=4)
+    assert len(batch.run(rows_of(12))) < 12
+    assert batch.counts.stopped == "cancelled"
+    assert {result.status for result in batch.run(rows_of(12))} == {Status.OK}
 
 
 def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
