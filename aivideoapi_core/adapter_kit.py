@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         cut_place,
         invalid_arguments,
         recovered_call,
+        unreadable_call,
     )
     from aivideoapi_core._inbound.partial_json import PartialJSON, spoiling_end
     from aivideoapi_core._inbound.recovered_calls import recover_call, text_of
@@ -90,7 +91,7 @@ _LATER: Final = {
         "_inbound.call_readings": "read_call",
         "_inbound.changed": "Changed",
         "_inbound.cut_calls": "CUT_REASONS UNFINISHED call_error clean_block cut_place invalid_arguments "
-        "recovered_call",
+        "recovered_call unreadable_call",
         "_inbound.partial_json": "PartialJSON spoiling_end",
         "_inbound.recovered_calls": "recover_call text_of",
         "_model_settings": "REQUEST_FIELDS ModelSettings",
@@ -225,6 +226,7 @@ __all__ = [
     "told_media",
     "tracked_by",
     "typed_dict_schema",
+    "unreadable_call",
     "values_of",
     "wire_choice",
     "wire_tool_name",

@@ -112,7 +112,7 @@ class Plan(Generic[Model]):
 
     def _arguments(self, response: ChatResponse) -> str:
         try:
-            selections = tool_selections(response.message)
+            selections = tool_selections(response)
         except ValueError as error:
             raise ValueError(f"{self._missing_in(response)}: {error}") from None
         if selections:

@@ -227,7 +227,7 @@ class AIVideoAPI(Settings):
         """
         from llamaindex_aivideoapi._inbound.tool_calls import tool_selections
 
-        selections = tool_selections(response.message)
+        selections = tool_selections(response)
         if not selections and error_on_no_tool_call:
             text = response.message.content or ""
             said = f"expected a tool call, but the model answered: {text!r}"

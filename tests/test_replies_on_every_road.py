@@ -15,8 +15,22 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
+from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.llms import ChatMessage
-from odd_replies import ANSWERS, DIRECT, END, STOP, closed, delta, opened, wire
+from llama_index.core.tools import FunctionTool
+from odd_replies import (
+    ANSWERS,
+    CALL,
+    DIRECT,
+    END,
+    ENDED_IN_A_CALL,
+    STOP,
+    arguments,
+    closed,
+    delta,
+    opened,
+    wire,
+)
 from odd_replies import START as STARTED
 from official import TURNS, assert_accepted
 
@@ -248,3 +262,23 @@ def test_citations_that_nothing_announced(server: Server) -> None:
             for block in message.blocks if block.block_type == "citation"
         ]  # fmt: skip
         assert [(message.content or "")[start:end] for start, end in spans] == ["One. More.", " Two."]
+
+
+def test_an_agent_that_cannot_read_a_call_leaves_no_stream_open(
+    server: Server, runner: asyncio.Runner
+) -> None:
+    """LlamaIndex asks for the calls of each response of a stream; what raises there keeps what was reserved."""
+    server.answers(wire([STARTED, CALL, arguments('{"a": 1e400}'), closed(), ENDED_IN_A_CALL, STOP]))
+    budget = CreditBudget(9)
+    llm = AIVideoAPI(**settings(server), budget=budget, max_tokens=9)
+    agent = FunctionAgent(
+        tools=[FunctionTool.from_defaults(lambda: None, name="roll", description="Roll.")], llm=llm
+    )
+
+    async def run() -> None:
+        await agent.run(QUESTION)
+
+    with pytest.raises(ValueError, match=r"not a whole JSON object \(stop_reason 'tool_use'\)"):
+        runner.run(run())
+    standing = budget.standing()
+    assert (standing.reserved_micro, standing.spent_micro) == (0, 3 * 883 + 4 * 4412)

@@ -203,6 +203,8 @@ class MessageAccumulator:
         kind = delta.get("type")
         if kind is None:
             kind = _kind_of(delta)
+        elif f"{kind}_delta" in DELTA_FIELDS:
+            kind = f"{kind}_delta"  # "text": the name of the block
         source, target = DELTA_FIELDS.get(kind, ("", ""))
         if not source and kind != "citations_delta":
             return (event,)

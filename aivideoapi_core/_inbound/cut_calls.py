@@ -61,6 +61,16 @@ def call_error(block: Mapping[str, Any], stop_reason: str | None) -> str:
     return f"The arguments are not complete JSON{reason}."
 
 
+def unreadable_call(name: str, arguments: str, stop_reason: str | None) -> str:
+    """What an error says of a call whose ``arguments`` are no JSON object."""
+    is_cut = stop_reason is None or stop_reason in CUT_REASONS
+    advice = ", most likely cut; raise max_tokens and try again" if is_cut else ""
+    return (
+        f"the arguments of the call to {name!r} are not a whole JSON object (stop_reason {stop_reason!r}{advice}). "
+        f"Received: {arguments[-200:]!r}"
+    )
+
+
 def recovered_call(message: Message) -> ContentBlock | None:
     """The call that was read from the text of a reply; it stands after all that came over the wire."""
     block = message["content"][-1] if message.get("recovered_tool_call") else None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ToolCallBlock
+from llama_index.core.base.llms.types import ChatResponse, ToolCallBlock
 from llama_index.core.llms.llm import ToolSelection
 
-from aivideoapi_core.adapter_kit import CUT_REASONS, parse_arguments, read_tool_calls
+from aivideoapi_core.adapter_kit import CUT_REASONS, parse_arguments, read_tool_calls, unreadable_call
 from llamaindex_aivideoapi._inbound.message import WIRE_CONTENT, tool_call_dicts
 
 
@@ -27,12 +27,13 @@ def keep_first_call(response: ChatResponse) -> ChatResponse:
     return response.model_copy(update={"message": kept})
 
 
-def tool_selections(message: ChatMessage) -> list[ToolSelection]:
-    """The tool calls of a reply.
+def tool_selections(response: ChatResponse) -> list[ToolSelection]:
+    """The tool calls of a reply; of one that streams, those that can be read so far.
 
-    Raises ``ValueError`` for arguments that are not a JSON object: they were cut by the output limit,
-    and running the tool with what is left of them would do something that was not asked for.
+    Raises ``ValueError`` for arguments that are not a JSON object: running the tool with what is left of them would do
+    something that was not asked for.
     """
+    message = response.message
     blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
     calls: Iterable[tuple[str | None, str, Any]]
     if blocks:
@@ -46,10 +47,9 @@ def tool_selections(message: ChatMessage) -> list[ToolSelection]:
         if isinstance(arguments, str):
             # Of a cut reply the call at the end is text, which may be JSON all the same.
             parsed = None if reason in CUT_REASONS else parse_arguments(arguments)
-        if parsed is None:
-            raise ValueError(
-                f"the arguments of the call to {name!r} are not a whole JSON object (stop_reason {reason!r}), most "
-                f"likely cut by max_tokens; raise max_tokens and try again. Received: {arguments[-200:]!r}"
-            )
-        selections.append(ToolSelection(tool_id=call_id or "", tool_name=name, tool_kwargs=parsed))
+        if parsed is not None:
+            selections.append(ToolSelection(tool_id=call_id or "", tool_name=name, tool_kwargs=parsed))
+        # Not amid a stream, where ``raw`` is an event: whoever raises there leaves it open, and its books.
+        elif not (isinstance(response.raw, dict) and "index" in response.raw):
+            raise ValueError(unreadable_call(name, arguments, reason))
     return selections
