@@ -34,7 +34,7 @@ from odd_replies import (
 from odd_replies import START as STARTED
 from official import TURNS, assert_accepted
 
-from aivideoapi_core import CreditBudget
+from aivideoapi_core import CreditBudget, SpendLedger
 from langchain_aivideoapi import ChatAIVideoAPI
 from llamaindex_aivideoapi import AIVideoAPI
 
@@ -209,12 +209,14 @@ def test_both_book_the_same(server: Server, body: bytes) -> None:
     server.answers(body)
     booked = set()
     for adapter, ask in itertools.product((ChatAIVideoAPI, AIVideoAPI), (True, False)):
-        budget = CreditBudget(9)
-        model: Any = adapter(**settings(server), budget=budget, max_tokens=9)
+        budget, ledger = CreditBudget(9), SpendLedger()
+        model: Any = adapter(**settings(server), budget=budget, ledger=ledger, max_tokens=9)
         if adapter is ChatAIVideoAPI:
             model.invoke(QUESTION, stream=ask)
         else:
             list(model.stream_chat(MESSAGES)) if ask else model.chat(MESSAGES)
+        (row,) = ledger.records()
+        assert budget.standing().spent_micro == (row.at_most_micro if row.is_unknown else row.credits_micro)
         booked.add(budget.standing().spent_micro)
     (micro,) = booked
     assert micro > 0

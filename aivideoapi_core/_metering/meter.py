@@ -361,7 +361,12 @@ class CallMeter:
     def _outcome(self, error: BaseException | None, partial: Message | None) -> CallRecord:
         facts = {**self._facts(), "latency_s": time.perf_counter() - self._began_s}
         if self._reply is not None:
-            return answered(facts, self._reply)
+            record = answered(facts, self._reply)
+            if not record.is_unknown:
+                return record
+            return replace(
+                record, at_most_micro=at_most_micro(None, self._worst, self._payload, self._metering)
+            )
         if partial is None and isinstance(error, AIVideoAPIError):
             partial = error.partial
         lost = self._lost_requests > 0 or self._is_lost(error)
