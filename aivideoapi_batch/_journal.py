@@ -1,7 +1,8 @@
 """``Journal``: what became of each row, in a folder. Lines are only ever added.
 
 Every process writes a file of its own, ``journal-*.jsonl``. Before a call it writes ``{"call": id}``,
-right after it the result; ``{"back": id}`` takes the first one back if the call was not made after all.
+right after it the result; ``{"back": id}`` takes the first one back if the call was not made after all. A row of
+several calls has ``{"note": id, "sums": [...]}`` after each, and in its result's ``noted`` what of it was in notes.
 So a process that dies leaves behind the ids of the calls that it had in flight, and no more. A last
 line without its end is a line that was never written. Results are found by their place in the files.
 """
@@ -10,16 +11,18 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from aivideoapi_batch._claims import Claims
 from aivideoapi_batch._index import Index, Known
-from aivideoapi_batch._journal_files import OwnFile, changed_at, keep, lines_of, parsed
+from aivideoapi_batch._journal_files import LINES, OwnFile, changed_at, keep, lines_of, parsed
 from aivideoapi_batch._journal_store import Seen, Totals
 from aivideoapi_batch._manifest import Manifest
 from aivideoapi_batch._results import RowResult, Status
+from aivideoapi_core.adapter_kit import Entry
 
 _quoted: Final = json.encoder.encode_basestring_ascii
 MANIFEST: Final = "manifest.json"
@@ -54,12 +57,15 @@ class Journal:
         self._runs = 0
         self._claims = Claims(self.folder / CLAIMS)
         self._changed = 0
+        self._writing = threading.Lock()  # notes come from the threads that calls are made in
+        self._notes: dict[str, list[list[int]]] = {}
 
     async def open(self, manifest: Manifest) -> int:
         """See ``JournalStore``. Raises ``InvalidInputError`` for the journal of another job."""
         self.folder.mkdir(parents=True, exist_ok=True)
         keep(self.folder / MANIFEST, manifest)
         await self.rest()  # an earlier run may have been torn off
+        self._notes = {}
         self.refresh()
         self._runs += 1
         return self._runs
@@ -124,28 +130,47 @@ class Journal:
 
     async def began(self, id: str) -> bool:
         """See ``JournalStore``."""
-        self._own_file().add(b'{"call":%b}' % _quoted(id).encode())
+        with self._writing:
+            self._own_file().add(b'{"call":%b}' % _quoted(id).encode())
         self._indexed().began_one(id)
         return True
 
     async def back(self, id: str) -> None:
         """See ``JournalStore``."""
-        self._own_file().add(b'{"back":%b}' % _quoted(id).encode())
+        with self._writing:
+            self._own_file().add(b'{"back":%b}' % _quoted(id).encode())
         self._indexed().began_one(id, by=-1)
 
     def entry(self, result: RowResult, done: Callable[[RowResult], None]) -> None:
         """See ``JournalStore``; files have no transactions."""
 
-    def note(self, id: str, paid: Totals) -> None:
-        """See ``JournalStore``; as above."""
+    def note(self, id: str, paid: Totals) -> Entry:
+        """See ``JournalStore``."""
+        numbers = paid.numbers()
+
+        def put(_: object) -> None:
+            line = json.dumps({"note": id, "sums": numbers}, separators=(",", ":")).encode()
+            with self._writing:
+                self._own_file().add(line)
+                self._totals.note(numbers)
+                self._notes.setdefault(id, []).append(numbers)
+
+        return Entry(LINES, put)
 
     async def ended(self, result: RowResult) -> RowResult:
         """See ``JournalStore``."""
-        place = self._own_file().add(result.to_json())
         assert result.id is not None  # noqa: S101 - rows without an id are never called
-        status, paid = result.status.value, result.may_have_cost
+        line, status, paid = result.to_json(), result.status.value, result.may_have_cost
+        with self._writing:
+            notes = self._notes.pop(result.id, None)
+            noted = [] if notes is None else [sum(each) for each in zip(*notes, strict=True)]
+            if noted:
+                line = line[:-1] + b',"noted":%b}' % json.dumps(noted).encode()
+            place = self._own_file().add(line)
+            self._totals.add(result)
+            if noted:
+                self._totals.note(noted, by=-1)
         self._indexed().ended_one(result.id, status, self._own_segment, place, paid=paid)
-        self._totals.add(result)
         self._claims.give_back(result.id)
         return result
 
@@ -243,9 +268,13 @@ class Journal:
                 if "status" in row:
                     result = RowResult.from_dict(row)
                     self._totals.add(result)
+                    if "noted" in row:
+                        self._totals.note(row["noted"], by=-1)
                     ended.append((row["id"], row["status"], segment, place, result.may_have_cost))
                 elif "call" in row:
                     began.append(row["call"])
+                elif "note" in row:
+                    self._totals.note(row["sums"])
                 elif "back" in row:
                     back.append(row["back"])
                 if len(began) + len(ended) >= 20_000:

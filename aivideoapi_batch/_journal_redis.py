@@ -132,7 +132,9 @@ class RedisJournal:
 
     def note(self, id: str, paid: Totals) -> Entry | None:
         """See ``JournalStore``."""
-        numbers, notes = paid.numbers(), self._notes[id]
+        numbers, notes = paid.numbers(), self._notes.get(id)
+        if notes is None:  # of a call that goes on after its row has ended
+            return None
         facts = ("note", self._worker, self._lease_s, to_bytes(id), secrets.token_hex(8), *_sums(numbers))
         return self._entry(facts, lambda _: notes.append(numbers))
 

@@ -180,9 +180,11 @@ class SQLiteJournal:
 
         return Entry(self._place, put, safe)
 
-    def note(self, id: str, paid: Totals) -> Entry:
+    def note(self, id: str, paid: Totals) -> Entry | None:
         """See ``JournalStore``."""
-        numbers, notes = paid.numbers(), self._notes[id]
+        numbers, notes = paid.numbers(), self._notes.get(id)
+        if notes is None:  # of a call that goes on after its row has ended
+            return None
         facts = (self.name, to_bytes(id), secrets.token_hex(8), *numbers)
         return Entry(
             self._place, lambda db: db.execute(NOTED, facts) and None, lambda _: notes.append(numbers)

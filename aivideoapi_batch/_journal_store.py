@@ -74,6 +74,14 @@ class Totals:
             self.unknown += result.credits_reported is None
             self.at_most_micro += result.at_most_micro or 0
 
+    def note(self, numbers: Sequence[int], *, by: int = 1) -> None:
+        """``SUMS`` as integers, added ``by`` times."""
+        for name, number in zip(SUMS, numbers, strict=True):
+            if name == "reported":
+                self.reported += by * Decimal(number).scaleb(-REPORTED_DIGITS)
+            else:
+                setattr(self, name, getattr(self, name) + by * number)
+
     def numbers(self) -> list[int]:
         """``SUMS`` as integers."""
         reported = int(self.reported.scaleb(REPORTED_DIGITS).to_integral_value())
@@ -115,7 +123,8 @@ class JournalStore(Protocol):
         """
 
     def note(self, id: str, paid: Totals) -> Entry | None:
-        """What a call cost whose row goes on, as an entry that is written together with its books; ``None`` as above.
+        """What a call cost whose row goes on, as an entry that is written together with its books, or right after them;
+        ``None`` for nothing.
 
         The sums have it at once; when the row ends they get what its result says beyond its notes.
         """

@@ -165,10 +165,8 @@ class Run:
         """For one call, whose figure and row are written with the result. Of several, each is booked as it ends, with a
         note in the journal.
         """
-        if not self._has_books:
-            return _NO_BOOKS
         if self._calls_once:
-            return keep_books()
+            return keep_books() if self._has_books else _NO_BOOKS
 
         def noted(record: CallRecord) -> Entry | None:
             paid = Totals()

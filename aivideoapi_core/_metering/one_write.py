@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from aivideoapi_core._metering.blocks import Blocks
@@ -60,19 +60,30 @@ class Bill:
     ) -> None:
         self._budget, self._hold, self._micro, self._unknown = budget, hold, micro, unknown
         self._ledger, self.record = ledger, record
-        self.beside: Entry | None = None
-        """What a block wants to be written with it."""
+        self._beside: Entry | None = None
         self._is_settled = budget is None or hold is None
         self._is_written = ledger is None
+
+    def have_beside(self, entry: Entry | None) -> None:
+        """Write ``entry`` too: in one write with the figure and the row where that can be, else right after them."""
+        if entry is None:
+            return
+        done = entry.done
+
+        def written(answer: Any) -> None:
+            done(answer)
+            self._beside = None
+
+        self._beside = replace(entry, done=written)
 
     def book_together(self, *, waits: bool) -> bool:
         """One write for what is in one place; ``False`` if it would have to wait and must not."""
         place = getattr(self._ledger, "place", None)
-        if self.beside is None and (place is None or self._is_settled or self._is_written):
+        if self._beside is None and (place is None or self._is_settled or self._is_written):
             return True
         entries = self.entries()
-        if self.beside is not None:
-            entries.append(self.beside)
+        if self._beside is not None:
+            entries.append(self._beside)
         for place in dict.fromkeys(entry.place for entry in entries):
             group = [entry for entry in entries if entry.place is place]
             if len(group) > 1 and not _written(place, group, waits=waits) and not waits:
@@ -97,7 +108,10 @@ class Bill:
                 self._is_written = True
             else:
                 self._is_written = self._ledger.append_at_once(self.record)
-        return self._is_written
+        if not self._is_written or self._beside is None:
+            return self._is_written
+        # After the money: no book that is told of a call may be above the ledger.
+        return _written(self._beside.place, [self._beside], waits=waits) or waits
 
     def entries(self) -> list[Entry]:
         """What is not written yet and can be written with others."""
@@ -130,7 +144,7 @@ class Books:
         if self._is_closed:
             return False
         if self._beside is not None:
-            bill.beside = self._beside(bill.record)
+            bill.have_beside(self._beside(bill.record))
             return False
         self._bills.append(bill)
         return True
