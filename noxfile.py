@@ -54,14 +54,15 @@ FOREIGN: Final = {
 """How the names of the packages begin that an extra must not bring."""
 
 LOWEST: Final = {
-    "langchain": ("httpx", "pydantic", "langchain-core"),
+    "langchain": ("httpx", "pydantic", "langchain-core", "aiohttp"),
     # LlamaIndex' own packages ask for a newer pydantic than we do.
-    "llamaindex": ("httpx", "llama-index-core"),
+    "llamaindex": ("httpx", "llama-index-core", "aiohttp"),
 }
 """What is held at its lower bound with each extra; the rest is what pip finds."""
 
 TEST_TOOLS: Final = (
-    *("anthropic", "hypothesis", "pytest", "pytest-asyncio", "pytest-socket", "pytest-xdist", "trustme"),
+    *("anthropic", "hypothesis", "jsonschema", "pytest", "pytest-asyncio", "pytest-socket", "pytest-xdist"),
+    "trustme",
 )
 LOWEST_TESTS: Final = {
     "langchain": ("tests/core", "tests/langchain/test_model.py"),
@@ -77,9 +78,10 @@ PAGES_NEED: Final = (
 
 
 def lower_bounds(extra: str) -> list[str]:
-    """``name==version`` for the lower bounds to be held with ``extra``, read from pyproject.toml."""
+    """``name==version`` for the lower bounds to be held with ``extra`` and ``fast``, read from pyproject.toml."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    requirements = map(Requirement, [*project["dependencies"], *project["optional-dependencies"][extra]])
+    extras = project["optional-dependencies"]
+    requirements = map(Requirement, [*project["dependencies"], *extras[extra], *extras["fast"]])
     return [
         f"{requirement.name}=={specifier.version}"
         for requirement in requirements
@@ -151,7 +153,9 @@ def newest(session: nox.Session) -> None:
 @nox.parametrize("extra", sorted(LOWEST_TESTS))
 def lowest(session: nox.Session, extra: str) -> None:
     """The tests of the core and of each model with the lower bounds of pyproject.toml."""
-    session.install(f".[{extra}]", *lower_bounds(extra), *TEST_TOOLS)
+    session.install(
+        f".[{extra},fast]", *lower_bounds(extra), *TEST_TOOLS
+    )  # the core's tests try both engines
     session.run("python", "-m", "pytest", "-n", "2", "-p", "no:cacheprovider", *LOWEST_TESTS[extra])
 
 

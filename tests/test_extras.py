@@ -19,6 +19,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from aivideoapi_core.adapter_kit import pip_install
+
 PROJECT = "aivideoapi-adapters"
 ROOT = Path(__file__).parents[1]
 DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -111,7 +113,7 @@ def test_every_dependency_of_the_adapters_has_a_lower_bound_that_is_tried() -> N
     extras = DECLARED["optional-dependencies"]
     needed = {
         Requirement(item).name
-        for item in (*DECLARED["dependencies"], *extras["langchain"], *extras["llamaindex"])
+        for item in (*DECLARED["dependencies"], *extras["langchain"], *extras["llamaindex"], *extras["fast"])
     }
     assert tried == needed
 
@@ -132,5 +134,5 @@ def test_an_adapter_without_its_framework_says_what_to_install(
     )
     assert done.stderr.splitlines()[-1] == (
         f"ModuleNotFoundError: {adapter} needs {framework.replace('_', '-').replace('.', '-')}: "
-        f"pip install 'aivideoapi-adapters[{extra}]'"
+        f"{pip_install(extra)}"
     )

@@ -158,7 +158,7 @@ class _ResponseBody(httpx.AsyncByteStream):
             timeout_s = None
         else:
             _forget_timeout(protocol)
-            self._closed = getattr(protocol, "closed", None)  # a future since aiohttp 3.12
+            self._closed = getattr(protocol, "closed", None)  # a future since aiohttp 3.12.7
         self._at_close = functools.partial(_lost, ref(self))
         if self._closed is not None:
             self._closed.add_done_callback(self._at_close)

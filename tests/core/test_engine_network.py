@@ -9,6 +9,7 @@ import ssl
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -402,6 +403,8 @@ async def test_authorities_that_cannot_be_read(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "nowhere.pem"))
     client = AsyncMessagesClient(api_key=KEY, base_url="https://localhost:9", http_engine=engine)
-    with pytest.raises((APIConnectionError, InvalidInputError), match="SSL_CERT_FILE") as caught:
+    # Before 0.28 httpx leaves alone what is not there.
+    said = "SSL_CERT_FILE" if version("httpx") >= "0.28" else "no answer"
+    with pytest.raises((APIConnectionError, InvalidInputError), match=said) as caught:
         await client.create(payload())
     assert getattr(caught.value, "never_sent", True)
