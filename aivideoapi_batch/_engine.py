@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aivideoapi_core import InvalidInputError
+from aivideoapi_core.adapter_kit import pip_install
 
 if TYPE_CHECKING:
     from aivideoapi_batch._job import BatchJob
@@ -36,7 +37,5 @@ def map_rows(
     except ModuleNotFoundError as error:
         if error.name not in ("ray", "pyarrow"):
             raise
-        raise InvalidInputError(
-            f"map_rows needs {error.name}: pip install 'aivideoapi-adapters[ray]'"
-        ) from error
+        raise InvalidInputError(f"map_rows needs {error.name}: {pip_install('ray')}") from error
     return mapped(rows, job, workers=workers, batch_size=batch_size, address=address, options=options)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from aivideoapi_core import InvalidInputError
+from aivideoapi_core.adapter_kit import pip_install
 
 SCHEMES: Final = ("redis://", "rediss://", "unix://")
 _TOGETHER: Final = 512
@@ -26,9 +27,7 @@ def checked_url(url: Any, *, argument: str) -> str:
     try:
         import redis.asyncio  # noqa: F401 - whether it is there
     except ImportError as error:
-        raise InvalidInputError(
-            f"{argument}='redis...' needs redis-py: pip install 'aivideoapi-adapters[redis]'"
-        ) from error
+        raise InvalidInputError(f"{argument}='redis...' needs redis-py: {pip_install('redis')}") from error
     return url
 
 

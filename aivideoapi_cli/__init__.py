@@ -14,5 +14,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name not in ("rich", "typer"):
             raise
-        sys.exit(f"aivideoapi needs {error.name}: pip install 'aivideoapi-adapters[cli]'")
+        from aivideoapi_core.adapter_kit import pip_install
+
+        sys.exit(f"aivideoapi needs {error.name}: {pip_install('cli')}")
     sys.exit(run())

@@ -13,6 +13,8 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
+from aivideoapi_core.adapter_kit import pip_install
+
 if TYPE_CHECKING:
     from aivideoapi_core import MessagesClient
 
@@ -77,7 +79,7 @@ def _check_requirement(name: str, wanted: str, *, extra: str | None) -> Finding:
             Verdict.NOTE,
             name,
             "not installed",
-            f"pip install '{DISTRIBUTION}[{extra or 'all'}]' if you need it",
+            f"{pip_install(extra or 'all')} if you need it",
         )
     if not satisfies(version, wanted):
         return Finding(
@@ -225,9 +227,7 @@ def check_registries() -> Iterator[Finding]:
 
             from llamaindex_aivideoapi import AIVideoAPI
         except ImportError as error:
-            yield Finding(
-                Verdict.WRONG, "LlamaIndex registry", str(error), f"pip install '{DISTRIBUTION}[all]'"
-            )
+            yield Finding(Verdict.WRONG, "LlamaIndex registry", str(error), pip_install("all"))
             return
         if RECOGNIZED_LLMS.get(AIVideoAPI.class_name()) is AIVideoAPI:
             yield Finding(Verdict.GOOD, "LlamaIndex registry", "load_llm finds AIVideoAPI")

@@ -129,22 +129,9 @@ def _missing(error: ModuleNotFoundError) -> CommandError | None:
     extra = _EXTRA_OF.get(name)
     if extra is None:
         return None
-    return CommandError(
-        f"this needs {name.replace('_', '-')}: pip install '{installed_as()}[{extra}]' ([all] is everything)"
-    )
+    from aivideoapi_core.adapter_kit import pip_install
 
-
-def installed_as() -> str:
-    """What pip is to be given to install this project again: a folder if it came from one, else its name."""
-    from importlib.metadata import PackageNotFoundError, distribution
-    from urllib.parse import urlsplit
-    from urllib.request import url2pathname
-
-    with suppress(PackageNotFoundError, ValueError, TypeError, KeyError):
-        told = json.loads(distribution("aivideoapi-adapters").read_text("direct_url.json") or "null")
-        if told and "dir_info" in told:
-            return url2pathname(urlsplit(told["url"]).path)
-    return "aivideoapi-adapters"
+    return CommandError(f"this needs {name.replace('_', '-')}: {pip_install(extra)} ([all] is everything)")
 
 
 def complain(failure: CommandError) -> int:

@@ -159,7 +159,7 @@ def _export(book: SpendLedger, path: Path, asked: Mapping[str, Any]) -> None:
         count = book.export(path, format="focus" if path.name.endswith(".focus.csv") else None, **asked)
     except OSError as error:
         raise CommandError(f"cannot write {path}: {error.strerror or error}") from error
-    typer.echo(f"{count:,} rows: {printable(str(path))}", err=True)
+    typer.echo(f"{count:,} {'row' if count == 1 else 'rows'}: {printable(str(path))}", err=True)
 
 
 def _what_if(book: SpendLedger, route: str, asked: Mapping[str, Any]) -> None:

@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._signatures import remember_signatures
     from aivideoapi_core._stores.target import place_of
     from aivideoapi_core._unvalidated import filled, private_of, set_private, set_values, values_of
+    from aivideoapi_core._version import pip_install
 
 _LATER: Final = {
     name: f"aivideoapi_core.{module}"
@@ -126,6 +127,7 @@ _LATER: Final = {
         "_signatures": "remember_signatures",
         "_stores.target": "place_of",
         "_unvalidated": "filled private_of set_private set_values values_of",
+        "_version": "pip_install",
     }.items()
     for name in names.split()
 }
@@ -202,6 +204,7 @@ __all__ = [
     "otel_span_in",
     "output_format",
     "parse_arguments",
+    "pip_install",
     "place_of",
     "private_of",
     "read_arguments",

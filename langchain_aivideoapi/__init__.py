@@ -9,10 +9,10 @@ try:
 except ModuleNotFoundError as error:
     if error.name != "langchain_core":
         raise
-    raise ModuleNotFoundError(
-        "langchain_aivideoapi needs langchain-core: pip install 'aivideoapi-adapters[langchain]'",
-        name=error.name,
-    ) from error
+    from aivideoapi_core.adapter_kit import pip_install
+
+    said = f"langchain_aivideoapi needs langchain-core: {pip_install('langchain')}"
+    raise ModuleNotFoundError(said, name=error.name) from error
 
 from langchain_aivideoapi.chat_models import ChatAIVideoAPI
 from langchain_aivideoapi.registry import register

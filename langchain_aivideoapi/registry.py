@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
+from aivideoapi_core.adapter_kit import pip_install
+
 if TYPE_CHECKING:
     from langchain_aivideoapi.chat_models import ChatAIVideoAPI
 
@@ -31,9 +33,7 @@ def register() -> None:
     try:
         from langchain.chat_models import base
     except ImportError as error:
-        raise ImportError(
-            "register() needs the langchain package: pip install 'aivideoapi-adapters[langchain]' langchain"
-        ) from error
+        raise ImportError(f"register() needs langchain: {pip_install('langchain')} langchain") from error
     table = getattr(base, _TABLE, None)
     if not _is_provider_table(table):
         raise RuntimeError(

@@ -7,10 +7,10 @@ try:
 except ModuleNotFoundError as error:
     if error.name not in ("llama_index", "llama_index.core"):
         raise
-    raise ModuleNotFoundError(
-        "llamaindex_aivideoapi needs llama-index-core: pip install 'aivideoapi-adapters[llamaindex]'",
-        name=error.name,
-    ) from error
+    from aivideoapi_core.adapter_kit import pip_install
+
+    said = f"llamaindex_aivideoapi needs llama-index-core: {pip_install('llamaindex')}"
+    raise ModuleNotFoundError(said, name=error.name) from error
 
 from llamaindex_aivideoapi._registry import register
 from llamaindex_aivideoapi.base import AIVideoAPI

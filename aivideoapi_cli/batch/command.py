@@ -10,6 +10,7 @@ import shlex
 import signal
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 REMAIN: Final = 3
 """Exit code while rows of the input have no result."""
 _MODEL: Final = "claude-haiku-4-5/anthropic"
+_NO_ROOM: Final = "BudgetExceededError"
 _FIELD: Final = re.compile(r"\{[^\W\d]")
 _PASSWORD: Final = re.compile(r"(rediss?://[^:/@\s]*:)[^@\s]*@")
 """Of a Redis: the command to go on with is printed without it."""
@@ -118,12 +120,15 @@ def batch(
         _run(console, job, rows_of(source), total=survey.open_rows)
         counts = job.counts
         ended = counts.called + counts.bad + counts.resumed - (survey.rows - survey.open_rows)
-    results = _write_results(job, out)
+    results, reasons = _write_results(job, out)
     report = job.report()
     remaining = max(0, survey.open_rows - ended)
     job.close()
     console.print(report_view(report, remaining=remaining, lines=console.is_terminal))
     console.print(f"Results: {results}", markup=False, soft_wrap=True)
+    for (status, error), count in sorted(reasons.items()):
+        more = "; a higher --budget or a smaller --max-tokens lets them in" if error == _NO_ROOM else ""
+        console.print(f"{status}: {count:,} by {error}{more}", markup=False, soft_wrap=True)
     if not_ok := [status for status in report.totals.rows if status != "ok"]:
         console.print(
             f"To call those that are not ok again, add --retry {','.join(sorted(not_ok))}", style="dim"
@@ -139,7 +144,8 @@ def _say(console: Console, survey: Survey) -> None:
     done = survey.rows - survey.open_rows
     if done:
         console.print(f"{done:,} of {survey.rows:,} rows have their result.")
-    console.print(f"{survey.estimate}." if survey.open_rows else "Nothing is left to call.", markup=False)
+    idle = "Nothing is left to call." if survey.rows else "The input has no rows."
+    console.print(f"{survey.estimate}." if survey.open_rows else idle, markup=False)
 
 
 def _agreed() -> bool:
@@ -190,15 +196,18 @@ def _stopping(
         signal.signal(signal.SIGINT, before)
 
 
-def _write_results(job: BatchJob, out: Path) -> Path:
-    """``results.jsonl``: every row's result once, whole or not at all."""
+def _write_results(job: BatchJob, out: Path) -> tuple[Path, Counter[tuple[str, str]]]:
+    """``results.jsonl``: every row's result once, whole or not at all; and how many are not ok, by status and error."""
+    reasons: Counter[tuple[str, str]] = Counter()
     path = out / "results.jsonl"
     whole = out / f".results-{os.getpid()}.jsonl"
     try:
         with whole.open("w", encoding="utf-8") as file:
             for result in job.results():
                 file.write(json.dumps(result.to_dict()) + "\n")
+                if result.status != "ok":
+                    reasons[result.status.value, result.error or "no error"] += 1
         whole.replace(path)
     except OSError as error:
         raise CommandError(f"cannot write {path}: {error.strerror or error}") from error
-    return path
+    return path, reasons

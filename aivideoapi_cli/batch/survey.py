@@ -22,14 +22,16 @@ class Survey:
     rows: int = 0
     open_rows: int = 0
     estimate: BatchEstimate | None = None
-    fields: str = ""
+    first: str = ""
+    """What the first row is, in words."""
 
     def counted(self, rows: Iterable[Any]) -> Iterator[Any]:
         """``rows`` as they are, counted."""
         for row in rows:
             if not self.rows:
                 names = ", ".join(map(str, row)) if isinstance(row, dict) else ""
-                self.fields = f"the fields {names}" if names else "no fields"
+                self.first = "has no fields" if row == {} else "is no JSON object"
+                self.first = f"has the fields {names}" if names else self.first
             self.rows += 1
             yield row
 
@@ -48,8 +50,14 @@ def surveyed(console: Console, job: BatchJob, rows: Iterable[Any], *, dry_run: b
     survey.open_rows = survey.estimate.rows
     if survey.open_rows and survey.estimate.bad_rows == survey.rows:
         raise CommandError(
-            f"no row can be called: the first has {survey.fields}, --id asks for {job.id_field!r}, "
+            f"no row can be called: the first {survey.first}, --id asks for {job.id_field!r}, "
             "and --prompt for a field for each {name} in it",
+            exit_code=WRONG_USE,
+        )
+    if survey.open_rows and survey.estimate.high is None and budget is not None:
+        raise CommandError(
+            "--budget bounds no call of this model, which has no published price; 'aivideoapi models' lists those "
+            "that have one",
             exit_code=WRONG_USE,
         )
     if dry_run:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import ipaddress
+import itertools
 import os
 import re
 from typing import Any, Final, Self
@@ -17,6 +19,18 @@ API_KEY_ENV: Final = "AIVIDEOAPI_API_KEY"
 BASE_URL_ENV: Final = "AIVIDEOAPI_BASE_URL"
 DEFAULT_BASE_URL: Final = "https://api.aivideoapi.ai"
 
+_MISSPELT: Final = frozenset(
+    {
+        *("AIVIDEOAPIKEY", "AIVIDEOAPIAPIKEY", "AIVIDEOKEY", "AIVIDEOAPITOKEN", "AIVIDEOAPISECRETKEY"),
+        "ANTHROPICAPIKEY",  # of a program that was moved over
+    }
+)
+"""Names of variables in capitals without underscores."""
+
+_IN_FILE: Final = re.compile(rf"\s*(export\s+)?{API_KEY_ENV}\s*=\s*\S")
+_LONGEST_FILE: Final = 1000
+"""Lines."""
+
 _AMBIGUOUS: Final = re.compile(r'[\s\\<>"{}|^`]')
 """What parsers of URLs disagree about."""
 
@@ -28,11 +42,26 @@ def resolve_api_key(api_key: str | SecretStr | None) -> SecretStr:
         raise InvalidInputError(f"api_key must be text, not {key.kind}")
     if not key:
         raise InvalidInputError(
-            f"no API key: pass api_key=, or set {API_KEY_ENV}; 'aivideoapi sandbox' works without one"
+            f"no API key: pass api_key=, or set {API_KEY_ENV}{_elsewhere()}; 'aivideoapi sandbox' works without one"
         )
     if fault := _fault_of(key):
         raise InvalidInputError(f"the API key {fault}")
     return key
+
+
+def _elsewhere() -> str:
+    """Where the key may be instead, in parentheses after a blank; empty if nothing looks like it."""
+    if API_KEY_ENV in os.environ:
+        return " (it is set, to nothing)"
+    for name in os.environ:
+        if name.upper().replace("_", "") in _MISSPELT:
+            return f" ({name} is set, and not read)"
+    with contextlib.suppress(OSError, UnicodeDecodeError), open(".env", encoding="utf-8") as file:
+        if any(_IN_FILE.match(line) for line in itertools.islice(file, _LONGEST_FILE)):
+            return (
+                " (the .env of this folder has it, and is not read: use python-dotenv, or 'set -a; . ./.env')"
+            )
+    return ""
 
 
 def as_secret(api_key: object) -> SecretStr:

@@ -20,6 +20,7 @@ from aivideoapi_core._catalogue.amounts import USD_PER_CREDIT
 from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._metering.datetimes import datetime_at
 from aivideoapi_core._metering.record import CallRecord
+from aivideoapi_core._version import pip_install
 
 FORMATS: Final = ("csv", "focus", "parquet")
 _BATCH: Final = 10_000
@@ -113,9 +114,7 @@ def _write_parquet(records: Iterable[CallRecord], target: Any) -> int:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        raise InvalidInputError(
-            "format='parquet' needs pyarrow: pip install 'aivideoapi-adapters[parquet]'"
-        ) from error
+        raise InvalidInputError(f"format='parquet' needs pyarrow: {pip_install('parquet')}") from error
     kinds: dict[str, Any] = dict.fromkeys(_flat(CallRecord(model="none")), pyarrow.string())
     kinds |= dict.fromkeys(
         (*(f"{kind}_tokens" for kind in _KINDS), "credits_micro", "at_most_micro", "attempts"),

@@ -8,7 +8,6 @@ import threading
 import time
 from collections import deque
 from typing import Final, Protocol
-from weakref import WeakSet
 
 from aivideoapi_core._metering.forks import renew_in_child
 from aivideoapi_core._metering.record import CallRecord
@@ -90,6 +89,8 @@ class WaitingRows:
                         self._blame(record, tried + 1, error)
                 else:
                     rows.popleft()
+            if not rows:
+                _all.discard(self)
 
     def _blame(self, record: CallRecord, tried: int, error: Exception) -> None:
         if tried < _TRIES:
@@ -99,7 +100,8 @@ class WaitingRows:
         self._rows.popleft()
 
 
-_all: Final[WeakSet[WaitingRows]] = WeakSet()
+_all: Final[set[WaitingRows]] = set()
+"""Those with rows, also of ledgers that nobody holds any more: what they wait with was paid for."""
 
 
 @atexit.register
@@ -107,4 +109,4 @@ def _write_before_the_end() -> None:
     for rows in list(_all):
         rows.write()
         if rows:
-            logger.error("ledger: %d rows were not written, their store is still away", len(rows._rows))
+            logger.error("ledger: not written, their store is still away: %d rows", len(rows._rows))

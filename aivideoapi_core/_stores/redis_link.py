@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._metering.forks import renew_in_child
 from aivideoapi_core._metering.one_write import Entry
+from aivideoapi_core._version import pip_install
 
 _PATIENCE_S: Final = 5.0
 """How long a server that hangs is waited for, unless the URL says otherwise (``?socket_timeout=2``). redis-py before
@@ -95,7 +96,7 @@ def redis_client(target: Any, *, argument: str) -> Any:
         import redis.asyncio
     except ImportError as error:
         raise InvalidInputError(
-            f"{argument}={str(target)[:9]!r}... needs redis-py: pip install 'aivideoapi-adapters[redis]'"
+            f"{argument}={str(target)[:9]!r}... needs redis-py: {pip_install('redis')}"
         ) from error
     if isinstance(target, str):
         return redis.Redis.from_url(target, socket_timeout=_PATIENCE_S, socket_connect_timeout=_PATIENCE_S)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 import sqlite3
 import threading
 import time
@@ -27,6 +28,9 @@ from aivideoapi_core._stores.sqlite_ghosts import GHOSTS
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
+
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+"""The beginning of one. A drive of Windows has one letter."""
 
 BUSY_S: Final = 30.0
 """How long one transaction waits for the others."""
@@ -61,6 +65,10 @@ class Database:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        if found := _URL.match(os.fspath(path)):  # what follows may hold a password
+            raise InvalidInputError(
+                f"{found[0]!r}... is no store: name the file of a SQLite database, or a 'redis://' URL"
+            )
         # Told here: when a row is to be written it is too late, the call has been paid for.
         if not self.path.parent.is_dir():
             raise InvalidInputError(

@@ -47,6 +47,14 @@ def results() -> dict[str, dict[str, Any]]:
     return {row["id"]: row for row in rows}
 
 
+def test_why_rows_were_refused(cli: Callable[..., Any], sandbox: Sandbox) -> None:
+    done = cli(*arguments("--yes", budget="0.00001"))
+    assert (done.code, sandbox.requests) == (0, [])
+    assert "refused: 30 by BudgetExceededError; a higher --budget" in done.out
+    write([])
+    assert "The input has no rows." in cli(*arguments("--yes")).out
+
+
 def test_from_the_estimate_to_the_report(cli: Callable[..., Any], sandbox: Sandbox) -> None:
     done = cli(*arguments("--dry-run"))
     assert (done.code, sandbox.requests, Path("out").exists()) == (0, [], False)
@@ -183,6 +191,8 @@ def test_parquet_where_it_can_be_read(cli: Callable[..., Any]) -> None:
             2,
         ),
         (["rows.jsonl", "--prompt", "Say {nothing}", "--yes", "--out", "else"], "no row can be called", 2),
+        (["text.jsonl", "--yes", "--out", "else"], "no row can be called: the first is no JSON object", 2),
+        (["rows.jsonl", "--model", "claude-3", "--yes", "--out", "else"], "has no published price", 2),
         (["rows.jsonl", "--journal", "journal.sqlite"], "journal must be the URL of a Redis", 2),
         (["rows.jsonl", "--schema", "list.json"], "put anything else into a property", 2),
         (["rows.jsonl", "--prompt", "Tell {text}", "--yes"], "another job", 2),
@@ -192,6 +202,7 @@ def test_wrong_use_is_told_before_any_call(
     cli: Callable[..., Any], sandbox: Sandbox, more: list[str], says: str, code: int
 ) -> None:
     Path("one.jsonl").write_text('{"id": 1, "text": "x"}\n')
+    Path("text.jsonl").write_text("a line of text\n")
     Path("list.json").write_text('{"type": "array", "items": {"type": "string"}}')
     assert cli(*arguments("--yes", source="one.jsonl")).code == 0
     done = cli(

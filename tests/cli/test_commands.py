@@ -15,6 +15,7 @@ import pytest
 
 import aivideoapi_core
 from aivideoapi_core import known_models
+from aivideoapi_core.adapter_kit import pip_install
 from aivideoapi_core.sandbox import Sandbox
 
 
@@ -177,7 +178,7 @@ def test_without_the_extra_it_says_what_to_install() -> None:
     code = "import sys; sys.modules['typer'] = None; import aivideoapi_cli; aivideoapi_cli.main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr == "aivideoapi needs typer: pip install 'aivideoapi-adapters[cli]'\n"
+    assert done.stderr == f"aivideoapi needs typer: {pip_install('cli')}\n"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -169,3 +170,35 @@ def test_bad_betas(betas: list[str]) -> None:
 def test_bad_timeouts(timeout: float) -> None:
     with pytest.raises(InvalidInputError, match="timeout"):
         MessagesClient(api_key="sk-test", timeout=timeout)
+
+
+@pytest.mark.parametrize(
+    ("variables", "dotenv", "hint"),
+    [
+        ({}, "", f"set {API_KEY_ENV};"),
+        ({API_KEY_ENV: " "}, "", "(it is set, to nothing)"),
+        ({"AIVIDEOAPI_KEY": "sk-secret"}, "", "(AIVIDEOAPI_KEY is set, and not read)"),
+        ({"AI_VIDEO_API_KEY": "sk-secret"}, "", "(AI_VIDEO_API_KEY is set, and not read)"),
+        ({"ANTHROPIC_API_KEY": "sk-secret"}, "", "(ANTHROPIC_API_KEY is set, and not read)"),
+        (
+            {},
+            f"# mine\nexport {API_KEY_ENV} = 'sk-secret'\n",
+            "(the .env of this folder has it, and is not read",
+        ),
+        ({}, f"# {API_KEY_ENV}=\n{API_KEY_ENV}=\n\xff", f"set {API_KEY_ENV};"),
+    ],
+)
+def test_without_a_key_it_says_where_one_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variables: dict[str, str], dotenv: str, hint: str
+) -> None:
+    for name in (API_KEY_ENV, "ANTHROPIC_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    if dotenv:
+        Path(".env").write_text(dotenv, encoding="latin-1")
+    with pytest.raises(InvalidInputError) as told:
+        resolve_api_key(None)
+    assert hint in str(told.value)
+    assert "secret" not in str(told.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
 import sqlite3
 import subprocess
@@ -21,6 +22,7 @@ from aivideoapi_core import (
     SpendLedger,
     build_payload,
 )
+from aivideoapi_core._stores import ledger_waiting
 from aivideoapi_core.sandbox import Reply, Sandbox
 
 ROOT = Path(__file__).parents[2]
@@ -115,6 +117,30 @@ def test_a_ledger_that_cannot_be_written_does_not_cost_the_answer(
     path.unlink()
     assert [row.outcome.value for row in ledger.records()] == ["ok"]
     ledger.close()
+
+
+def test_rows_of_a_ledger_that_nobody_holds_are_written_or_told_at_the_end(
+    sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "ledger.sqlite"
+    ledger = SpendLedger(path)
+    path.write_text("this came later: no database, but a text that somebody keeps here")
+    spend(sandbox, ledger)
+    del ledger
+    gc.collect()
+    ledger_waiting._write_before_the_end()
+    assert "not written, their store is still away: 1 row" in caplog.text
+    path.unlink()
+    ledger_waiting._write_before_the_end()
+    assert [row.outcome.value for row in SpendLedger(path).records()] == ["ok"]
+
+
+@pytest.mark.parametrize("make", [SpendLedger, lambda path: CreditBudget(1, store=path)])
+@pytest.mark.parametrize("url", ["sqlite:///book.sqlite", "postgresql://u:secret@host/db"])
+def test_a_url_of_another_kind_is_no_path(make: Callable[[str], Any], url: str) -> None:
+    with pytest.raises(InvalidInputError, match="is no store: name the file") as told:
+        make(url)
+    assert "secret" not in str(told.value)
 
 
 @pytest.mark.parametrize("make", [SpendLedger, lambda path: CreditBudget(1, store=path)])
