@@ -105,7 +105,7 @@ def spend(
             _what_if(book, route, asked)
             return
         if as_csv:
-            write_csv(by or "model", _groups(book, by or "model", asked))
+            write_csv(by or "model", _named(book.sums(by or "model", **asked)))
             return
         total, tables = _sums(book, by, asked)
         rate = None if as_json or by is not None else book.rate()
@@ -187,23 +187,19 @@ def _sums(
     book: SpendLedger, by: str | None, asked: Mapping[str, Any]
 ) -> tuple[CreditsSummary, dict[str, dict[str, CreditsTotals]]]:
     """All that was asked for as one sum, and the tables."""
-    summary = book.spent(**asked)
+    summary, groups = book.spent_by([by] if by is not None else ["day", *_SHOWN[3:]], **asked)
+    named = {title: _named(sums) for title, sums in groups.items()}
     if by is not None:
-        return summary, {by: _groups(book, by, asked)}
-    tables = {
-        "model": dict(summary.by_model),
-        "day": _groups(book, "day", asked),
-        "tag": dict(summary.by_tag),
-    }
+        return summary, named
+    tables = {"model": dict(summary.by_model), "day": named["day"], "tag": dict(summary.by_tag)}
     for title in _SHOWN[3:]:
-        groups = _groups(book, title, asked)
-        if groups.keys() - {NOBODY}:
-            tables[title] = groups
+        if named[title].keys() - {NOBODY}:
+            tables[title] = named[title]
     return summary, tables
 
 
-def _groups(book: SpendLedger, by: str, asked: Mapping[str, Any]) -> dict[str, CreditsTotals]:
-    return {NOBODY if key is None else key: sums for key, sums in book.sums(by, **asked).items()}
+def _named(groups: Mapping[str | None, CreditsTotals]) -> dict[str, CreditsTotals]:
+    return {NOBODY if key is None else key: sums for key, sums in groups.items()}
 
 
 def _write(path: Path, text: str) -> None:

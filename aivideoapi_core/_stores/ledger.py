@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from decimal import Decimal
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.one_write import Entry, Place
@@ -118,6 +118,27 @@ class SpendLedger:
         """
         return self._summary(select(since=since, until=until, tz=tz, where=where))
 
+    def spent_by(
+        self,
+        names: Sequence[str],
+        *,
+        since: When = None,
+        until: When = None,
+        tz: str | tzinfo = "UTC",
+        **where: str | None,
+    ) -> tuple[CreditsSummary, dict[str, dict[Key, CreditsTotals]]]:
+        """``spent``, and by each of ``names`` its ``sums``: all of the same rows, for less than asking for each costs."""
+        selection, zone = select(since=since, until=until, tz=tz, where=where), zone_of(tz)
+        bys = [groupings(name) for name in names]
+        if getattr(self._store, "sums", None) is None:
+            return self._summary(selection), {
+                name: _in_order(self._sums(selection, by, zone)) for name, by in zip(names, bys, strict=True)
+            }
+        by_tags, *found = self._sums_by_each(selection, [_BY_MODEL_AND_TAGS, *bys], zone)
+        return _summary_of(by_tags), {
+            name: _in_order(groups) for name, groups in zip(names, found, strict=True)
+        }
+
     def export(
         self,
         target: str | os.PathLike[str] | IO[str],
@@ -145,7 +166,7 @@ class SpendLedger:
         """
         now = time.time()
         oldest = next(self.records(), None)
-        spent = self.spent(since=now - days * 86_400.0)
+        spent = self._sums(Selection(since=now - days * 86_400.0), (), None).get((), Sums()).totals()
         if oldest is None or spent.credits is None:
             return None
         span_days = min(float(days), max(1.0, (now - oldest.started_at) / 86_400.0))
@@ -177,15 +198,17 @@ class SpendLedger:
     def _summary(self, selection: Selection) -> CreditsSummary:
         if getattr(self._store, "sums", None) is None:
             return CreditsSummary.of(self._selected(selection))
-        everything = Sums()
-        models: dict[str, Sums] = {}
-        tags: dict[str, Sums] = {}
-        for (model, tagged), sums in self._sums(selection, ("model", TAGS), None).items():
-            everything.add_sums(sums)
-            models.setdefault(str(model), Sums()).add_sums(sums)
-            for tag in dict.fromkeys(json.loads(tagged or "[]")):
-                tags.setdefault(tag, Sums()).add_sums(sums)
-        return CreditsSummary(**everything.facts(), by_model=totals_of(models), by_tag=totals_of(tags))
+        return _summary_of(self._sums(selection, _BY_MODEL_AND_TAGS, None))
+
+    def _sums_by_each(
+        self, selection: Selection, bys: Sequence[Sequence[str]], zone: tzinfo | None
+    ) -> list[dict[tuple[Key, ...], Sums]]:
+        by_each = getattr(self._store, "sums_by_each", None)
+        if by_each is None:
+            return [self._sums(selection, by, zone) for by in bys]
+        self._catch_up()
+        found: list[dict[tuple[Key, ...], Sums]] = by_each(selection, bys, zone)
+        return found
 
     def _catch_up(self) -> None:
         """Write what dropped calls and a store that was away have left."""
@@ -206,3 +229,25 @@ class SpendLedger:
     def __deepcopy__(self, memo: dict[int, Any]) -> SpendLedger:
         # A copied model writes into the same book.
         return self
+
+
+_BY_MODEL_AND_TAGS: Final = ("model", TAGS)
+"""What a summary is made of."""
+
+
+def _summary_of(groups: Mapping[tuple[Key, ...], Sums]) -> CreditsSummary:
+    """Of the groups by ``_BY_MODEL_AND_TAGS``."""
+    everything = Sums()
+    models: dict[str, Sums] = {}
+    tags: dict[str, Sums] = {}
+    for (model, tagged), sums in groups.items():
+        everything.add_sums(sums)
+        models.setdefault(str(model), Sums()).add_sums(sums)
+        for tag in dict.fromkeys(json.loads(tagged or "[]")):
+            tags.setdefault(tag, Sums()).add_sums(sums)
+    return CreditsSummary(**everything.facts(), by_model=totals_of(models), by_tag=totals_of(tags))
+
+
+def _in_order(groups: Mapping[tuple[Key, ...], Sums]) -> dict[Key, CreditsTotals]:
+    """Of one name each; those without it first."""
+    return {key: groups[key,].totals() for (key,) in sorted(groups, key=lambda group: group[0] or "")}

@@ -16,6 +16,7 @@ from typing import Any, Final
 from aivideoapi_core._metering.record import CallRecord, Outcome
 from aivideoapi_core._metering.totals import Sums
 from aivideoapi_core._stores.ledger_query import TIMES, Key, Selection, add_up, span_name
+from aivideoapi_core._stores.ledger_tables import COUNTS
 
 # Rounded: 0.29 * 1000000 is not a whole number in binary. A figure is at most 10**15 microcredits, where a
 # binary fraction is still off by less than a half.
@@ -24,14 +25,20 @@ _ODD: Final = (
     "(credits_reported IS NOT NULL AND (credits_reported GLOB '*[^0-9.]*' "
     "OR length(credits_reported) - instr(credits_reported, '.') > 6))"
 )
-_SUMS: Final = f"""
-count(*),
-count(coalesce(credits_reported, credits_micro)),
-sum(CASE WHEN credits_reported IS NULL THEN credits_micro ELSE {_REPORTED} END),
-count(credits_reported), sum({_REPORTED}), count(credits_micro), sum(credits_micro), count(input_tokens),
-sum(input_tokens), sum(output_tokens), sum(cache_read_tokens), sum(cache_write_5m_tokens), sum(cache_write_1h_tokens),
-sum(thinking_tokens)
-"""
+_TERMS: Final = (
+    "count(*)",
+    "count(coalesce(credits_reported, credits_micro))",
+    f"sum(CASE WHEN credits_reported IS NULL THEN credits_micro ELSE {_REPORTED} END)",
+    "count(credits_reported)",
+    f"sum({_REPORTED})",
+    "count(credits_micro)",
+    "sum(credits_micro)",
+    "count(input_tokens)",
+    *(f"sum({count}_tokens)" for count in COUNTS),
+)
+_SUMS: Final = ", ".join(_TERMS)
+_NAMED: Final = ", ".join(f"{term} AS sum_{place}" for place, term in enumerate(_TERMS))
+_SUMS_OF_SUMS: Final = ", ".join(f"sum(sum_{place})" for place in range(len(_TERMS)))
 _SPAN_S: Final = 900
 """Offsets of time zones are whole quarters of an hour: rows of one quarter are in one local hour and day."""
 _UTC_SPANS_S: Final = {"hour": 3_600, "day": 86_400, "month": 86_400}
@@ -52,24 +59,55 @@ def where(selection: Selection) -> tuple[str, list[Any]]:
     return " AND ".join(terms), values
 
 
-def grouped(
+def grouped_by_each(
     db: sqlite3.Connection,
     selection: Selection,
-    by: Sequence[str],
+    groupings: Sequence[Sequence[str]],
     zone: tzinfo | None,
     *,
     read: str,
     as_record: Callable[[Sequence[Any]], CallRecord],
+) -> list[dict[tuple[Key, ...], Sums]]:
+    """The sums of each group, as ``ledger_query.add_up`` gives them, for each of ``groupings``, of the same rows.
+
+    They are read once for all groupings without a time: into a table of the sums by all of their names, which
+    each then adds up. ``read`` selects what ``as_record`` takes.
+    """
+    condition, values = where(selection)
+    db.execute("BEGIN")  # no row comes in between
+    try:
+        odd = [*map(as_record, db.execute(f"{read} FROM ledger WHERE {condition} AND {_ODD}", values))]
+        if odd:
+            condition = f"{condition} AND NOT {_ODD}"
+        timeless = [by for by in groupings if not TIMES.keys() & set(by)]
+        names = sorted({_column(name, {}) for by in timeless for name in by})
+        if len(timeless) > 1:
+            keys = ", ".join(["outcome", *names])
+            db.execute(
+                f"CREATE TEMP TABLE sums_by_names AS SELECT {keys}, {_NAMED} FROM ledger WHERE {condition} GROUP BY {keys}",  # noqa: S608 - our own columns, values are bound
+                values,
+            )
+        found = []
+        for by in groupings:
+            if len(timeless) > 1 and by in timeless:
+                sums = _grouped(db, by, zone, f"{_SUMS_OF_SUMS} FROM sums_by_names", ())
+            else:
+                sums = _grouped(db, by, zone, f"{_SUMS} FROM ledger WHERE {condition}", values)
+            for key, more in add_up(odd, by, zone).items():
+                sums.setdefault(key, Sums()).add_sums(more)
+            found.append(sums)
+        return found
+    finally:
+        db.execute("ROLLBACK")  # the table goes with it
+
+
+def _grouped(
+    db: sqlite3.Connection, by: Sequence[str], zone: tzinfo | None, sums_from: str, values: Sequence[Any]
 ) -> dict[tuple[Key, ...], Sums]:
-    """The sums of each group, as ``ledger_query.add_up`` gives them. ``read`` selects what ``as_record`` takes."""
     spans = {name: _UTC_SPANS_S[name] if zone is UTC else _SPAN_S for name in by if name in TIMES}
     columns = [_column(name, spans) for name in by]
-    condition, values = where(selection)
     keys = ", ".join(["outcome", *columns])
-    found = db.execute(
-        f"SELECT {keys}, {_SUMS} FROM ledger WHERE {condition} AND NOT {_ODD} GROUP BY {keys}",  # noqa: S608 - our own columns, values are bound
-        values,
-    )
+    found = db.execute(f"SELECT {keys}, {sums_from} GROUP BY {keys}", values)
     groups: dict[tuple[Key, ...], Sums] = {}
     names: dict[tuple[str, Any], list[Key]] = {}
     width = len(columns)
@@ -77,9 +115,6 @@ def grouped(
         sums = _sums_of(outcome, row[width:])
         for key in _keys(by, row[:width], spans, zone, names):
             groups.setdefault(key, Sums()).add_sums(sums)
-    odd = db.execute(f"{read} FROM ledger WHERE {condition} AND {_ODD}", values)
-    for key, sums in add_up(map(as_record, odd), by, zone).items():
-        groups.setdefault(key, Sums()).add_sums(sums)
     return groups
 
 

@@ -16,7 +16,7 @@ from aivideoapi_core._metering.record import CallRecord
 from aivideoapi_core._metering.totals import Sums
 from aivideoapi_core._stores.ledger_older import WORD_THEN
 from aivideoapi_core._stores.ledger_query import Key, Selection
-from aivideoapi_core._stores.ledger_sql import grouped, where
+from aivideoapi_core._stores.ledger_sql import grouped_by_each, where
 from aivideoapi_core._stores.ledger_tables import (
     CALLS_COLUMNS,
     COLUMNS,
@@ -79,8 +79,16 @@ class SqliteLedger:
         self, selection: Selection, by: Sequence[str], zone: tzinfo | None
     ) -> dict[tuple[Key, ...], Sums]:
         """See ``LedgerStore``."""
+        return self.sums_by_each(selection, [by], zone)[0]
+
+    def sums_by_each(
+        self, selection: Selection, groupings: Sequence[Sequence[str]], zone: tzinfo | None
+    ) -> list[dict[tuple[Key, ...], Sums]]:
+        """``sums`` for each of ``groupings``, of the same rows."""
         return self.place.run(
-            lambda db: grouped(db, selection, by, zone, read=f"SELECT {_NAMES}", as_record=_record_of),
+            lambda db: grouped_by_each(
+                db, selection, groupings, zone, read=f"SELECT {_NAMES}", as_record=_record_of
+            ),
             prepare,
         )
 

@@ -78,6 +78,11 @@ def test_sql_adds_up_as_python_does(
             plain.append(row)
         assert list(ledger.records(since=since, **where)) == list(plain.records(since=since, **where))
         assert ledger.sums(by, tz=tz, since=since, **where) == plain.sums(by, tz=tz, since=since, **where)
+        each = ["route", *([by] if isinstance(by, str) else by)]
+        total, tables = ledger.spent_by(each, tz=tz, since=since, **where)
+        assert (total, tables) == plain.spent_by(each, tz=tz, since=since, **where)
+        assert total == plain.spent(since=since, **where)
+        assert tables == {name: plain.sums(name, tz=tz, since=since, **where) for name in each}
         assert ledger.spent(since=since, **where) == plain.spent(since=since, **where)
         ledger.close()
 
