@@ -4,7 +4,7 @@ AIVideoAPIError
 ├─ InvalidInputError (also ValueError)             before any I/O
 │  └─ UnsupportedOptionError
 ├─ BudgetExceededError                             before any I/O
-├─ ToolChoiceIgnoredError (also ValueError)        a reply without the call that was forced; .text is what it says
+├─ ToolChoiceIgnoredError                          a reply without the call that was forced; .text is what it says
 ├─ APIConnectionError                              no reply
 │  └─ APITimeoutError
 ├─ APIStatusError                                  an error reply; a class for each documented code
@@ -136,11 +136,11 @@ class BudgetExceededError(AIVideoAPIError):
     room_at: float | None = None
 
 
-class ToolChoiceIgnoredError(AIVideoAPIError, ValueError):
-    """A reply that should have called a tool and did not; ``text`` is what it says instead.
+class ToolChoiceIgnoredError(AIVideoAPIError):
+    """A reply that should have called a tool, or said an object, and did not; ``text`` is what it says instead.
 
-    Not retryable: the reply is paid, and the next one would most likely say the same. It is a
-    ``ValueError`` so that no graph or program asks again by itself.
+    Not retryable: the reply is paid, and the next one would most likely say the same. No ``ValueError``, as
+    ``BudgetExceededError`` is none.
     """
 
     def __init__(self, message: str, *, text: str = "", **facts: Any) -> None:

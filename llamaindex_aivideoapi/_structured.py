@@ -93,8 +93,8 @@ class Plan(Generic[Model]):
         return wanted
 
     def read(self, response: ChatResponse) -> Model:
-        """The object, out of its wrapper. Raises ``ValueError``, with the reason the model stopped, if there is none; a
-        ``ToolChoiceIgnoredError`` if a tool's arguments were to be it.
+        """The object, out of its wrapper. Raises ``ToolChoiceIgnoredError``, with the reason the model stopped, if there
+        is none.
         """
         text = self._arguments(response) if self.by_tool else response.message.content or ""
         try:
@@ -103,7 +103,7 @@ class Plan(Generic[Model]):
             found = None if self.by_tool else self._in_words(response)
             if found is not None:
                 return self.unwrapped(found)
-            raise ValueError(f"{self._missing_in(response)}: {error}\nIt says: {text[:2000]!r}") from error
+            raise self._unread(response, error, text) from error
 
     def _told(self, response: ChatResponse) -> Model:
         result = self.read(response)
@@ -111,21 +111,19 @@ class Plan(Generic[Model]):
         return result
 
     def _arguments(self, response: ChatResponse) -> str:
+        text = response.message.content or ""
         try:
             selections = tool_selections(response)
         except ValueError as error:
-            raise ValueError(f"{self._missing_in(response)}: {error}") from None
+            raise self._unread(response, error, text) from None
         if selections:
             return to_json(selections[0].tool_kwargs).decode()
-        text = response.message.content or ""
-        raise ToolChoiceIgnoredError(
-            f"{self._missing_in(response)}: the model did not call the tool that takes it. It says: {text[:2000]!r}",
-            text=text,
-        )
+        raise self._unread(response, "the model did not call the tool that takes it", text)
 
-    def _missing_in(self, response: ChatResponse) -> str:
+    def _unread(self, response: ChatResponse, why: object, text: str) -> ToolChoiceIgnoredError:
         reason = response.additional_kwargs.get("stop_reason")
-        return f"the answer is not a {self.output_cls.__name__} (stop_reason={reason!r})"
+        said = f"the answer is not a {self.output_cls.__name__} (stop_reason={reason!r}): {why}"
+        return ToolChoiceIgnoredError(f"{said}. It says: {text[:2000]!r}", text=text)
 
     def _in_words(self, response: ChatResponse) -> Model | None:
         """The object, where a server that does not keep to the schema put words or a fence around it."""

@@ -36,7 +36,8 @@ BOTH_WAYS = [
     (cls, retryable)
     for cls in ALL_CLASSES
     for retryable in (True, False)
-    if not (retryable and issubclass(cls, ValueError))  # raised before any I/O, never retryable
+    # Before any I/O, or of a reply that is paid: never retryable.
+    if not (retryable and issubclass(cls, (ValueError, core.ToolChoiceIgnoredError)))
 ]
 
 TABLE = [

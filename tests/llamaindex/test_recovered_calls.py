@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from llama_index.core import get_response_synthesizer
 from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.base.llms.types import ChatMessage, TextBlock, ToolCallBlock
 from llama_index.core.program.function_program import FunctionCallingProgram
 from llama_index.core.prompts import PromptTemplate
+from llama_index.core.schema import NodeWithScore, TextNode
 from llama_index.core.tools import FunctionTool
 from official import TURNS, assert_accepted
 from pydantic import BaseModel, RootModel
@@ -221,15 +223,24 @@ def test_what_cannot_be_read_raises_with_the_text(sandbox: Sandbox, road: Callab
     with pytest.raises(ToolChoiceIgnoredError, match=WORDS) as caught:
         road(_llm(sandbox))
     assert (caught.value.text, caught.value.retryable) == (WORDS, False)
-    assert isinstance(caught.value, ValueError)
+    assert not isinstance(caught.value, ValueError)  # which query engines take for no answer
     assert len(sandbox.requests) == 1
 
 
 @pytest.mark.parametrize("road", STRUCTURED[:7])
 def test_what_is_no_object_of_an_output_format_raises_with_the_text(sandbox: Sandbox, road: Any) -> None:
     sandbox.enqueue(Reply(WORDS))
-    with pytest.raises(ValueError, match=WORDS):
+    with pytest.raises(ToolChoiceIgnoredError, match=WORDS) as caught:
         road(_llm(sandbox, DIRECT))
+    assert caught.value.text == WORDS
+
+
+@pytest.mark.parametrize("model", [NATIVE, DIRECT])
+def test_a_query_engine_says_what_it_cannot_read(sandbox: Sandbox, model: str) -> None:
+    sandbox.enqueue(Reply(WORDS))
+    synthesizer = get_response_synthesizer(llm=_llm(sandbox, model), output_cls=Count)
+    with pytest.raises(ToolChoiceIgnoredError, match=WORDS):
+        synthesizer.synthesize("x", nodes=[NodeWithScore(node=TextNode(text="y"), score=1.0)])
 
 
 @pytest.mark.parametrize("road", ROADS)
@@ -303,7 +314,7 @@ def test_a_list_that_was_to_be_wrapped(sandbox: Sandbox, text: str, model: str) 
 
 def test_an_object_in_words_that_were_cut_is_left(sandbox: Sandbox) -> None:
     sandbox.enqueue(Reply('Perhaps {"n": 1}, but', stop_reason="max_tokens"))
-    with pytest.raises(ValueError, match="max_tokens"):
+    with pytest.raises(ToolChoiceIgnoredError, match="max_tokens"):
         _llm(sandbox, DIRECT).structured_predict(Count, ASK, things="x")
 
 

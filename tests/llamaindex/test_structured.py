@@ -17,6 +17,7 @@ from llama_index.core.prompts import ChatPromptTemplate, PromptTemplate
 from llama_index.core.types import PydanticProgramMode
 from pydantic import AliasChoices, BaseModel, Field, field_validator
 
+from aivideoapi_core import ToolChoiceIgnoredError
 from aivideoapi_core.sandbox import Reply, Sandbox
 from llamaindex_aivideoapi import AIVideoAPI
 
@@ -229,9 +230,9 @@ class TestFailures:
             else Reply(tool_uses=[{"name": "Album", "input": {"name": "x"}}], stop_reason="max_tokens")
         )
         sandbox.enqueue(reply, reply)
-        with pytest.raises(ValueError, match=r"not a Album .*max_tokens"):
+        with pytest.raises(ToolChoiceIgnoredError, match=r"not a Album .*max_tokens"):
             llm.structured_predict(Album, PROMPT, topic="x")
-        with pytest.raises(ValueError, match=r"not a Album .*max_tokens"):
+        with pytest.raises(ToolChoiceIgnoredError, match=r"not a Album .*max_tokens"):
             list(llm.stream_structured_predict(Album, PROMPT, topic="x"))
 
     def test_while_thinking_json_in_words_will_do(self, make_llm: MakeLLM, sandbox: Sandbox) -> None:
