@@ -116,6 +116,12 @@ def test_results_that_cannot_be_sent_are_told(
     assert complaints(sandbox.requests[-1].body) == []
 
 
+def holds_itself() -> Any:
+    value: dict[str, Any] = {"type": "json", "name": "loop"}
+    value["me"] = [value]
+    return value
+
+
 class Silent:
     def __str__(self) -> str:
         raise RuntimeError
@@ -133,6 +139,7 @@ class Silent:
         float("nan"),
         {1, 2},
         ValueError("x"),
+        holds_itself(),
     ],
 )
 def test_results_of_any_type(sandbox: Sandbox, content: Any) -> None:

@@ -85,6 +85,8 @@ def turns(*messages: Any) -> dict[str, Any]:
     return {"messages": list(messages)}
 
 
+FOUND = {"type": "search_result", "source": "s", "title": "t", "content": [text()]}
+CITED = {"citations": {"enabled": True}}
 BUDGET = {"type": "enabled", "budget_tokens": 2_000}
 ADAPTIVE = {"type": "adaptive"}
 REFUSED: list[tuple[str, dict[str, Any]]] = [
@@ -236,6 +238,14 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("messages.2.content.0.content.0.text: text content", turns(user("x"), assistant(use()), user(result(content=[text("")])))),
     ("messages.2.content.0.content.0.type: Input", turns(user("x"), assistant(use()), user(result(content=[use(2)])))),
     ("messages.2.content.0.is_error: Input", turns(user("x"), assistant(use()), user(result(is_error="no")))),
+    ("messages.2.content.0: content cannot be empty if `is_error`", turns(user("x"), assistant(use()), user(result(is_error=True, content=" ")))),
+    ("messages.2.content.0: all content must be type `text` if `is_error`", turns(user("x"), assistant(use()), user(result(is_error=True, content=[image(type="url", url="https://x.org/a.png")])))),
+    ("messages.2.content.0.content: search_result blocks cannot", turns(user("x"), assistant(use()), user(result(content=[text(), FOUND])))),
+    # citations and deferred tools
+    ("messages: citations must be enabled on all or none of the search_result", turns(user(FOUND, {**FOUND, **CITED}))),
+    ("messages: citations must be enabled on all or none of the document", turns(user(document(type="content", content=[text()]), {**document(type="content", content=[text()]), **CITED}))),
+    ("output_config.format: citations cannot", {**turns(user({**FOUND, **CITED})), **schema(**obj(a={"type": "string"}))}),
+    ("tools.0: cannot have both defer_loading", {"tools": [{**TOOL, "defer_loading": True, "cache_control": MARK}]}),
     # thinking blocks
     ("messages.1.content.1.type: the final block of an assistant turn cannot be thinking", turns(user("x"), assistant(text(), thought()), user("y"))),
     ("messages.1.content.0: `server_tool_use` s1 was found without", turns(user("x"), assistant({"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}}), user("y"))),
@@ -278,7 +288,8 @@ ACCEPTED: list[dict[str, Any]] = [
     turns(user({**document(type="base64", media_type="application/pdf", data=PDF), "title": "t"}, text())),
     turns(user({**document(type="text", media_type="text/plain", data="d"), "citations": {"enabled": True}}, text())),
     turns(user(document(type="content", content=[text()]), document(type="url", url="https://example.com/a.pdf"))),
-    turns(user({"type": "search_result", "source": "s", "title": "t", "content": [text()]}, text())),
+    turns(user(FOUND, text())),
+    turns(user({**FOUND, **CITED}, document(type="content", content=[text()]), text())),
     turns(user("x"), assistant(use(1), use(2)), user(result(2), result(1, is_error=True), text())),
     turns(user("x"), assistant(use(1), use(2)), user(result(2)), user(result(1, content=[]))),
     turns(user("x"), assistant(use()), user(result(content=[text(), image(type="base64", media_type="image/png", data=PNG), document(type="base64", media_type="application/pdf", data=PDF)]))),

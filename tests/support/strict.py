@@ -71,6 +71,7 @@ def complaints(body: Mapping[str, Any]) -> list[str]:
         *_output(body),
         *_turns(body),
         *_marks(body),
+        *_citations(body),
     ]
 
 
@@ -105,9 +106,11 @@ def _tools(body: Mapping[str, Any]) -> Iterator[str]:
     if len(set(names)) < len(names):
         yield f"tools: names must be unique: {names}"
     for number, tool in enumerate(tools):
+        place = f"tools[{number}]"
+        if tool.get("defer_loading") and tool.get("cache_control"):
+            yield f"{place}: a breakpoint on a deferred tool"
         if tool.get("type", "custom") != "custom":
             continue
-        place = f"tools[{number}]"
         if extra := set(tool) - _TOOL_KEYS:
             yield f"{place}: extra {sorted(extra)}"
         if not isinstance(tool.get("name"), str) or not _TOOL.fullmatch(tool["name"]):
@@ -312,6 +315,25 @@ def _turns(body: Mapping[str, Any]) -> Iterator[str]:
         text = content if isinstance(content, str) else content[-1].get("text", "x")
         if text != text.rstrip():
             yield "messages: blanks at the end of a prefill"
+
+
+def _citations(body: Mapping[str, Any]) -> Iterator[str]:
+    cited: dict[str, set[bool]] = {}
+    for block in _everything(turn["content"] for turn in body["messages"]):
+        if block.get("type") in ("document", "search_result"):
+            cited.setdefault(block["type"], set()).add(bool((block.get("citations") or {}).get("enabled")))
+    for kind, found in cited.items():
+        if len(found) > 1:
+            yield f"citations: on for some {kind}s"
+    if "format" in (body.get("output_config") or {}) and any(True in found for found in cited.values()):
+        yield "citations: beside output_config.format"
+
+
+def _everything(contents: Any) -> Iterator[Mapping[str, Any]]:
+    for content in contents:
+        for block in content if isinstance(content, list) else ():
+            yield block
+            yield from _everything([block.get("content")])
 
 
 def _result(block: Mapping[str, Any], place: str) -> Iterator[str]:

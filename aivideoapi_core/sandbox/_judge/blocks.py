@@ -198,6 +198,8 @@ def _check_tool_result(block: Mapping[str, Any], path: str) -> None:
     if block.get("is_error") is not None and not isinstance(block["is_error"], bool):
         raise bad_request(f"{path}.is_error: Input should be a valid boolean")
     content = block.get("content")
+    if block.get("is_error") and (not content or (isinstance(content, str) and not content.strip())):
+        raise bad_request(f"{path}: content cannot be empty if `is_error` is true")
     if content is None or isinstance(content, str):
         return
     for number, item in enumerate(require_list(content, f"{path}.content")):
@@ -206,6 +208,13 @@ def _check_tool_result(block: Mapping[str, Any], path: str) -> None:
         if kind not in ("text", "image", "search_result", "document", "tool_reference"):
             raise bad_request(f"{at}.type: Input should be 'text', 'image', 'search_result' or 'document'")
         check_block(item, at, role="user")
+    kinds = {item["type"] for item in content}
+    if block.get("is_error") and kinds - {"text"}:
+        raise bad_request(f"{path}: all content must be type `text` if `is_error` is true")
+    if "search_result" in kinds and len(kinds) > 1:
+        raise bad_request(
+            f"{path}.content: search_result blocks cannot be mixed with other types in a tool_result"
+        )
 
 
 def _check_id(value: Any, path: str) -> None:

@@ -19,6 +19,7 @@ from aivideoapi_core.sandbox._judge.checks import (
     require_mapping,
     require_string,
 )
+from aivideoapi_core.sandbox._judge.citations import check_citations
 from aivideoapi_core.sandbox._judge.draft import check_draft
 from aivideoapi_core.sandbox._judge.messages import check_messages, check_system
 from aivideoapi_core.sandbox._judge.schemas import check_output_schema, check_tool_schema
@@ -89,6 +90,7 @@ def validate(
     _check_thinking(body, rules, native=native)
     _check_output_config(body, rules, native=native)
     check_messages(body, prefill=native or rules.prefill, system_turns=rules.system_turns, thought=thought)
+    check_citations(body)
     _check_breakpoints(body)
 
 
@@ -149,6 +151,8 @@ def _check_tools(tools: Any) -> None:
         path = f"tools.{number}"
         require_mapping(tool, path)
         check_cache_control(tool.get("cache_control"), f"{path}.cache_control")
+        if tool.get("defer_loading") is True and tool.get("cache_control") is not None:
+            raise bad_request(f"{path}: cannot have both defer_loading=true and cache_control set")
         kind = tool.get("type")
         if kind not in (None, "custom"):
             require_string(kind, f"{path}.type")
