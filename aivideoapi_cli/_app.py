@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from aivideoapi_cli._terminal import INTERRUPTED, complain, explain
+from aivideoapi_cli._terminal import INTERRUPTED, CommandError, complain, explain
 from aivideoapi_cli.batch.command import batch
 from aivideoapi_cli.budget import app as budget
 from aivideoapi_cli.chat.command import chat
@@ -17,6 +20,8 @@ from aivideoapi_cli.doctor import doctor
 from aivideoapi_cli.models import models
 from aivideoapi_cli.sandbox import sandbox
 from aivideoapi_cli.spend import spend
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
 
 app = typer.Typer(
     name="aivideoapi",
@@ -60,15 +65,34 @@ def run() -> int:
         reconfigure = getattr(stream, "reconfigure", None)  # absent where a test replaced the stream
         if reconfigure is not None:
             reconfigure(errors="replace")  # a terminal without UTF-8 shows "?" instead of failing
+    code = _run()
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        _write_no_more()
+        return complain(CommandError(f"cannot write the output: {error.strerror or error}"))
+    return code
+
+
+def _run() -> int:
     try:
         app(prog_name="aivideoapi")
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:  # the last place of all: what is not known goes on as it is
         failure = explain(error)
+        if failure is None and isinstance(error, OSError) and error.errno in _FULL:
+            _write_no_more()
+            failure = CommandError(f"cannot write: {error.strerror}")
         if failure is None:
             raise
         return complain(failure)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1 if end.code else 0
     return 0
+
+
+def _write_no_more() -> None:
+    """What is left to be written to a full disk is dropped: the interpreter would try, and complain, once more."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -72,7 +72,9 @@ def table(title: str, groups: Mapping[str, CreditsTotals], *, width: int, plain:
         room = width - used - _GAP - longest
         if room >= _LEAST_BAR:
             break
-    cells = max(_LEAST_BAR, min(_BAR_CELLS, room))
+    # Figures are never cut: where a name of ten characters leaves no room for bars, there are none.
+    has_bars = width - used - _GAP - 10 >= _LEAST_BAR
+    cells = max(_LEAST_BAR, min(_BAR_CELLS, room)) if has_bars else 0
     shown = Table(
         box=None if plain else box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, _GAP - 1, 0, 0)
     )
@@ -81,11 +83,13 @@ def table(title: str, groups: Mapping[str, CreditsTotals], *, width: int, plain:
     )
     for name in lines[0]:
         shown.add_column(name, justify="right", no_wrap=True)
-    shown.add_column("", no_wrap=True, width=cells)
+    if has_bars:
+        shown.add_column("", no_wrap=True, width=cells)
     most = max((totals.credits or Decimal(0) for totals in groups.values()), default=Decimal(0))
     for (name, totals), line in zip(rows, lines[1:], strict=True):
         share = (totals.credits or Decimal(0)) / most if most else Decimal(0)
-        shown.add_row(Text(name), *line, Text(bar(share, cells=cells), style="cyan"))
+        bars = [Text(bar(share, cells=cells), style="cyan")] if has_bars else []
+        shown.add_row(Text(name), *line, *bars)
     return shown
 
 

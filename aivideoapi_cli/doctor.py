@@ -20,11 +20,22 @@ _PIPED_WIDTH = 200
 """A finding is one line where nobody looks at it."""
 
 
-def _row(finding: Finding) -> Table:
+_NARROW = 72
+"""Columns of a terminal in which what was found stands below what was looked at."""
+
+
+def _row(finding: Finding, *, width: int) -> Table:
     """One finding: the verdict, what was looked at, and what was found with the advice below it."""
     word, style = _STYLES[finding.verdict.value]
     row = Table.grid(padding=(0, 1))
     row.add_column(width=5, style=style)
+    if width < _NARROW:
+        row.add_column(overflow="fold")
+        row.add_row(word, Text(finding.what, style="bold"))
+        row.add_row("", Text(finding.found))
+        if finding.advice:
+            row.add_row("", Text(finding.advice, style="cyan"))
+        return row
     row.add_column(width=28, style="bold")
     row.add_column(overflow="fold")
     row.add_row(word, finding.what, Text(finding.found))
@@ -48,7 +59,7 @@ def doctor(
         findings.append(finding)
         if as_json:
             continue
-        console.print(_row(finding))
+        console.print(_row(finding, width=console.width))
     wrong = sum(finding.verdict is Verdict.WRONG for finding in findings)
     if as_json:
         print_json(

@@ -56,7 +56,7 @@ def chat(
 ) -> None:
     """Ask a model one question, or talk to it: streamed Markdown, thinking dimmed, a running credits meter."""
     from aivideoapi_cli._target import open_sandbox
-    from aivideoapi_cli.chat.entry import entries
+    from aivideoapi_cli.chat.entry import entries, piped_text
     from aivideoapi_cli.chat.files import block_of, last_conversation, read
     from aivideoapi_cli.chat.session import Session, load_transcript
     from aivideoapi_core import CreditBudget, MessagesClient, SpendLedger
@@ -87,7 +87,7 @@ def chat(
             )
         client = stack.enter_context(MessagesClient(**settings))
         if question is not None:
-            piped = "" if sys.stdin.isatty() else sys.stdin.read().strip()
+            piped = "" if sys.stdin.isatty() else piped_text()
             asked = f"{question}\n\n{piped}".strip()
             if not asked and not session.attached:
                 raise CommandError("the question is empty", exit_code=WRONG_USE)

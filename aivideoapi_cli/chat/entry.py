@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
+from aivideoapi_cli._terminal import WRONG_USE, CommandError
 from aivideoapi_cli.chat.session import COMMANDS
 
 _QUOTES: Final = '"""'
@@ -33,6 +34,18 @@ def entries(console: Console) -> Iterator[str]:
             continue
         if text.strip():
             yield text.strip()
+
+
+def piped_text() -> str:
+    """All that comes through the pipe. Raises ``CommandError`` for what is no text in UTF-8."""
+    try:
+        text = sys.stdin.read().strip()
+        text.encode()  # bytes that are none may have come as halves of surrogate pairs
+    except UnicodeError as error:
+        raise CommandError(
+            "the text from the pipe is not in UTF-8: convert it first, with iconv say", exit_code=WRONG_USE
+        ) from error
+    return text
 
 
 def _read(read_line: Callable[[str], str], prompt: str) -> str:

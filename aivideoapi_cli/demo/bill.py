@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aivideoapi_cli._terminal import UNKNOWN, credits_text, reported_text, usd_text
 from aivideoapi_core import Balance, CallRecord, Credits, parse_reported, read_usage
@@ -98,6 +98,10 @@ def balance_adds_up(calls: Sequence[Call], *, moved: int) -> bool | None:
     return math.floor(lowest_charge(calls)) <= moved <= math.ceil(most.as_decimal())
 
 
+_NARROW: Final = 64
+"""Columns of a terminal in which not all of a call fits in a line."""
+
+
 def show_table(console: Console, calls: Sequence[Call]) -> None:
     """One row per call, and the totals of what is known."""
     from rich import box
@@ -115,20 +119,22 @@ def show_table(console: Console, calls: Sequence[Call]) -> None:
         "computed": credits_text(computed),
         "USD": usd_text(total_charged(calls)),
     }
-    for name in ("", "model"):
-        table.add_column(name, footer="total" if name == "model" else "", no_wrap=True)
+    narrow = console.width < _NARROW
+    if narrow:  # amounts are never cut: names are broken, and tokens left out
+        del footers["in"], footers["out"]
+        table.add_column("call", footer="total", overflow="fold")
+    else:
+        table.add_column("", no_wrap=True)
+        table.add_column("model", footer="total", no_wrap=True)
     for name, footer in footers.items():
         table.add_column(name, footer=footer, justify="right", no_wrap=True)
     for call in calls:
-        table.add_row(
-            call.part,
-            call.model,
-            UNKNOWN if call.input_tokens is None else f"{call.input_tokens:,}",
-            UNKNOWN if call.output_tokens is None else f"{call.output_tokens:,}",
-            reported_text(call.reported),
-            credits_text(call.computed),
-            usd_text(call.charged),
-        )
+        amounts = (reported_text(call.reported), credits_text(call.computed), usd_text(call.charged))
+        counts = (UNKNOWN if n is None else f"{n:,}" for n in (call.input_tokens, call.output_tokens))
+        if narrow:
+            table.add_row(f"{call.part} {call.model}", *amounts)
+        else:
+            table.add_row(call.part, call.model, *counts, *amounts)
     console.print(table)
 
 

@@ -93,3 +93,12 @@ def test_the_sandbox_ledger_must_be_equal(ledger_micro: int | None, agrees: bool
         is agrees
     )
     assert ("NOT equal" in console.export_text()) is (not agrees)
+
+
+def test_amounts_are_whole_on_a_narrow_terminal() -> None:
+    console = Console(file=io.StringIO(), width=40)
+    show_table(console, [call(68_400, "0.06")])
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert max(map(len, text.splitlines())) <= 40
+    for whole in ("reported", "computed", "0.06", "0.068400", "$0.000300"):
+        assert whole in text

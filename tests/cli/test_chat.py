@@ -249,3 +249,11 @@ def test_headings_stand_at_the_left() -> None:
     console = Console(width=60, file=io.StringIO(), force_terminal=True, color_system=None)
     console.print(rendered("", "# Title\n\ntext"))
     assert console.file.getvalue().splitlines()[0].rstrip() == "Title"
+
+
+def test_text_from_a_pipe_that_is_not_in_utf_8_is_not_paid_for(
+    talk: Callable[..., object], sandbox: Sandbox
+) -> None:
+    done = talk("caf\udce9", options=("What is this?",))
+    assert (done.code, sandbox.requests) == (2, [])
+    assert "not in UTF-8" in done.err

@@ -212,3 +212,26 @@ def test_columns_for_another_program(cli: Callable[..., object]) -> None:
     first, *rest = cli("models").out.splitlines()
     assert first.split() == ["model", "route", "window", "max", "in", "out", "read", "5m", "1h"]
     assert all(len(line.split()) == 9 for line in rest)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_one_line() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "aivideoapi_cli", "models"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, "error: cannot write: No space left on device\n")
+
+
+def test_doctor_on_a_narrow_terminal(
+    cli: Callable[..., object], monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox
+) -> None:
+    _use(monkeypatch, sandbox)
+    monkeypatch.setenv("COLUMNS", "40")
+    lines = cli("doctor").out.splitlines()
+    assert max(map(len, lines)) <= 40
+    assert "      characters, starts with sk-" in [line.rstrip() for line in lines]

@@ -71,6 +71,14 @@ def test_tables_by_model_day_and_tag(ledger: Path) -> None:
     assert by_first["team-a"][-1].startswith("█")
 
 
+def test_figures_are_whole_where_there_is_no_room_for_bars(ledger: Path) -> None:
+    shown = run("--ledger", str(ledger), "--tag", "team-b", columns=40)
+    assert max(map(len, shown.splitlines())) <= 40
+    assert "█" not in shown
+    assert "…" not in shown
+    assert "calls input output credits" in shown
+
+
 @pytest.mark.parametrize("columns", [60, 80, 100])
 def test_narrow_terminals_get_every_row_in_one_line(ledger: Path, columns: int) -> None:
     lines = run("--ledger", str(ledger), "--tag", "team-b", columns=columns).splitlines()
