@@ -322,6 +322,8 @@ def settings_error(error: ValidationError) -> AIVideoAPIError:
         if isinstance(found, AIVideoAPIError):
             return found
         name = str(each["loc"][0]) if each["loc"] else "the settings"
+        if each["type"] == "missing" and len(each["loc"]) > 1:  # a part of the setting, not the setting
+            name += "".join(f"[{part!r}]" for part in each["loc"][1:])
         said = each["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
         wrong.setdefault(
             name, said.replace("Input should be", "must be").replace("Field required", "is missing")

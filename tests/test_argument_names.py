@@ -49,6 +49,8 @@ def test_a_timeout_that_is_none_is_told_in_one_line(cls: Any) -> None:
         ({"thinking": {"type": "enabled"}}, "lacks its 'budget_tokens'"),
         ({"max_token": 3}, "did you mean 'max_tokens'"),
         ({"seed": 1}, "repeatable"),
+        ({"max_budget": 10}, "use budget=CreditBudget(...)"),
+        ({"prices": {"claude-x": {"input": 3}}}, "prices['claude-x']['output'] is missing"),
         ({"n": 2}, "n times"),
         ({"logprobs": True}, "no such setting"),
         ({"functions": []}, "tools"),

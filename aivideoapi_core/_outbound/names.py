@@ -53,6 +53,10 @@ _ADVICE: Final[Mapping[str, str]] = {
     ),
     **dict.fromkeys(("requests_per_second", "rpm", "tpm"), "limit the pace where the calls are made, or set a budget"),
     **dict.fromkeys(("cache", "caching", "prompt_cache_key", "prompt_cache_retention"), "use cache_control"),
+    **dict.fromkeys(
+        ("max_budget", "max_credits", "credits_limit", "credit_limit", "limit_credits"),
+        "use budget=CreditBudget(...)",
+    ),
     "seed": "nothing makes answers repeatable on this platform; leave it out, or keep replies in a cache",
     "n": "a call gives one answer; make the call n times",
     "functions": "pass the functions as tools",
