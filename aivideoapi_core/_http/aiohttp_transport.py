@@ -161,6 +161,10 @@ class _ResponseBody(httpx.AsyncByteStream):
             self._closed = getattr(protocol, "closed", None)  # a future since aiohttp 3.12.7
         self._at_close = functools.partial(_lost, ref(self))
         if self._closed is not None:
+            self._closed.remove_done_callback(
+                _heard
+            )  # one for each connection, however many replies it carries
+            self._closed.add_done_callback(_heard)
             self._closed.add_done_callback(self._at_close)
         self._watch = ReadWatch(response.close, timeout_s, asyncio.get_running_loop())
 
@@ -221,10 +225,14 @@ def _forget_timeout(protocol: Any) -> None:
     protocol.start_timeout()  # with none set this drops the one that runs
 
 
-def _lost(known: ref[_ResponseBody], closed: asyncio.Future[None]) -> None:
-    """The connection of a body is gone. After bytes that are no HTTP aiohttp does not tell whoever waits for the body."""
+def _heard(closed: asyncio.Future[None]) -> None:
+    """Look at how a connection ended, or the event loop reports that nobody did."""
     if not closed.cancelled():
         closed.exception()
+
+
+def _lost(known: ref[_ResponseBody], closed: asyncio.Future[None]) -> None:
+    """The connection of a body is gone. After bytes that are no HTTP aiohttp does not tell whoever waits for the body."""
     body = known()
     content = None if body is None else body._response.content
     if content is not None and not content.is_eof() and content.exception() is None:

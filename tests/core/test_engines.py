@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import socket
 import ssl
+import struct
 from typing import Any
 
 import httpx
@@ -153,6 +156,41 @@ async def test_a_body_that_is_spoilt_is_not_asked_for_again(engine: str, apart: 
             await kinds_of(client)
     assert not caught.value.retryable
     assert len(seen) == 1
+
+
+async def test_a_connection_that_is_reset_while_nobody_uses_it_is_no_news() -> None:
+    """The event loop reports ends of connections that nobody has looked at."""
+    reported: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+    begun, done = asyncio.Event(), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request_of(reader)
+        writer.write(HEAD + chunk(START))
+        await begun.wait()
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
+        await done.wait()
+        sock: socket.socket = writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    async with server(serve) as url:
+        transport = AiohttpTransport(verify=ssl.create_default_context(), limits=httpx.Limits())
+        response = await transport.handle_async_request(httpx.Request("POST", url, content=b"{}"))
+        body: Any = response.stream
+        parts = aiter(body)
+        assert await anext(parts) == START
+        begun.set()
+        assert [part async for part in parts] == []
+        await response.aclose()
+        done.set()
+        await asyncio.wait([body._closed])
+        del body, parts, response
+        transport._session._connector._conns.clear()  # type: ignore[union-attr]  # the pool drops it at the next request
+        gc.collect()
+        assert reported == []
+        await transport.aclose()
 
 
 async def test_what_had_arrived_before_a_cut_is_read() -> None:
