@@ -431,6 +431,25 @@ def test_a_server_that_ignores_the_stream_flag(sandbox: Sandbox, stream: bool) -
         assert call_sync(sandbox, payload(stream=stream), http_client=http).message == expected
 
 
+@pytest.mark.parametrize(
+    ("body", "cls"),
+    [
+        (b'data: {"error": {"code": "insufficient_credits", "message": "no"}}', InsufficientCreditsError),
+        (b'\nevent: error\ndata: {"type": "error", "error": {"type": "billing_error"}}\n\n', InsufficientCreditsError),
+        (b"data: no JSON\n\n", InternalServerError),
+        (b'event: ping\ndata: {"type": "ping"}\n\n', InternalServerError),
+    ],
+)  # fmt: skip
+def test_an_error_that_is_worded_as_a_stream(body: bytes, cls: type[AIVideoAPIError]) -> None:
+    transport = httpx.MockTransport(lambda request: httpx.Response(500, content=body))
+    client = MessagesClient(
+        api_key="sk-test", http_client=httpx.Client(transport=transport), retry=RetryPolicy(max_retries=0)
+    )
+    with pytest.raises(cls) as caught:
+        client.create(payload())
+    assert type(caught.value) is cls
+
+
 @both_ways
 def test_log_lines(sandbox: Sandbox, call: Caller, stream: bool, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, logger="aivideoapi")
