@@ -30,15 +30,15 @@ class Target:
         if self.sandbox is not None:
             return (
                 "Sandbox: AIVIDEOAPI_API_KEY is not set, so a local stand-in answers.",
-                f"It answers by rules, not with a model, and charges nothing ({self.base_url}).",
+                f"It answers by rules, not with a model; its credits cost nothing ({self.base_url}).",
             )
         if is_loopback_url(self.base_url):
             return (
-                f"This machine: {self.base_url} answers, with the key in AIVIDEOAPI_API_KEY.",
-                "A sandbox there charges nothing; a way to the platform does.",
+                f"This machine: {self.base_url} is asked, with the key in AIVIDEOAPI_API_KEY.",
+                "The credits of a sandbox cost nothing; a way to the platform spends real ones.",
             )
         return (
-            f"Platform: {self.base_url} answers, with the key in AIVIDEOAPI_API_KEY.",
+            f"Platform: {self.base_url} is asked, with the key in AIVIDEOAPI_API_KEY.",
             "These are real calls: they cost credits.",
         )
 

@@ -83,7 +83,7 @@ def chat(
             settings |= {"api_key": target.api_key, "base_url": target.base_url}
             note = console if question is None else SafeConsole(stderr=True, highlight=False, soft_wrap=True)
             note.print(
-                "Sandbox: answers are made by rules, not by a model; nothing is charged.", style="bold"
+                "Sandbox: answers are made by rules, not by a model; its credits cost nothing.", style="bold"
             )
         client = stack.enter_context(MessagesClient(**settings))
         if question is not None:

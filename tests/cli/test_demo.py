@@ -82,7 +82,7 @@ def test_with_a_key_it_talks_to_the_server_that_was_named(
     monkeypatch.setenv("AIVIDEOAPI_BASE_URL", sandbox.url)
     done = cli("demo")
     assert done.code == 0
-    assert done.out.startswith(f"This machine: {sandbox.url} answers, with the key in AIVIDEOAPI_API_KEY.\n")
+    assert done.out.startswith(f"This machine: {sandbox.url} is asked, with the key in AIVIDEOAPI_API_KEY.\n")
     assert "Ledger" not in done.out
     assert len(sandbox.ledger) == 3
     assert sandbox.api_key not in done.out
