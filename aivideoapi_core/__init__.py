@@ -64,9 +64,10 @@ if TYPE_CHECKING:
     from aivideoapi_core._inbound.balance import Balance
     from aivideoapi_core._inbound.error_bodies import error_from_payload
     from aivideoapi_core._inbound.events import EventDecoder
-    from aivideoapi_core._inbound.reader import ReplyHead, StreamReader, events_of, parse_body
+    from aivideoapi_core._inbound.reader import StreamReader, parse_body
     from aivideoapi_core._inbound.reply import Reply
     from aivideoapi_core._inbound.sse import ServerSentEvent, SSEDecoder
+    from aivideoapi_core._inbound.whole import ReplyHead, events_of
     from aivideoapi_core._metering.attribution import Attribution, spend_for
     from aivideoapi_core._metering.budgets import use_budget
     from aivideoapi_core._metering.estimate import CreditsEstimate, estimate_credits
@@ -129,7 +130,8 @@ _LATER: Final = {
         "_http.pools": "Timeout",
         "_stores.ledger": "SpendLedger",
         "_stores.ledger_store": "LedgerStore",
-        "_inbound.reader": "ReplyHead StreamReader events_of parse_body",
+        "_inbound.reader": "StreamReader parse_body",
+        "_inbound.whole": "ReplyHead events_of",
         "_metering.record": "CallRecord Outcome",
         "_metering.route_comparison": "OtherRoute RouteCost compare_routes what_if",
         "_metering.attribution": "Attribution spend_for",

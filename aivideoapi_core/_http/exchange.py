@@ -6,7 +6,6 @@ httpx's types appear here, but nothing waits: sockets, clocks and sleeping are i
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
 import logging
@@ -21,13 +20,7 @@ from pydantic import SecretStr
 from pydantic_core import PydanticSerializationError
 
 from aivideoapi_core._catalogue.prices import ModelPrices
-from aivideoapi_core._errors import (
-    AIVideoAPIError,
-    APIStatusError,
-    InvalidInputError,
-    ResponseFormatError,
-    StreamError,
-)
+from aivideoapi_core._errors import AIVideoAPIError, APIStatusError, InvalidInputError, ResponseFormatError
 from aivideoapi_core._http.attempts import Attempts
 from aivideoapi_core._http.decoding import ACCEPTED
 from aivideoapi_core._http.failures import Where, error_of, not_made
@@ -37,9 +30,9 @@ from aivideoapi_core._http.retry import RetryPolicy, parse_retry_after, parse_sh
 from aivideoapi_core._http.target import as_secret, check_key_shape, resolve_api_key, resolve_base_url
 from aivideoapi_core._inbound.balance import Balance, parse_balance
 from aivideoapi_core._inbound.error_bodies import LABEL_CHARS
-from aivideoapi_core._inbound.events import EventDecoder
-from aivideoapi_core._inbound.reader import MAX_BODY_BYTES, ReplyHead, StreamReader, parse_body, parse_json
+from aivideoapi_core._inbound.reader import MAX_BODY_BYTES, StreamReader, parse_body
 from aivideoapi_core._inbound.reply import Reply
+from aivideoapi_core._inbound.whole import ReplyHead, error_in, parse_json
 from aivideoapi_core._metering.attribution import Attribution
 from aivideoapi_core._metering.budgets import Budget, Budgets, joined
 from aivideoapi_core._metering.call_facts import CallFacts
@@ -223,7 +216,7 @@ class Exchange:
             place = redact(response.headers.get("location", ""), self.api_key)
             payload: Any = {"error": {"message": f"the server redirects to {place!r}; check base_url"}}
         else:
-            payload = _error_in(body)
+            payload = error_in(body, cut=len(body) > MAX_ERROR_BODY_BYTES)
         return self.head_of(response, model=model).error_of(payload, body)
 
     def head_of(self, response: httpx.Response, *, model: str | None = None) -> ReplyHead:
@@ -301,17 +294,6 @@ class Exchange:
             request_id=self.head_of(response).request_id,
             body=excerpt_of(body, self.api_key),
         )
-
-
-def _error_in(body: bytes) -> Any:
-    """The JSON of an error's body, which some servers word as a stream of one event; ``None`` if there is none."""
-    payload = parse_json(body, cut=len(body) > MAX_ERROR_BODY_BYTES)
-    if payload is None and body.lstrip().startswith((b"event:", b"data:")):
-        with contextlib.suppress(StreamError):
-            return next(
-                (event for event in EventDecoder().feed(body + b"\n\n") if event["type"] == "error"), None
-            )
-    return payload
 
 
 @functools.lru_cache(maxsize=16)

@@ -10,7 +10,6 @@ from typing import Any, Final, cast
 
 from aivideoapi_core._inbound.output_text import OutputTextRewriter
 from aivideoapi_core._inbound.output_tool import OutputTool, OutputToolRewriter
-from aivideoapi_core._inbound.reader import events_of
 from aivideoapi_core._inbound.recovered_calls import (
     IGNORED,
     RECOVERED,
@@ -21,6 +20,7 @@ from aivideoapi_core._inbound.recovered_calls import (
 )
 from aivideoapi_core._inbound.reply import Reply
 from aivideoapi_core._inbound.tool_names import OwnNamesStream, with_own_names
+from aivideoapi_core._inbound.whole import events_of
 from aivideoapi_core._inbound.wrapped_value import BareValueStream, with_bare_value
 from aivideoapi_core._received import Message, StreamEvent, ToolNames
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final
 
-from pydantic import SecretStr
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
-from aivideoapi_core._catalogue.amounts import parse_reported
 from aivideoapi_core._errors import (
     AIVideoAPIError,
     APIStatusError,
@@ -18,21 +16,22 @@ from aivideoapi_core._errors import (
     ResponseFormatError,
     StreamError,
 )
-from aivideoapi_core._inbound.accumulator import MessageAccumulator, assembled
-from aivideoapi_core._inbound.blocks import (
-    OpenBlock,
-    is_block,
-    is_tool_use,
-    label,
-    read_arguments,
-    read_citations,
-)
+from aivideoapi_core._inbound.accumulator import MessageAccumulator
 from aivideoapi_core._inbound.error_bodies import ErrorFacts, error_from_payload
 from aivideoapi_core._inbound.events import DONE, NAMED, EventDecoder
-from aivideoapi_core._inbound.halves import mended
-from aivideoapi_core._inbound.lenient_json import parse_leniently
 from aivideoapi_core._inbound.sse import BOM
-from aivideoapi_core._received import ContentBlock, Message, StreamEvent
+from aivideoapi_core._inbound.whole import (
+    BLANKS,
+    ReplyHead,
+    billed_error,
+    events_of,
+    frame_message,
+    message_in,
+    normalised,
+    parse_json,
+    says_content,
+)
+from aivideoapi_core._received import Message, StreamEvent
 from aivideoapi_core._secrets import EXCERPT_CHARS, excerpt_of, redact
 
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
@@ -40,57 +39,8 @@ MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 
 _CONTENT: Final = frozenset({"content_block_start", "content_block_delta", "message_delta", "message_stop"})
 _STREAM_STARTS: Final = (b"event:", b"data:", b"id:", b"retry:", b":")
-_BLANKS: Final = b" \t\r\n"
 _MAX_BLANKS: Final = 4096
-_PADDING: Final = _BLANKS + b"\0"
-
-
-class ReplyHead(NamedTuple):
-    """What the head of a reply says, for the errors that its body may turn out to be."""
-
-    status_code: int = 200
-    request_id: str | None = None
-    retry_after_s: float | None = None
-    should_retry: bool | None = None
-    secret: SecretStr | None = None
-    model: str | None = None
-    """The id that was asked for."""
-
-    def error_of(self, payload: Any, body: bytes) -> APIStatusError:
-        """The typed error of a body that is not a reply."""
-        return error_from_payload(
-            payload,
-            status_code=self.status_code,
-            request_id=self.request_id,
-            retry_after_s=self.retry_after_s,
-            should_retry=self.should_retry,
-            body=body,
-            secret=self.secret,
-            model=self.model,
-        )
-
-
 _PLAIN_HEAD: Final = ReplyHead()
-
-
-def parse_json(body: bytes, *, cut: bool = False) -> Any:
-    """``body`` as JSON, or ``None`` if it is not. ``cut``: only its beginning is there.
-
-    Halves of characters, which the parser refuses, become U+FFFD.
-    """
-    body = body.removeprefix(BOM).strip(_PADDING)
-    for text in (body, None):
-        try:
-            return from_json(
-                mended(body) if text is None else text,
-                allow_inf_nan=False,
-                allow_partial="trailing-strings" if cut else False,
-            )
-        except ValueError:
-            continue
-    with suppress(ValueError):
-        return parse_leniently(mended(body).decode())
-    return None
 
 
 def parse_body(body: bytes, head: ReplyHead = _PLAIN_HEAD) -> Message:
@@ -100,16 +50,16 @@ def parse_body(body: bytes, head: ReplyHead = _PLAIN_HEAD) -> Message:
     into the platform's second envelope. Raises the typed error of the table if the body is an error in
     disguise (that envelope with HTTP 200), and ``ResponseFormatError`` if it is nothing known.
     """
-    if body.lstrip(_BLANKS).removeprefix(BOM).lstrip(_BLANKS).startswith(_STREAM_STARTS):
+    if body.lstrip(BLANKS).removeprefix(BOM).lstrip(BLANKS).startswith(_STREAM_STARTS):
         return _parse_streamed(body, head)
     payload = parse_json(body)
     message = message_in(payload)
     if message is not None:
-        return _normalised(message)
+        return normalised(message)
     for said in (payload, payload.get("data") if isinstance(payload, dict) else None):
         facts = ErrorFacts.read(said)
         if facts is not None and not facts.is_success:
-            raise _billed(head.error_of(said, body), _says_content(payload))
+            raise billed_error(head.error_of(said, body), says_content(payload))
     excerpt = excerpt_of(body, head.secret)
     raise ResponseFormatError(
         f"the server answered {head.status_code} with a body that is not a message: {excerpt or '(empty)'}",
@@ -117,23 +67,6 @@ def parse_body(body: bytes, head: ReplyHead = _PLAIN_HEAD) -> Message:
         request_id=head.request_id,
         body=excerpt or None,
     )
-
-
-def message_in(payload: Any) -> dict[str, Any] | None:
-    """The message that ``payload`` is, or that the envelope ``{"code": 200, "data": {...}}`` holds."""
-    if _is_message(payload):
-        return cast("dict[str, Any]", payload)
-    if not isinstance(payload, dict) or payload.get("error"):
-        return None
-    facts = ErrorFacts.read(payload)
-    if facts is not None and not facts.is_success:
-        return None
-    for field in ("data", "message"):
-        inner = message_in(payload.get(field)) if isinstance(payload.get(field), dict) else None
-        if inner is not None:
-            beside = payload.get("credits_consumed")
-            return inner if beside is None else {**inner, "credits_consumed": beside}
-    return None
 
 
 def is_whole(body: bytes) -> bool:
@@ -156,73 +89,6 @@ def _parse_streamed(body: bytes, head: ReplyHead) -> Message:
         error.retryable = False  # nobody knows what a server that does so has billed
         raise
     return reader.accumulator.message()
-
-
-def _normalised(payload: dict[str, Any]) -> Message:
-    usage = payload.get("usage")
-    usage = dict(usage) if isinstance(usage, dict) else {}
-    reported = usage.pop("credits_consumed", None)
-    if parse_reported(payload.get("credits_consumed")) is not None:
-        reported = payload["credits_consumed"]
-    head = {field: value for field, value in payload.items() if field != "credits_consumed"}
-    content = [
-        _whole_block(block, payload.get("id"), place) for place, block in enumerate(payload["content"])
-    ]
-    return assembled(head, content, usage, reported)
-
-
-def _whole_block(block: ContentBlock, message_id: Any, place: int) -> ContentBlock:
-    """``block`` with arguments as an object and texts as texts, whatever the server made of them."""
-    if block.get("citations"):
-        block = {**block, "citations": read_citations(block["citations"])}
-    if (kind := block["type"]) in ("text", "thinking") and not isinstance(block.get(kind), str):
-        return {**block, kind: ""}
-    block = dict(block)
-    label(block, message_id=message_id, place=place)
-    if not is_tool_use(block):
-        return block
-    arguments, raw = read_arguments(block.get("input"))
-    return {**block, "input": arguments} | ({} if raw is None else {"partial_json": raw})
-
-
-def _is_message(payload: Any) -> bool:
-    return (
-        isinstance(payload, dict)
-        and not payload.get("error")  # some say in every answer that there is none
-        and isinstance(payload.get("content"), list)
-        and all(map(is_block, payload["content"]))
-    )
-
-
-def _frame_message(event: StreamEvent) -> dict[str, Any] | None:
-    """The whole message that one frame of a stream holds, if that is plain to see.
-
-    Plainer than of a body: a stream may carry much else that has some ``content``.
-    """
-    message = message_in(event)
-    if message is None or message.get("role", "assistant") != "assistant":
-        return None
-    says_more = any(message.get(field) is not None for field in _MARKS)
-    return message if says_more and (message["content"] or message.get("stop_reason")) else None
-
-
-_MARKS: Final = ("id", "role", "model", "usage", "stop_reason")
-"""One of these stands beside the content of any message."""
-
-
-def events_of(message: Message) -> Iterator[StreamEvent]:
-    """The stream that would have carried ``message``, for a server that sent it whole instead."""
-    yield {"type": "message_start", "message": {**message, "content": [], "stop_reason": None}}
-    for index, block in enumerate(message["content"]):
-        # A start may hold the whole block: the wire's own servers do so for server tool results.
-        said, deltas = OpenBlock(block).opened()
-        yield {"type": "content_block_start", "index": index, "content_block": said}
-        for delta in deltas:
-            yield {"type": "content_block_delta", "index": index, "delta": delta}
-        yield {"type": "content_block_stop", "index": index}
-    outcome = {"stop_reason": message["stop_reason"], "stop_sequence": message["stop_sequence"]}
-    yield {"type": "message_delta", "delta": outcome, "usage": message["usage"]}
-    yield {"type": "message_stop"}
 
 
 class StreamReader:
@@ -300,14 +166,14 @@ class StreamReader:
         start = _stripped(first)
         if not start:  # servers send blank lines while they work, for minutes: the last one is enough
             line = max(first.rfind(b"\n"), first.rfind(b"\r"))
-            if line > 0 and not first[:line].strip(_BLANKS):
+            if line > 0 and not first[:line].strip(BLANKS):
                 del first[:line]
         if len(first) <= _MAX_BLANKS and any(known.startswith(start) for known in _STREAM_STARTS):
             return b""
         self._first = None
         if start and not start.startswith(_STREAM_STARTS):
             self._whole = bytearray()
-            return bytes(first).lstrip(_BLANKS)  # how many were dropped before is chance
+            return bytes(first).lstrip(BLANKS)  # how many were dropped before is chance
         return bytes(first)
 
     def finish(self) -> Iterator[StreamEvent]:
@@ -321,7 +187,7 @@ class StreamReader:
         elif not accumulator.done and not self._deaf:
             yield from self._push(iter(self._decoder.finish()))
         if not accumulator.begun and self._snapshot is not None:
-            yield from self._push(events_of(_normalised(self._snapshot)))
+            yield from self._push(events_of(normalised(self._snapshot)))
         if accumulator.may_end and not accumulator.done and not self._decoder.pending:
             yield from accumulator.end()
         if not accumulator.done:
@@ -332,7 +198,7 @@ class StreamReader:
         if self._whole is not None:
             message = message_in(parse_json(bytes(self._whole)))
             if message is not None:
-                yield from self._push(events_of(_normalised(message)))
+                yield from self._push(events_of(normalised(message)))
         elif not self.accumulator.done and not self._deaf:
             yield from self._push(iter(self._decoder.finish()))
 
@@ -395,11 +261,11 @@ class StreamReader:
         if accumulator.begun:
             return accumulator.push(event)
         self._strange = self._strange or len(event) > 1 or kind != "message"
-        message = _frame_message(event)
+        message = frame_message(event)
         if message is None:
             return accumulator.push(event)
         if message.get("stop_reason"):
-            return itertools.chain.from_iterable(map(accumulator.push, events_of(_normalised(message))))
+            return itertools.chain.from_iterable(map(accumulator.push, events_of(normalised(message))))
         self._snapshot = message
         return ()
 
@@ -414,21 +280,10 @@ class StreamReader:
             partial=self.accumulator.partial(),
             model=head.model,
         )
-        return _billed(error, self.touched or _says_content(event))
-
-
-def _says_content(payload: Any) -> bool:
-    """Whether some of an answer stands beside an error."""
-    return isinstance(payload, dict) and (bool(payload.get("content")) or _says_content(payload.get("data")))
-
-
-def _billed(error: APIStatusError, billed: bool) -> APIStatusError:
-    if billed:
-        error.billed, error.retryable = True, False
-    return error
+        return billed_error(error, self.touched or says_content(event))
 
 
 def _stripped(first: bytearray) -> bytes:
     """The beginning of a body without blanks and the byte-order mark; one that is not whole counts as blank."""
-    start = bytes(first).lstrip(_BLANKS)
-    return b"" if BOM.startswith(start) else start.removeprefix(BOM).lstrip(_BLANKS)
+    start = bytes(first).lstrip(BLANKS)
+    return b"" if BOM.startswith(start) else start.removeprefix(BOM).lstrip(BLANKS)
