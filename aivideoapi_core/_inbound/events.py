@@ -90,7 +90,7 @@ class EventDecoder:
             said = [*decoder.feed(bytes(self._tail))]
             self.stray = self.stray or decoder.stray  # by whole lines, as in a body that came in other pieces
             said += decoder.feed(b"\n\n")
-            events = [parse_event(data, name) for name, data in said if _is_whole(data)]
+            events = [event for name, data in said if _is_whole(data) for event in parse_events(data, name)]
         except StreamError:
             events = []
         self._tail.clear()
@@ -102,7 +102,7 @@ class EventDecoder:
             self.stray = (
                 self.stray or decoder.stray
             )  # before the event: who takes it may stop here, at an error
-            yield parse_event(data, name)
+            yield from parse_events(data, name)
         self.stray = self.stray or decoder.stray
 
     def _feed_fast(self, chunk: bytes) -> Iterator[StreamEvent]:
@@ -155,6 +155,27 @@ HALVES: Final = "halves"
 """A field of a delta that may hold half a character; no common delta has so many fields."""
 DONE: Final = "[DONE]"
 """Data, and the type of the event made of it, by which servers of another family end their streams."""
+
+
+def parse_events(data: str, name: str = "message") -> Iterator[StreamEvent]:
+    """The event of an SSE event's data; one for each line where a server has left out the blank lines between them."""
+    lines = [line for line in data.split("\n") if line.strip()] if "\n" in data else ()
+    if len(lines) > 1 and all(map(is_event_line, lines)):
+        for line in lines:
+            yield parse_event(line)
+    else:
+        yield parse_event(data, name)
+
+
+def is_event_line(line: str | bytes) -> bool:
+    """Whether ``line`` is an event of the format by itself, or the end of a stream."""
+    if line.strip() in (DONE, DONE.encode()):
+        return True
+    try:
+        event = from_json(line)
+    except ValueError:
+        return False
+    return type(event) is dict and event.get("type") in NAMED
 
 
 def parse_event(data: str, name: str = "message") -> StreamEvent:

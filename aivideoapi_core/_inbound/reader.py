@@ -26,6 +26,7 @@ from aivideoapi_core._inbound.whole import (
     billed_error,
     events_of,
     frame_message,
+    lines_as_stream,
     message_in,
     normalised,
     parse_json,
@@ -56,6 +57,8 @@ def parse_body(body: bytes, head: ReplyHead = _PLAIN_HEAD) -> Message:
     message = message_in(payload)
     if message is not None:
         return normalised(message)
+    if payload is None and (stream := lines_as_stream(body)) is not None:
+        return _parse_streamed(stream, head)
     for said in (payload, payload.get("data") if isinstance(payload, dict) else None):
         facts = ErrorFacts.read(said)
         if facts is not None and not facts.is_success:

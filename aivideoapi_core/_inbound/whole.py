@@ -21,7 +21,7 @@ from aivideoapi_core._inbound.blocks import (
     read_citations,
 )
 from aivideoapi_core._inbound.error_bodies import ErrorFacts, error_from_payload
-from aivideoapi_core._inbound.events import EventDecoder
+from aivideoapi_core._inbound.events import EventDecoder, is_event_line
 from aivideoapi_core._inbound.halves import mended
 from aivideoapi_core._inbound.lenient_json import parse_leniently
 from aivideoapi_core._inbound.sse import BOM
@@ -76,6 +76,14 @@ def parse_json(body: bytes, *, cut: bool = False) -> Any:
     return None
 
 
+def lines_as_stream(body: bytes) -> bytes | None:
+    """A body of events, one on each line (``application/x-ndjson``), as a stream; ``None`` if it is none."""
+    lines = [line for line in body.removeprefix(BOM).splitlines() if line.strip()]
+    if len(lines) < 2 or not is_event_line(lines[0]):
+        return None
+    return b"".join(b"data: %b\n\n" % line for line in lines)
+
+
 def error_in(body: bytes, *, cut: bool = False) -> Any:
     """The JSON of an error's body, which some servers word as a stream of one event; ``None`` if there is none."""
     payload = parse_json(body, cut=cut)
@@ -90,6 +98,8 @@ def message_in(payload: Any) -> dict[str, Any] | None:
     """The message that ``payload`` is, or that the envelope ``{"code": 200, "data": {...}}`` holds."""
     if _is_message(payload):
         return cast("dict[str, Any]", payload)
+    if _is_plain_message(payload):
+        return {**payload, "content": [{"type": "text", "text": payload["content"]}]}
     if not isinstance(payload, dict) or payload.get("error"):
         return None
     facts = ErrorFacts.read(payload)
@@ -136,6 +146,16 @@ def _is_message(payload: Any) -> bool:
         and not payload.get("error")  # some say in every answer that there is none
         and isinstance(payload.get("content"), list)
         and all(map(is_block, payload["content"]))
+    )
+
+
+def _is_plain_message(payload: Any) -> bool:
+    """Whether it is a message whose content is one text, as a request's may be."""
+    return (
+        isinstance(payload, dict)
+        and not payload.get("error")
+        and payload.get("type") == "message"
+        and isinstance(payload.get("content"), str)
     )
 
 

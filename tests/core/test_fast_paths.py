@@ -29,7 +29,7 @@ from aivideoapi_core import (
 )
 from aivideoapi_core._http.lanes import Lane, Lanes
 from aivideoapi_core._http.pools import AsyncPool
-from aivideoapi_core._inbound.events import parse_event
+from aivideoapi_core._inbound.events import parse_events
 from aivideoapi_core.sandbox import Sandbox
 
 # --- one event in one piece
@@ -76,7 +76,7 @@ def plainly(data: bytes) -> tuple[list[Any], bool]:
     events = []
     try:
         for event in SSEDecoder().feed(data):
-            events.append(parse_event(event.data, event.event))
+            events.extend(parse_events(event.data, event.event))
     except StreamError:
         return events, True
     return events, False

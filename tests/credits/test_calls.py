@@ -159,7 +159,7 @@ def test_a_refused_call_does_no_io(sandbox: Sandbox, call: Callable[..., None], 
     with pytest.raises(BudgetExceededError, match="max_tokens") as caught:
         call(payload(stream=stream), **settings(sandbox, budget=CreditBudget("0.1"), ledger=ledger))
     assert not caught.value.retryable
-    assert isinstance(caught.value, ValueError)
+    assert not isinstance(caught.value, ValueError)  # which LlamaIndex' response synthesizers swallow
     assert sandbox.requests == []
     (row,) = ledger.records()
     assert (row.outcome, row.budget, row.charged, row.attempts) == ("refused", "default", 0, 0)
