@@ -124,4 +124,6 @@ class Meeting:
 
     async def _bad(self, id: str | None, wrong: str | None) -> None:
         self._counts.bad += 1
+        by_code, code = self._counts.bad_by_code, str(wrong).partition(" ")[2]
+        by_code[code] = by_code.get(code, 0) + 1
         await self._tell(RowResult(id=id, status=Status.FAILED, error=wrong, credits_micro=0))

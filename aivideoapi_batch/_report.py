@@ -38,7 +38,7 @@ class BatchEstimate:
         )
         parts = [f"{self.rows:,} {'row' if self.rows == 1 else 'rows'}: {low} to {high} credits"]
         if self.budget is not None and self.fits_at_worst is not None:
-            limit = f"{self.budget.as_decimal().normalize():,f}"
+            limit = f"{round(self.budget.as_decimal(), 4).normalize():,f}"
             if self.fits_at_worst >= self.rows - self.bad_rows:
                 parts.append(f"all fit the budget of {limit}")
             else:
@@ -60,7 +60,7 @@ def estimated(
     count = known = bad = 0
     low: int | None = 0
     high: int | None = 0
-    worst_fit = best_fit = 0
+    worst, best = _Fitting(available_micro), _Fitting(available_micro)
     for row, is_good in rows:
         count += 1
         estimate = None
@@ -77,9 +77,8 @@ def estimated(
         own_low, own_high = (None, None) if estimate is None else (estimate.low, estimate.high)
         low = None if low is None or own_low is None else low + own_low.micro
         high = None if high is None or own_high is None else high + own_high.micro
-        if available_micro is not None:
-            worst_fit += high is not None and high <= available_micro
-            best_fit += low is not None and low <= available_micro
+        worst.add(own_high)
+        best.add(own_low)
     return BatchEstimate(
         rows=count,
         known_rows=known,
@@ -87,21 +86,43 @@ def estimated(
         low=None if low is None else Credits(low),
         high=None if high is None else Credits(high),
         budget=None if available_micro is None else Credits(available_micro),
-        fits_at_worst=None if available_micro is None else worst_fit,
-        fits_at_best=None if available_micro is None else best_fit,
+        fits_at_worst=worst.rows,
+        fits_at_best=best.rows,
     )
+
+
+class _Fitting:
+    """How many rows fit ``available_micro``, in their order; one that all of it is too little for is left out, as by a run."""
+
+    def __init__(self, available_micro: int | None) -> None:
+        self.rows = None if available_micro is None else 0
+        self._available = available_micro
+        self._sum: int | None = 0
+
+    def add(self, cost: Credits | None) -> None:
+        """One more row; after one of unknown cost nobody can say of any."""
+        self._sum = None if self._sum is None or cost is None else self._sum
+        if self.rows is None or self._available is None or self._sum is None or cost is None:
+            return
+        if cost.micro <= self._available:
+            self._sum += cost.micro
+            self.rows += self._sum <= self._available
 
 
 @dataclass(slots=True)
 class RunCounts:
-    """What the runs of one job object did. ``stopped``: why rows were left, ``None`` if none were."""
+    """What the runs of one job object did. ``stopped``: why rows were left, ``None`` if none were. ``needed_micro``: what
+    the call may cost that the budget had no room for, if that was why.
+    """
 
     called: int = 0
     resumed: int = 0
     bad: int = 0
+    bad_by_code: dict[str, int] = field(default_factory=dict)
     elsewhere: int = 0
     left: int = 0
     stopped: str | None = None
+    needed_micro: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

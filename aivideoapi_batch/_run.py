@@ -234,6 +234,7 @@ class Run:
             return
         wait_s = room_in_s(error, now=time.time())
         if wait_s is None:
+            self.counts.needed_micro = getattr(error, "needed_micro", None)
             self.stop("the budget has no room for another call")
         else:
             await self._job.pace.clock.sleep(wait_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -19,9 +20,17 @@ def filled(template: str, row: Mapping[str, Any]) -> str:
         value = row.get(name)
         if value is None:
             raise BadRowError(f"the row has no {name!r}, which the prompt asks for", code="missing_field")
-        return str(value)
+        return str(value) if not isinstance(value, (dict, list)) else _as_json(value)
 
     return _FIELD.sub(value_of, template)
+
+
+def _as_json(value: Any) -> str:
+    """As the row's file had it."""
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):  # dates in it, from a table
+        return str(value)
 
 
 def text_of(row: Mapping[str, Any], field: str) -> str:

@@ -120,6 +120,7 @@ def batch(
         _run(console, job, rows_of(source), total=survey.open_rows)
         counts = job.counts
         ended = counts.called + counts.bad + counts.resumed - (survey.rows - survey.open_rows)
+    needed = job.counts.needed_micro
     results, reasons = _write_results(job, out)
     report = job.report()
     remaining = max(0, survey.open_rows - ended)
@@ -134,7 +135,8 @@ def batch(
             f"To call those that are not ok again, add --retry {','.join(sorted(not_ok))}", style="dim"
         )
     if remaining:
-        console.print(f"{remaining:,} rows remain. To go on, run the same command again:", style="bold")
+        more = " with a higher --budget" if needed is not None else ""
+        console.print(f"{remaining:,} rows remain. To go on, run the same command again{more}:", style="bold")
         command = _PASSWORD.sub(r"\1...@", shlex.join(["aivideoapi", *sys.argv[1:]]))
         console.print(f"  {command}", markup=False, soft_wrap=True)
         raise typer.Exit(REMAIN)

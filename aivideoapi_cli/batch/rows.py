@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +16,8 @@ _LONGEST_FIELD: Final = 2**31 - 1
 
 
 def rows_of(path: Path) -> Iterator[Any]:
-    """The rows of ``path``, by the end of its name. A line that is no JSON object comes as ``None``.
+    """The rows of ``path``, by the end of its name. A line that is no JSON object, or has more cells than there are
+    columns, comes as ``None``.
 
     Raises ``CommandError`` at once for a file that is not there or of another kind.
     """
@@ -28,12 +30,19 @@ def rows_of(path: Path) -> Iterator[Any]:
 
 
 def _jsonl(path: Path) -> Iterator[Any]:
+    is_first = True
     with path.open("rb") as file:
         for number, line in enumerate(file):
             if number == 0:
                 line = line.removeprefix(b"\xef\xbb\xbf")
             if not line.strip():
                 continue
+            if is_first and line.lstrip().startswith(b"["):
+                raise CommandError(
+                    f"{path} is one JSON array; put each row on a line of its own: jq -c '.[]' {path} > rows.jsonl",
+                    exit_code=WRONG_USE,
+                )
+            is_first = False
             try:
                 row = json.loads(line)
             except ValueError:
@@ -45,11 +54,26 @@ def _csv(path: Path) -> Iterator[Any]:
     csv.field_size_limit(_LONGEST_FIELD)
     with path.open(encoding="utf-8-sig", newline="") as file:
         try:
-            for row in csv.DictReader(file):
-                # A cell that is not there is None, cells without a name are under None.
-                yield {name: cell for name, cell in row.items() if name is not None}
+            reader = csv.DictReader(file)
+            _check_columns(path, reader.fieldnames or [])
+            for row in reader:
+                # A cell that is not there is None, cells without a column are under None.
+                more = row.pop(None, [])
+                yield row if not any(cell.strip() for cell in more) else None
         except (UnicodeDecodeError, csv.Error) as error:
-            raise CommandError(f"{path} cannot be read as CSV in UTF-8: {error}") from error
+            raise CommandError(
+                f"{path} cannot be read as CSV in UTF-8: {error}; save it as UTF-8, with commas"
+            ) from error
+
+
+def _check_columns(path: Path, names: Sequence[str]) -> None:
+    """Raise ``CommandError`` where the names in the first line are not what they were meant to be."""
+    if len(names) == 1 and (other := next((mark for mark in ";\t" if mark in names[0]), None)):
+        raise CommandError(
+            f"{path} has {other!r} between its columns: save it with commas", exit_code=WRONG_USE
+        )
+    if twice := [name for name, count in Counter(names).items() if count > 1 and name.strip()]:
+        raise CommandError(f"{path} has two columns {twice[0]!r}: rename one of them", exit_code=WRONG_USE)
 
 
 def _parquet(path: Path) -> Iterator[Any]:

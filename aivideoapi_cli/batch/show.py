@@ -117,9 +117,12 @@ def _lines(report: BatchReport) -> list[str]:
         bound = _credits(totals.at_most_micro)
         lines.append(f"Cost unknown: {totals.unknown:,} rows, at most {bound:,.4f} credits.")
     if counts.bad:
-        lines.append(f"Not called: {counts.bad:,} that are no rows, or without an id of their own.")
+        codes = ", ".join(f"{count:,} {code}" for code, count in sorted(counts.bad_by_code.items()))
+        lines.append(f"Not called: {counts.bad:,} that are no rows, or without an id of their own: {codes}.")
     if counts.stopped:
         lines.append(f"Stopped: {counts.stopped}.")
+    if counts.needed_micro is not None:
+        lines.append(f"That call may cost up to {_credits(counts.needed_micro):,.4f} credits.")
     return lines
 
 

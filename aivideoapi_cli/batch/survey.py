@@ -29,11 +29,16 @@ class Survey:
         """``rows`` as they are, counted."""
         for row in rows:
             if not self.rows:
-                names = ", ".join(map(str, row)) if isinstance(row, dict) else ""
+                names = ", ".join(map(_shown, row)) if isinstance(row, dict) else ""
                 self.first = "has no fields" if row == {} else "is no JSON object"
                 self.first = f"has the fields {names}" if names else self.first
             self.rows += 1
             yield row
+
+
+def _shown(name: Any) -> str:
+    """A field's name; in quotes where blanks would go unseen."""
+    return str(name) if str(name) == str(name).strip() else repr(name)
 
 
 def surveyed(console: Console, job: BatchJob, rows: Iterable[Any], *, dry_run: bool) -> Survey:

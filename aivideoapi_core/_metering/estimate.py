@@ -51,7 +51,9 @@ def estimate_credits(payload: Mapping[str, Any], *, prices: ModelPrices | None =
     """The range for one call with ``payload`` (from ``build_payload``), at ``prices`` or the published ones."""
     model = str(payload["model"])
     prices = prices or prices_of(model)
-    least = least_input_tokens(payload)
+    least, most = least_input_tokens(payload), max_input_tokens(payload)
+    if most is not None:  # what is beyond the model's window is refused, and not billed
+        least = min(least, most)
     low = None
     if prices is not None:
         cheapest = prices.input
@@ -64,6 +66,6 @@ def estimate_credits(payload: Mapping[str, Any], *, prices: ModelPrices | None =
         low=low,
         high=None if worst.micro is None else Credits(worst.micro),
         least_input_tokens=least,
-        max_input_tokens=max_input_tokens(payload),
+        max_input_tokens=most,
         max_output_tokens=max_output_tokens(payload),
     )

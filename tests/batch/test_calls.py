@@ -6,6 +6,7 @@ import asyncio
 import json
 import pickle
 from collections.abc import Callable
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from batch_kit import HAIKU, City, Make, by_id, rows_of
 
 from aivideoapi_batch import BatchJob, Pace, Status, prompt_call, transform_call
 from aivideoapi_batch._manifest import Manifest
+from aivideoapi_batch._template import filled
 from aivideoapi_core import CreditBudget, InvalidInputError, SpendLedger
 from aivideoapi_core.sandbox import Reply, Sandbox
 
@@ -222,6 +224,21 @@ def test_the_key_never_travels(
     assert len(pickle.loads(dumped).run(rows_of(3))) == 3
     with pytest.raises(TypeError, match="a budget in memory"):
         pickle.dumps(job(api_key=None, budget=CreditBudget(1), options={"pace": None}))
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (True, "True"),
+        (3, "3"),
+        ("{text}", "{text}"),
+        ({"b": ["ü", None, True]}, '{"b": ["ü", null, true]}'),
+        ([date(2026, 11, 27)], "[datetime.date(2026, 11, 27)]"),
+    ],
+)
+def test_a_field_in_a_prompt(value: Any, says: str) -> None:
+    """Objects and lists as the row's file has them."""
+    assert filled('{"a": {text}} {} {0}', {"text": value}) == f'{{"a": {says}}} {{}} {{0}}'
 
 
 def test_wrong_calls(model: Callable[..., Any], tmp_path: Path) -> None:

@@ -28,6 +28,12 @@ def test_estimate_bounds_what_is_charged(job: Make, sandbox: Sandbox) -> None:
     assert 0 < estimate.fits_at_worst < 50
     assert "surely" in str(estimate)
     assert batch.estimate(rows_of(50), available_micro=0).fits_at_best == 0
+    too_long = {"id": 1, "text": "x" * 2_000_000}
+    estimate = batch.estimate([too_long, *rows_of(1)], available_micro=10**7)
+    assert estimate.low is not None
+    assert estimate.high is not None
+    assert estimate.low.micro <= estimate.high.micro
+    assert (estimate.fits_at_worst, estimate.fits_at_best) == (1, 1), "a run refuses the one and goes on"
 
 
 def test_waiting_for_room_and_going_on_with_a_higher_limit(job: Make, sandbox: Sandbox) -> None:

@@ -77,7 +77,8 @@ def test_a_used_up_budget_leaves_rows_and_a_higher_one_goes_on(
 ) -> None:
     done = cli(*arguments("--yes", budget="0.2"))
     assert done.code == 3
-    assert "rows remain. To go on, run the same command again" in done.out
+    assert "rows remain. To go on, run the same command again with a higher --budget:" in done.out
+    assert "That call may cost up to 0.1" in done.out
     assert "Stopped: the budget has no room for another call." in done.out
     assert sandbox.charged_micro <= 200_000
     some = len(results())
@@ -140,13 +141,24 @@ def test_csv_and_rows_that_are_none(cli: Callable[..., Any], sandbox: Sandbox) -
     done = cli(*arguments("--yes", source="rows.csv"))
     assert done.code == 0
     assert "──" not in done.out, "it is no terminal"
-    assert "Not called: 1 that are no rows" in done.out
+    assert "Not called: 1 that are no rows, or without an id of their own: 1 no_id." in done.out
     assert results()["1"]["answer"] == "two, and a comma"
     assert results()["2"]["error"] == "BadRow missing_field"
     Path("torn.jsonl").write_text('\ufeff{"id": 8, "text": "a"}\n\n{"id": 9, "te\n[1]\n', encoding="utf-8")
     done = cli(*arguments("--yes", source="torn.jsonl"))
-    assert "Not called: 2 that are no rows" in done.out
+    assert "Not called: 2 that are no rows, or without an id of their own: 2 not_a_mapping." in done.out
     assert results()["8"]["answer"] == "a"
+
+
+def test_no_rows_and_rows_with_more_cells_than_columns(cli: Callable[..., Any], sandbox: Sandbox) -> None:
+    """A comma without quotes: half of the text would be asked for and paid. Cells that are empty are no harm."""
+    Path("empty.csv").write_text("id,text\n")
+    done = cli(*arguments("--yes", source="empty.csv"))
+    assert (done.code, "The input has no rows." in done.out) == (0, True)
+    Path("more.csv").write_text("id,text\n1,half, of it\n2,whole,,\n")
+    done = cli(*arguments("--yes", source="more.csv"))
+    assert [row["answer"] for row in results().values()] == ["whole"]
+    assert "1 not_a_mapping" in done.out
 
 
 def test_a_prompt_from_a_file_and_objects_of_a_schema(cli: Callable[..., Any], sandbox: Sandbox) -> None:
@@ -179,6 +191,11 @@ def test_parquet_where_it_can_be_read(cli: Callable[..., Any]) -> None:
 @pytest.mark.parametrize(
     ("more", "says", "code"),
     [
+        (["array.jsonl", "--yes"], "jq -c '.[]' array.jsonl > rows.jsonl", 2),
+        (["semicolons.csv", "--yes"], "has ';' between its columns: save it with commas", 2),
+        (["twice.csv", "--yes"], "has two columns 'text': rename one of them", 2),
+        (["latin.csv", "--yes"], "save it as UTF-8", 1),
+        (["blank.csv", "--yes", "--out", "else"], "the first has the fields id, ' text'", 2),
         (["missing.jsonl"], "there is no file missing.jsonl", 2),
         (["rows.txt"], "must end in .jsonl, .ndjson, .csv, .parquet", 2),
         (["rows.jsonl", "--budget", "much"], "number of credits", 2),
@@ -204,6 +221,11 @@ def test_wrong_use_is_told_before_any_call(
     Path("one.jsonl").write_text('{"id": 1, "text": "x"}\n')
     Path("text.jsonl").write_text("a line of text\n")
     Path("list.json").write_text('{"type": "array", "items": {"type": "string"}}')
+    Path("array.jsonl").write_text('[\n{"id": 1, "text": "x"}\n]')
+    Path("semicolons.csv").write_text("id;text\n1;x\n")
+    Path("twice.csv").write_text("id,text,text\n1,x,y\n")
+    Path("latin.csv").write_bytes("id,text\n1,café\n".encode("latin-1"))
+    Path("blank.csv").write_text("id, text\n1, x\n")
     assert cli(*arguments("--yes", source="one.jsonl")).code == 0
     done = cli(
         "batch", "--prompt", "Say {text}", "--out", "out", "--budget", "100", "--max-tokens", "50", *more
