@@ -45,7 +45,6 @@ _inherited: Final[list[sqlite3.Connection]] = []
 
 _GHOSTS: Final = GHOSTS
 """Held here, so that the locks of SQLite itself are free in a forked child."""
-_SQLITE_START: Final = b"SQLite format 3\0"
 
 
 _Inodes: TypeAlias = tuple[int | None, int | None]
@@ -329,12 +328,21 @@ def _connected(path: Path, busy_s: float) -> sqlite3.Connection:
 
 
 def _may_be_database(path: Path) -> bool:
-    """Whether ``path`` is free, empty, or begins as a database does; what cannot be read is SQLite's to tell."""
+    """Whether ``path`` is free, empty, or a database; what cannot be read is SQLite's to tell.
+
+    SQLite is asked: closing the file without it lets go of all locks that this process has on it (POSIX).
+    """
     if path.is_dir():
         return False
     try:
-        with path.open("rb") as file:
-            start = file.read(len(_SQLITE_START))
-    except OSError:
+        if not path.stat().st_size:
+            return True
+        with contextlib.closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", timeout=0, uri=True)
+        ) as db:
+            db.execute("PRAGMA schema_version")
+    except (OSError, sqlite3.OperationalError):
         return True
-    return start in (b"", _SQLITE_START)
+    except sqlite3.DatabaseError:
+        return False
+    return True

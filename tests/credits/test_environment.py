@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +17,7 @@ import pytest
 from aivideoapi_core import (
     AsyncMessagesClient,
     BudgetExceededError,
+    CreditBudget,
     InvalidInputError,
     MessagesClient,
     SpendLedger,
@@ -109,7 +114,12 @@ def test_what_cannot_be_is_said_when_a_client_is_made(
 
 
 @pytest.mark.parametrize(
-    "content", [pytest.param(b"# Notes\n" * 9, id="text"), pytest.param(None, id="folder")]
+    "content",
+    [
+        pytest.param(b"# Notes\n" * 9, id="text"),
+        pytest.param(b"hi", id="short"),
+        pytest.param(None, id="folder"),
+    ],
 )
 def test_a_ledger_that_is_no_database(content: bytes | None, tmp_path: Path) -> None:
     place = tmp_path / "notes.md"
@@ -118,3 +128,16 @@ def test_a_ledger_that_is_no_database(content: bytes | None, tmp_path: Path) -> 
         SpendLedger(place)
     if content is not None:
         assert place.read_bytes() == content
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX locks")
+def test_looking_at_a_file_leaves_its_locks(tmp_path: Path) -> None:
+    """Whoever closes a file lets go of all of the process's locks on it, also those of connections of its own."""
+    own = sqlite3.connect(tmp_path / "books.db")
+    for step in ("PRAGMA journal_mode = WAL", "CREATE TABLE of_its_own (a)", "SELECT * FROM of_its_own"):
+        own.execute(step).fetchall()
+    CreditBudget(1, store=tmp_path / "books.db")
+    alone = f"import sqlite3; sqlite3.connect({str(tmp_path / 'books.db')!r}, timeout=0).execute('PRAGMA journal_mode = DELETE')"
+    other = subprocess.run([sys.executable, "-S", "-c", alone], capture_output=True, text=True, check=False)
+    assert "database is locked" in other.stderr
+    own.close()
