@@ -11,7 +11,7 @@ import pytest
 
 import aivideoapi_core
 from aivideoapi_core.sandbox import Fault, Reply, Sandbox, SandboxPrices
-from aivideoapi_core.sandbox._platform.catalog import MODELS, cost_micro
+from aivideoapi_core.sandbox._platform.catalog import MODELS, charge_micro, cost_micro
 from aivideoapi_core.sandbox._server.books import as_json_number, reported_credits
 
 NATIVE, DIRECT = "claude-sonnet-4-6", "claude-sonnet-4-6/anthropic"
@@ -81,6 +81,22 @@ def test_the_direct_route_reports_no_credits(sandbox: Sandbox) -> None:
 )
 def test_cost_micro(usage: dict[str, Any], micro: int) -> None:
     assert cost_micro(usage, MODELS[DIRECT].prices) == micro
+
+
+@pytest.mark.parametrize(
+    ("entry", "beside"),
+    [
+        pytest.param({"type": "message", "input_tokens": 220, "output_tokens": 8}, 0, id="on top"),
+        pytest.param({"type": "compaction", "input_tokens": 55_196, "output_tokens": 125},
+                     55_196 * 883 + 125 * 4412, id="a compaction"),
+        pytest.param({"type": "advisor_message", "model": "claude-opus-4-6", "input_tokens": 10}, 14_710, id="an advisor"),
+        pytest.param({"type": "advisor_message", "model": "unknown", "input_tokens": 10}, None, id="no price"),
+    ],
+)  # fmt: skip
+def test_iterations_are_charged_beside_the_counts(entry: dict[str, Any], beside: int | None) -> None:
+    usage = {"input_tokens": 220, "output_tokens": 8, "iterations": [entry]}
+    charged = charge_micro(usage, DIRECT, MODELS[DIRECT].prices)
+    assert charged == (None if beside is None else 220 * 883 + 8 * 4412 + beside)
 
 
 def test_an_unpublished_price_is_unknown_not_zero() -> None:

@@ -138,5 +138,28 @@ def cost_micro(usage: Mapping[str, Any], prices: SandboxPrices | None) -> int | 
     return total
 
 
+def charge_micro(usage: Mapping[str, Any], model: str, prices: SandboxPrices | None) -> int | None:
+    """``cost_micro`` of an answer of ``model`` with what its ``iterations`` add: a compaction, an advisor's own model."""
+    charge = cost_micro(usage, prices)
+    iterations = usage.get("iterations")
+    for entry in iterations if isinstance(iterations, list) else ():
+        if not isinstance(entry, Mapping) or entry.get("type") in _COUNTED_ON_TOP:
+            continue
+        cost = cost_micro(entry, _prices_beside(model, entry.get("model"), prices))
+        charge = None if charge is None or cost is None else charge + cost
+    return charge
+
+
+_COUNTED_ON_TOP: Final = ("message", "fallback_message")
+
+
+def _prices_beside(model: str, named: object, prices: SandboxPrices | None) -> SandboxPrices | None:
+    """Of the model that an entry names, on the route of ``model``; of one without a name, ``prices``."""
+    if not isinstance(named, str):
+        return prices
+    rules = MODELS.get(named if is_native(model) or not is_native(named) else f"{named}{DIRECT_SUFFIX}")
+    return None if rules is None else rules.prices
+
+
 def _count(value: object) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from aivideoapi_core.sandbox._judge.signatures import sign
-from aivideoapi_core.sandbox._platform.catalog import ModelRules, cost_micro, is_native
+from aivideoapi_core.sandbox._platform.catalog import ModelRules, charge_micro, is_native
 from aivideoapi_core.sandbox._script.replies import Reply
 from aivideoapi_core.sandbox._server.books import as_json_number, reported_credits
 from aivideoapi_core.sandbox._server.render import Answer
@@ -72,7 +72,7 @@ def finish(
     if thinking:
         usage["output_tokens_details"] = {"thinking_tokens": thinking}
     usage.update(reply.usage or {})
-    charge = cost_micro(usage, rules.prices)
+    charge = charge_micro(usage, requested, rules.prices)
     answer = Answer(
         id=message_id,
         model=reply.model or requested,
