@@ -16,6 +16,7 @@ import pytest_socket
 
 from aivideoapi_core._http.exchange import Exchange
 from aivideoapi_core._outbound.text import _TOLD_OF
+from aivideoapi_core._stores import ledger_waiting
 from aivideoapi_core.sandbox import Sandbox
 
 pytest_plugins = [
@@ -100,6 +101,11 @@ def _context(verify: Any = True, cert: Any = None, trust_env: bool = True) -> An
 
 
 httpx._transports.default.create_ssl_context = _context
+
+
+def pytest_unconfigure() -> None:
+    """Rows whose stores tests took away are nobody's, and no news at the end of a run."""
+    ledger_waiting._all.clear()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

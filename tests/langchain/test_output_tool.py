@@ -124,6 +124,7 @@ def test_an_agent_gets_its_answer(sandbox: Sandbox) -> None:
         assert result["messages"][1].text == "Let me look."
 
 
+@pytest.mark.filterwarnings("ignore:claude-sonnet-4-6.* answered a forced tool call in text")
 def test_an_answer_in_words_is_text(sandbox: Sandbox) -> None:
     """With thinking on nobody can make the model call the tool."""
     structured = _model(sandbox, thinking=True).with_structured_output(Person, method="json_schema")
