@@ -106,13 +106,19 @@ def test_many_processes_write_one_file(tmp_path: Path) -> None:
         assert [row.attempts for row in rows if row.model == f"m{number}"] == list(range(1, 51))
 
 
+def spent_while_away(sandbox: Sandbox, path: Path) -> SpendLedger:
+    """A ledger with a row that waits: a text has taken the place of its file."""
+    ledger = SpendLedger(path)
+    path.write_text("this came later: no database, but a text that somebody keeps here")
+    spend(sandbox, ledger)
+    return ledger
+
+
 def test_a_ledger_that_cannot_be_written_does_not_cost_the_answer(
     sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "ledger.sqlite"
-    ledger = SpendLedger(path)
-    path.write_text("this came later: no database, but a text that somebody keeps here")
-    spend(sandbox, ledger)
+    ledger = spent_while_away(sandbox, path)
     assert "a row waits for its store, 1 in all (DatabaseError" in caplog.text
     path.unlink()
     assert [row.outcome.value for row in ledger.records()] == ["ok"]
@@ -123,9 +129,7 @@ def test_rows_of_a_ledger_that_nobody_holds_are_written_or_told_at_the_end(
     sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "ledger.sqlite"
-    ledger = SpendLedger(path)
-    path.write_text("this came later: no database, but a text that somebody keeps here")
-    spend(sandbox, ledger)
+    ledger = spent_while_away(sandbox, path)
     del ledger
     gc.collect()
     ledger_waiting._write_before_the_end()
