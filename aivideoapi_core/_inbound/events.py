@@ -141,9 +141,12 @@ def _parse_frame(frame: bytes) -> StreamEvent | None:
         event = from_json(frame[start + 5 :], allow_inf_nan=False)
     except ValueError:
         return None
-    if type(event) is dict and type(kind := event.get("type")) is str and kind in NAMED:
-        return event
-    return None
+    return event if _has_its_name(event) else None
+
+
+def _has_its_name(event: Any) -> bool:
+    """Whether ``event`` says by its ``type`` that it is one of the format's; a relay's ``type`` may be anything."""
+    return type(event) is dict and type(kind := event.get("type")) is str and kind in NAMED
 
 
 def _is_whole(data: str) -> bool:
@@ -172,10 +175,9 @@ def is_event_line(line: str | bytes) -> bool:
     if line.strip() in (DONE, DONE.encode()):
         return True
     try:
-        event = from_json(line)
+        return _has_its_name(from_json(line))
     except ValueError:
         return False
-    return type(event) is dict and event.get("type") in NAMED
 
 
 def parse_event(data: str, name: str = "message") -> StreamEvent:

@@ -32,7 +32,7 @@ from aivideoapi_core import (
     events_of,
 )
 from aivideoapi_core._inbound import sse
-from aivideoapi_core._inbound.events import parse_event
+from aivideoapi_core._inbound.events import parse_event, parse_events
 
 
 def decode_plainly(data: bytes) -> list[Any]:
@@ -99,7 +99,8 @@ def outcome(decoder: EventDecoder | None, pieces: list[bytes]) -> tuple[list[Any
                     events.append(event)
             else:
                 for name, data in plain.feed(piece):
-                    events.append(parse_event(data, name))
+                    for event in parse_events(data, name):
+                        events.append(event)
     except StreamError:
         return events, True
     return events, False
@@ -113,6 +114,19 @@ def outcome(decoder: EventDecoder | None, pieces: list[bytes]) -> tuple[list[Any
 def test_fast_is_plain(lines: list[tuple[str, str]], bom: bool, cuts: list[int]) -> None:
     data = (b"\xef\xbb\xbf" if bom else b"") + "".join(line + end for line, end in lines).encode()
     assert outcome(EventDecoder(), cut_at(data, cuts)) == outcome(None, [data])
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        ('{"type":"ping"}', ([{"type": "ping"}, {"type": "ping"}], False)),
+        ('{"type":["ping"]}', ([], True)),
+        ('{"type":{}}', ([], True)),
+    ],
+)
+def test_two_lines_of_data_without_a_blank_one(second: str, expected: tuple[list[Any], bool]) -> None:
+    data = f'data: {{"type":"ping"}}\ndata: {second}\n\n'.encode()
+    assert outcome(EventDecoder(), [data]) == outcome(None, [data]) == expected
 
 
 @given(st.lists(st.binary(max_size=40), max_size=8))
