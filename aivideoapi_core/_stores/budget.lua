@@ -2,7 +2,7 @@
 -- tests drive both. Numbers are doubles here, exact up to 2^53 microcredits. Sums are kept, never made of all
 -- that is held: a call costs the same beside ten others and beside twenty thousand.
 
-local VERSION, PLACE_S, LATE, SETTLED, BOOTS, OWNERS = '3', 3, 1000, 4096, 512, 100
+local VERSION, PLACE_S, LATE, SETTLED, BOOTS, OWNERS, LAG_S = '3', 3, 1000, 4096, 512, 100, 10
 
 local fact_key, piece_key, held_key, owner_key, lease_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local late_key, settled_key, line_key, boot_key = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
@@ -14,13 +14,14 @@ local asked, policy = {limit = ARGV[6], window = ARGV[7], soft = ARGV[8], calend
 local joined, lease, grains = ARGV[10] == '1', tonumber(ARGV[11]), tonumber(ARGV[12])
 local id, owner, micro, unknown, turn = ARGV[13], ARGV[14], tonumber(ARGV[15]), ARGV[16] == '1', ARGV[17]
 local page_start, page_end, thresholds, for_s, at_s = tonumber(ARGV[19]), tonumber(ARGV[20]), ARGV[21], ARGV[22], ARGV[23]
+local caller_s, met_now, met_awake = tonumber(ARGV[24]), tonumber(ARGV[25]), tonumber(ARGV[26])
 
 local function whole(number) return string.format('%.0f', number) end
 local function seconds(number) return string.format('%.6f', number) end
 
 -- Facts: the sums, the terms, the time. Only those that change are written.
 local NAMES = {'spent', 'unknown_calls', 'unknown', 'expired_calls', 'expired', 'version', 'limit', 'window', 'soft',
-  'now', 'awake', 'wall', 'reserved', 'oldest', 'turns', 'calendar', 'opened', 'raised', 'fired'}
+  'now', 'awake', 'wall', 'reserved', 'oldest', 'turns', 'calendar', 'opened', 'raised', 'fired', 'caller'}
 local values = redis.call('HMGET', fact_key, unpack(NAMES))
 local fact, sum = {}, {}
 for i = 1, #NAMES do fact[NAMES[i]] = values[i] end
@@ -51,20 +52,31 @@ if not wall_s then
   wall_s = tonumber(time[1]) + tonumber(time[2]) / 1000000
 end
 local now, awake = tonumber(fact.now or wall_s), tonumber(fact.awake or wall_s)
-local off_now, off_awake
+-- How long ago the last call was, for a machine whose own clock does not say: by the server's clock or the callers',
+-- whichever is less. One of them may have been set.
+local passed = 0
+if fact.now then
+  passed = math.max(0, math.min(wall_s - tonumber(fact.wall), caller_s - tonumber(fact.caller or caller_s - 1e12)))
+end
 local known = redis.call('HGET', boot_key, boot)
+local off_now, off_awake
 if known then
   off_now, off_awake = string.match(known, '^(%S+) (%S+)$')
   off_now, off_awake = tonumber(off_now), tonumber(off_awake)
 end
-if fact.now then
-  if known then
-    now, awake = math.max(now, since_boot_s + off_now), math.max(awake, awake_s + off_awake)
-  else
-    local passed = math.max(0, wall_s - tonumber(fact.wall))
-    -- The wall clock may have been set: whoever renews a lease must not lose it to that.
-    now, awake = now + passed, awake + math.min(passed, op == 'look' and 0 or lease / 2)
-  end
+-- Whether a machine's own clock says nothing of now: one not met before, or one that lags far behind, because it slept
+-- or came back from a snapshot. Its offset stays: others may come from the same snapshot, and have run for longer.
+local function lags(clock, offset, time) return not offset or clock + offset < time - LAG_S end
+if lags(since_boot_s, off_now, now) then now = now + passed else now = math.max(now, since_boot_s + off_now) end
+-- The wall clocks may have been set: whoever renews a lease must not lose it to that.
+if lags(awake_s, off_awake, awake) then awake = awake + math.min(passed, op == 'look' and 0 or lease / 2)
+else awake = math.max(awake, awake_s + off_awake) end
+if not known then
+  -- What its clocks show was read some time ago, and would count as read now, for good. So it is asked to read them
+  -- once more, after this: then it is met with less than they are ahead, never with more.
+  if not met_now then return {'clock', seconds(now), seconds(awake)} end
+  if redis.call('HLEN', boot_key) >= BOOTS then redis.call('DEL', boot_key) end
+  redis.call('HSET', boot_key, boot, seconds(met_now - since_boot_s) .. ' ' .. seconds(met_awake - awake_s))
 end
 
 -- The window of the calendar. Only clients know calendars: where another window begins, they are asked for its bounds.
@@ -86,11 +98,6 @@ if fact.calendar ~= '' then
   fact.opened = seconds(start) .. ' ' .. seconds(stop) .. ' ' .. seconds(till)
 end
 
-local to_now, to_awake = now - since_boot_s, awake - awake_s
-if not known or math.max(math.abs(to_now - off_now), math.abs(to_awake - off_awake)) > 0.001 then
-  if not known and redis.call('HLEN', boot_key) >= BOOTS then redis.call('DEL', boot_key) end
-  redis.call('HSET', boot_key, boot, seconds(to_now) .. ' ' .. seconds(to_awake))
-end
 local bucket = '0'
 if window > 0 then bucket = whole(math.floor(now / grain)) end
 
@@ -360,7 +367,8 @@ end
 for i = 1, 5 do fact[NAMES[i]] = whole(sum[i]) end
 -- Without a window of the calendar, releases before version 3 can read all of it.
 fact.version = fact.calendar == '' and '2' or VERSION
-fact.now, fact.awake, fact.wall, fact.reserved = seconds(now), seconds(awake), seconds(wall_s), whole(reserved)
+fact.now, fact.awake, fact.wall, fact.caller = seconds(now), seconds(awake), seconds(wall_s), seconds(caller_s)
+fact.reserved = whole(reserved)
 local changed = {}
 for i = 1, #NAMES do
   local name = NAMES[i]

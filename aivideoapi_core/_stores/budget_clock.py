@@ -5,6 +5,12 @@ clock since its boot cannot, but it means nothing on another machine or after a 
 keeps its own time: each machine's boot is known to it by an offset, found once from a wall clock, and
 from then on only that machine's clock since boot counts. The budget's time never goes back.
 
+Readings are taken inside the store's transaction, so that none is older than what it is compared with. In Redis that cannot
+be: ``budget.lua`` has the same time from readings that are late. And it has two wall clocks for a machine that is
+new, the server's and that machine's, where a file has one. No clock goes on while the one machine of a file is
+off, so that how long that was is the wall clock's word alone: it can end windows early by what it was set ahead
+between two boots, and by nothing else.
+
 There are two of them. ``now`` goes on while a machine sleeps; windows are measured by it. ``awake``
 does not: leases are, because a process that was asleep with its machine is not dead.
 """

@@ -29,21 +29,30 @@ _FIRST_PARTS: Final = ("spent", "held", "leases", "expired", "facts")
 """Of releases before version 2, under a prefix of their own."""
 
 
-class WindowBeginsError(Exception):
-    """The script has to be told the bounds of another window of the calendar; nothing was changed."""
+class AsksFirstError(Exception):
+    """The script has to be told something first: the bounds of another window of the calendar, or what this machine's
+    clocks show now; nothing was changed.
+    """
 
 
 class RedisStore:
     """State of one budget, by name, in a Redis of version 6.2 or later. Keys begin with ``aivideoapi:``.
 
     ``target`` is a URL or a ``redis.Redis`` client (synchronous; asynchronous callers run it in a
-    thread). ``clock`` of a test replaces the machine's and the server's.
+    thread). ``clock`` of a test replaces the machine's, ``server_s`` the server's, which else is that machine's too.
     """
 
     blocking = True
     shared = True
 
-    def __init__(self, target: Any, *, name: str = "default", clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        target: Any,
+        *,
+        name: str = "default",
+        clock: Clock | None = None,
+        server_s: Callable[[], float] | None = None,
+    ) -> None:
         self.name = name
         self._target = target
         self.place = link_to(target, argument="store")
@@ -51,6 +60,7 @@ class RedisStore:
         self.key = ("redis", self.place.url or id(target), name)
         """Equal for all stores of one budget."""
         self._clock = clock
+        self._server_s = server_s
         self._page: tuple[float, float] | None = None
         """Bounds of the calendar's window that were asked for last."""
         # The braces keep all keys of one budget on one node of a cluster.
@@ -85,8 +95,8 @@ class RedisStore:
         done: Callable[[Standing], None],
         failed: Callable[[float], None],
     ) -> Entry:
-        """``settle`` as an entry that is written with others of the server. Its ``done`` raises where a window begins,
-        which the script cannot know by itself: then it is to be settled alone.
+        """``settle`` as an entry that is written with others of the server. Its ``done`` raises where a window begins
+        or a machine is met, of which the script cannot know all by itself: then it is to be settled alone.
         """
         sha = self.place.script(_source).sha
         arguments = self._arguments("settle", terms, id=id, micro=micro, unknown=unknown)
@@ -117,7 +127,7 @@ class RedisStore:
 
     def named(self, name: str) -> RedisStore:
         """The store of another budget in the same place."""
-        return RedisStore(self._target, name=name, clock=self._clock)
+        return RedisStore(self._target, name=name, clock=self._clock, server_s=self._server_s)
 
     def close(self) -> None:
         """Close the connections that are our own."""
@@ -151,10 +161,16 @@ class RedisStore:
         return _standing_of(self._answer(op, terms, **facts))
 
     def _answer(self, op: str, terms: Terms, **facts: Any) -> list[str]:
-        """What the script answers, once it knows the bounds of the calendar's window; it asks when one begins."""
+        """What the script answers, once it knows what it asks: the bounds of the calendar's window when one begins, and
+        what the clocks of a machine show that it has not met.
+        """
         script = self.place.script(_source)
+        met: Sequence[str] = ("", "")
         for _ in range(_MOST_QUESTIONS):
-            answer = _texts(script(keys=self._keys, args=self._arguments(op, terms, **facts)))
+            answer = _texts(script(keys=self._keys, args=[*self._arguments(op, terms, **facts), *met]))
+            if answer[0] == "clock":
+                met = answer[1:]
+                continue
             if answer[0] != "calendar":
                 return answer
             calendar = CalendarWindow.parse(answer[1])
@@ -177,13 +193,16 @@ class RedisStore:
         at_s: float | None = None,
     ) -> list[Any]:
         reading = read(self._clock or machine_clock)
+        server_s = (
+            None if self._clock is None else reading.wall_s if self._server_s is None else self._server_s()
+        )
         return [
             op,
             reading.boot,
             f"{reading.awake_s:.6f}",
             f"{reading.since_boot_s:.6f}",
             # The server's, unless a test says otherwise: one for all machines.
-            "" if self._clock is None else f"{reading.wall_s:.6f}",
+            "" if server_s is None else f"{server_s:.6f}",
             terms.limit_micro,
             terms.window_s or 0,
             int(terms.soft),
@@ -201,6 +220,7 @@ class RedisStore:
             " ".join(map(repr, terms.thresholds)) if op == "settle" else "",
             "" if for_s is None else for_s,
             "" if at_s is None else at_s,
+            f"{reading.wall_s:.6f}",
         ]
 
 
@@ -223,10 +243,10 @@ def _terms_of(limit: str, window: str, soft: str, calendar: str) -> Terms:
 
 
 def _standing_of(answer: list[str]) -> Standing:
-    """Raises ``TermsDifferError``, ``NewerFormatError``, ``WindowBeginsError``."""
+    """Raises ``TermsDifferError``, ``NewerFormatError``, ``AsksFirstError``."""
     status, *facts = answer
-    if status == "calendar":
-        raise WindowBeginsError
+    if status in ("calendar", "clock"):
+        raise AsksFirstError
     if status == "newer":
         raise NewerFormatError(f"its state has format {facts[0]}: upgrade")
     if status == "terms":
