@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -70,11 +71,7 @@ class ChatAIVideoAPI(Settings):
         stream: bool,
         run: BaseRunManager | None = None,
     ) -> Call:
-        # What translates is loaded by the first call: it is most of what importing this package would take.
-        # One import, for each takes as long as a third of ``_defaults``.
-        from langchain_aivideoapi._call import make_call
-
-        return make_call(
+        return _make_call()(
             messages,
             run=run,
             tags=self.tags or (),
@@ -297,18 +294,10 @@ class ChatAIVideoAPI(Settings):
         route's switch); ``adaptive`` thinking takes it.
         """
         with langchain_errors():
-            from langchain_aivideoapi._outbound.tools import to_tools
-            from langchain_aivideoapi._strategies import is_strategy_tool
-
-            converted = to_tools(tools, strict=strict)
-            choice = adapter_kit.read_tool_choice(
-                tool_choice, converted, parallel=parallel_tool_calls if converted else None
+            bound = _bound_tools()(
+                tools, tool_choice=tool_choice, parallel=parallel_tool_calls, strict=strict
             )
-        if choice is not None:
-            kwargs["tool_choice"] = choice
-            if len({*map(is_strategy_tool, tools)}) > 1:  # an agent ends with a reply that calls none of them
-                kwargs["is_last_try"] = True
-        return self.bind(tools=converted, **kwargs)
+        return self.bind(**{**kwargs, **bound})
 
     def with_structured_output(
         self,
@@ -416,6 +405,24 @@ class ChatAIVideoAPI(Settings):
         """The account's balance, in whole credits."""
         with langchain_errors():
             return await self._async_client.credits()
+
+
+# What translates is loaded by the first call: it is most of what importing this package would take. Once, for an import
+# that finds its module there still takes as long as a third of ``_defaults``.
+
+
+@functools.cache
+def _make_call() -> Callable[..., Call]:
+    from langchain_aivideoapi._call import make_call
+
+    return make_call
+
+
+@functools.cache
+def _bound_tools() -> Callable[..., dict[str, Any]]:
+    from langchain_aivideoapi._outbound.tools import bound_tools
+
+    return bound_tools
 
 
 def _message_id(run_manager: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None) -> str:

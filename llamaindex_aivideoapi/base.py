@@ -12,7 +12,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+import functools
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.generic_utils import (
@@ -156,11 +157,7 @@ class AIVideoAPI(Settings):
         yield last
 
     def _call(self, messages: Sequence[ChatMessage], call: Mapping[str, Any], *, stream: bool) -> Call:
-        # What translates is loaded by the first call: it is most of what importing this package would take.
-        # One import, for each takes as long as half of ``_defaults``.
-        from llamaindex_aivideoapi._call import make_call
-
-        return make_call(messages, defaults=self._defaults(), call=call, stream=stream)
+        return _make_call()(messages, defaults=self._defaults(), call=call, stream=stream)
 
     # Tools.
 
@@ -321,6 +318,15 @@ class AIVideoAPI(Settings):
     async def acredits(self) -> Balance:
         """The asynchronous twin of ``credits``."""
         return await self._async_client.credits()
+
+
+@functools.cache
+def _make_call() -> Callable[..., Call]:
+    # What translates is loaded by the first call: it is most of what importing this package would take. Once, for an
+    # import that finds its module there still takes as long as half of ``_defaults``.
+    from llamaindex_aivideoapi._call import make_call
+
+    return make_call
 
 
 adapter_kit.remember_signatures(

@@ -43,7 +43,7 @@ class Changed:
 
     def read(self, reply: Reply) -> Reply:
         """``reply`` as the caller knows it. Raises what ``settled`` raises."""
-        return self.with_text(self.settled(reply))
+        return reply if self is _UNCHANGED else self.with_text(self.settled(reply))
 
     def settled(self, reply: Reply) -> Reply:
         """``reply`` with a forced call that came as text as a call, and with the caller's names.

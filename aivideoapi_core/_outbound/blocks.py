@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
 from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._outbound.cache_marks import read_mark
-from aivideoapi_core._outbound.text import mended, told, warn_once
+from aivideoapi_core._outbound.text import is_news, mended, told, warn_once
 from aivideoapi_core._outbound.well_formed import is_mark, is_whole, pruned, sendable_citations, settled
+
+logger = logging.getLogger("aivideoapi")
 
 Block: TypeAlias = dict[str, Any]
 
@@ -44,6 +47,14 @@ class SendableBlocks:
             self._marks_of_nothing.append(at)
         else:
             self.last["cache_control"] = known
+
+    def tell_mended(self) -> None:
+        """Say once which messages' text could not be sent as it was."""
+        if mended_at := dict.fromkeys(at for at, text in self.mended if is_news(("half", text))):
+            logger.warning(
+                "%s: half of a surrogate pair is sent as U+FFFD, and what is no JSON (NaN, bytes) as text",
+                ", ".join(f"messages[{at}]" for at in mended_at),
+            )
 
     def settle_marks(self) -> None:
         """Leave out, with a warning, breakpoints whose messages before them were trimmed from the history.

@@ -9,7 +9,6 @@ as text: nothing is lost.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
@@ -27,7 +26,7 @@ from aivideoapi_core._outbound.server_calls import (
     is_server_block,
     is_server_result,
 )
-from aivideoapi_core._outbound.text import is_news, mended, text_block, thought_as_text, told, warn_once
+from aivideoapi_core._outbound.text import mended, text_block, thought_as_text, told, warn_once
 from aivideoapi_core._outbound.thinking import thinking_is_on
 from aivideoapi_core._outbound.tool_calls import CALL_NOT_MADE, UNANSWERED_CALL, OpenToolCalls, orphan_label
 from aivideoapi_core._outbound.tool_forms import TOOL_CHANGES
@@ -35,8 +34,6 @@ from aivideoapi_core._outbound.tool_schema import renamed_keys
 from aivideoapi_core._outbound.tools import WireNames
 from aivideoapi_core._outbound.well_formed import is_mark, without_bad_mark
 from aivideoapi_core._received import ToolNames
-
-logger = logging.getLogger("aivideoapi")
 
 Content: TypeAlias = str | Sequence[Mapping[str, Any]]
 """What a message holds: text, or blocks in the wire's form (a tool call's ``id`` may be anything)."""
@@ -59,7 +56,10 @@ def may_prefill(model: Any, thinking: Any) -> bool:
 
 def answered(messages: Sequence[_M], is_reply: Callable[[_M], bool]) -> int:
     """How many of a framework's messages stand before the last reply that something follows."""
-    return next((at for at in range(len(messages) - 2, 0, -1) if is_reply(messages[at])), 0)
+    for at in range(len(messages) - 2, 0, -1):
+        if is_reply(messages[at]):
+            return at
+    return 0
 
 
 class Turns(NamedTuple):
@@ -246,11 +246,8 @@ class Conversation:
             content = turn["content"]
             if len(content) == 1:
                 turn["content"] = _plain(content)
-        if mended_at := dict.fromkeys(at for at, text in self._blocks.mended if is_news(("half", text))):
-            logger.warning(
-                "%s: half of a surrogate pair is sent as U+FFFD, and what is no JSON (NaN, bytes) as text",
-                ", ".join(f"messages[{at}]" for at in mended_at),
-            )
+        if self._blocks.mended:
+            self._blocks.tell_mended()
         return Turns(
             _plain(system) if system else None,
             turns,
@@ -310,7 +307,8 @@ class Conversation:
             self._tell_result(result, content or "", call)
             return
         result["tool_use_id"] = wire_id
-        self._note_toolset(result)
+        if self._toolsets:
+            self._note_toolset(result)
         content, below = shared_out(
             content, is_error=bool(result.get("is_error")), is_alone=wire_id in self._called_by_code
         )

@@ -132,7 +132,7 @@ def _check_thinking(body: Mapping[str, Any]) -> None:
     if thinking_is_on(body):
         _check_sampling_while_thinking(body)
     thinking = body.get("thinking")
-    if not isinstance(thinking, Mapping) or thinking.get("type") != "enabled":
+    if thinking is None or not isinstance(thinking, Mapping) or thinking.get("type") != "enabled":
         return
     budget = thinking.get("budget_tokens")
     if type(budget) is not int or budget < MIN_THINKING_BUDGET:
@@ -166,13 +166,13 @@ def _check_model_rules(body: Mapping[str, Any], info: ModelInfo) -> None:
         raise UnsupportedOptionError(
             f"max_tokens={body['max_tokens']} is more than {info.id} can give ({info.max_output_tokens})"
         )
-    kind = body["thinking"].get("type") if isinstance(body.get("thinking"), Mapping) else None
+    thinking, output_config = body.get("thinking"), body.get("output_config")
+    kind = thinking.get("type") if thinking and isinstance(thinking, Mapping) else None
     if kind is not None and kind not in info.thinking:
         raise UnsupportedOptionError(
             f"thinking type {kind!r} is not supported by {info.id}; it takes {sorted(info.thinking)}"
         )
-    output_config = body.get("output_config")
-    effort = output_config.get("effort") if isinstance(output_config, Mapping) else None
+    effort = output_config.get("effort") if output_config and isinstance(output_config, Mapping) else None
     if effort is not None and effort not in info.efforts:
         levels = sorted(info.efforts) if info.efforts else "no effort setting"
         raise UnsupportedOptionError(f"effort={effort!r} is not supported by {info.id}; it takes {levels}")

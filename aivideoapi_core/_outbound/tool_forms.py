@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from aivideoapi_core._errors import InvalidInputError, UnsupportedOptionError
 from aivideoapi_core._outbound.schema_keywords import TYPES
@@ -93,9 +93,14 @@ def _taken_apart(tool: Any) -> Iterable[Any]:
     return (tool,)
 
 
-def are_in_wire_form(tools: Any) -> bool:
+def are_in_wire_form(tools: Any) -> TypeGuard[list[dict[str, Any]]]:
     """Whether ``tools`` are a list of nothing but the caller's own, for which ``each_tool`` would change nothing."""
-    return type(tools) is list and all(type(tool) is dict and _is_in_wire_form(tool) for tool in tools)
+    if type(tools) is not list:
+        return False
+    for tool in tools:  # noqa: SIM110 - with every request: a third less than a generator
+        if type(tool) is not dict or not _is_in_wire_form(tool):
+            return False
+    return True
 
 
 def _is_in_wire_form(tool: Mapping[str, Any]) -> bool:

@@ -146,7 +146,8 @@ class WireNames:
         self._keys: dict[str, dict[str, str]] = {}
         self.defined: dict[str, tuple[str, Mapping[str, str]]] = {}
         """Those of tools that came in the middle of the conversation, as ``wire_tools`` says them."""
-        self._learn(names or {})
+        if names:
+            self._learn(names)
 
     def _learn(self, names: ToolNames) -> None:
         for name, (own, keys) in names.items():

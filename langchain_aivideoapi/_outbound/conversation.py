@@ -49,15 +49,12 @@ def to_conversation(
     """
     conversation = Conversation(names, answered=answered(messages, lambda each: isinstance(each, AIMessage)))
     for at, message in enumerate(messages):
-        _add(conversation, message, at)
+        (_ADDERS.get(type(message)) or _adder_of(message))(conversation, message, at)
     return conversation.turns(prefill=prefill)
 
 
-def _add(conversation: Conversation, message: BaseMessage, at: int) -> None:
-    add = _ADDERS.get(type(message))
-    if add is None:
-        add = next((way for kind, way in _ADDERS.items() if isinstance(message, kind)), _refuse)
-    add(conversation, message, at)
+def _adder_of(message: BaseMessage) -> Callable[[Conversation, Any, int], None]:
+    return next((add for kind, add in _ADDERS.items() if isinstance(message, kind)), _refuse)
 
 
 def _add_written(conversation: Conversation, message: HumanMessage | SystemMessage, at: int) -> None:
@@ -73,7 +70,8 @@ def _add_function(conversation: Conversation, message: FunctionMessage, at: int)
 
 def _add_chat(conversation: Conversation, message: ChatMessage, at: int) -> None:
     if message.role in _CHAT_ROLES:
-        _add(conversation, _CHAT_ROLES[message.role](content=message.content), at)
+        said = _CHAT_ROLES[message.role](content=message.content)
+        _adder_of(said)(conversation, said, at)
     elif message.role in ("tool", "function"):
         conversation.result(None, to_result(message.content, message=at), at=at)
     else:
@@ -135,7 +133,7 @@ def _add_calls(blocks: list[Block], message: AIMessage) -> set[int]:
     for call in message.tool_calls:
         block = blocks[_place(blocks, waiting, call)]
         block["name"], block["input"] = call["name"], dict(call["args"])  # after any edit by a reviewer
-    not_made = set()
+    not_made: set[int] = set()
     for invalid in message.invalid_tool_calls:
         place = _place(blocks, waiting, invalid)
         if not blocks[place]["input"]:  # what the block itself kept is exact
@@ -149,18 +147,17 @@ def _add_calls(blocks: list[Block], message: AIMessage) -> set[int]:
 
 def _place(blocks: list[Block], waiting: dict[int, Block], call: Mapping[str, Any]) -> int:
     """Where the block of ``call`` stands; at the end, if the content has none."""
-    places = [
+    call_id, name = call["id"] or None, call["name"]
+    places = waiting and [
         place
         for place, block in waiting.items()
-        if (block["id"] or None) == (call["id"] or None) and (call["id"] or block["name"] == call["name"])
+        if (block["id"] or None) == call_id and (call_id or block["name"] == name)
     ]
     if places:  # servers give calls one id: of those it is the one that says the same
         place = next((place for place in places if waiting[place]["input"] == call["args"]), places[0])
         del waiting[place]
         return place
-    blocks.append(
-        {"type": "tool_use", "id": call["id"] or None, "name": call["name"] or "unknown", "input": {}}
-    )
+    blocks.append({"type": "tool_use", "id": call_id, "name": name or "unknown", "input": {}})
     return len(blocks) - 1
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from langchain_core.tools import BaseTool
@@ -14,13 +14,15 @@ from pydantic import PydanticUserError
 from aivideoapi_core import InvalidInputError
 from aivideoapi_core.adapter_kit import (
     OWN_FIELDS,
+    are_in_wire_form,
     each_tool,
     has_references,
     is_custom,
     is_recursive,
+    read_tool_choice,
     typed_dict_schema,
 )
-from langchain_aivideoapi._strategies import strategy_schema
+from langchain_aivideoapi._strategies import is_strategy_tool, strategy_schema
 from langchain_aivideoapi._types import ToolLike
 
 _DESCRIBING: Final = frozenset({"title", "description"})
@@ -33,7 +35,21 @@ def to_tools(tools: Sequence[ToolLike], *, strict: bool | None = None) -> list[d
     ``provider_tool_definition``, go through as they are. ``strict`` is set on the caller's own tools
     that do not say themselves. The core's ``wire_tools`` does the rest when the request is made.
     """
-    return [_to_tool(tool, strict=strict) for tool in each_tool(tools)]
+    given: Iterable[Any] = map(dict, tools) if are_in_wire_form(tools) else each_tool(tools)
+    return [_to_tool(tool, strict=strict) for tool in given]
+
+
+def bound_tools(
+    tools: Sequence[ToolLike], *, tool_choice: Any, parallel: bool | None, strict: bool | None
+) -> dict[str, Any]:
+    """The arguments of a call that ``bind_tools`` stands for."""
+    bound: dict[str, Any] = {"tools": to_tools(tools, strict=strict)}
+    choice = read_tool_choice(tool_choice, bound["tools"], parallel=parallel if bound["tools"] else None)
+    if choice is not None:
+        bound["tool_choice"] = choice
+        if len({*map(is_strategy_tool, tools)}) > 1:  # an agent ends with a reply that calls none of them
+            bound["is_last_try"] = True
+    return bound
 
 
 def _to_tool(tool: ToolLike, *, strict: bool | None) -> dict[str, Any]:

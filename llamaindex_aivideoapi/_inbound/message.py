@@ -51,19 +51,19 @@ def to_chat_response(reply: Reply, *, delta: str | None = None) -> ChatResponse:
     # A count that is null would break those who add counts up.
     usage = {name: value for name, value in reply.message["usage"].items() if value is not None}
     usage |= credits_known
-    raw = Raw({**reply.message, "usage": usage, **reply.facts})
+    raw = Raw(reply.message, usage=usage, **reply.facts)
     raw.call_id = reply.call_id
     if (tokens := reply.tokens) is not None and usage.get("iterations"):
         # Whoever counts tokens reads these keys alone: they are to hold all that was billed.
         raw["iterations"] = usage.pop("iterations")
         usage |= tokens.as_usage()
-    extra: dict[str, Any] = {"stop_reason": reply.message["stop_reason"], **credits_known}
-    extra |= marks_of(reply.message)
-    if citations := _citations(reply.message["content"]):
+    marks = _marks_of(reply.message)
+    extra: dict[str, Any] = {"stop_reason": reply.message["stop_reason"], **credits_known, **marks}
+    message = from_message(reply.message, usage=usage, marks=marks)
+    # LlamaIndex's own blocks do not say where a citation is, so one with citations is among those that were kept.
+    if citations := _citations(message.additional_kwargs.get(WIRE_CONTENT, ())):
         extra["citations"] = citations
-    return ChatResponse(
-        message=from_message(reply.message, usage=usage), raw=raw, delta=delta, additional_kwargs=extra
-    )
+    return ChatResponse(message=message, raw=raw, delta=delta, additional_kwargs=extra)
 
 
 def _credits(reply: Reply) -> dict[str, Any]:
@@ -75,12 +75,11 @@ def _credits(reply: Reply) -> dict[str, Any]:
     return known
 
 
-def from_message(message: Message, *, usage: Mapping[str, Any]) -> ChatMessage:
-    """The assistant's message; usage and stop reason go along: ``raw`` is lost when agents serialise."""
-    content = message["content"]
-    blocks = from_blocks(content, cut=cut_place(content, message.get("stop_reason")))
-    extra: dict[str, Any] = {"usage": dict(usage), "stop_reason": message.get("stop_reason")}
-    extra |= marks_of(message)
+def from_message(message: Message, *, usage: Mapping[str, Any], marks: Mapping[str, Any]) -> ChatMessage:
+    """The assistant's message; usage, ``marks`` and stop reason go along: ``raw`` is lost when agents serialise."""
+    content, stop_reason = message["content"], message.get("stop_reason")
+    blocks = from_blocks(content, cut=cut_place(content, stop_reason))
+    extra: dict[str, Any] = {"usage": dict(usage), "stop_reason": stop_reason, **marks}
     if message.get("container"):
         extra["container"] = message["container"]  # type: ignore[typeddict-item]  # of the code execution tool
     if calls := tool_call_dicts(blocks):
@@ -91,13 +90,15 @@ def from_message(message: Message, *, usage: Mapping[str, Any]) -> ChatMessage:
     return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=extra)
 
 
-def marks_of(message: Message) -> dict[str, Any]:
+def _marks_of(message: Message) -> dict[str, Any]:
     """What the core noted of a forced call: that it was read from text, or that there is none."""
+    if _MARKS.isdisjoint(message):
+        return {}
     noted: Mapping[str, Any] = message
-    return {name: noted[name] for name in _MARKS if name in noted}
+    return {name: noted[name] for name in sorted(_MARKS & noted.keys())}
 
 
-_MARKS: Final = ("recovered_tool_call", "tool_choice_ignored")
+_MARKS: Final = frozenset({"recovered_tool_call", "tool_choice_ignored"})
 
 
 def from_blocks(content: Sequence[Mapping[str, Any]], *, cut: int | None = None) -> list[ContentBlock]:
@@ -117,8 +118,9 @@ def from_blocks(content: Sequence[Mapping[str, Any]], *, cut: int | None = None)
         if kind == "text":
             text = block.get("text") or ""
             texts.append(text)
-            span = {"answer_start_char_index": place, "answer_end_char_index": place + len(text)}
-            cited += [_from_citation(citation, span) for citation in block.get("citations") or ()]
+            if citations := block.get("citations"):
+                span = {"answer_start_char_index": place, "answer_end_char_index": place + len(text)}
+                cited += [_from_citation(citation, span) for citation in citations]
             place += len(text)
             continue
         if text := "".join(texts):
@@ -153,7 +155,7 @@ def tool_call_dicts(blocks: Sequence[ContentBlock]) -> list[dict[str, Any]]:
     return [
         {"id": block.tool_call_id, "name": block.tool_name, "input": block.tool_kwargs}
         for block in blocks
-        if isinstance(block, ToolCallBlock)
+        if type(block) is ToolCallBlock  # they are ours; ``isinstance`` asks pydantic
     ]
 
 
@@ -184,7 +186,8 @@ def _says_everything(content: Sequence[Mapping[str, Any]]) -> bool:
         kind = block["type"]
         if kind == "text" == before or kind not in _CAN_SAY:
             return False
-        if any(block[key] and block[key] != _DIRECT_CALLER for key in block.keys() - _CAN_SAY[kind]):
+        beyond = block.keys() - _CAN_SAY[kind]
+        if beyond and any(block[key] and block[key] != _DIRECT_CALLER for key in beyond):
             return False
         before = kind
     return True
@@ -193,8 +196,7 @@ def _says_everything(content: Sequence[Mapping[str, Any]]) -> bool:
 def _count_thinking(blocks: Sequence[ContentBlock], usage: Mapping[str, Any]) -> None:
     """Where there is one thinking block, the reply's count of thinking tokens is its own."""
     details = usage.get("output_tokens_details")
-    tokens = details.get("thinking_tokens") if isinstance(details, Mapping) else None
-    if type(tokens) is int:
+    if details and isinstance(details, Mapping) and type(tokens := details.get("thinking_tokens")) is int:
         thinking = [block for block in blocks if isinstance(block, ThinkingBlock)]
         if len(thinking) == 1:
             thinking[0].num_tokens = tokens

@@ -58,17 +58,17 @@ def _flatten(arguments: Mapping[str, Any]) -> dict[str, Any]:
     What is not an option of ours in ``additional_kwargs`` is a field of the body.
     """
     flat = {name: value for name, value in arguments.items() if value is not None}
-    extra = flat.pop("additional_kwargs", None) or {}
-    if extra:
+    if extra := flat.pop("additional_kwargs", None):
         named_too = NAMES.spread(extra)
         if "extra_body" in named_too:
             named_too["extra_body"] = {**(flat.get("extra_body") or {}), **named_too["extra_body"]}
         flat |= named_too
-    stop, stops = stop_list(flat.pop("stop", None)), stop_list(flat.pop("stop_sequences", None))
-    if stop and stops and stop != stops:
-        raise InvalidInputError("stop and stop_sequences differ; they are the same thing, so set one")
-    if stop or stops:
-        flat["stop_sequences"] = stop or stops
+    if "stop" in flat or "stop_sequences" in flat:
+        stop, stops = stop_list(flat.pop("stop", None)), stop_list(flat.pop("stop_sequences", None))
+        if stop and stops and stop != stops:
+            raise InvalidInputError("stop and stop_sequences differ; they are the same thing, so set one")
+        if stop or stops:
+            flat["stop_sequences"] = stop or stops
     return flat
 
 

@@ -205,7 +205,7 @@ class TestWhatComesBack:
             "input": {},
             "partial_json": '{"city": "Par',
         }
-        message = from_message({"content": [cut]}, usage={})
+        message = from_message({"content": [cut]}, usage={}, marks={})
         assert message.blocks[0].tool_kwargs == '{"city": "Par'
         response = ChatResponse(message=message)
         with pytest.raises(ValueError, match="raise max_tokens"):
