@@ -10,6 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
+from aivideoapi_cli._commands import Command
 from aivideoapi_cli._terminal import INTERRUPTED, CommandError, complain, explain
 from aivideoapi_cli.batch.command import batch
 from aivideoapi_cli.budget import app as budget
@@ -31,15 +32,15 @@ app = typer.Typer(
     rich_markup_mode="rich",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong use, 3 rows of a batch remain, 130 interrupted.",
 )
-app.command("demo")(demo)
-app.command("chat")(chat)
-app.command("batch")(batch)
-app.command("sandbox")(sandbox)
-app.command("models")(models)
-app.command("credits")(credits_command)
-app.command("spend")(spend)
+app.command("demo", cls=Command)(demo)
+app.command("chat", cls=Command)(chat)
+app.command("batch", cls=Command)(batch)
+app.command("sandbox", cls=Command)(sandbox)
+app.command("models", cls=Command)(models)
+app.command("credits", cls=Command)(credits_command)
+app.command("spend", cls=Command)(spend)
 app.add_typer(budget, name="budget")
-app.command("doctor")(doctor)
+app.command("doctor", cls=Command)(doctor)
 
 
 def _print_version(wanted: bool) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from aivideoapi_cli._commands import Command
 from aivideoapi_cli._terminal import UNKNOWN, WRONG_USE, CommandError, output, print_json, shown_place
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _Store = Annotated[
     str, typer.Option("--store", metavar="FILE|URL", help="The budgets' SQLite file, or their Redis URL.")
 ]
 _Name = Annotated[
-    str | None, typer.Argument(metavar="[NAME]", help="Which budget. [default: default]", show_default=False)
+    str | None, typer.Argument(metavar="NAME", help="Which budget. [default: default]", show_default=False)
 ]
 _Named = Annotated[str | None, typer.Option("--name", help="The same.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -33,7 +34,7 @@ _TABLE_WIDTH: Final = 100
 _UNITS_S: Final = {"m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_budgets(store: _Store, as_json: _Json = False) -> None:
     """List the budgets of a store: limits and what is spent and reserved, in credits."""
     with _told(store):
@@ -79,7 +80,7 @@ def list_budgets(store: _Store, as_json: _Json = False) -> None:
     console.print(table)
 
 
-@app.command("show")
+@app.command("show", cls=Command)
 def show(store: _Store, name: _Name = None, named: _Named = None, as_json: _Json = False) -> None:
     """Show how one budget stands."""
     name = _one_name(name, named)
@@ -112,7 +113,7 @@ def show(store: _Store, name: _Name = None, named: _Named = None, as_json: _Json
     )
 
 
-@app.command("raise")
+@app.command("raise", cls=Command)
 def raise_limit(
     store: _Store,
     name: _Name = None,

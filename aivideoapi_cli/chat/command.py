@@ -22,7 +22,7 @@ def chat(
     question: Annotated[
         str | None,
         typer.Argument(
-            metavar="[QUESTION]",
+            metavar="QUESTION",
             help="Ask this and leave; text from a pipe goes with it.",
             show_default=False,
         ),

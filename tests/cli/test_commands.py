@@ -10,10 +10,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 import aivideoapi_core
+from aivideoapi_cli._app import app
 from aivideoapi_core import known_models
 from aivideoapi_core.adapter_kit import pip_install
 from aivideoapi_core.sandbox import Sandbox
@@ -235,3 +238,35 @@ def test_doctor_on_a_narrow_terminal(
     lines = cli("doctor").out.splitlines()
     assert max(map(len, lines)) <= 40
     assert "      characters, starts with sk-" in [line.rstrip() for line in lines]
+
+
+def _options() -> list[tuple[str, ...]]:
+    """Every option of every command that takes a value."""
+    found: list[tuple[str, ...]] = []
+
+    def walk(command: Any, path: tuple[str, ...]) -> None:
+        for name, below in getattr(command, "commands", {}).items():
+            walk(below, (*path, name))
+        if path and not getattr(command, "commands", None):
+            for one in command.params:
+                if one.param_type_name == "option" and not one.is_flag:
+                    found.extend((*path, spelled) for spelled in one.opts)
+
+    walk(typer.main.get_command(app), ())
+    return found
+
+
+@pytest.mark.parametrize("arguments", _options(), ids=" ".join)
+def test_an_empty_option_is_an_error(cli: Callable[..., object], arguments: tuple[str, ...]) -> None:
+    """Such as ``-m "$MODEL"`` where no ``MODEL`` is set: most would go on with a default that nobody chose."""
+    *command, option = arguments
+    given = [[option, ""], [option, " "]] + ([[f"{option}="]] if option.startswith("--") else [])
+    for words in given:
+        done = cli(*command, *words)
+        assert (done.code, done.out) == (2, "")
+        assert done.err == f"error: {option} is empty: give it a value, or leave it out\n"
+
+
+def test_what_comes_after_the_options_may_be_empty(cli: Callable[..., object]) -> None:
+    done = cli("chat", "--sandbox", "--", "-m", "")
+    assert "is empty: give it" not in done.err

@@ -1,0 +1,34 @@
+"""``Command``: what every sub-command does with its command line before it runs."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from typer.core import TyperCommand
+
+from aivideoapi_cli._terminal import WRONG_USE, CommandError
+
+
+class Command(TyperCommand):
+    """A sub-command that refuses an option without a value, such as ``-m "$MODEL"`` where no ``MODEL`` is set.
+
+    Most options would take the empty text for "not given", and go on with a default that nobody chose.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As in typer; raises ``CommandError`` for an empty value, before anything else that is wrong."""
+        given = args[: args.index("--")] if "--" in args else list(args)
+        valued = {
+            name
+            for parameter in self.params
+            if not getattr(parameter, "is_flag", True)
+            for name in parameter.opts
+        }
+        for option, value in [*pairwise(given), *(part.split("=", 1) for part in given if "=" in part)]:
+            if option in valued and not value.strip():
+                raise CommandError(
+                    f"{option} is empty: give it a value, or leave it out", exit_code=WRONG_USE
+                )
+        rest: list[str] = super().parse_args(ctx, args)
+        return rest
