@@ -1,7 +1,7 @@
 """The exception tree.
 
 AIVideoAPIError
-├─ InvalidInputError (also ValueError)             before any I/O
+├─ InvalidInputError                               before any I/O; a ValueError too in constructors
 │  └─ UnsupportedOptionError
 ├─ BudgetExceededError                             before any I/O
 ├─ ToolChoiceIgnoredError                          a reply without the call that was forced; .text is what it says
@@ -32,8 +32,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
-
     from aivideoapi_core._received import Message
 
 
@@ -102,8 +100,12 @@ def _rebuild_error(cls: type[_E], args: tuple[Any, ...], facts: Mapping[str, Any
     return error
 
 
-class InvalidInputError(AIVideoAPIError, ValueError):
-    """What the caller passed cannot be sent. Raised before any I/O."""
+class InvalidInputError(AIVideoAPIError):
+    """What the caller passed cannot be sent. Raised before any I/O.
+
+    A ``ValueError`` too where a model, a budget or a ledger is made, as pydantic's users expect. A call raises none:
+    LlamaIndex' response synthesizers take every ``ValueError`` for an answer that cannot be parsed, and go on without it.
+    """
 
 
 class UnsupportedOptionError(InvalidInputError):
@@ -113,8 +115,7 @@ class UnsupportedOptionError(InvalidInputError):
 class BudgetExceededError(AIVideoAPIError):
     """A call that could pass the caller's credit budget. Raised before any I/O.
 
-    No ``ValueError``: LlamaIndex' response synthesizers take every one for an answer that cannot be parsed, and
-    go on without it.
+    No ``ValueError``, as ``InvalidInputError`` of a call is none.
 
     ``needed_micro`` is the most the call can cost, in microcredits (``None``: nothing bounds it), beside
     ``spent_micro``, ``reserved_micro`` and ``limit_micro``, the standing that it was refused by.
@@ -309,23 +310,3 @@ class IncompleteStreamError(StreamError):
 
 class StreamTimeoutError(IncompleteStreamError, APITimeoutError):
     """A stream that went silent for longer than the read timeout; ``partial`` is the message so far."""
-
-
-def settings_error(error: ValidationError) -> AIVideoAPIError:
-    """What pydantic found wrong with a model's settings, as our own error, which a validator of ours may have raised.
-
-    Pydantic takes every ``ValueError`` of a validator for its own.
-    """
-    wrong: dict[str, str] = {}
-    for each in error.errors(include_url=False, include_input=False):
-        found = each.get("ctx", {}).get("error")
-        if isinstance(found, AIVideoAPIError):
-            return found
-        name = str(each["loc"][0]) if each["loc"] else "the settings"
-        if each["type"] == "missing" and len(each["loc"]) > 1:  # a part of the setting, not the setting
-            name += "".join(f"[{part!r}]" for part in each["loc"][1:])
-        said = each["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-        wrong.setdefault(
-            name, said.replace("Input should be", "must be").replace("Field required", "is missing")
-        )
-    return InvalidInputError("; ".join(f"{name} {said}" for name, said in wrong.items()))

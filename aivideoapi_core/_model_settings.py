@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from pydantic import (
     AliasChoices,
@@ -16,7 +16,8 @@ from pydantic import (
     model_validator,
 )
 
-from aivideoapi_core._errors import AIVideoAPIError, InvalidInputError, settings_error
+from aivideoapi_core._constructor_errors import as_value_error, settings_error
+from aivideoapi_core._errors import AIVideoAPIError, InvalidInputError
 from aivideoapi_core._fields import (
     AsyncHTTPClientField,
     BudgetField,
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from aivideoapi_core._http.async_client import AsyncMessagesClient
     from aivideoapi_core._http.client import MessagesClient
     from aivideoapi_core._outbound.names import ArgumentNames
+
+_T = TypeVar("_T")
 
 REQUEST_FIELDS: Final = (
     "model", "max_tokens", "temperature", "top_p", "top_k", "thinking", "effort", "output_config", "betas",
@@ -141,10 +144,7 @@ class ModelSettings(BaseModel):
     def __init__(self, *args: Any, **fields: Any) -> None:
         """Raises ``InvalidInputError`` for what could never be sent, values of other types included."""
         hide_keys(fields)
-        try:
-            super().__init__(*args, **fields)
-        except ValidationError as error:
-            raise self._raised(settings_error(error)) from None
+        self._validated(super().__init__, args, fields)
 
     @classmethod
     def model_validate(cls, *args: Any, **options: Any) -> Self:
@@ -157,11 +157,13 @@ class ModelSettings(BaseModel):
         return cls._validated(super().model_validate_json, args, options)
 
     @classmethod
-    def _validated(cls, make: Callable[..., Self], args: tuple[Any, ...], options: dict[str, Any]) -> Self:
+    def _validated(cls, make: Callable[..., _T], args: tuple[Any, ...], options: dict[str, Any]) -> _T:
         try:
             return make(*args, **options)
         except ValidationError as error:
             raise cls._raised(settings_error(error)) from None
+        except AIVideoAPIError as error:
+            raise cls._raised(error) from None
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy; raises ``InvalidInputError`` for an ``update`` that no call could be made with.
@@ -190,8 +192,8 @@ class ModelSettings(BaseModel):
 
     @staticmethod
     def _raised(error: AIVideoAPIError) -> AIVideoAPIError:
-        """An error as the framework's users expect it."""
-        return error
+        """An error as the framework's users expect it of what a model is made with."""
+        return as_value_error(error)
 
     @classmethod
     def _argument_names(cls) -> ArgumentNames:
@@ -211,6 +213,9 @@ class ModelSettings(BaseModel):
 
     def _check(self, settings: Mapping[str, Any]) -> None:
         """Raise ``InvalidInputError`` for a number, an address, a key or a header that no call could be made with."""
+        self._validated(self._check_values, (settings,), {})
+
+    def _check_values(self, settings: Mapping[str, Any]) -> None:
         from aivideoapi_core._http.target import check_key_shape, resolve_api_key, resolve_base_url
         from aivideoapi_core._outbound.option_values import check_settings
 

@@ -11,6 +11,7 @@ from aivideoapi_core._late import late_names
 if TYPE_CHECKING:
     from aivideoapi_core._aliases import by_python_names
     from aivideoapi_core._catalogue.models import EFFORTS
+    from aivideoapi_core._constructor_errors import settings_error
     from aivideoapi_core._fields import StopField
     from aivideoapi_core._http.model_clients import client_settings
     from aivideoapi_core._http.model_requests import ModelRequest
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._metering.one_write import Books, Entry, Place, keep_books
     from aivideoapi_core._metering.record import may_be_billed
     from aivideoapi_core._metering.summary import count_cache_hit, tracked_by
-    from aivideoapi_core._metering.tags import clean_tags, tagged
+    from aivideoapi_core._metering.tags import clean_tags, tag_list, tagged
     from aivideoapi_core._metering.telemetry_spans import otel_span_in
     from aivideoapi_core._model_settings import REQUEST_FIELDS, ModelSettings
     from aivideoapi_core._outbound.blocks import Block
@@ -55,8 +56,8 @@ if TYPE_CHECKING:
         is_object,
         output_format,
         rooted,
+        schema_class_of,
         wrapped_schema,
-        wrapper_for,
         wrapper_of,
     )
     from aivideoapi_core._outbound.output_schema import enforceable, has_references, is_recursive
@@ -84,6 +85,7 @@ _LATER: Final = {
     for module, names in {
         "_aliases": "by_python_names",
         "_catalogue.models": "EFFORTS",
+        "_constructor_errors": "settings_error",
         "_fields": "StopField",
         "_http.model_clients": "client_settings",
         "_http.model_requests": "ModelRequest",
@@ -104,7 +106,7 @@ _LATER: Final = {
         "_metering.one_write": "Books Entry Place keep_books",
         "_metering.record": "may_be_billed",
         "_metering.summary": "count_cache_hit tracked_by",
-        "_metering.tags": "clean_tags tagged",
+        "_metering.tags": "clean_tags tag_list tagged",
         "_metering.telemetry_spans": "otel_span_in",
         "_outbound.blocks": "Block",
         "_outbound.conversation": "Content Conversation Turns answered",
@@ -113,7 +115,7 @@ _LATER: Final = {
         "_outbound.media_forms": "LEFTOVERS MEDIA_FORMS told_media",
         "_outbound.more_than_text": "may_hold_more_than_text",
         "_outbound.names": "CALL_ARGUMENTS ArgumentNames merged_options",
-        "_outbound.output": "VALUE add_output_format is_object output_format rooted wrapped_schema wrapper_for wrapper_of",
+        "_outbound.output": "VALUE add_output_format is_object output_format rooted schema_class_of wrapped_schema wrapper_of",
         "_outbound.output_schema": "enforceable has_references is_recursive",
         "_outbound.option_values": "check_settings stop_list",
         "_outbound.request": "choice_for",
@@ -216,10 +218,13 @@ __all__ = [
     "remember_signatures",
     "renew_in_child",
     "rooted",
+    "schema_class_of",
     "set_private",
     "set_values",
+    "settings_error",
     "spoiling_end",
     "stop_list",
+    "tag_list",
     "tagged",
     "text_of",
     "thought_as_text",
@@ -236,7 +241,6 @@ __all__ = [
     "wire_tools",
     "without_tokens",
     "wrapped_schema",
-    "wrapper_for",
     "wrapper_of",
 ]
 

@@ -11,7 +11,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
 
 from aivideoapi_core import Attribution, MessageAccumulator, Reply
-from aivideoapi_core.adapter_kit import may_hold_more_than_text
+from aivideoapi_core.adapter_kit import may_hold_more_than_text, tag_list
 from langchain_aivideoapi._inbound.message import to_result
 from langchain_aivideoapi._inbound.streams import ChunkStream, EventStream
 from langchain_aivideoapi._outbound.request import Request, build_request
@@ -30,7 +30,7 @@ def make_call(
     """The call with these messages in ``run``. ``tags``: the model's; ``asked`` is what ``build_request`` takes besides."""
     run = run or run_of_caller()
     show_cost_in_langsmith(run)
-    tags = run_tags(run, [*tags, *arguments.pop("spend_tags", ())])
+    tags = run_tags(run, [*tags, *tag_list(arguments.pop("spend_tags", ()))])
     attribution = run_attribution(run, arguments.pop("spend_for", None))
     return Call(build_request(messages, arguments=arguments, **asked), tags, attribution, span_of(run))
 

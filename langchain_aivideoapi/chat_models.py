@@ -82,12 +82,18 @@ class ChatAIVideoAPI(Settings):
         )
 
     def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
-        prompt = super()._convert_input(model_input)
-        if not isinstance(prompt, ChatPromptValue):
-            return prompt
-        from langchain_aivideoapi._outbound.traceable import traceable
+        with langchain_errors():
+            try:
+                prompt = super()._convert_input(model_input)
+            except Exception as error:
+                from langchain_aivideoapi._outbound.traceable import unreadable
 
-        messages = traceable(prompt.messages)
+                raise unreadable(model_input, error) from error
+            if not isinstance(prompt, ChatPromptValue):
+                return prompt
+            from langchain_aivideoapi._outbound.traceable import traceable
+
+            messages = traceable(prompt.messages)
         return prompt if messages is prompt.messages else ChatPromptValue(messages=messages)
 
     def _generate(

@@ -21,16 +21,15 @@ from llama_index.core.types import Model, PydanticProgramMode
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
-from aivideoapi_core import ToolChoiceIgnoredError
+from aivideoapi_core import InvalidInputError, ToolChoiceIgnoredError
 from aivideoapi_core.adapter_kit import (
     VALUE,
     PartialJSON,
     by_python_names,
     output_format,
     rooted,
+    schema_class_of,
     wire_tool_name,
-    wrapper_for,
-    wrapper_of,
 )
 from llamaindex_aivideoapi._inbound.tool_calls import tool_selections
 from llamaindex_aivideoapi._outbound.tools import prepare_call, prepare_required_call
@@ -193,6 +192,11 @@ def make_plan(
     """
     if llm.pydantic_program_mode is not PydanticProgramMode.DEFAULT:
         return None
+    if not isinstance(prompt, BasePromptTemplate):
+        raise InvalidInputError(
+            f"prompt must be a template, such as PromptTemplate('...'), not {str(prompt)[:80]!r}"
+        )
+    asked_for, schema, is_wrapped = schema_class_of(output_cls)
     if not is_stream:
         dispatcher.event(
             LLMStructuredPredictStartEvent(
@@ -201,11 +205,7 @@ def make_plan(
         )
     messages = llm._extend_messages(prompt.format_messages(llm=llm, **prompt_args))
     call = {name: value for name, value in (llm_kwargs or {}).items() if name not in _DECIDED_HERE}
-    is_model = isinstance(output_cls, type) and issubclass(output_cls, BaseModel)
-    wrapper = wrapper_of(output_cls) if is_model else wrapper_for(output_cls)
-    asked_for: type[Any] = wrapper or output_cls
-    plan = functools.partial(Plan, llm=llm, output_cls=asked_for, is_wrapped=wrapper is not None)
-    schema = asked_for.model_json_schema()
+    plan = functools.partial(Plan, llm=llm, output_cls=asked_for, is_wrapped=is_wrapped)
     wanted = output_format(
         call.get("model") or llm.model, schema, thinking=call.get("thinking", llm.thinking)
     )

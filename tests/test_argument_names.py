@@ -67,7 +67,7 @@ def test_a_timeout_that_is_none_is_told_in_one_line(cls: Any) -> None:
         ({"ledger": "x.db"}, "ledger must be an instance of SpendLedger"),
         ({"http_client": 3}, "http_client must be an instance of Client"),
         ({"betas": "x"}, "betas must be a valid list"),
-        ({"mcp_servers": ["x"]}, "mcp_servers must be a valid dictionary"),
+        ({"mcp_servers": ["x"]}, "mcp_servers[0] must be a valid dictionary"),
         ({"default_headers": {"a": 1}}, "default_headers must be a valid string"),
         ({"output_config": "high"}, "output_config must be a valid dictionary"),
         ({"timeout": float("nan")}, "timeout must be a positive number"),

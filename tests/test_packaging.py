@@ -48,6 +48,7 @@ PUBLIC = (
 CORE_LAYERS = (
     {"_version", "_late", "_aliases", "_received", "_secrets", "_signatures", "_unvalidated", "_catalogue"},
     {"_errors"},
+    {"_constructor_errors"},
     {"_outbound", "_inbound"},
     {"_metering"},
     {"_stores"},

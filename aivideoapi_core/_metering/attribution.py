@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any, Final, Self
 
+from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._metering.blocks import Blocks
 
 logger = logging.getLogger("aivideoapi")
@@ -40,6 +41,10 @@ class Attribution:
     @classmethod
     def cleaned(cls, facts: Mapping[str, Any]) -> Self:
         """What of ``facts`` has the shape of an identifier; blanks in an agent's name become ``_``."""
+        if not isinstance(facts, Mapping):
+            raise InvalidInputError(
+                f"spend_for must be an object of {', '.join(ATTRIBUTES)}, such as {{'customer': 'acme'}}, not {facts!r}"
+            )
         return cls(**{name: as_id(facts.get(name), spaced=name == "agent") for name in ATTRIBUTES})
 
     def to_dict(self) -> dict[str, str | None]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import functools
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import Final
+from typing import Any, Final
 
+from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._metering.blocks import Blocks
 
 logger = logging.getLogger("aivideoapi")
@@ -34,6 +35,13 @@ _BLOCKS: Final[Blocks[tuple[str, ...]]] = Blocks("aivideoapi_spend_tags")
 def is_tag(text: object) -> bool:
     """Whether ``text`` has the shape of a tag."""
     return isinstance(text, str) and _TAG.match(text) is not None and _OF_ONE_RUN.search(text) is None
+
+
+def tag_list(tags: Any) -> Iterable[str]:
+    """A caller's list of tags. Raises ``InvalidInputError`` for a text, which would be a tag for each letter."""
+    if tags is None or isinstance(tags, (str, Mapping)) or not isinstance(tags, Iterable):
+        raise InvalidInputError(f"spend_tags must be a list of tags, such as ['team=search'], not {tags!r}")
+    return tags
 
 
 def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:

@@ -113,7 +113,10 @@ class SendableBlocks:
         else:
             taken = _without_blanks(block)
         if "cache_control" in taken and not is_mark(taken["cache_control"]):
-            read_mark(taken["cache_control"])
+            try:
+                read_mark(taken["cache_control"])
+            except InvalidInputError as error:
+                raise InvalidInputError(f"messages[{at}]: {error}") from error
         for name, value in taken.items():
             if not (type(value) is str and value.isascii()) and (whole := mended(value)) is not value:
                 taken[name] = whole

@@ -56,7 +56,9 @@ def build_headers(*sources: Mapping[str, str] | None, betas: Sequence[str] | Non
                 raise InvalidInputError(f"header {name!r} is set by the client; use api_key= for the key")
             headers[name.lower()] = value.strip()
     if betas:
-        if isinstance(betas, str) or not all(isinstance(beta, str) and beta.strip() for beta in betas):
+        if isinstance(betas, (str, Mapping)) or not all(
+            isinstance(beta, str) and beta.strip() for beta in betas
+        ):
             raise InvalidInputError("betas must be a list of names")
         known = [beta.strip() for beta in headers.get("anthropic-beta", "").split(",") if beta.strip()]
         headers |= build_headers({"anthropic-beta": ",".join(dict.fromkeys([*known, *betas]))})

@@ -14,6 +14,13 @@ from aivideoapi_core._outbound.thinking import check_thinking_shape
 
 _OF_OPENAI: Final = {"minimal": "use 'low'", "none": "leave it out"}
 _TIERS: Final = ("auto", "standard_only")
+_SHAPES: Final[Mapping[str, tuple[Any, str]]] = {
+    "metadata": (Mapping, "{'user_id': '...'}"),
+    "container": ((str, Mapping), "'container_...' or {'skills': [...]}"),
+    "mcp_servers": ((list, tuple), "[{'type': 'url', 'url': '...', 'name': '...'}]"),
+    "context_management": (Mapping, "{'edits': [...]}"),
+    "inference_geo": (str, "'us'"),
+}
 _OUTPUT_CONFIG: Final = ("effort", "format", "task_budget")
 
 
@@ -62,6 +69,11 @@ def check_words(options: Mapping[str, Any], *, known: bool) -> None:
     ``known``: the model is in the catalogue; another may take efforts that nobody has heard of. To be asked of named
     options only: what the platform takes one day goes out in ``extra_body``.
     """
+    for name, (kinds, example) in _SHAPES.items():
+        if (value := options.get(name)) is not None and not isinstance(value, kinds):
+            raise InvalidInputError(f"{name} must be such as {example}, not {value!r}")
+    if not all(isinstance(server, Mapping) for server in options.get("mcp_servers") or ()):
+        raise InvalidInputError("mcp_servers must be a list of objects with 'type', 'url' and 'name'")
     if (effort := options.get("effort")) is not None:
         _check_effort(effort, "effort", known=known)
     if (config := options.get("output_config")) is not None:

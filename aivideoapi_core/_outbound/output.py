@@ -9,11 +9,12 @@ import types
 from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple, Union, cast, get_origin
 
-from pydantic import BaseModel, Field, create_model, model_validator
+from pydantic import BaseModel, Field, PydanticUserError, create_model, model_validator
+from pydantic_core import SchemaError
 
 from aivideoapi_core._catalogue.models import model_info
 from aivideoapi_core._catalogue.routes import Route
-from aivideoapi_core._errors import UnsupportedOptionError
+from aivideoapi_core._errors import InvalidInputError, UnsupportedOptionError
 from aivideoapi_core._outbound.in_words import with_instruction
 from aivideoapi_core._outbound.output_schema import enforceable
 from aivideoapi_core._outbound.schema_references import DEFINITIONS, resolved
@@ -163,6 +164,22 @@ def wrapper_for(schema: Any) -> type[BaseModel]:
         described = None
     fields: dict[str, Any] = {VALUE: (readable(schema), Field())}
     return create_model(name, __base__=_wrapper_base(), __doc__=described, **fields)
+
+
+def schema_class_of(output_cls: Any) -> tuple[type[Any], dict[str, Any], bool]:
+    """The class to ask for, its schema, and whether it wraps ``output_cls``. Raises ``InvalidInputError``."""
+    try:
+        if output_cls is None:
+            raise TypeError("None is no class")
+        is_model = isinstance(output_cls, type) and issubclass(output_cls, BaseModel)
+        wrapper = wrapper_of(output_cls) if is_model else wrapper_for(output_cls)
+        asked_for: type[Any] = wrapper or output_cls
+        return asked_for, asked_for.model_json_schema(), wrapper is not None
+    except (PydanticUserError, SchemaError, TypeError) as error:
+        said = str(error).partition("\n")[0]
+        raise InvalidInputError(
+            f"output_cls must be a pydantic class, or a type that pydantic knows, not {output_cls!r}: {said}"
+        ) from error
 
 
 @functools.cache

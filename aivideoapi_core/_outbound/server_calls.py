@@ -49,12 +49,15 @@ class ServerCalls:
 
     def take(self, block: dict[str, Any], turn: list[dict[str, Any]]) -> dict[str, Any]:
         """Note ``block``, about to be put at the end of ``turn``; an id used before and a result without call come back as text."""
-        if block["type"] in _CALLS:
-            if block.get("id") in self._called:
+        is_call = block["type"] in _CALLS
+        call = block.get("id" if is_call else "tool_use_id")
+        if call is not None and not isinstance(call, str):  # nor need it be hashable
+            return _told(block)
+        if is_call:
+            if call in self._called:
                 return _told(block)
-            self._called[block.get("id")] = turn, len(turn)
+            self._called[call] = turn, len(turn)
             return block
-        call = block.get("tool_use_id")
         if call not in self._called or call in self._answered:
             return _told(block)
         self._answered.add(call)

@@ -97,7 +97,8 @@ def thinking_is_on(body: Mapping[str, Any]) -> bool:
     thinking = body.get("thinking")
     if thinking is None:
         return body.get("thinkingFlag") is True
-    return isinstance(thinking, Mapping) and thinking.get("type") in _THINKS
+    kind = thinking.get("type") if isinstance(thinking, Mapping) else None
+    return isinstance(kind, str) and kind in _THINKS
 
 
 def excludes_forced_tools(thinking: Any) -> bool:

@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeGuard
 
+from pydantic import BaseModel
+
 from aivideoapi_core._errors import InvalidInputError, UnsupportedOptionError
 from aivideoapi_core._outbound.schema_keywords import TYPES
 
@@ -57,7 +59,8 @@ _FOREIGN: Final[Mapping[str, str]] = {
 
 def is_custom(tool: Mapping[str, Any]) -> bool:
     """Whether a tool is the caller's own, not one of the server's."""
-    return tool.get("type") in _CALLERS_OWN
+    kind = tool.get("type")
+    return (kind is None or isinstance(kind, str)) and kind in _CALLERS_OWN
 
 
 def each_tool(tools: Iterable[Any]) -> Iterator[Any]:
@@ -66,8 +69,12 @@ def each_tool(tools: Iterable[Any]) -> Iterator[Any]:
     Lists of declarations are taken apart, and Bedrock's cache point marks the tool before it. Raises
     ``InvalidInputError`` for a tool without a name, and for another provider's server tool, naming the one to use here.
     """
+    if isinstance(tools, (str, bytes, Mapping, BaseModel)) or not isinstance(tools, Iterable):
+        raise InvalidInputError(f"tools must be a list of tools, not {str(tools)[:80]!r}")
     waiting = None
     for given in tools:
+        if given is None:
+            raise InvalidInputError("None is among the tools: leave it out")
         for tool in _taken_apart(given):
             is_written = type(tool) is dict or isinstance(tool, Mapping)
             if is_written and not _CACHE_POINTS.isdisjoint(tool):
@@ -119,8 +126,10 @@ def _in_wire_form(tool: Mapping[str, Any]) -> dict[str, Any]:
         return dict(tool)
     if _is_json_schema(tool):
         return _from_json_schema(tool)
-    if not is_custom(tool) and str(tool["type"]) not in TYPES:
-        _refuse_foreign(tool, str(tool["type"]))
+    if not is_custom(tool) and str(kind := tool["type"]) not in TYPES:
+        if not isinstance(kind, str):
+            raise InvalidInputError(f"cannot make a tool of {tool!r}: its type must be text, not {kind!r}")
+        _refuse_foreign(tool, kind)
         return dict(tool)
     if len(tool) == 1:
         _refuse_foreign(tool, next(iter(tool)))

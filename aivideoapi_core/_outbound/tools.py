@@ -16,6 +16,7 @@ from typing import Any, Final, cast
 from pydantic_core import PydanticSerializationError, to_json
 
 from aivideoapi_core._errors import InvalidInputError, UnsupportedOptionError
+from aivideoapi_core._outbound.cache_marks import read_mark
 from aivideoapi_core._outbound.output_schema import strict_schema
 from aivideoapi_core._outbound.params import ToolChoiceParam
 from aivideoapi_core._outbound.refusals import TOOL_NAME
@@ -69,6 +70,11 @@ def _wired(tools: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], To
     wired: list[dict[str, Any]] = []
     names: dict[str, tuple[str, Mapping[str, str]]] = {}
     for tool in given:
+        if (mark := tool.get("cache_control")) is not None:
+            try:
+                read_mark(mark)
+            except InvalidInputError as error:
+                raise InvalidInputError(f"tool {tool.get('name')!r}: {error}") from error
         if not is_custom(tool):
             wired.append(tool)
             continue

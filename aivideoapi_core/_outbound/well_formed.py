@@ -109,7 +109,7 @@ def settled(block: Mapping[str, Any], *, made: bool = False) -> dict[str, Any]:
     source = block.get("source")
     if not isinstance(source, Mapping):
         raise InvalidInputError(f"is of type {block['type']!r} and needs a source, not {source!r}")
-    if not made and source.get("type") not in media.SOURCES:
+    if not made and isinstance(source.get("type"), str) and source["type"] not in media.SOURCES:
         return dict(block)
     result = media.settled(block)
     for name in ("title", "context") if result["type"] == "document" else ():

@@ -8,6 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from aivideoapi_core._constructor_errors import with_value_errors
 from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._inbound.balance import Balance
 from aivideoapi_core._metering.budgets import AS_TEXT
@@ -85,6 +86,7 @@ class CreditBudget(StoredBudget):
 
     __pydantic_serializer__ = AS_TEXT
 
+    @with_value_errors
     def __init__(
         self,
         limit_credits: int | float | str | Decimal,

@@ -14,6 +14,7 @@ from datetime import tzinfo
 from decimal import Decimal
 from typing import IO, Any, Final
 
+from aivideoapi_core._constructor_errors import with_value_errors
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.one_write import Entry, Place
 from aivideoapi_core._metering.record import CallRecord
@@ -42,6 +43,7 @@ class SpendLedger:
     ``summary``, or with ``aivideoapi spend --ledger FILE``.
     """
 
+    @with_value_errors
     def __init__(self, target: Any = None, *, name: str = "default") -> None:
         self._store: LedgerStore = ledger_store_of(target, name=name)
         self._waiting = WaitingRows(self._store)

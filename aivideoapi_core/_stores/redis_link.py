@@ -83,7 +83,12 @@ _links: Final[WeakValueDictionary[Hashable, RedisLink]] = WeakValueDictionary()
 
 
 def link_to(target: Any, *, argument: str) -> RedisLink:
-    """The link to a URL or a client, one for all budgets and ledgers of this process that are there."""
+    """The link to a URL or a client, one for all budgets and ledgers of this process that are there.
+
+    Raises ``InvalidInputError`` for what is neither.
+    """
+    if not isinstance(target, str) and not hasattr(target, "register_script"):
+        raise InvalidInputError(f"{argument} must be a path, a Redis URL or a redis.Redis, not {target!r}")
     # A client's id is its own as long as its link lives, which holds it.
     key = target if isinstance(target, str) else id(target)
     return _links.get(key) or _links.setdefault(key, RedisLink(target, argument=argument))

@@ -67,12 +67,7 @@ def to_blocks(
                 continue
         try:
             block = _to_block(item, place)
-        except (
-            AttributeError,
-            KeyError,
-            TypeError,
-            ValueError,
-        ) as error:  # of a shape that nobody documents, too
+        except _UNSENDABLE as error:
             if not (made or assistant):
                 said = error if isinstance(error, InvalidInputError) else f"is malformed: {error}"
                 raise InvalidInputError(f"messages[{message}].content[{number}] {said}") from error
@@ -82,6 +77,10 @@ def to_blocks(
         elif isinstance(item, Mapping) and item.get("cache_control") is not None:
             blocks.append({"type": "text", "text": "", "cache_control": item["cache_control"]})
     return blocks
+
+
+_UNSENDABLE: Final = (InvalidInputError, AttributeError, KeyError, TypeError, ValueError)
+"""What a block raises that cannot be sent: one of a shape that nobody documents, too."""
 
 
 def to_result(content: Any, *, message: int) -> Content:

@@ -16,6 +16,7 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 
+from aivideoapi_core import InvalidInputError
 from aivideoapi_core.adapter_kit import (
     Content,
     Conversation,
@@ -48,18 +49,36 @@ def to_conversation(
     ``prefill`` says whether the model can continue an assistant turn; ``names`` are those of the
     request's tools. Raises ``InvalidInputError`` for content of a user's or system message that the wire cannot carry.
     """
+    given: Sequence[Any] = messages
+    for at, message in enumerate(given):
+        if not isinstance(message, ChatMessage) or not isinstance(message.role, str):
+            role = getattr(message, "role", None)
+            raise InvalidInputError(
+                f"messages[{at}] must be a ChatMessage with a role, not a {type(message).__name__} with role {role!r}"
+            )
     conversation = Conversation(names, answered=answered(messages, lambda each: each.role in ASSISTANT))
     for at, message in enumerate(messages):
-        speaker, mark = _SPEAKERS.get(message.role), message.additional_kwargs.get("cache_control")
-        if speaker == "tool":
-            mark = _add_result(conversation, message, at) or mark
-        elif speaker == "assistant":
-            _add_assistant(conversation, message, at)
-        else:
-            _add(conversation, message, at)
-        if mark is not None:
-            conversation.cache_point(mark, at=at)
+        try:
+            _take(conversation, message, at)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:  # made past LlamaIndex' own checks
+            raise InvalidInputError(f"messages[{at}] is malformed: {error}") from error
     return conversation.turns(prefill=prefill)
+
+
+def _take(conversation: Conversation, message: ChatMessage, at: int) -> None:
+    speaker, mark = _SPEAKERS.get(message.role), message.additional_kwargs.get("cache_control")
+    if speaker == "tool":
+        mark = _add_result(conversation, message, at) or mark
+    elif speaker == "assistant":
+        _add_assistant(conversation, message, at)
+    elif speaker is None and message.role != MessageRole.USER:
+        raise InvalidInputError(
+            f"messages[{at}] has role {message.role!r}: use one of {', '.join(MessageRole)}"
+        )
+    else:
+        _add(conversation, message, at)
+    if mark is not None:
+        conversation.cache_point(mark, at=at)
 
 
 def _add(conversation: Conversation, message: ChatMessage, at: int) -> None:

@@ -35,6 +35,7 @@ def _to_tool(tool: Any) -> dict[str, Any]:
         schema = _parameters_of(tool.metadata)
     except (
         PydanticUserError,
+        InvalidInputError,
         AttributeError,
         TypeError,
         ValueError,

@@ -257,8 +257,7 @@ def test_recast_keeps_the_facts() -> None:
 @pytest.mark.parametrize(
     ("cls", "base"),
     [
-        (InvalidInputError, ValueError),
-        (UnsupportedOptionError, ValueError),
+        (UnsupportedOptionError, InvalidInputError),
         (APITimeoutError, APIConnectionError),
         (StreamTimeoutError, IncompleteStreamError),
         (StreamTimeoutError, APITimeoutError),

@@ -18,6 +18,7 @@ from aivideoapi_core import (
     AsyncMessagesClient,
     CallRecord,
     CreditBudget,
+    InvalidInputError,
     MessagesClient,
     Outcome,
     RetryPolicy,
@@ -380,6 +381,6 @@ def test_no_loop_of_asyncio() -> None:
         client.stream(payload()).__aenter__(),
         client.credits(),
     ):
-        with pytest.raises(ValueError, match="asyncio"):
+        with pytest.raises(InvalidInputError, match="asyncio"):
             work.send(None)
     assert budget.standing().reserved_micro == 0
