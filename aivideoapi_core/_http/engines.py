@@ -7,10 +7,12 @@ behind its interface cannot be used in a process that was forked after it was fi
 
 from __future__ import annotations
 
-import importlib.util
+import functools
 import os
+import re
 import types
 from collections.abc import Callable
+from importlib import metadata
 from typing import Any, Final
 
 import httpcore
@@ -19,25 +21,47 @@ import httpx
 from aivideoapi_core._errors import InvalidInputError
 
 ENGINE_ENV: Final = "AIVIDEOAPI_HTTP_ENGINE"
+LEAST_AIOHTTP: Final = "3.12.7"
+"""The lower bound of the extra ``fast``: what an older one lacks is found out in the middle of a call."""
 ENGINES: Final = ("auto", "httpx", "aiohttp")
 
 
 def resolve_engine(name: str | None) -> str:
     """``httpx`` or ``aiohttp``: as named, else by ``AIVIDEOAPI_HTTP_ENGINE``, else the fastest that is installed.
 
-    Raises ``InvalidInputError`` for a name that is none of ``ENGINES`` and for an engine that is not installed.
+    Raises ``InvalidInputError`` for a name that is none of ``ENGINES``, and for an engine that is not installed or too
+    old: LlamaIndex brings aiohttp without asking for one that is new enough here, and httpx does its work then.
     """
     wanted = name or os.environ.get(ENGINE_ENV) or "auto"
     if wanted not in ENGINES:
         raise InvalidInputError(
             f"http_engine={wanted!r} is none of {', '.join(ENGINES)}; check {ENGINE_ENV} too"
         )
-    installed = importlib.util.find_spec("aiohttp") is not None
-    if wanted == "aiohttp" and not installed:
+    if wanted == "httpx":
+        return wanted
+    installed = _aiohttp_version()
+    if wanted == "aiohttp" and installed is None:
         raise InvalidInputError("http_engine='aiohttp' needs the package aiohttp: install the extra 'fast'")
-    if wanted == "auto":
-        return "aiohttp" if installed else "httpx"
-    return wanted
+    is_new_enough = installed is not None and _numbers(installed) >= _numbers(LEAST_AIOHTTP)
+    if wanted == "aiohttp" and not is_new_enough:
+        raise InvalidInputError(
+            f"http_engine='aiohttp' needs aiohttp {LEAST_AIOHTTP} or newer, and {installed} is installed: "
+            f"pip install 'aiohttp>={LEAST_AIOHTTP}'"
+        )
+    return "aiohttp" if is_new_enough else "httpx"
+
+
+@functools.cache
+def _aiohttp_version() -> str | None:
+    """From its metadata: importing it takes as long as a whole framework, and the first call does it."""
+    try:
+        return metadata.version("aiohttp")
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)[:3]]
 
 
 def is_replaced(method: Callable[..., Any], *, file: str) -> bool:

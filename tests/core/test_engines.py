@@ -7,6 +7,8 @@ import gc
 import socket
 import ssl
 import struct
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -23,6 +25,7 @@ from aivideoapi_core import (
     RetryPolicy,
     StreamTimeoutError,
 )
+from aivideoapi_core._http import engines
 from aivideoapi_core._http.aiohttp_transport import AiohttpTransport
 from aivideoapi_core._http.engines import ENGINE_ENV, resolve_engine
 from aivideoapi_core.sandbox import Reply, Sandbox
@@ -289,3 +292,22 @@ def test_the_engine_is_named_by_argument_then_environment(monkeypatch: pytest.Mo
     assert resolve_engine("aiohttp") == "aiohttp"
     with pytest.raises(InvalidInputError, match="curl"):
         AsyncMessagesClient(api_key=KEY, http_engine="curl")
+
+
+@pytest.mark.parametrize("version", ["3.9.5", "3.12.6", "3.12.0rc1"])
+def test_an_aiohttp_that_is_too_old_is_not_used(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    """LlamaIndex brings aiohttp, and does not ask for a new one."""
+    monkeypatch.setattr(engines, "_aiohttp_version", lambda: version)
+    monkeypatch.delenv(ENGINE_ENV, raising=False)
+    assert resolve_engine(None) == "httpx"
+    with pytest.raises(
+        InvalidInputError, match=rf"needs aiohttp 3\.12\.7 or newer, and {version} is installed"
+    ):
+        AsyncMessagesClient(api_key="sk-test", http_engine="aiohttp")
+
+
+def test_the_least_aiohttp_is_the_extras_lower_bound() -> None:
+    project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert f"aiohttp>={engines.LEAST_AIOHTTP}" in project["optional-dependencies"]["fast"]
+    for version, is_new in (("3.12.7", True), ("3.14.5", True), ("4.0.0a1", True), ("3.12.6", False)):
+        assert (engines._numbers(version) >= engines._numbers(engines.LEAST_AIOHTTP)) is is_new
