@@ -3,6 +3,7 @@
 -- that is held: a call costs the same beside ten others and beside twenty thousand.
 
 local VERSION, PLACE_S, LATE, SETTLED, BOOTS, OWNERS, LAG_S = '3', 3, 1000, 4096, 512, 100, 10
+local EARLIER = 'earlier release '
 
 local fact_key, piece_key, held_key, owner_key, lease_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local late_key, settled_key, line_key, boot_key = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
@@ -219,6 +220,7 @@ if is_new and redis.call('TYPE', old_spent).ok ~= 'string' then
   local held = redis.call('HGETALL', old_held)
   for i = 1, #held, 2 do
     local amount, name = string.match(held[i + 1], '^(%d+) (.*)$')
+    if tonumber(redis.call('ZSCORE', old_lease, name) or 0) > wall_s then name = EARLIER .. name end
     hold(held[i], name, tonumber(amount))
     redis.call('ZADD', lease_key, seconds(awake + lease), name)
   end
@@ -263,9 +265,10 @@ if #dead_owners > 0 then
   end
   for i = 1, #all, 2 do
     if dead[string.match(all[i + 1], '^%d+ (.*)$')] then
-      local amount = let_go(all[i], all[i + 1])
-      redis.call('ZADD', late_key, seconds(now), (policy == 'count' and 'counted ' or 'released ') .. all[i])
-      book(policy == 'count' and amount or 0, 0, 0, 1, amount)
+      local amount, name = let_go(all[i], all[i + 1])
+      local counts = policy == 'count' or string.sub(name, 1, #EARLIER) == EARLIER
+      redis.call('ZADD', late_key, seconds(now), (counts and 'counted ' or 'released ') .. all[i])
+      book(counts and amount or 0, 0, 0, 1, amount)
     end
   end
   for _, name in ipairs(dead_owners) do

@@ -9,7 +9,7 @@ from pydantic_core import from_json, to_json
 
 from aivideoapi_core._stores.budget_calendar import CalendarWindow, OpenWindow
 from aivideoapi_core._stores.budget_clock import BudgetTime, Reading
-from aivideoapi_core._stores.budget_rules import BudgetState, Owner, Raise
+from aivideoapi_core._stores.budget_rules import EARLIER, BudgetState, Owner, Raise
 from aivideoapi_core._stores.budget_terms import NewerFormatError, Terms
 
 VERSION: Final = 4
@@ -120,10 +120,24 @@ def from_text(
 
 def _moved(facts: Mapping[str, Any], rows: Rows) -> dict[str, Owner]:
     """The owners, after the reservations of versions 2 and 3 became rows."""
-    held = {id: (owner, micro) for id, (owner, micro) in facts["held"].items()}
-    owners = rows.begin(held, facts["expired"].items())
-    for name, owner in owners.items():
-        owner.until = facts["leases"].get(name, 0.0)
+    return _taken_over(
+        facts, rows, facts["expired"].items(), now=facts["time"]["awake"], lease_s=float("inf")
+    )
+
+
+def _taken_over(
+    facts: Mapping[str, Any], rows: Rows, expired: Iterable[tuple[str, bool]], *, now: float, lease_s: float
+) -> dict[str, Owner]:
+    """The owners, after their reservations became rows; those who are alive ``now`` by a name that says whose they are."""
+    leases = facts["leases"]
+    names = {
+        owner: EARLIER + owner if leases.get(owner, 0.0) > now else owner
+        for owner, _ in facts["held"].values()
+    }
+    held = {id: (names[owner], micro) for id, (owner, micro) in facts["held"].items()}
+    owners = rows.begin(held, expired)
+    for owner, name in names.items():
+        owners[name].until = min(leases.get(owner, 0.0), now + lease_s)
     return owners
 
 
@@ -156,10 +170,8 @@ def from_first_release(facts: Mapping[str, Any], rows: Rows, terms: Terms, readi
     counts = pieces.setdefault(terms.bucket(now), [0] * 5)
     for place, name in enumerate(("unknown_calls", "unknown_micro", "expired_calls", "expired_micro"), 1):
         counts[place] += facts[name]
-    held = {id: (owner, micro) for id, (owner, micro) in facts["held"].items()}
-    owners = rows.begin(held, ((id, terms.when_owner_dies == "count") for id in facts["expired"]))
-    for name, owner in owners.items():
-        owner.until = min(facts["leases"].get(name, 0.0), now + terms.lease_s)
+    expired = ((id, terms.when_owner_dies == "count") for id in facts["expired"])
+    owners = _taken_over(facts, rows, expired, now=now, lease_s=terms.lease_s)
     return BudgetState(
         terms=terms,
         time=state.time,

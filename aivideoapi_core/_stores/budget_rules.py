@@ -21,6 +21,10 @@ _LATE: Final = 1_000
 _SETTLED: Final = 32
 """How many settled reservations are remembered, so that a repeated message changes nothing."""
 
+EARLIER: Final = "earlier release "
+"""How the names of owners begin whose calls ran when this release took the state over. Their release is refused from then
+on, and can settle none of them: whatever ``when_owner_dies`` says, they may have been billed."""
+
 SPENT, UNKNOWN_CALLS, UNKNOWN, EXPIRED_CALLS, EXPIRED = range(5)
 """What a piece of the window counts; calls, or microcredits."""
 
@@ -339,9 +343,10 @@ class BudgetState:
         dead = {name for name, owner in self.owners.items() if owner.until <= self.time.awake}
         if not dead:
             return
-        counts = terms.when_owner_dies == "count"
-        theirs = [(id, micro) for id, (owner, micro) in self.held.items() if owner in dead]
-        for id, micro in theirs:
+        all_count = terms.when_owner_dies == "count"
+        theirs = [(id, *held) for id, held in self.held.items() if held[0] in dead]
+        for id, owner, micro in theirs:
+            counts = all_count or owner.startswith(EARLIER)
             del self.held[id]
             self.expired[id] = counts
             self._book(kept, micro if counts else 0, 0, 0, 1, micro)
