@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import multiprocessing
-import subprocess
-import sys
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from engine_kit import ENGINES
+from forked_programs import ForkedPrograms
 
 from aivideoapi_core import AsyncMessagesClient, build_payload
 from aivideoapi_core.sandbox import Fault, Reply, Sandbox
@@ -55,13 +55,21 @@ _ENDINGS = {
 }
 
 
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkedPrograms]:
+    with contextlib.closing(ForkedPrograms(tmp_path_factory.mktemp("programs"))) as made:
+        yield made
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("ending", _ENDINGS)
-def test_a_program_that_closes_nothing_says_nothing(sandbox: Sandbox, engine: str, ending: str) -> None:
+def test_a_program_that_closes_nothing_says_nothing(
+    sandbox: Sandbox, programs: ForkedPrograms, engine: str, ending: str
+) -> None:
     if "stream" in ending:
         sandbox.enqueue(Fault.stall(4, reply=Reply("word " * 200, pieces=5)))
     program = _PROGRAM.format(key=sandbox.api_key, url=sandbox.url, engine=engine, ending=_ENDINGS[ending])
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    done = programs.run(program)
     assert (done.returncode, done.stderr) == (0, "")
 
 
