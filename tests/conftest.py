@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -122,6 +123,17 @@ def pytest_configure(config: pytest.Config) -> None:
     # The standard suites bring a plugin that would print tables of timings; ours are in benchmarks/.
     if hasattr(config.option, "benchmark_disable"):
         config.option.benchmark_disable = True
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What the tests import stays, and no collection of garbage looks through it: neither now nor in a test."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
