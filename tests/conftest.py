@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import gc
 import os
+import signal
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -102,6 +104,11 @@ def _context(verify: Any = True, cert: Any = None, trust_env: bool = True) -> An
 
 
 httpx._transports.default.create_ssl_context = _context
+if sys.version_info < (3, 12):
+    # At the end of each ``asyncio.run`` Python 3.11 takes the handler of Ctrl-C for a number, and for the error's text
+    # (that nobody reads) it prints the task with all that it has answered: a millisecond for a message of LangChain's.
+    _as_enum: Any = signal._int_to_enum
+    signal._int_to_enum = lambda value, kind: _as_enum(value, kind) if isinstance(value, int) else value
 
 
 def pytest_unconfigure() -> None:

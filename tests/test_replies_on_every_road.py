@@ -55,6 +55,8 @@ class Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"  # connections are kept
+    disable_nagle_algorithm = True  # else a body waits for the receipt of its head
     server: Server
 
     def do_POST(self) -> None:
