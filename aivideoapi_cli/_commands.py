@@ -30,5 +30,7 @@ class Command(TyperCommand):
                 raise CommandError(
                     f"{option} is empty: give it a value, or leave it out", exit_code=WRONG_USE
                 )
+        if "" in given and not any(parameter.name == "question" for parameter in self.params):
+            raise CommandError("an argument is empty: give it a value", exit_code=WRONG_USE)
         rest: list[str] = super().parse_args(ctx, args)
         return rest

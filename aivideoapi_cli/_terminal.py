@@ -18,7 +18,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from aivideoapi_core import Credits
+    from aivideoapi_core import CreditBudget, Credits
 
 FAILED: Final = 1
 WRONG_USE: Final = 2
@@ -132,6 +132,18 @@ def _missing(error: ModuleNotFoundError) -> CommandError | None:
     from aivideoapi_core.adapter_kit import pip_install
 
     return CommandError(f"this needs {name.replace('_', '-')}: {pip_install(extra)} ([all] is everything)")
+
+
+def budget_of(credits: str) -> CreditBudget:
+    """What ``--budget`` says, in memory. Raises ``CommandError``."""
+    from aivideoapi_core import CreditBudget, InvalidInputError
+
+    try:
+        return CreditBudget(credits)
+    except InvalidInputError:
+        raise CommandError(
+            f"--budget must be a number of credits, 0 or more, not {credits!r}", exit_code=WRONG_USE
+        ) from None
 
 
 def complain(failure: CommandError) -> int:

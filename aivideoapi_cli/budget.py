@@ -145,6 +145,8 @@ def raise_limit(
     when = _when(until, length)
     with _told(store):
         budget = _budget(store, name)
+        if by is not None and _number(by) <= 0:
+            raise CommandError("--by is more than 0: give a lower limit with --to", exit_code=WRONG_USE)
         amount = Decimal(budget.limit_micro).scaleb(-6) + _number(by) if to is None else _number(to)
         if when is not None and amount * 1_000_000 <= budget.limit_micro:
             agreed = _credits(budget.limit_micro)
@@ -165,7 +167,7 @@ def raise_limit(
 def _one_name(name: str | None, named: str | None) -> str:
     if name is not None and named is not None:
         raise CommandError("give NAME or --name, not both", exit_code=WRONG_USE)
-    return name or named or "default"
+    return next((given for given in (name, named) if given is not None), "default")
 
 
 def describe(budget: KeptBudget) -> dict[str, Any]:

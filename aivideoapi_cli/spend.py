@@ -155,6 +155,10 @@ def _show(
 
 
 def _export(book: SpendLedger, path: Path, asked: Mapping[str, Any]) -> None:
+    if path.suffix.lower() not in (".csv", ".parquet"):
+        raise CommandError(
+            f"--export writes .csv, .parquet or .focus.csv, not {path.name}", exit_code=WRONG_USE
+        )
     try:
         count = book.export(path, format="focus" if path.name.endswith(".focus.csv") else None, **asked)
     except OSError as error:
@@ -219,6 +223,8 @@ def _name_of(ledger: str, name: str) -> str:
 def _opened(ledger: str, name: str) -> Iterator[SpendLedger]:
     from aivideoapi_core import InvalidInputError, SpendLedger
 
+    if "://" not in ledger and name != "default":
+        raise CommandError("--name is for a ledger in Redis: a file holds one", exit_code=WRONG_USE)
     if "://" not in ledger and not Path(ledger).is_file():
         raise CommandError(
             f"there is no ledger at {ledger}; pass ledger=SpendLedger({ledger!r}) to a model to begin one"

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from aivideoapi_cli._terminal import WRONG_USE, CommandError
+from aivideoapi_cli._terminal import WRONG_USE, CommandError, budget_of
 
 if TYPE_CHECKING:
     from aivideoapi_batch import BatchJob
@@ -38,7 +38,7 @@ def job_of(
     journal, pace = (
         (place, None) if shared is None else (RedisJournal(place, name=name), Pace.shared(place, name=name))
     )
-    kept, ledger = CreditBudget(budget), None
+    kept, ledger = budget_of(budget), None
     if not dry_run:
         try:
             out.mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ def job_of(
         kept = CreditBudget(budget, store=place, name=name, when_owner_dies="count", lease_s=20)
         ledger = SpendLedger(place) if shared is None else SpendLedger(place, name=name)
     elif not os.environ.get(API_KEY_ENV):
-        settings["api_key"] = "none is needed for an estimate"
+        settings["api_key"] = "sk-none-is-needed-for-an-estimate"
     call = prompt_call(ChatAIVideoAPI(**settings, ledger=ledger, budget=kept), prompt, schema=schema)
     return BatchJob(call, name=name, journal=journal, pace=pace, **options), kept
 

@@ -11,7 +11,15 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from aivideoapi_cli._terminal import WRONG_USE, CommandError, SafeConsole, complain, explain, output
+from aivideoapi_cli._terminal import (
+    WRONG_USE,
+    CommandError,
+    SafeConsole,
+    budget_of,
+    complain,
+    explain,
+    output,
+)
 
 if TYPE_CHECKING:
     from aivideoapi_cli.chat.session import Session
@@ -59,7 +67,7 @@ def chat(
     from aivideoapi_cli.chat.entry import entries, piped_text
     from aivideoapi_cli.chat.files import block_of, last_conversation, read
     from aivideoapi_cli.chat.session import Session, load_transcript
-    from aivideoapi_core import CreditBudget, MessagesClient, SpendLedger
+    from aivideoapi_core import MessagesClient, SpendLedger
 
     session = Session(model="claude-sonnet-4-6", thinking=thinking, max_tokens=max_tokens)
     source = load or (last_conversation() if go_on else None)
@@ -74,7 +82,7 @@ def chat(
     console = output()
     settings: dict[str, Any] = {"on_call": session.records.append}
     if budget is not None:
-        settings["budget"] = CreditBudget(budget)
+        settings["budget"] = budget_of(budget)
     if ledger is not None:
         settings["ledger"] = SpendLedger(ledger)
     with contextlib.ExitStack() as stack:

@@ -68,7 +68,10 @@ def select(*, since: When, until: When, tz: str | tzinfo, where: Mapping[str, st
     zone = zone_of(tz)
     given = {name: str(value) for name, value in where.items() if value is not None}
     tag = given.pop("tag", None)
-    return Selection(since=moment(since, zone), until=moment(until, zone, after=True), facts=given, tag=tag)
+    begin, end = moment(since, zone), moment(until, zone, after=True)
+    if begin is not None and end is not None and begin > end:
+        raise InvalidInputError(f"since={since!r} is after until={until!r}: no row can be in between")
+    return Selection(since=begin, until=end, facts=given, tag=tag)
 
 
 def groupings(by: str | Sequence[str]) -> tuple[str, ...]:

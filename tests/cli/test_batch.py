@@ -287,3 +287,19 @@ class Screen:
         while text not in self.seen:
             assert self.reader.is_alive(), self.seen
             time.sleep(0.001)
+
+
+def test_an_estimate_needs_no_key(cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stood in for the key was refused as one with blanks."""
+    monkeypatch.delenv("AIVIDEOAPI_API_KEY")
+    done = cli(*arguments("--dry-run"))
+    assert (done.code, done.err) == (0, "")
+    assert "all fit the budget of 100" in done.out
+
+
+def test_a_budget_that_is_no_number_is_called_as_the_option(cli: Callable[..., Any]) -> None:
+    for done in (cli(*arguments("--yes", budget="ten")), cli("chat", "--sandbox", "--budget", "ten", "hi")):
+        assert done.code == 2
+        assert "error: --budget must be a number of credits, 0 or more, not 'ten'" in " ".join(
+            done.err.split()
+        )

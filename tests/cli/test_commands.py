@@ -17,7 +17,7 @@ import typer
 
 import aivideoapi_core
 from aivideoapi_cli._app import app
-from aivideoapi_core import known_models
+from aivideoapi_core import CallRecord, CreditBudget, SpendLedger, known_models
 from aivideoapi_core.adapter_kit import pip_install
 from aivideoapi_core.sandbox import Sandbox
 
@@ -270,3 +270,30 @@ def test_an_empty_option_is_an_error(cli: Callable[..., object], arguments: tupl
 def test_what_comes_after_the_options_may_be_empty(cli: Callable[..., object]) -> None:
     done = cli("chat", "--sandbox", "--", "-m", "")
     assert "is empty: give it" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ("spend", "--since", "2026-12-01", "--until", "2026-01-01"),
+            "since='2026-12-01' is after until='2026-01-01'",
+        ),
+        (("spend", "--export", "rows.xlsx"), "--export writes .csv, .parquet or .focus.csv, not rows.xlsx"),
+        (("spend", "--name", "other"), "--name is for a ledger in Redis"),
+        (("budget", "raise", "team", "--by", "-5"), "--by is more than 0"),
+        (("budget", "show", ""), "an argument is empty"),
+        (("budget", "raise", "", "--to", "5"), "an argument is empty"),
+    ],
+)
+def test_what_would_do_something_else_is_an_error(
+    cli: Callable[..., object], tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    """Each was taken: for no calls, for CSV by another name, for the ledger of the file, for a lower limit, for ``default``."""
+    path = str(tmp_path / "books.db")
+    SpendLedger(path).append(CallRecord(model="m"))
+    CreditBudget(10, store=path, name="team").standing()
+    done = cli(*arguments, "--ledger" if arguments[0] == "spend" else "--store", path)
+    assert (done.code, done.out) == (2, "")
+    assert said in " ".join(done.err.split())
+    assert CreditBudget.of_store(path, name="team").limit_micro == 10_000_000
