@@ -31,7 +31,7 @@ REMAIN: Final = 3
 """Exit code while rows of the input have no result."""
 _MODEL: Final = "claude-haiku-4-5/anthropic"
 _NO_ROOM: Final = "BudgetExceededError"
-_FIELD: Final = re.compile(r"\{[^\W\d]")
+_FIELD: Final = re.compile(r"\{[^\W\d][\w.\-]*\}")
 _PASSWORD: Final = re.compile(r"(rediss?://[^:/@\s]*:)[^@\s]*@")
 """Of a Redis: the command to go on with is printed without it."""
 
