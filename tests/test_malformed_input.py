@@ -17,7 +17,14 @@ from llama_index.core.base.llms.types import CachePoint, TextBlock, ThinkingBloc
 from llama_index.core.llms import ChatMessage, MessageRole
 from pydantic import BaseModel, TypeAdapter
 
-from aivideoapi_core import CreditBudget, InvalidInputError, SpendLedger, UnsupportedOptionError
+from aivideoapi_core import (
+    AsyncMessagesClient,
+    CreditBudget,
+    InvalidInputError,
+    MessagesClient,
+    SpendLedger,
+    UnsupportedOptionError,
+)
 from aivideoapi_core.sandbox import Sandbox
 from langchain_aivideoapi import ChatAIVideoAPI
 from llamaindex_aivideoapi import AIVideoAPI
@@ -231,3 +238,24 @@ def test_validators_and_parsers_read_constructors_errors(capsys: pytest.CaptureF
         parser.add_argument("--given", type=make)
         with pytest.raises((argparse.ArgumentError, SystemExit)):
             parser.parse_args(["--given", "much"])
+
+
+@pytest.mark.parametrize(
+    "payload", [None, "hi", {}, {"model": MODEL, "messages": []}, {"messages": [], "stream": False}]
+)
+async def test_a_payload_that_is_no_request(sandbox: Sandbox, payload: Any) -> None:
+    with MessagesClient(api_key=sandbox.api_key, base_url=sandbox.url) as client:
+        for call in (client.create, client.stream):
+            with pytest.raises(InvalidInputError, match="payload must say model, messages and stream"):
+                call(payload)
+    async with AsyncMessagesClient(api_key=sandbox.api_key, base_url=sandbox.url) as client:
+        with pytest.raises(InvalidInputError, match="payload must say model, messages and stream"):
+            await client.create(payload)
+    assert not sandbox.requests
+
+
+async def test_a_balance_that_nobody_tells() -> None:
+    with pytest.raises(InvalidInputError, match="told by a client"):
+        CreditBudget.from_balance("100")  # type: ignore[arg-type]  # the mistake
+    with pytest.raises(InvalidInputError, match="told by a client"):
+        await CreditBudget.afrom_balance("100")  # type: ignore[arg-type]  # the mistake

@@ -122,6 +122,8 @@ class Exchange:
         self, payload: Mapping[str, Any], headers: Mapping[str, str] | None, timeout: Timeout
     ) -> Request:
         """One call; ``timeout=None`` means the client's own."""
+        if not isinstance(payload, Mapping) or "model" not in payload or "stream" not in payload:
+            raise InvalidInputError("payload must say model, messages and stream, as build_payload(...) does")
         body = _encode(payload)
         if len(body) > MAX_REQUEST_BYTES:
             raise InvalidInputError(

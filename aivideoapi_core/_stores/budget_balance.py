@@ -35,7 +35,10 @@ def balance_of(source: HasBalance | Balance | None) -> Balance:
 
         with MessagesClient() as client:
             return client.credits()
-    return source if isinstance(source, Balance) else source.credits()
+    if isinstance(source, Balance):
+        return source
+    _check_source(source)
+    return source.credits()
 
 
 async def abalance_of(source: HasAsyncBalance | HasModelBalance | None) -> Balance:
@@ -45,8 +48,14 @@ async def abalance_of(source: HasAsyncBalance | HasModelBalance | None) -> Balan
 
         async with AsyncMessagesClient() as client:
             return await client.credits()
+    _check_source(source)
     ask = source.acredits if isinstance(source, HasModelBalance) else source.credits
     return await ask()
+
+
+def _check_source(source: object) -> None:
+    if not hasattr(source, "credits"):
+        raise InvalidInputError(f"a balance is told by a client, a model or a Balance, not by {source!r}")
 
 
 def share_of(balance: Balance, share: float | str | Decimal) -> Decimal:
