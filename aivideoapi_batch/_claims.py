@@ -63,7 +63,8 @@ class Claims:
     def _file(self, number: int) -> int:
         file = self._files.get(number)
         if file is None:
-            self._folder.mkdir(exist_ok=True)
-            path = self._folder / f"{number:02}.lock"
+            if not self._files:
+                self._folder.mkdir(exist_ok=True)
+            path = f"{self._folder}/{number:02}.lock"
             file = self._files[number] = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         return file

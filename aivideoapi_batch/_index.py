@@ -86,17 +86,18 @@ class Index:
         for setting in (f"cache_size = -{CACHE_KIB}", "journal_mode = OFF", "synchronous = OFF"):
             self._db.execute(f"PRAGMA {setting}")
         self._db.execute(_SCHEMA)
+        self._is_empty = True
         self._held: dict[str, Known] = {}
         """What is newer than the file."""
         self._lock = threading.Lock()
 
     def began(self, ids: Iterable[str], *, by: int = 1) -> None:
         """Calls of ``ids`` began; ``by=-1``: they were not made after all."""
-        self._many(_BEGAN, ((_key(id), by) for id in ids))
+        self._many(_BEGAN, [(_key(id), by) for id in ids])
 
     def ended(self, results: Iterable[tuple[str, str, int, int, bool]]) -> None:
         """Results: (id, status, segment, place in it, whether it may have cost something). "ok" stays "ok"."""
-        self._many(_ENDED, ((_key(result[0]), *result[1:]) for result in results))
+        self._many(_ENDED, [(_key(result[0]), *result[1:]) for result in results])
 
     def began_one(self, id: str, *, by: int = 1) -> None:
         """``began`` for one id, as a run does it."""
@@ -158,7 +159,7 @@ class Index:
         read = {id: Known(_key(id)) for id in ids}
         keys = [known.key for known in read.values()]
         rows: dict[bytes, Known] = {}
-        for start in range(0, len(keys), _ASKED_AT_ONCE):
+        for start in range(0, 0 if self._is_empty else len(keys), _ASKED_AT_ONCE):
             some = keys[start : start + _ASKED_AT_ONCE]
             for row in self._db.execute(_LOOK.format(", ".join("?" * len(some))), some):
                 rows[row[0]] = Known(*row)
@@ -167,6 +168,8 @@ class Index:
     def _put(self) -> None:
         """Bring the file up to date, and hold nothing beside it."""
         held, self._held = self._held, {}
+        if not held:
+            return
         self._execute(
             _PUT,
             (
@@ -175,8 +178,10 @@ class Index:
             ),
         )
 
-    def _many(self, statement: str, facts: Iterable[tuple[object, ...]]) -> None:
+    def _many(self, statement: str, facts: Sequence[tuple[object, ...]]) -> None:
         with self._lock:
+            if not facts:
+                return
             self._put()
             self._execute(statement, facts)
 
@@ -184,6 +189,7 @@ class Index:
         self._db.execute("BEGIN")
         self._db.executemany(statement, facts)
         self._db.execute("COMMIT")
+        self._is_empty = False
 
 
 def _key(id: str) -> bytes:

@@ -25,11 +25,14 @@ class Worker(asyncio.Task[None]):
         """Whether somebody else wants it to end."""
         return self.cancelling() > self._own
 
+    @property
+    def is_upset(self) -> bool:
+        """Whether the row's code has asked for anything that ``calm_down`` takes back."""
+        return self._own > 0
+
     async def calm_down(self) -> None:
         """Take back what the row's code has asked for, before the next row meets it."""
         own, self._own = self._own, 0
-        if not own:
-            return
         with contextlib.suppress(asyncio.CancelledError):  # what was asked for comes with the next wait
             await asyncio.sleep(0)
         for _ in range(own):

@@ -130,16 +130,18 @@ class Journal:
 
     async def began(self, id: str) -> bool:
         """See ``JournalStore``."""
+        index = self._indexed()
         with self._writing:
             self._own_file().add(b'{"call":%b}' % _quoted(id).encode())
-        self._indexed().began_one(id)
+        index.began_one(id)
         return True
 
     async def back(self, id: str) -> None:
         """See ``JournalStore``."""
+        index = self._indexed()
         with self._writing:
             self._own_file().add(b'{"back":%b}' % _quoted(id).encode())
-        self._indexed().began_one(id, by=-1)
+        index.began_one(id, by=-1)
 
     def entry(self, result: RowResult, done: Callable[[RowResult], None]) -> None:
         """See ``JournalStore``; files have no transactions."""
@@ -150,6 +152,7 @@ class Journal:
 
         def put(_: object) -> None:
             line = json.dumps({"note": id, "sums": numbers}, separators=(",", ":")).encode()
+            self._indexed()
             with self._writing:
                 self._own_file().add(line)
                 self._totals.note(numbers)
@@ -160,6 +163,7 @@ class Journal:
     async def ended(self, result: RowResult) -> RowResult:
         """See ``JournalStore``."""
         assert result.id is not None  # noqa: S101 - rows without an id are never called
+        index = self._indexed()
         line, status, paid = result.to_json(), result.status.value, result.may_have_cost
         with self._writing:
             notes = self._notes.pop(result.id, None)
@@ -170,7 +174,7 @@ class Journal:
             self._totals.add(result)
             if noted:
                 self._totals.note(noted, by=-1)
-        self._indexed().ended_one(result.id, status, self._own_segment, place, paid=paid)
+        index.ended_one(result.id, status, self._own_segment, place, paid=paid)
         self._claims.give_back(result.id)
         return result
 
@@ -237,8 +241,7 @@ class Journal:
         return self._index
 
     def _own_file(self) -> OwnFile:
-        if self._pid != os.getpid():
-            self._forget()
+        """After ``_indexed``, which sees to it that it is no other process's."""
         if self._own is None:
             self._own = OwnFile(self.folder, fsync=self._fsync)
             self._own_segment = len(self._segments)

@@ -54,6 +54,8 @@ class Meeting:
 
     async def next(self) -> tuple[Row, str, bool] | None:
         """The next row to call, its id, whether it may have been paid before; ``None`` at the end."""
+        if self.ready and not self.is_stopped:
+            return self.ready.popleft()
         self._hungry += 1
         try:
             while not self.ready and not self.is_stopped:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, Final, Self
 
 from pydantic_core import PydanticSerializationError, to_json
@@ -64,7 +65,7 @@ class RowResult:
             "status": self.status.value,
             "answer": self.answer,
             "error": self.error,
-            "tokens": None if tokens is None else {name: getattr(tokens, name) for name in _COUNTS},
+            "tokens": None if tokens is None else dict(zip(_COUNTS, _counts_of(tokens), strict=True)),
             "credits_micro": self.credits_micro,
             "credits_reported": None if reported is None else str(reported),
             "at_most_micro": self.at_most_micro,
@@ -95,6 +96,7 @@ class RowResult:
 _FIELDS: Final = tuple(field.name for field in fields(RowResult) if field.name != "resumed")
 _COUNTS: Final = tuple(field.name for field in fields(TokenCounts) if field.name != "by_model")
 """Whose tokens they were is told by the cost beside them."""
+_counts_of: Final = attrgetter(*_COUNTS)
 _SUMMED: Final = tuple(name for name in _COUNTS if name != "thinking")
 
 

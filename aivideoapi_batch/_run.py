@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from aivideoapi_core.adapter_kit import Books, Entry
 
 _NO_BOOKS: Final = nullcontext()
+_ANSWERED: Final = Decision(Status.OK)
 _STOP_AFTER: Final = 20
 """So many results in a row of the kind that every row will have (a wrong key, an empty account) end the run."""
 
@@ -72,11 +73,11 @@ class Run:
         )
         meeting.is_stopped = self._stopped
         job.pace.begin(job.concurrency)
-        loop = asyncio.get_running_loop()
+        loop, out = asyncio.get_running_loop(), self._out
         workers = [Worker(self._work(meeting), loop=loop) for _ in range(job.concurrency)]
         try:
-            while self._ended < len(workers) or not self._out.empty():
-                result = await self._out.get()
+            while self._ended < len(workers) or not out.empty():
+                result = await out.get() if out.empty() else out.get_nowait()
                 if result is not None:
                     yield result
             if self._failure is not None:
@@ -92,11 +93,17 @@ class Run:
             await job.journal.rest()
 
     async def _work(self, meeting: Meeting) -> None:
+        worker, out = current_worker(), self._out
         try:
-            while (found := await meeting.next()) is not None:
-                result = await self._row(*found)
-                if result is not None:
-                    await self._out.put(result)
+            with tagged(self._job.tags):  # for all of its rows: nobody else works in a worker's context
+                while (found := await meeting.next()) is not None:
+                    result = await self._row(worker, *found)
+                    if result is None:
+                        continue
+                    if out.full():
+                        await out.put(result)
+                    else:
+                        out.put_nowait(result)
         except asyncio.CancelledError:
             if self._closing:
                 raise
@@ -111,13 +118,16 @@ class Run:
         with suppress(asyncio.QueueFull):  # then nobody waits for one more
             self._out.put_nowait(None)
 
-    async def _row(self, row: Row, id: str, paid_before: bool) -> RowResult | None:
+    async def _row(self, worker: Worker, row: Row, id: str, paid_before: bool) -> RowResult | None:
         """Call until the row has its result, and write it down; ``None`` if it is left for another run."""
         job, began_s = self._job, self._job.pace.clock.now()
         records, failed = _Records(), 0
         while True:
-            with _Waiting(self._idle):
+            self._idle.add(worker)
+            try:
                 entered = await job.pace.enter()
+            finally:
+                self._idle.discard(worker)
             if self._stopped:
                 await job.pace.leave(entered)
                 self.counts.left += 1
@@ -129,7 +139,7 @@ class Run:
             with self._books(id) as books:
                 self._calling += 1
                 try:
-                    answer, error = await self._called(row, records, entered)
+                    answer, error = await self._called(worker, row, records, entered)
                     decision = self._decided(row, error, records, failed)
                     if decision.next is Next.END:
                         result = RowResult(
@@ -141,7 +151,9 @@ class Run:
                             latency_s=round(job.pace.clock.now() - began_s, 6),
                             **costs_of(records.all),
                         )
-                        result = await self._written(result, books)
+                        result = await (
+                            job.journal.ended(result) if books is None else self._written(result, books)
+                        )
                     elif books is not None:
                         await books.awrite()  # before waiting: others may need the room
                 finally:
@@ -153,8 +165,11 @@ class Run:
                 break
             await job.journal.back(id)
             failed += decision.next is Next.AGAIN
-            with _Waiting(self._idle):
+            self._idle.add(worker)
+            try:
                 await self._pause(decision, error)
+            finally:
+                self._idle.discard(worker)
         self.counts.called += 1
         self._in_a_row = self._in_a_row + 1 if decision.every_rows else 0
         if self._in_a_row >= _STOP_AFTER:
@@ -175,20 +190,20 @@ class Run:
 
         return keep_books(noted)
 
-    async def _written(self, result: RowResult, books: Books | None) -> RowResult:
+    async def _written(self, result: RowResult, books: Books) -> RowResult:
         """What the journal holds for the row once ``result`` is safe: in the write of the books, where it can be."""
         journal, ends = self._job.journal, list[RowResult]()
-        if books is not None:
-            await books.awrite(journal.entry(result, ends.append))
+        await books.awrite(journal.entry(result, ends.append))
         return ends[0] if ends else await journal.ended(result)
 
-    async def _called(self, row: Row, records: _Records, entered: int) -> tuple[Any, BaseException | None]:
+    async def _called(
+        self, worker: Worker, row: Row, records: _Records, entered: int
+    ) -> tuple[Any, BaseException | None]:
         """One call: its answer, or the error that it ended with."""
         job = self._job
         left_with: BaseException | None = None
-        worker = current_worker()
         try:
-            with tracked_by(records), tagged(job.tags):
+            with tracked_by(records):
                 return to_jsonable_python(await job.call.answer(row)), None
         except BaseException as error:
             left_with = error
@@ -197,13 +212,14 @@ class Run:
             return None, error  # one row's fault, of whatever class, is that row's result
         finally:
             try:
-                await worker.calm_down()
+                if worker.is_upset:
+                    await worker.calm_down()
             finally:
                 await job.pace.leave(entered, left_with)
 
     def _decided(self, row: Row, error: BaseException | None, records: _Records, failed: int) -> Decision:
         if error is None:
-            return Decision(Status.OK)
+            return _ANSWERED
         job = self._job
         decision = decide(error, records.all, failed=failed, policy=job.policy, jitter=job.pace.chance())
         if decision.next is Next.ROOM and (job.on_budget == "mark" or self._never_fits(row)):
@@ -238,21 +254,6 @@ class Run:
             self.stop("the budget has no room for another call")
         else:
             await self._job.pace.clock.sleep(wait_s)
-
-
-class _Waiting:
-    """The worker that is in it waits for something other than an answer."""
-
-    __slots__ = ("_idle", "_worker")
-
-    def __init__(self, idle: set[asyncio.Task[None]]) -> None:
-        self._idle, self._worker = idle, current_worker()
-
-    def __enter__(self) -> None:
-        self._idle.add(self._worker)
-
-    def __exit__(self, *_: object) -> None:
-        self._idle.discard(self._worker)
 
 
 class _Records(SpendTracker):

@@ -319,6 +319,8 @@ class CallMeter:
     def _booking(self, record: CallRecord, waits: bool) -> bool:
         """Settle and write down in one write, or leave it to the books of a block; else the next two steps do it."""
         if self._bill is None:
+            if self._hold is None and self._books is None and self._metering.ledger is None:
+                return True  # only trackers and the like wait for it
             self._bill = self._billed(record)
         if self._books is not None and not self._books.take(self._bill):
             self._books = None

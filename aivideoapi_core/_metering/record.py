@@ -110,7 +110,12 @@ class CallRecord:
     @property
     def is_unknown(self) -> bool:
         """Whether it may have cost something and neither figure is known."""
-        return self.charged is None
+        # ``charged`` has the rule; it makes a decimal, which each call of a batch job would pay for.
+        if self.outcome in NOT_BILLED:
+            return False
+        return self.outcome is Outcome.UNKNOWN or (
+            self.credits_reported is None and self.credits_micro is None
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-ready values; ``credits_reported`` as text, so that no digit is lost."""
