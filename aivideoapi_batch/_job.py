@@ -131,7 +131,8 @@ class BatchJob(JobSettings):
         ``rows`` are read as they are needed. A row with a result is not called; its result comes from
         the journal (``resumed``), or not at all with ``replay=False``. A row that is no mapping, has no
         id, or the id of another row of the same run comes as ``failed`` and is not written down.
-        Raises ``InvalidInputError`` for the journal of another job, ``JournalError`` if it breaks.
+        Raises ``InvalidInputError`` for the journal of another job and for a budget that its store keeps with other
+        terms, ``JournalError`` if it breaks.
         """
         from aivideoapi_batch._run import Run
 

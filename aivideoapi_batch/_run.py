@@ -17,7 +17,7 @@ from aivideoapi_batch._journal_store import Totals
 from aivideoapi_batch._meeting import Meeting
 from aivideoapi_batch._report import RunCounts
 from aivideoapi_batch._results import RowResult, Status, costs_of
-from aivideoapi_core import CallRecord, SpendTracker
+from aivideoapi_core import BudgetStoreError, CallRecord, SpendTracker
 from aivideoapi_core.adapter_kit import keep_books, tagged, tracked_by
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ class Run:
     async def results(self) -> AsyncGenerator[RowResult, None]:
         """See ``BatchJob.arun``."""
         job = self._job
+        await self._agree()
         number = await job.journal.open(job.manifest)
         meeting = self._meeting = Meeting(
             job, self._rows, run=number, counts=self.counts, tell=self._out.put, replay=self._replay
@@ -91,6 +92,13 @@ class Run:
             self.counts.left += len(meeting.ready)
             await job.pace.end()
             await job.journal.rest()
+
+    async def _agree(self) -> None:
+        """Raise ``InvalidInputError`` if the store keeps the budget with other terms: every row would end with that."""
+        budget = self._job.call.budget
+        if budget is not None:
+            with suppress(BudgetStoreError):  # away just now, which is for the rows to meet
+                await budget.astanding()
 
     async def _work(self, meeting: Meeting) -> None:
         worker, out = current_worker(), self._out

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from batch_kit import FakeClock, Make, by_id, rows_of
 
 from aivideoapi_batch import Status
-from aivideoapi_core import CreditBudget
+from aivideoapi_core import CreditBudget, InvalidInputError
 from aivideoapi_core._stores.budget_memory import MemoryStore
 from aivideoapi_core.sandbox import Sandbox
 
@@ -94,3 +95,18 @@ def test_a_row_that_could_never_fit_is_marked(job: Make, sandbox: Sandbox) -> No
     assert worst is not None
     results = by_id(job(budget=CreditBudget(worst.as_decimal() * 10)).run(rows))
     assert [results[f"r{n}"].status for n in range(6)] == ["ok", "ok", "refused", "ok", "ok", "ok"]
+
+
+def test_a_budget_of_other_terms_is_refused_before_any_row(
+    job: Make, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Every row used to end as failed, and to stay so; a limit is raised by ``set_limit``."""
+    place, rows = tmp_path / "books.sqlite", rows_of(6)
+    job(budget=CreditBudget(1, store=place)).run(rows[:3])
+    later = job(budget=CreditBudget(2, store=place))
+    with pytest.raises(InvalidInputError, match="set_limit"):
+        later.run(rows)
+    assert (len(sandbox.requests), len(list(later.results()))) == (3, 3)
+    CreditBudget(1, store=place).set_limit(2)
+    assert {result.status for result in later.run(rows)} == {Status.OK}
+    assert len(sandbox.requests) == 6
