@@ -36,7 +36,7 @@ def _nothing(answer: Any) -> None:
     pass
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)  # not frozen: two are made for every call
 class Entry:
     """One thing to be written in a ``place``; written twice it is there once.
 

@@ -11,7 +11,7 @@ from aivideoapi_core._catalogue.prices import cost_of
 from aivideoapi_core._catalogue.tokens import read_usage
 from aivideoapi_core._inbound.reply import Reply
 from aivideoapi_core._metering.metering import Metering
-from aivideoapi_core._metering.record import CallRecord, Outcome
+from aivideoapi_core._metering.record import CallRecord, Outcome, new_record
 from aivideoapi_core._metering.worst_case import WorstCase, bills_beside, worst_case
 from aivideoapi_core._received import Message
 
@@ -19,7 +19,7 @@ from aivideoapi_core._received import Message
 def answered(facts: Mapping[str, Any], reply: Reply) -> CallRecord:
     """The record of an answered call: ``facts`` and what the reply says."""
     computed, message = reply.credits_computed, reply.message
-    return CallRecord(
+    return new_record(
         **facts,
         tokens=reply.tokens,
         credits_reported=reply.credits_reported,

@@ -25,6 +25,7 @@ from aivideoapi_core._errors import (
 )
 from aivideoapi_core._inbound.reply import new_call_id
 from aivideoapi_core._metering.datetimes import datetime_at
+from aivideoapi_core._metering.quick_records import quick
 
 _GATEWAY_TIMEOUTS: Final = frozenset({504, 522, 524})
 """A proxy gave up waiting; what it waited for may have been done, and billed."""
@@ -143,6 +144,7 @@ class CallRecord:
         return cls(**facts)
 
 
+new_record: Final = quick(CallRecord)
 NOT_BILLED: Final = frozenset({Outcome.FAILED, Outcome.CACHED, Outcome.REFUSED})
 _OUTCOMES: Final = {outcome.value: outcome for outcome in Outcome}
 _FIELDS: Final = tuple(one.name for one in fields(CallRecord))

@@ -35,6 +35,7 @@ from pydantic_core import to_json
 from aivideoapi_core._catalogue.models import model_info
 from aivideoapi_core._catalogue.prices import ModelPrices
 from aivideoapi_core._catalogue.routes import DIRECT_SUFFIX, Route, base_model
+from aivideoapi_core._metering.quick_records import quick
 from aivideoapi_core._outbound.cache_marks import marked_in_request
 from aivideoapi_core._outbound.text import mended
 
@@ -104,13 +105,16 @@ class WorstCase:
         return self.micro is None and self.input is not None and self.output is not None
 
 
+_new_worst_case: Final = quick(WorstCase)
+
+
 def worst_case(payload: Mapping[str, Any], prices: ModelPrices | None) -> WorstCase:
     """The most that one call with ``payload`` (from ``build_payload``) can cost at ``prices``."""
     tokens, output = max_input_tokens(payload), max_output_tokens(payload)
     if prices is None or tokens is None or output is None:
         return WorstCase(input=tokens, output=output, micro=None)
     per_token = _input_price(payload, prices)
-    return WorstCase(
+    return _new_worst_case(
         input=tokens,
         output=output,
         micro=tokens * per_token + output * prices.output,
@@ -157,12 +161,13 @@ def max_input_tokens(payload: Mapping[str, Any]) -> int | None:
     if _runs_server_tools(payload) or bills_beside(payload):
         return None
     count = REQUEST_TOKENS
-    tools = payload.get("tools") or ()
+    tools = payload.get("tools")
     if tools or "output_config" in payload:
         count += TOOLS_TOKENS
-    count += sum(BLOCK_TOKENS + _json_bytes(tool) for tool in tools)
-    other = {name: value for name, value in payload.items() if name not in _WITHOUT_TEXT}
-    count += _json_bytes(other) if other else 0
+    if tools:
+        count += sum(BLOCK_TOKENS + _json_bytes(tool) for tool in tools)
+    if not _WITHOUT_TEXT.issuperset(payload):
+        count += _json_bytes({name: value for name, value in payload.items() if name not in _WITHOUT_TEXT})
     contents = [payload.get("system") or ""]
     contents += [message.get("content") for message in payload["messages"]]
     for content in contents:

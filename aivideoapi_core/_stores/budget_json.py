@@ -53,29 +53,28 @@ class Rows(NamedTuple):
 
 def to_text(state: BudgetState, more: Mapping[str, Any]) -> str:
     """``state`` without its rows and sums, and ``more`` keys of a newer release."""
-    terms, calendar = state.terms, None if state.terms is None else state.terms.calendar
-    return to_json(
-        {
-            "version": VERSION,
-            "terms": None
-            if terms is None
-            else {
-                "limit_micro": terms.limit_micro,
-                "window_s": terms.window_s,
-                "soft": terms.soft,
-                **({} if calendar is None else {"calendar": str(calendar)}),
-            },
-            "time": state.time.to_dict(),
-            "pieces": state.pieces,
-            "owners": {name: (own.until, own.micro, own.calls) for name, own in state.owners.items()},
-            "settled": list(state.settled),
-            "waiting": state.waiting,
-            **({} if state.opened is None else {"opened": state.opened}),
-            **({} if state.raised is None else {"raised": state.raised}),
-            **({"fired": list(state.fired.items())} if state.fired else {}),
-            **more,
-        }
-    ).decode()
+    terms = state.terms
+    facts: dict[str, Any] = {
+        "version": VERSION,
+        "terms": terms,
+        "time": state.time.to_dict(),
+        "pieces": state.pieces,
+        "owners": {name: (own.until, own.micro, own.calls) for name, own in state.owners.items()},
+        "settled": list(state.settled),
+        "waiting": state.waiting,
+    }
+    if terms is not None:
+        kept = {"limit_micro": terms.limit_micro, "window_s": terms.window_s, "soft": terms.soft}
+        facts["terms"] = kept if terms.calendar is None else {**kept, "calendar": str(terms.calendar)}
+    if state.opened is not None:
+        facts["opened"] = state.opened
+    if state.raised is not None:
+        facts["raised"] = state.raised
+    if state.fired:
+        facts["fired"] = list(state.fired.items())
+    if more:
+        facts.update(more)
+    return to_json(facts).decode()
 
 
 def from_text(

@@ -6,8 +6,6 @@ import sqlite3
 from collections.abc import ItemsView, Iterator, MutableMapping
 from typing import Any, Final, Generic, NamedTuple, TypeVar, overload
 
-from aivideoapi_core._stores.budget_json import Rows
-
 _V = TypeVar("_V")
 _D = TypeVar("_D")
 
@@ -51,15 +49,25 @@ _EXPIRED: Final = _Table(
 )
 
 
-class _RowMapping(MutableMapping[str, _V], Generic[_V]):
-    """The rows of one budget in one table, by id, through a connection whose transaction is open."""
+class UnforeseenError(Exception):
+    """Changes that wait are to be read together with what is in the table: write them first."""
 
-    __slots__ = ("_budget", "_execute", "_table")
+
+class _RowMapping(MutableMapping[str, _V], Generic[_V]):
+    """The rows of one budget in one table, by id, through a connection whose transaction is open.
+
+    ``known`` are those that this object put there: it lives only as long as nobody else has changed the budget, so
+    that they need not be looked up. Changes can ``wait`` to be written.
+    """
+
+    __slots__ = ("_budget", "_execute", "_known", "_table", "_waiting")
 
     def __init__(self, db: sqlite3.Connection, table: _Table, budget: str) -> None:
         self._execute = db.execute
         self._table = table
         self._budget = budget
+        self._known: dict[str, _V] = {}
+        self._waiting: list[tuple[str, tuple[Any, ...]]] | None = None
 
     def _value(self, row: tuple[Any, ...]) -> _V:
         raise NotImplementedError
@@ -67,15 +75,37 @@ class _RowMapping(MutableMapping[str, _V], Generic[_V]):
     def _row(self, value: _V) -> tuple[Any, ...]:
         raise NotImplementedError
 
+    def go_on(self, db: sqlite3.Connection, *, wait: bool) -> None:
+        """Go on through ``db``; ``wait``: changes are written by ``write``."""
+        self._execute = db.execute
+        self._waiting = [] if wait else None
+
+    def write(self) -> None:
+        """Write the changes that wait."""
+        changes, self._waiting = self._waiting, None
+        for statement, values in changes or ():
+            self._execute(statement, values)
+
+    def _change(self, statement: str, *values: Any) -> None:
+        if self._waiting is None:
+            self._execute(statement, values)
+        else:
+            self._waiting.append((statement, values))
+
+    def _read(self, statement: str) -> sqlite3.Cursor:
+        if self._waiting is not None:
+            raise UnforeseenError
+        return self._execute(statement, (self._budget,))
+
     def __getitem__(self, id: str) -> _V:
-        row = self._execute(self._table.get, (self._budget, id)).fetchone()
-        if row is None:
+        value = self.get(id)
+        if value is None:
             raise KeyError(id)
-        return self._value(row)
+        return value
 
     def __contains__(self, id: object) -> bool:
         # In place of the mixin's, which raises an error for every id that is not there; so does its ``get``.
-        return self._execute(self._table.get, (self._budget, id)).fetchone() is not None
+        return isinstance(id, str) and self.get(id) is not None
 
     @overload
     def get(self, id: str, default: None = None, /) -> _V | None: ...
@@ -83,30 +113,37 @@ class _RowMapping(MutableMapping[str, _V], Generic[_V]):
     def get(self, id: str, default: _V | _D, /) -> _V | _D: ...
     def get(self, id: str, default: Any = None, /) -> Any:
         """What there is of ``id``."""
+        value = self._known.get(id)
+        if value is not None:
+            return value
+        if self._waiting:  # it may be one of those that wait to be removed
+            raise UnforeseenError
         row = self._execute(self._table.get, (self._budget, id)).fetchone()
         return default if row is None else self._value(row)
 
     def __setitem__(self, id: str, value: _V) -> None:
-        self._execute(self._table.put, (self._budget, id, *self._row(value)))
+        self._change(self._table.put, self._budget, id, *self._row(value))
+        self._known[id] = value
 
     def __delitem__(self, id: str) -> None:
-        self._execute(self._table.remove, (self._budget, id))
+        self._change(self._table.remove, self._budget, id)
+        self._known.pop(id, None)
 
     def __iter__(self) -> Iterator[str]:
-        return iter([id for id, *_ in self._execute(self._table.items, (self._budget,))])
+        return iter([id for id, *_ in self._read(self._table.items)])
 
     def __len__(self) -> int:
-        count: int = self._execute(self._table.how_many, (self._budget,)).fetchone()[0]
+        count: int = self._read(self._table.how_many).fetchone()[0]
         return count
 
     def items(self) -> ItemsView[str, _V]:
         """All of them, read at once."""
-        rows = self._execute(self._table.items, (self._budget,))
-        return {id: self._value(tuple(row)) for id, *row in rows}.items()
+        return {id: self._value(tuple(row)) for id, *row in self._read(self._table.items)}.items()
 
     def clear(self) -> None:
         """Remove all of them."""
-        self._execute(self._table.clear, (self._budget,))
+        self._read(self._table.clear)
+        self._known.clear()
 
 
 class _Held(_RowMapping[tuple[str, int]]):
@@ -125,6 +162,13 @@ class _Expired(_RowMapping[bool]):
         return (int(value),)
 
 
-def rows_of(db: sqlite3.Connection, budget: str) -> Rows:
+class TableRows(NamedTuple):
+    """As ``Rows``, for those who decide when they are written."""
+
+    held: _Held
+    expired: _Expired
+
+
+def rows_of(db: sqlite3.Connection, budget: str) -> TableRows:
     """Those of ``budget``."""
-    return Rows(_Held(db, _HELD, budget), _Expired(db, _EXPIRED, budget))
+    return TableRows(_Held(db, _HELD, budget), _Expired(db, _EXPIRED, budget))

@@ -6,14 +6,14 @@ import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aivideoapi_core._metering.one_write import Entry
 from aivideoapi_core._stores.budget_clock import Clock, Reading, machine_clock, read
 from aivideoapi_core._stores.budget_json import Rows, from_text, to_text
-from aivideoapi_core._stores.budget_rows import ROW_TABLES, rows_of
+from aivideoapi_core._stores.budget_rows import ROW_TABLES, TableRows, UnforeseenError, rows_of
 from aivideoapi_core._stores.budget_rules import BudgetState
-from aivideoapi_core._stores.budget_terms import Standing, Terms, Turn
+from aivideoapi_core._stores.budget_terms import Standing, Terms, TermsDifferError, Turn
 from aivideoapi_core._stores.sqlite_file import WouldWaitError, database_at, in_transaction, mark_format
 
 _READ: Final = "SELECT state FROM budgets WHERE name = ?"
@@ -24,9 +24,23 @@ _ANY: Final = Terms(limit_micro=0)
 """Of somebody who only looks on."""
 _BEGIN: Final = "INSERT INTO budgets (state, name) VALUES (?, ?)"
 _WRITE: Final = "UPDATE budgets SET state = ? WHERE name = ?"
+_WRITE_OVER: Final = "UPDATE budgets SET state = ? WHERE name = ? AND state = ?"
+"""Where nobody else has written since: a question less than reading the state first."""
 _SCHEMA: Final = "CREATE TABLE IF NOT EXISTS budgets (name TEXT PRIMARY KEY, state TEXT NOT NULL)"
 
 _Rule = Callable[[BudgetState, Reading], Standing]
+
+
+class _Left(NamedTuple):
+    """A budget as one object left it in its file."""
+
+    text: str
+    state: BudgetState
+    more: dict[str, Any]
+    """What a newer release says in the row besides."""
+    rows: TableRows
+    is_alone: bool
+    """Whether nobody else had written in between the last two changes; then it will be so again."""
 
 
 class SqliteStore:
@@ -51,9 +65,8 @@ class SqliteStore:
         self.key = ("sqlite", os.path.abspath(path), name)
         """Equal for all stores of one budget."""
         self.at_once = _AtOnce(self)
-        self._last: tuple[str, BudgetState, dict[str, Any], sqlite3.Connection] | None = None
-        """The row as we wrote it last, what it says, what a newer release says in it besides, and through which
-        connection. Touched inside a write transaction only, and of those a file has one at a time."""
+        self._left: _Left | None = None
+        """Touched inside a write transaction only, and of those a file has one at a time."""
 
     def reserve(
         self,
@@ -135,21 +148,49 @@ class SqliteStore:
     def _changed(self, db: sqlite3.Connection, terms: Terms, rule: _Rule, *, waits: bool = True) -> Standing:
         """Apply ``rule`` in a transaction that somebody else begins and ends."""
         # Forgotten until it is written: a rule that fails half way leaves a state that nobody has.
-        last, self._last = self._last, None
+        left, self._left = self._left, None
         reading = read(self._clock)
+        if left is not None and left.is_alone:
+            standing = self._changed_over(db, left, terms, rule, reading, waits=waits)
+            if standing is not None:
+                return standing
+            left = None
         text = _text_of(db, self.name)
-        if last is not None and last[0] == text:
-            _, state, more, through = last
-            if through is not db:
-                state.held, state.expired = rows_of(db, self.name)
+        is_alone = left is not None and left.text == text
+        if left is not None and is_alone:
+            _, state, more, rows, _ = left
+            for each in rows:
+                each.go_on(db, wait=False)
         else:
-            state, more = from_text(text, rows_of(db, self.name), terms, reading)
-        if not waits and state.calls_of_the_dead(terms, reading) > _AT_ONCE:
-            raise WouldWaitError
+            rows = rows_of(db, self.name)
+            state, more = from_text(text, Rows(*rows), terms, reading)
+        _check(state, terms, reading, waits=waits)
         standing = rule(state, reading)
         changed = to_text(state, more)
         db.execute(_BEGIN if text is None else _WRITE, (changed, self.name))
-        self._last = changed, state, more, db
+        self._left = _Left(changed, state, more, rows, is_alone)
+        return standing
+
+    def _changed_over(
+        self, db: sqlite3.Connection, left: _Left, terms: Terms, rule: _Rule, reading: Reading, *, waits: bool
+    ) -> Standing | None:
+        """``_changed`` of what was ``left``, without reading it first; ``None``: somebody else has written, or it
+        is more than a few changes, and nothing was done.
+        """
+        state, rows = left.state, left.rows
+        for each in rows:
+            each.go_on(db, wait=True)
+        try:
+            _check(state, terms, reading, waits=waits)
+            standing = rule(state, reading)
+        except (UnforeseenError, TermsDifferError):  # terms can have been moved by others
+            return None
+        changed = to_text(state, left.more)
+        if not db.execute(_WRITE_OVER, (changed, self.name, left.text)).rowcount:
+            return None
+        for each in rows:
+            each.write()
+        self._left = _Left(changed, state, left.more, rows, True)
         return standing
 
     def __reduce__(self) -> Any:
@@ -185,6 +226,11 @@ class _AtOnce:
 
 def _settling(terms: Terms, id: str, micro: int, unknown: bool) -> _Rule:
     return lambda state, at: state.settle(terms, at, id=id, micro=micro, unknown=unknown)
+
+
+def _check(state: BudgetState, terms: Terms, reading: Reading, *, waits: bool) -> None:
+    if not waits and state.calls_of_the_dead(terms, reading) > _AT_ONCE:
+        raise WouldWaitError
 
 
 def _text_of(db: sqlite3.Connection, name: str) -> str | None:

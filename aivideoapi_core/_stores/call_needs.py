@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import dataclass, replace
+from typing import Final
 
 from aivideoapi_core._errors import BudgetExceededError
+from aivideoapi_core._metering.quick_records import quick
 from aivideoapi_core._metering.worst_case import WorstCase
 from aivideoapi_core._stores.budget_refusals import cannot_be_bounded, in_credits, no_room
 from aivideoapi_core._stores.budget_terms import Standing, Terms
@@ -27,6 +29,9 @@ class Reservation:
     """What the call is to be sent with, if there is no room for as many as it asked for."""
 
 
+_new_reservation: Final = quick(Reservation)
+
+
 class CallNeeds:
     """Microcredits for the calls of the budget ``name``: their worst case, and more for models whose calls cost more."""
 
@@ -44,7 +49,12 @@ class CallNeeds:
         if self._observed is not None:
             worst = self._observed.applied(model, worst)
         excess_micro = self._excess_micro.get(model, 0)
-        return Reservation(os.urandom(8).hex(), (worst.micro or 0) + excess_micro, model, excess_micro)
+        return _new_reservation(
+            id=os.urandom(8).hex(),
+            micro=(worst.micro or 0) + excess_micro,
+            model=model,
+            excess_micro=excess_micro,
+        )
 
     def less(
         self, asked: Reservation, worst: WorstCase, standing: Standing, *, is_last: bool

@@ -13,9 +13,10 @@ import redis
 from budget_kit import Clock, Stores
 
 from aivideoapi_core import BudgetExceededError, BudgetStoreError, CreditBudget, InvalidInputError, WorstCase
+from aivideoapi_core._metering.one_write import Entry
 from aivideoapi_core._stores.budget_redis import RedisStore
 from aivideoapi_core._stores.budget_sqlite import SqliteStore
-from aivideoapi_core._stores.sqlite_file import WouldWaitError
+from aivideoapi_core._stores.sqlite_file import WouldWaitError, database_at
 
 
 def worst(micro: int) -> WorstCase:
@@ -461,3 +462,60 @@ def test_a_full_disk_is_named_and_what_is_known_is_booked_later(tmp_path: Path) 
     limit_pages(10_000)
     assert budget.standing().spent_micro == 300_000
     budget.close()
+
+
+def test_who_is_alone_with_a_file_does_not_read_it_before_each_change(tmp_path: Path) -> None:
+    """And sees at once what another has written, or what was taken back with a transaction of several entries."""
+    mine, other = (
+        CreditBudget(store=SqliteStore(tmp_path / "b.sqlite"), limit_credits=100, wait_s=0) for _ in range(2)
+    )
+
+    def call(budget: CreditBudget) -> None:
+        budget.settle(budget.hold("m", worst(2_000_000)), 1_000_000)
+
+    asked: list[str] = []
+    call(mine)
+    call(mine)
+    place = database_at(tmp_path / "b.sqlite")
+    place.run(lambda db: db.set_trace_callback(asked.append))
+    call(mine)
+    assert [statement.split()[0] for statement in asked] == [
+        *("BEGIN", "UPDATE", "INSERT", "COMMIT"),
+        *("BEGIN", "UPDATE", "DELETE", "COMMIT"),
+    ]
+    running = other.hold("m", worst(95_000_000))
+    with pytest.raises(BudgetExceededError, match=r"3\.000000 are spent and 95\.000000 are reserved"):
+        mine.hold("m", worst(3_000_000))
+    other.settle(running, 5_000_000)
+    call(mine)
+    call(mine)
+
+    held = mine.hold("m", worst(90_000_000))
+    [entry] = mine.settling(held, 80_000_000, unknown=False, done=lambda: None)
+    with pytest.raises(ZeroDivisionError):
+        place.write([entry, Entry(place, lambda db: 1 // 0)])
+    assert mine.standing().reserved_micro == other.standing().reserved_micro == 90_000_000
+    mine.settle(held, 80_000_000)
+    mine.settle(held, 80_000_000)
+    for budget in (mine, other):
+        standing = budget.standing()
+        assert (standing.spent_micro, standing.reserved_micro) == (90_000_000, 0)
+    assert place.run(lambda db: db.execute("SELECT count(*) FROM reservations").fetchone()) == (0,)
+
+
+def test_reservations_of_the_dead_are_found_by_who_was_alone_with_a_file(tmp_path: Path) -> None:
+    clock = Clock()
+    mine, dead = (
+        CreditBudget(
+            store=SqliteStore(tmp_path / "b.sqlite", clock=clock), limit_credits=100, wait_s=0, lease_s=30
+        )
+        for _ in range(2)
+    )
+    left = dead.hold("m", worst(60_000_000))
+    for _ in range(4):
+        mine.settle(mine.hold("m", worst(1_000_000)), 1_000_000)
+    clock.pass_s(31)
+    mine.settle(mine.hold("m", worst(90_000_000)), 5_000_000)
+    assert mine.standing().expired_micro == 60_000_000
+    dead.settle(left, 60_000_000)
+    assert mine.standing().spent_micro == 69_000_000

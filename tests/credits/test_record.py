@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
+from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
 import pytest
@@ -29,6 +31,7 @@ from aivideoapi_core import (
     max_input_tokens,
 )
 from aivideoapi_core._errors import APIStatusError
+from aivideoapi_core._metering.record import CallRecord, new_record
 from aivideoapi_core.adapter_kit import may_be_billed
 from aivideoapi_core.sandbox import Fault, Reply, Sandbox
 
@@ -102,3 +105,17 @@ def test_requests_that_were_made_again_after_a_timeout_are_all_held(sandbox: San
     standing = budget.standing()
     assert standing.spent_micro == 5 * 300 + 5 * 1500 + worst  # the lost request at its worst
     assert (standing.unknown_calls, standing.reserved_micro) == (1, 0)
+
+
+def test_a_record_that_is_made_quickly_is_one() -> None:
+    facts: dict[str, Any] = {"model": "m", "call_id": "c", "tags": ("a",), "credits_micro": 3}
+    quickly, plainly = new_record(**facts), CallRecord(**facts)
+    assert type(quickly) is CallRecord
+    assert quickly == plainly == pickle.loads(pickle.dumps(quickly)) == replace(quickly)
+    assert hash(quickly) == hash(plainly)
+    assert repr(quickly) == repr(plainly)
+    assert new_record(model="m").call_id != new_record(model="m").call_id
+    with pytest.raises(FrozenInstanceError):
+        quickly.model = "other"  # type: ignore[misc]
+    with pytest.raises(TypeError, match="no_fact"):
+        new_record(model="m", no_fact=1)  # type: ignore[call-arg]
