@@ -189,6 +189,35 @@ def llamaindex_calls(url: str, folder: Path) -> dict[str, Callable[[int], None]]
     return {"plain": plain, "track_credits": tracked, **added}
 
 
+def llamaindex_async_calls(url: str, folder: Path) -> dict[str, Callable[[int], None]]:
+    """LlamaIndex's ``astream_chat``."""
+    from llama_index.core.llms import ChatMessage
+
+    from llamaindex_aivideoapi import AIVideoAPI, track_credits
+
+    settings: Any = {"model": "claude-sonnet-4-6", "api_key": KEY, "base_url": url, "max_tokens": 1000}
+    runner = asyncio.Runner()
+
+    def calls(**options: Any) -> Callable[[int], None]:
+        llm = AIVideoAPI(**settings, **options)
+
+        async def run(count: int) -> None:
+            for _ in range(count):
+                async for _ in await llm.astream_chat([ChatMessage("Tell me")]):
+                    pass
+
+        return lambda count: runner.run(run(count))
+
+    plain = calls()
+
+    def tracked(count: int) -> None:
+        with track_credits():
+            plain(count)
+
+    added = added_calls(calls, folder, "llamaindex-async")
+    return {"plain": plain, "track_credits": tracked, **added}
+
+
 def measure(
     forms: dict[str, Callable[[int], None]], *, rounds: int, calls: int
 ) -> dict[str, tuple[float, float]]:
@@ -221,6 +250,7 @@ def main() -> None:
     parser.add_argument(
         "--deltas", type=int, default=200, help="the cost is one per call, so fewer weigh more"
     )
+    parser.add_argument("--only", default="", help="how the names of additions begin, such as 'all'")
     arguments = parser.parse_args()
     with sandbox(arguments.deltas) as url, tempfile.TemporaryDirectory() as folder:
         for title, make in (
@@ -228,11 +258,16 @@ def main() -> None:
             ("LangChain", langchain_calls),
             ("LangChain, asynchronous", langchain_async_calls),
             ("LlamaIndex", llamaindex_calls),
+            ("LlamaIndex, asynchronous", llamaindex_async_calls),
         ):
             print(
                 f"{title}: CPU time of a streamed call of {arguments.deltas} deltas, ratio to the plain call"
             )
-            forms = make(url, Path(folder))
+            forms = {
+                name: run
+                for name, run in make(url, Path(folder)).items()
+                if name == "plain" or name.startswith(arguments.only)
+            }
             for name, (median, least) in measure(
                 forms, rounds=arguments.rounds, calls=arguments.calls
             ).items():
