@@ -159,12 +159,23 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_runtest_setup() -> None:
+    _TOLD_OF.clear()  # what is warned of once is warned of once in each test
     pytest_socket.socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if session.config.getoption("--golden-update"):
         golden.write({**golden.known(), **_written})
+
+
+@pytest.fixture
+def vcr() -> None:
+    """What ``pytest_recording`` would set up for every test, with five fixtures: test_standard.py takes it back."""
+
+
+@pytest.fixture
+def block_network() -> None:
+    """As ``vcr``; pytest_socket keeps the network out."""
 
 
 @pytest.fixture(autouse=True)
@@ -192,12 +203,6 @@ def _noting(make_request: Any) -> Any:
         return make_request(exchange, payload, *arguments)
 
     return noting
-
-
-@pytest.fixture(autouse=True)
-def _no_news_of_other_tests() -> None:
-    """What is warned of once is warned of once in each test."""
-    _TOLD_OF.clear()
 
 
 @pytest.fixture(autouse=True)

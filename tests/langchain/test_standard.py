@@ -18,6 +18,7 @@ from langchain_core.load import dumps, loads
 from langchain_core.messages import AIMessage, AIMessageChunk, SystemMessage
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
+from pytest_recording.plugin import block_network, vcr  # noqa: F401 - fixtures of the suites' marked tests
 
 from aivideoapi_core.sandbox import Sandbox
 from langchain_aivideoapi import ChatAIVideoAPI
