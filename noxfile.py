@@ -1,11 +1,12 @@
 """What one can run here: ``nox --list`` names it all, ``nox -s quick`` is for between two edits.
 
-``quick``, ``lint`` and ``docs`` use the environment that nox runs in (see CONTRIBUTING.md). The others make a fresh
+``quick``, ``lint`` and ``docs`` use the environment that nox lies in, activated or not (see CONTRIBUTING.md). The others make a fresh
 environment each, with the network; they see what no test in a ready environment can see.
 """
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from pathlib import Path
 from typing import Final
@@ -94,27 +95,26 @@ def lower_bounds(extra: str) -> list[str]:
 @nox.session(venv_backend="none")
 def quick(session: nox.Session) -> None:
     """The tests that need neither a browser, a database, a build nor a second; under 40 s on two cores."""
-    session.run("python", "-m", "pytest", "-n", "auto", "-m", "not slow", *session.posargs)
+    session.run(sys.executable, "-m", "pytest", "-n", "auto", "-m", "not slow", *session.posargs)
 
 
 @nox.session(venv_backend="none")
 def lint(session: nox.Session) -> None:
     """Rules of the linter, layout of the code, types."""
-    session.run("ruff", "check")
-    session.run("ruff", "format", "--check")
-    session.run("mypy")
+    for check in (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",)):
+        session.run(sys.executable, "-m", *check)
 
 
 @nox.session(venv_backend="none")
 def docs(session: nox.Session) -> None:
     """Build the site into site/; `nox -s docs -- serve` shows it while you write."""
-    session.run("mkdocs", *(session.posargs or ("build", "--strict")))
+    session.run(sys.executable, "-m", "mkdocs", *(session.posargs or ("build", "--strict")))
 
 
 @nox.session(venv_backend="none")
 def outputs(session: nox.Session) -> None:
     """Write outputs and tables into pages of the documentation: `nox -s outputs -- docs/howto/tools.md`."""
-    session.run("python", "tests/support/doc_pages.py", *session.posargs)
+    session.run(sys.executable, "tests/support/doc_pages.py", *session.posargs)
 
 
 @nox.session
@@ -200,4 +200,4 @@ def build(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def benchmarks(session: nox.Session) -> None:
     """Timings against the frameworks' own integrations; `--help` after `--` lists what there is."""
-    session.run("python", "-m", "benchmarks", *session.posargs)
+    session.run(sys.executable, "-m", "benchmarks", *session.posargs)

@@ -78,6 +78,15 @@ SLOW = (
         "tests/sandbox/test_sandbox_official",
         "tests/sandbox/test_sandbox_ledger",
     ),
+    *("tests/core/test_reader.py::test_every_prefix", "tests/core/test_reader.py::test_pieces"),
+    *("tests/core/test_stream.py::test_streamed_is", "tests/core/test_stream.py::test_one_cut"),
+    *("tests/core/test_errors.py::test_any_body", "tests/core/test_partial_json.py::test_any_object"),
+    *(
+        "tests/credits/test_one_write.py::test_a_killed",
+        "tests/credits/test_waiting.py::test_a_loop_that_ends",
+    ),
+    *("tests/langchain/test_structured_output.py::test_every_schema", "tests/test_odd_schemas"),
+    *("tests/test_agents_go_on", "tests/cli/test_chat_terminal", "tests/test_continued_conversations"),
     *("tests/test_packaging.py::test_import", "tests/test_packaging.py::test_what_the"),
     *("tests/test_packaging.py::test_wheel", "tests/test_packaging.py::test_sdist"),
 )
