@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from aivideoapi_core import InvalidInputError
 from aivideoapi_core.adapter_kit import as_json, settings_error
 
+_NO_WORDS: Final = (list, dict, set)
 _ANY_IMAGE: Final = "image/png"
 """Said where nobody said anything. On the wire the type is read from the bytes, whatever was declared."""
 
@@ -25,9 +26,7 @@ def traceable(messages: Sequence[BaseMessage]) -> Sequence[BaseMessage]:
     result: list[BaseMessage] | None = None
     for place, message in enumerate(messages):
         content = message.content
-        if not isinstance(content, list) or not any(
-            _lacks_type(block) or _is_odd(block) for block in content
-        ):
+        if not isinstance(content, list) or not any(map(_needs_a_look, content)):
             continue
         typed: list[Any] = []
         for number, block in enumerate(content):
@@ -64,10 +63,18 @@ def unreadable(given: Any, error: Exception) -> Exception:
     return error
 
 
+def _needs_a_look(block: Any) -> bool:
+    if (
+        type(block) is dict and type(kind := block.get("type")) is str and kind != "image"
+    ):  # nearly all, at once
+        return "source_type" in block and _is_odd(block)
+    return _lacks_type(block) or _is_odd(block)
+
+
 def _is_odd(block: Any) -> bool:
     """Whether a block has lists or objects where words belong, which LangChain looks for in sets."""
-    return isinstance(block, dict) and any(
-        isinstance(block.get(name), (list, dict, set)) for name in ("type", "source_type")
+    return isinstance(block, dict) and (
+        isinstance(block.get("type"), _NO_WORDS) or isinstance(block.get("source_type"), _NO_WORDS)
     )
 
 
