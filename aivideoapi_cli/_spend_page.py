@@ -48,22 +48,31 @@ _Key = tuple[str, str, str, tuple[str, ...]]
 
 def _cells(book: SpendLedger, asked: Mapping[str, Any]) -> tuple[str, dict[_Key, list[CreditsTotals]]]:
     """The sums by time, model, agent and tags, few enough for a page; whether time is in days or months."""
-    for unit in ("day", "month"):
-        found = book.sums((unit, "model", "agent", "tags"), **asked)
-        cells: dict[_Key, list[CreditsTotals]] = {
-            (when, model, agent or "", tuple(json.loads(tags or "[]"))): [totals]
-            for (when, model, agent, tags), totals in found.items()
-        }
-        if len(cells) <= _MOST_CELLS:
-            return unit, cells
-    return unit, _joined(cells)
+    days: dict[_Key, list[CreditsTotals]] = {
+        (when, model, agent or "", tuple(json.loads(tags or "[]"))): [totals]
+        for (when, model, agent, tags), totals in book.sums(
+            ("day", "model", "agent", "tags"), **asked
+        ).items()
+    }
+    if len(days) <= _MOST_CELLS:
+        return "day", days
+    months: dict[_Key, list[CreditsTotals]] = {}
+    for (
+        day,
+        model,
+        agent,
+        tags,
+    ), parts in days.items():  # not asked for again: over a large ledger that takes seconds
+        months.setdefault((day[: len("2026-11")], model, agent, tags), []).extend(parts)
+    return "month", months if len(months) <= _MOST_CELLS else _joined(months)
 
 
 def _joined(cells: Mapping[_Key, list[CreditsTotals]]) -> dict[_Key, list[CreditsTotals]]:
     """The cells whose agent and tags cost most as they are, the others as one agent and tag."""
     costs: dict[tuple[str, tuple[str, ...]], Decimal] = {}
-    for (_, _, agent, tags), (totals,) in cells.items():
-        costs[agent, tags] = costs.get((agent, tags), Decimal(0)) + (totals.credits or 0)
+    for (_, _, agent, tags), parts in cells.items():
+        for totals in parts:
+            costs[agent, tags] = costs.get((agent, tags), Decimal(0)) + (totals.credits or 0)
     times = len({(when, model) for when, model, _, _ in cells})
     kept = sorted(costs, key=lambda names: -costs[names])[: max(1, _MOST_CELLS // times)]
     stays = frozenset(kept)

@@ -178,6 +178,12 @@ class Sums:
         if other.thinking is not None:
             self.thinking = (self.thinking or 0) + other.thinking
 
+    def copy(self) -> Sums:
+        """The same sums, which grow apart from these."""
+        sums = Sums()
+        sums.counts, sums.tokens, sums.thinking = {**self.counts}, [*self.tokens], self.thinking
+        return sums
+
     def totals(self) -> CreditsTotals:
         """What was added, to be read."""
         return CreditsTotals(**self.facts())

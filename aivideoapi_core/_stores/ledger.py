@@ -241,10 +241,14 @@ def _summary_of(groups: Mapping[tuple[Key, ...], Sums]) -> CreditsSummary:
     """Of the groups by ``_BY_MODEL_AND_TAGS``."""
     everything = Sums()
     models: dict[str, Sums] = {}
+    sets: dict[Key, Sums] = {}
     tags: dict[str, Sums] = {}
     for (model, tagged), sums in groups.items():
-        everything.add_sums(sums)
         models.setdefault(str(model), Sums()).add_sums(sums)
+        sets.setdefault(tagged, Sums()).add_sums(sums)
+    for sums in models.values():
+        everything.add_sums(sums)
+    for tagged, sums in sets.items():  # few, where there are many groups
         for tag in dict.fromkeys(json.loads(tagged or "[]")):
             tags.setdefault(tag, Sums()).add_sums(sums)
     return CreditsSummary(**everything.facts(), by_model=totals_of(models), by_tag=totals_of(tags))

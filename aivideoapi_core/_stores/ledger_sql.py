@@ -41,6 +41,9 @@ _NAMED: Final = ", ".join(f"{term} AS sum_{place}" for place, term in enumerate(
 _SUMS_OF_SUMS: Final = ", ".join(f"sum(sum_{place})" for place in range(len(_TERMS)))
 _SPAN_S: Final = 900
 """Offsets of time zones are whole quarters of an hour: rows of one quarter are in one local hour and day."""
+_SAMPLE_ROWS: Final = 4_096
+_FEW: Final = 4
+"""How many rows a group has to stand for, on average, if a table of groups is to be worth its making."""
 _UTC_SPANS_S: Final = {"hour": 3_600, "day": 86_400, "month": 86_400}
 
 
@@ -71,7 +74,7 @@ def grouped_by_each(
     """The sums of each group, as ``ledger_query.add_up`` gives them, for each of ``groupings``, of the same rows.
 
     They are read once for all groupings without a time: into a table of the sums by all of their names, which
-    each then adds up. ``read`` selects what ``as_record`` takes.
+    each then adds up; unless nearly every row has names of its own. ``read`` selects what ``as_record`` takes.
     """
     condition, values = where(selection)
     db.execute("BEGIN")  # no row comes in between
@@ -80,16 +83,18 @@ def grouped_by_each(
         if odd:
             condition = f"{condition} AND NOT {_ODD}"
         timeless = [by for by in groupings if not TIMES.keys() & set(by)]
-        names = sorted({_column(name, {}) for by in timeless for name in by})
-        if len(timeless) > 1:
-            keys = ", ".join(["outcome", *names])
+        columns = [{_column(name, {}) for name in by} for by in timeless]
+        names = set[str]().union(*columns)
+        keys = ", ".join(["outcome", *sorted(names)])
+        shared = len(timeless) > 1 and (names in columns or _repeats(db, keys, condition, values))
+        if shared:
             db.execute(
                 f"CREATE TEMP TABLE sums_by_names AS SELECT {keys}, {_NAMED} FROM ledger WHERE {condition} GROUP BY {keys}",  # noqa: S608 - our own columns, values are bound
                 values,
             )
         found = []
         for by in groupings:
-            if len(timeless) > 1 and by in timeless:
+            if shared and by in timeless:
                 sums = _grouped(db, by, zone, f"{_SUMS_OF_SUMS} FROM sums_by_names", ())
             else:
                 sums = _grouped(db, by, zone, f"{_SUMS} FROM ledger WHERE {condition}", values)
@@ -101,20 +106,34 @@ def grouped_by_each(
         db.execute("ROLLBACK")  # the table goes with it
 
 
+def _repeats(db: sqlite3.Connection, keys: str, condition: str, values: Sequence[Any]) -> bool:
+    """Whether rows share their ``keys`` often enough that sums by them are far fewer than rows: of the newest ones."""
+    some = f"SELECT {keys} FROM ledger WHERE {condition} ORDER BY id DESC LIMIT {_SAMPLE_ROWS}"  # noqa: S608 - our own columns, values are bound
+    rows, groups = db.execute(
+        f"SELECT sum(rows), count(*) FROM (SELECT count(*) AS rows FROM ({some}) GROUP BY {keys})",  # noqa: S608 - as above
+        values,
+    ).fetchone()
+    return bool(groups * _FEW <= (rows or 0))
+
+
 def _grouped(
     db: sqlite3.Connection, by: Sequence[str], zone: tzinfo | None, sums_from: str, values: Sequence[Any]
 ) -> dict[tuple[Key, ...], Sums]:
     spans = {name: _UTC_SPANS_S[name] if zone is UTC else _SPAN_S for name in by if name in TIMES}
     columns = [_column(name, spans) for name in by]
-    keys = ", ".join(["outcome", *columns])
-    found = db.execute(f"SELECT {keys}, {sums_from} GROUP BY {keys}", values)
+    listed = ", ".join(["outcome", *columns])
+    found = db.execute(f"SELECT {listed}, {sums_from} GROUP BY {listed}", values)
     groups: dict[tuple[Key, ...], Sums] = {}
     names: dict[tuple[str, Any], list[Key]] = {}
     width = len(columns)
     for outcome, *row in found:
         sums = _sums_of(outcome, row[width:])
-        for key in _keys(by, row[:width], spans, zone, names):
-            groups.setdefault(key, Sums()).add_sums(sums)
+        keys = _keys(by, row[:width], spans, zone, names)
+        for key in keys:
+            if key in groups:
+                groups[key].add_sums(sums)
+            else:  # most keys come once: the sums as they are, but no two groups may share them
+                groups[key] = sums if len(keys) == 1 else sums.copy()
     return groups
 
 
