@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import random
+import re
 from typing import Any, Final
 
 import pytest
@@ -17,9 +18,11 @@ from llama_index.core.base.llms.types import ImageBlock, TextBlock, ThinkingBloc
 from llama_index.core.llms import ChatMessage
 from official import TURNS, assert_accepted
 
-from aivideoapi_core.sandbox._judge.messages import check_messages, check_system
-from langchain_aivideoapi._outbound.conversation import to_conversation
-from llamaindex_aivideoapi._outbound.conversation import to_conversation as to_messages
+from aivideoapi_core import InvalidInputError, model_info
+from aivideoapi_core.sandbox._judge.requests import validate
+from aivideoapi_core.sandbox._platform.catalog import MODELS
+from langchain_aivideoapi._outbound.request import build_request as langchain_request
+from llamaindex_aivideoapi._outbound.request import build_request as llamaindex_request
 
 PNG: Final = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
 SIGNATURE: Final = "c2ln" * 20
@@ -114,21 +117,35 @@ class Said:
         self.llamaindex.append(ChatMessage(role="tool", blocks=other, additional_kwargs=extra))
 
 
-@pytest.mark.parametrize("prefill", [True, False])
-@pytest.mark.parametrize("hundred", range(4))
-def test_the_same_turns_are_the_same_request(hundred: int, prefill: bool) -> None:
+@pytest.mark.parametrize("model", ["claude-sonnet-4-5/anthropic", "claude-opus-4-6/anthropic"])
+@pytest.mark.parametrize("hundred", range(6))
+def test_the_same_turns_are_the_same_request(hundred: int, model: str) -> None:
+    """Of two models, of which the first goes on with a turn of its own, and the second does not."""
+    assert model_info(model).prefill is model.startswith("claude-sonnet")
     for seed in range(100 * hundred, 100 * hundred + 100):
         said = Said(seed)
         before = copy.deepcopy(said.langchain), copy.deepcopy(said.llamaindex)
-        sent = to_conversation(said.langchain, prefill=prefill)
-        assert to_messages(said.llamaindex, prefill=prefill) == sent, seed
-        assert (said.langchain, said.llamaindex) == before, seed
-        if not sent.messages:
+        try:
+            body = from_langchain(said.langchain, model)
+        except InvalidInputError as error:
             assert not said.texts, seed
+            with pytest.raises(InvalidInputError, match=re.escape(error.message)):
+                from_llamaindex(said.llamaindex, model)
             continue
-        assert_accepted(TURNS, copy.deepcopy(sent.messages))
-        body = json.loads(json.dumps({"messages": sent.messages, "system": sent.system}))
-        check_system(body["system"])
-        check_messages(body, prefill=prefill, system_turns=False, thought={})
+        assert from_llamaindex(said.llamaindex, model) == body, seed
+        assert (said.langchain, said.llamaindex) == before, seed
+        assert_accepted(TURNS, copy.deepcopy(body["messages"]))
         whole = json.dumps(body)
+        validate(json.loads(whole), MODELS[model], version=None, thought={})
         assert [text for text in said.texts if whole.count(text) != 1] == [], seed
+
+
+def from_langchain(messages: list[BaseMessage], model: str) -> dict[str, Any]:
+    """The body of the request."""
+    asked = langchain_request(messages, defaults={"model": model}, stop=None, arguments={}, stream=False)
+    return asked.payload
+
+
+def from_llamaindex(messages: list[ChatMessage], model: str) -> dict[str, Any]:
+    """The same of the other adapter."""
+    return llamaindex_request(messages, defaults={"model": model}, call={}, stream=False).payload
