@@ -165,7 +165,7 @@ _MOVED: Final = {
         "_outbound.refusals": "TOOL_NAME",
         "_outbound.thinking": "thinking_is_on thinking_fields",
         "_outbound.tool_calls": "UNANSWERED_CALL OpenToolCalls orphan_label",
-        "_secrets": "hide_keys redact",
+        "_secrets": "hidden_arguments redact",
     }.items()
     for name in names.split()
 }

@@ -27,7 +27,7 @@ from aivideoapi_core._fields import (
     TimeoutField,
 )
 from aivideoapi_core._http.model_clients import CLIENT_FIELDS, ModelClients
-from aivideoapi_core._secrets import hide_keys, without_tokens
+from aivideoapi_core._secrets import hidden_arguments, without_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -143,8 +143,8 @@ class ModelSettings(BaseModel):
 
     def __init__(self, *args: Any, **fields: Any) -> None:
         """Raises ``InvalidInputError`` for what could never be sent, values of other types included."""
-        hide_keys(fields)
-        self._validated(super().__init__, args, fields)
+        with hidden_arguments(fields, self):
+            self._validated(super().__init__, args, fields)
 
     @classmethod
     def model_validate(cls, *args: Any, **options: Any) -> Self:

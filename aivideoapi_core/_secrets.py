@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import re
+import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -50,11 +52,46 @@ def without_tokens(servers: Sequence[Mapping[str, Any]] | None) -> list[dict[str
     ]
 
 
-def hide_keys(settings: dict[str, Any]) -> None:
-    """Wrap every key among a constructor's arguments, in place: a traceback may show local variables.
+class hidden_arguments:  # noqa: N801 - a context manager, named as those of contextlib are
+    """Around the body of a constructor: when it fails, no frame of it shows a key to whoever prints local variables.
 
-    What is no text stays wrong: its type takes its place.
+    Keys are wrapped at once. A key may also stand in a header, a URL or a body's field, so what was given and set, and
+    the variables of the frames below, are cleared at a failure. Of the exception that the caller handles just now, nothing is.
     """
+
+    __slots__ = ("_handled", "_made", "_settings")
+
+    def __init__(self, settings: dict[str, Any], made: object) -> None:
+        _hide_keys(settings)
+        self._settings, self._made, self._handled = settings, made, sys.exception()
+
+    def __enter__(self) -> None:
+        """Nothing is left to do."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            self._settings.clear()
+            vars(self._made).clear()
+            _clear_frames(error, {id(self._handled)})
+
+
+def _clear_frames(error: BaseException | None, seen: set[int]) -> None:
+    """Of ``error``, its causes and contexts, and the errors that pydantic keeps."""
+    if error is None or id(error) in seen:
+        return
+    seen.add(id(error))
+    traceback.clear_frames(error.__traceback__)
+    _clear_frames(error.__cause__, seen)
+    _clear_frames(error.__context__, seen)
+    details: Any = error.errors() if type(error).__name__ == "ValidationError" else ()  # type: ignore[attr-defined]  # pydantic's
+    for detail in details:
+        inner = detail.get("ctx", {}).get("error")
+        if isinstance(inner, BaseException):
+            _clear_frames(inner, seen)
+
+
+def _hide_keys(settings: dict[str, Any]) -> None:
+    """Wrap every key in ``settings``, in place. What is no text stays wrong: its type takes its place."""
     if not settings:
         return
     from pydantic import SecretStr  # there by now

@@ -74,7 +74,7 @@ if TYPE_CHECKING:
     )
     from aivideoapi_core._outbound.typed_dicts import typed_dict_schema
     from aivideoapi_core._outbound.well_formed import is_mark
-    from aivideoapi_core._secrets import hide_keys, without_tokens
+    from aivideoapi_core._secrets import hidden_arguments, without_tokens
     from aivideoapi_core._signatures import remember_signatures
     from aivideoapi_core._stores.target import place_of
     from aivideoapi_core._unvalidated import filled, private_of, set_private, set_values, values_of
@@ -125,7 +125,7 @@ _LATER: Final = {
         "_outbound.tools": "WireNames read_tool_choice wire_choice wire_tool_name wire_tools",
         "_outbound.typed_dicts": "typed_dict_schema",
         "_outbound.well_formed": "is_mark",
-        "_secrets": "hide_keys without_tokens",
+        "_secrets": "hidden_arguments without_tokens",
         "_signatures": "remember_signatures",
         "_stores.target": "place_of",
         "_unvalidated": "filled private_of set_private set_values values_of",
@@ -190,7 +190,7 @@ __all__ = [
     "enforceable",
     "filled",
     "has_references",
-    "hide_keys",
+    "hidden_arguments",
     "image_block",
     "invalid_arguments",
     "is_custom",

@@ -61,11 +61,11 @@ class AIVideoAPI(Settings):
 
     def __init__(self, model: str = DEFAULT_MODEL, **settings: Any) -> None:
         """See the fields."""
-        adapter_kit.hide_keys(settings)
-        if settings.get("additional_kwargs", {}) is None:
-            del settings["additional_kwargs"]
-        super().__init__(model=model, **settings)
-        self._check(vars(self))  # what is wrong should be heard of here, not at the first call
+        with adapter_kit.hidden_arguments(settings, self):
+            if settings.get("additional_kwargs", {}) is None:
+                del settings["additional_kwargs"]
+            super().__init__(model=model, **settings)
+            self._check(vars(self))  # what is wrong should be heard of here, not at the first call
 
     @classmethod
     def class_name(cls) -> str:

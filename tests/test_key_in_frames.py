@@ -62,6 +62,9 @@ def shown(trace: TracebackType | None) -> Iterator[tuple[str, str, Any]]:
         pytest.param({"api_key": KEY.encode()}, id="key in bytes"),
         pytest.param({"api_key": [KEY]}, id="key in a list"),
         pytest.param({"api_key": KEY, "default_headers": {"x": "a\nb"}}, id="headers"),
+        pytest.param({"default_headers": {"Authorization": KEY}, "timeout": -1}, id="key in a header"),
+        pytest.param({"base_url": f"https://u:{KEY}@x.example"}, id="key in the url"),
+        pytest.param({"model_kwargs": {"api_key": KEY}, "timeout": -1}, id="key in other arguments"),
         pytest.param({"api_key": KEY, "http_client": "x"}, id="client"),
         pytest.param({"api_key": KEY, "max_retries": -1}, id="retries"),
         pytest.param({"api_key": KEY, "budgett": 1}, id="typo"),
@@ -78,3 +81,23 @@ def test_no_frame_of_ours_shows_the_key(make: Callable[..., Any], options: dict[
             assert KEY not in str(error)
             for where, name, value in shown(error.__traceback__):
                 assert KEY not in repr(value), f"{name} in {where}"
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_what_the_caller_handles_keeps_its_frames(make: Callable[..., Any]) -> None:
+    def fails(note: str) -> None:
+        raise KeyError(note)
+
+    try:
+        try:
+            fails("of the caller")
+        except KeyError:
+            make(api_key=KEY, timeout=-1)._client  # noqa: B018 - what LlamaIndex makes at its first call
+    except Exception as error:  # noqa: BLE001 - any of ours
+        handled = next(each for each in chain(error, set()) if type(each) is KeyError)
+        trace = handled.__traceback__
+        assert trace is not None
+        assert trace.tb_next is not None
+        assert trace.tb_next.tb_frame.f_locals["note"] == "of the caller"
+    else:
+        pytest.fail("it was made")

@@ -42,7 +42,7 @@ from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.meter import CallMeter
 from aivideoapi_core._metering.undisturbed import in_own_task
 from aivideoapi_core._received import Message, StreamEvent
-from aivideoapi_core._secrets import hide_keys
+from aivideoapi_core._secrets import hidden_arguments
 
 _WARM_LANES: Final = 4
 _WARM_LANE_LIMITS: Final = httpx.Limits(
@@ -95,12 +95,12 @@ class AsyncMessagesClient:
         ``settings`` are those of ``Exchange``. Raises ``InvalidInputError``.
         """
         api_key = as_secret(api_key)  # a traceback that shows local variables must not show the key
-        hide_keys(settings)
-        self._exchange = Exchange(api_key=api_key, **settings)
-        self._given = checked_client(http_client, httpx.AsyncClient)
-        self._given_pool = None if self._given is None else given_async_pool(self._given)
-        engine = resolve_engine(http_engine)
-        self._pools = LoopPools(functools.partial(_new_pool, self.base_url, engine))
+        with hidden_arguments(settings, self):
+            self._exchange = Exchange(api_key=api_key, **settings)
+            self._given = checked_client(http_client, httpx.AsyncClient)
+            self._given_pool = None if self._given is None else given_async_pool(self._given)
+            engine = resolve_engine(http_engine)
+            self._pools = LoopPools(functools.partial(_new_pool, self.base_url, engine))
 
     @property
     def base_url(self) -> str:

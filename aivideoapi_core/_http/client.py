@@ -41,7 +41,7 @@ from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.landing import Runway
 from aivideoapi_core._metering.meter import CallMeter
 from aivideoapi_core._received import Message, StreamEvent
-from aivideoapi_core._secrets import hide_keys
+from aivideoapi_core._secrets import hidden_arguments
 
 _LIMITS: Final = httpx.Limits(
     max_connections=None, max_keepalive_connections=20, keepalive_expiry=KEEPALIVE_S
@@ -103,12 +103,12 @@ class MessagesClient:
     ) -> None:
         """``settings`` are those of ``Exchange``. Raises ``InvalidInputError``."""
         api_key = as_secret(api_key)  # a traceback that shows local variables must not show the key
-        hide_keys(settings)
-        self._exchange = Exchange(api_key=api_key, **settings)
-        self._given = checked_client(http_client, httpx.Client)
-        self._given_pool = None if self._given is None else given_pool(self._given)
-        self._lock = threading.Lock()
-        self._own: _OwnPool | None = None
+        with hidden_arguments(settings, self):
+            self._exchange = Exchange(api_key=api_key, **settings)
+            self._given = checked_client(http_client, httpx.Client)
+            self._given_pool = None if self._given is None else given_pool(self._given)
+            self._lock = threading.Lock()
+            self._own: _OwnPool | None = None
 
     @property
     def base_url(self) -> str:
