@@ -55,11 +55,13 @@ from aivideoapi_core._received import ContentBlock, Message, StreamEvent, Usage
 from aivideoapi_core._version import __version__
 
 if TYPE_CHECKING:
-    from aivideoapi_core._http.async_client import AsyncMessagesClient, AsyncMessageStream
-    from aivideoapi_core._http.client import MessagesClient, MessageStream
+    from aivideoapi_core._http.async_client import AsyncMessagesClient
+    from aivideoapi_core._http.async_stream import AsyncMessageStream
+    from aivideoapi_core._http.client import MessagesClient
     from aivideoapi_core._http.engines import resolve_engine
     from aivideoapi_core._http.exchange import DEFAULT_TIMEOUT
     from aivideoapi_core._http.pools import Timeout
+    from aivideoapi_core._http.stream import MessageStream
     from aivideoapi_core._inbound.accumulator import MessageAccumulator
     from aivideoapi_core._inbound.balance import Balance
     from aivideoapi_core._inbound.error_bodies import error_from_payload
@@ -114,7 +116,8 @@ _LATER: Final = {
         "_inbound.events": "EventDecoder",
         "_inbound.error_bodies": "error_from_payload",
         "_inbound.accumulator": "MessageAccumulator",
-        "_http.async_client": "AsyncMessagesClient AsyncMessageStream",
+        "_http.async_client": "AsyncMessagesClient",
+        "_http.async_stream": "AsyncMessageStream",
         "_metering.worst_case": "WorstCase max_input_tokens worst_case",
         "_stores.budget": "CreditBudget",
         "_stores.budget_refusals": "BudgetStoreError",
@@ -124,7 +127,8 @@ _LATER: Final = {
         "_stores.budget_names": "KeptBudget budgets_in",
         "_stores.budget_terms": "BudgetStore Standing",
         "_stores.budget_thresholds": "ThresholdPassed",
-        "_http.client": "MessagesClient MessageStream",
+        "_http.client": "MessagesClient",
+        "_http.stream": "MessageStream",
         "_metering.budgets": "use_budget",
         "_metering.estimate": "CreditsEstimate estimate_credits",
         "_http.pools": "Timeout",

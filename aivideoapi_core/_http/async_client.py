@@ -1,25 +1,24 @@
-"""The asynchronous shell, the twin of ``client``."""
+"""``AsyncMessagesClient``: the asynchronous shell, the twin of ``client``."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
-from types import TracebackType
-from typing import Any, Final, Self, Unpack, cast
-from weakref import WeakMethod
+from collections.abc import Mapping
+from typing import Any, Final, Self, Unpack
 
 import httpx
 from pydantic import SecretStr
 
-from aivideoapi_core._errors import AIVideoAPIError, InvalidInputError
+from aivideoapi_core._errors import AIVideoAPIError
+from aivideoapi_core._http.async_stream import AsyncMessageStream
 from aivideoapi_core._http.attempts import Attempts
-from aivideoapi_core._http.decoding import aunpacked
+from aivideoapi_core._http.client_settings import ClientSettings
+from aivideoapi_core._http.decoding import apieces_of
 from aivideoapi_core._http.engines import resolve_engine
 from aivideoapi_core._http.exchange import Exchange, body_limit
 from aivideoapi_core._http.leftovers import end, sweep
-from aivideoapi_core._http.loop_pools import LoopPools
+from aivideoapi_core._http.loop_pools import LoopPools, check_loop
 from aivideoapi_core._http.pools import (
     KEEPALIVE_S,
     AsyncPool,
@@ -29,19 +28,13 @@ from aivideoapi_core._http.pools import (
     given_async_pool,
     own_async_pool,
 )
-from aivideoapi_core._http.read_deadline import near_the_end
 from aivideoapi_core._http.requests import Request
-from aivideoapi_core._http.retry import RetryPolicy
 from aivideoapi_core._http.target import as_secret
-from aivideoapi_core._inbound.accumulator import MessageAccumulator
 from aivideoapi_core._inbound.balance import Balance
-from aivideoapi_core._inbound.reader import StreamReader, is_whole
+from aivideoapi_core._inbound.reader import is_whole
 from aivideoapi_core._inbound.reply import Reply
 from aivideoapi_core._metering.call_facts import CallFacts
-from aivideoapi_core._metering.dropped import DROPPED
-from aivideoapi_core._metering.meter import CallMeter
 from aivideoapi_core._metering.undisturbed import in_own_task
-from aivideoapi_core._received import Message, StreamEvent
 from aivideoapi_core._secrets import hidden_arguments
 
 _WARM_LANES: Final = 4
@@ -52,31 +45,12 @@ _COLD_LANE_LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_conn
 """Only a burst comes this far, and nobody would look after what it leaves behind."""
 
 
-def _async_pieces(response: httpx.Response) -> AsyncIterable[bytes]:
-    """The asynchronous twin of ``_pieces``."""
-    if response.is_stream_consumed:
-        return response.aiter_bytes()
-    if "content-encoding" in response.headers:
-        return aunpacked(response)
-    return cast("httpx.AsyncByteStream", response.stream)
-
-
 def _new_pool(base_url: str, engine: str, number: int) -> AsyncPool:
     limits = _WARM_LANE_LIMITS if number < _WARM_LANES else _COLD_LANE_LIMITS
     return own_async_pool(base_url, limits, engine=engine)
 
 
-def _check_loop() -> None:
-    """Raise ``InvalidInputError`` where no event loop of asyncio's runs."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        raise InvalidInputError(
-            "asynchronous calls need asyncio's event loop (or uvloop's), not trio's or none at all"
-        ) from None
-
-
-class AsyncMessagesClient:
+class AsyncMessagesClient(ClientSettings):
     """The Messages endpoint, asynchronously. May be used from many event loops, one after the other.
 
     It keeps connections per event loop, closed when that loop shuts down. ``http_client`` replaces
@@ -102,30 +76,6 @@ class AsyncMessagesClient:
             engine = resolve_engine(http_engine)
             self._pools = LoopPools(functools.partial(_new_pool, self.base_url, engine))
 
-    @property
-    def base_url(self) -> str:
-        """Where the platform is: scheme, host and path, without ``/v1``."""
-        return self._exchange.base_url
-
-    @property
-    def api_key(self) -> SecretStr:
-        """The key that every request carries."""
-        return self._exchange.api_key
-
-    @property
-    def retry(self) -> RetryPolicy:
-        """When a failed request is made again."""
-        return self._exchange.retry
-
-    @property
-    def timeout(self) -> Timeout:
-        """Seconds, or an ``httpx.Timeout``, of every call that has none of its own."""
-        return self._exchange.timeout
-
-    def __repr__(self) -> str:
-        exchange = vars(self).get("_exchange")  # a traceback may show a client whose construction failed
-        return f"{type(self).__name__}({'' if exchange is None else f'base_url={exchange.base_url!r}'})"
-
     async def create(
         self,
         payload: Mapping[str, Any],
@@ -138,7 +88,7 @@ class AsyncMessagesClient:
 
         ``facts``: see ``CallFacts``.
         """
-        _check_loop()
+        check_loop()
         exchange = self._exchange
         request = exchange.messages_request(payload, headers, timeout)
         async with exchange.meter(payload, request, facts) as call:
@@ -160,15 +110,12 @@ class AsyncMessagesClient:
     ) -> AsyncMessageStream:
         """One streamed call, as an async context manager that iterates over the events."""
         request = self._exchange.messages_request(payload, headers, timeout)
-        return AsyncMessageStream(
-            self,
-            request,
-            self._exchange.meter(payload, request, facts),
-        )
+        call = self._exchange.meter(payload, request, facts)
+        return AsyncMessageStream(self._exchange, request, call, send=self._send)
 
     async def credits(self) -> Balance:
         """The account's balance."""
-        _check_loop()
+        check_loop()
         exchange = self._exchange
         request, attempts = exchange.credits_request(), Attempts(exchange.retry)
         while True:
@@ -219,7 +166,7 @@ class AsyncMessagesClient:
     async def _read(self, response: httpx.Response, request: Request) -> bytes:
         body = bytearray()
         try:
-            async for chunk in _async_pieces(response):
+            async for chunk in apieces_of(response):
                 body += chunk
                 if len(body) > body_limit(response):
                     break
@@ -236,189 +183,3 @@ class AsyncMessagesClient:
     async def _fetch(self, request: Request) -> tuple[httpx.Response, bytes]:
         response = await self._send(request)
         return response, await self._read(response, request)
-
-
-def _is_adrift() -> bool:
-    """Whether nothing can be awaited: the event loop has ended, or the collector runs."""
-    try:
-        return DROPPED.in_collector or asyncio.current_task() is None
-    except RuntimeError:
-        return True
-
-
-def _end_soon(loop: asyncio.AbstractEventLoop, response: httpx.Response) -> None:
-    task = loop.create_task(end(response))
-    task.add_done_callback(lambda done: done.cancelled() or done.exception())
-
-
-async def _nothing() -> AsyncGenerator[StreamEvent, None]:
-    """No events."""
-    events: tuple[StreamEvent, ...] = ()
-    for event in events:
-        yield event
-
-
-class AsyncMessageStream:
-    """The asynchronous twin of ``MessageStream``."""
-
-    def __init__(self, client: AsyncMessagesClient, request: Request, call: CallMeter) -> None:
-        self._client = client
-        self._exchange = client._exchange
-        self._request = request
-        self._call = call
-        call.owner = WeakMethod(self._partial)
-        self._attempts = Attempts(client.retry, call)
-        self._response: httpx.Response | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._ended = False
-        self._reader = StreamReader()
-        self._reply: Reply | None = None
-        self._first: list[StreamEvent] = []
-        self._rest: AsyncGenerator[StreamEvent, None] = _nothing()
-
-    async def __aenter__(self) -> Self:
-        _check_loop()
-        self._loop = asyncio.get_running_loop()
-        await self._call.__aenter__()
-        try:
-            self._request = self._exchange.as_granted(self._request, self._call)
-            while True:
-                try:
-                    await self._open()
-                except AIVideoAPIError as error:
-                    await self._disconnect()
-                    await asyncio.sleep(self._attempts.wait_s(error))
-                else:
-                    return self
-        except BaseException as error:
-            await self._leave(error)
-            raise
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._leave(error)
-
-    async def __aiter__(self) -> AsyncIterator[StreamEvent]:
-        for event in self._first:
-            yield event
-        self._first = []
-        try:
-            async for event in self._rest:
-                yield event
-        except AIVideoAPIError as error:
-            raise self._attempts.broke_off(error)  # noqa: B904 - it is the same error
-
-    @property
-    def reply(self) -> Reply:
-        """The whole reply. Raises ``IncompleteStreamError`` before the last event."""
-        if self._reply is None:
-            reader = self._reader
-            self._reply = self._exchange.reply(
-                reader.accumulator.message(), self._request, reader.head.request_id, self._attempts.made + 1
-            )
-        return self._reply
-
-    @property
-    def accumulator(self) -> MessageAccumulator:
-        """The message so far, in step with the events: each is folded in before it is yielded."""
-        return self._reader.accumulator
-
-    async def aclose(self) -> None:
-        """Release the connection. A stream that was not read to its end counts as abandoned."""
-        await self._leave(None)
-
-    def __del__(self) -> None:
-        if "_rest" in vars(self):  # else its construction was interrupted
-            self._drop(None)
-
-    def _drop(self, error: BaseException | None) -> None:
-        """Leave without waiting. The event loop closes the connection, soon; the books are for whoever comes next."""
-        if not self._call.is_ours:
-            return
-        if self._call.is_open:
-            DROPPED.put(functools.partial(self._settle, error))
-        response, loop = self._response, self._loop
-        if response is not None and loop is not None and not response.is_closed and not loop.is_closed():
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(_end_soon, loop, response)
-
-    async def _disconnect(self) -> None:
-        if self._response is None:
-            return
-        if self._ended:
-            try:
-                await self._response.aclose()
-                await self._rest.aclose()
-            except asyncio.CancelledError:
-                await in_own_task(end(self._response))
-                raise
-        else:  # the connection is lost with the rest of the body, and must be, however often we are cancelled
-            await in_own_task(self._cut(self._response, self._rest))
-
-    @staticmethod
-    async def _cut(response: httpx.Response, rest: AsyncGenerator[StreamEvent, None]) -> None:
-        await end(response)
-        with contextlib.suppress(RuntimeError):  # another task waits in it, and is about to see the end
-            await rest.aclose()
-
-    async def _leave(self, error: BaseException | None) -> None:
-        if isinstance(error, GeneratorExit) and _is_adrift():
-            self._drop(error)
-            return
-        try:
-            await self._disconnect()
-        finally:
-            if self._call.is_open:
-                await self._call.afinish(error, partial=self._partial())
-
-    def _settle(self, error: BaseException | None) -> None:
-        """``_leave`` without an event loop: the books alone."""
-        if self._call.is_open:
-            self._call.finish(error, partial=self._partial())
-
-    def _partial(self) -> Message | None:
-        """What has come of a message that is not whole; a whole one is the answer."""
-        accumulator = self._reader.accumulator
-        if not accumulator.done:
-            return accumulator.partial()
-        self._call.answered(self.reply)
-        return None
-
-    async def _open(self) -> None:
-        self._reader = StreamReader()  # what an earlier try has read is no part of this one
-        self._ended = False
-        self._response = await self._client._send(self._request)
-        self._reader = StreamReader(self._exchange.head_of(self._response, model=self._request.model))
-        self._first = []
-        self._rest = self._events(self._response, self._reader)
-        async for event in self._rest:
-            self._first.append(event)
-            if self._reader.begun:
-                self._call.answers()
-                return
-
-    async def _events(
-        self, response: httpx.Response, reader: StreamReader
-    ) -> AsyncGenerator[StreamEvent, None]:
-        pieces = aiter(_async_pieces(response))
-        try:
-            async for chunk in pieces:
-                for event in reader.feed(chunk):
-                    yield event
-                if reader.accumulator.done:
-                    break
-            with near_the_end(response):
-                async for chunk in pieces:
-                    for event in reader.feed(chunk):
-                        yield event
-        except (httpx.HTTPError, httpx.StreamError) as error:
-            for event in reader.rescue():
-                yield event
-            if not reader.accumulator.done:
-                raise self._exchange.error_of(error, self._request, reader=reader) from error
-        else:
-            self._ended = True
-        for event in reader.finish():
-            yield event
-        self._attempts.succeeded(reader.head.request_id)

@@ -1,4 +1,4 @@
-"""Compressed bodies, unpacked in pieces of bounded size.
+"""The pieces of a body; of a compressed one unpacked, and of bounded size.
 
 httpx unpacks each piece at once, and a chain of encodings one after the other: 3,477 bytes of zeros
 packed twice become 4 GB before anybody can count them. Here at most ``_PIECE_BYTES`` come out at a time,
@@ -8,7 +8,7 @@ so that whoever reads can stop; only what zlib unpacks is asked for, and chains 
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import Final, cast
 
 import httpx
@@ -114,3 +114,25 @@ async def aunpacked(response: httpx.Response) -> AsyncIterator[bytes]:
 def _cut(decoder: BoundedDecoder, error: httpx.TransportError) -> httpx.RequestError:
     """``error``, unless part of an answer had come that nobody could read: then it is no matter of the connection."""
     return httpx.DecodingError(f"cut: {type(error).__name__}") if decoder.withholds else error
+
+
+def pieces_of(response: httpx.Response) -> Iterable[bytes]:
+    """The pieces of a body as they arrive.
+
+    httpx's own iterators put each piece through a decoder and a buffer, which do nothing for a body
+    that is neither compressed nor read already.
+    """
+    if response.is_stream_consumed:
+        return response.iter_bytes()
+    if "content-encoding" in response.headers:
+        return unpacked(response)
+    return cast("httpx.SyncByteStream", response.stream)
+
+
+def apieces_of(response: httpx.Response) -> AsyncIterable[bytes]:
+    """The asynchronous twin of ``pieces_of``."""
+    if response.is_stream_consumed:
+        return response.aiter_bytes()
+    if "content-encoding" in response.headers:
+        return aunpacked(response)
+    return cast("httpx.AsyncByteStream", response.stream)

@@ -6,14 +6,12 @@ httpx's types appear here, but nothing waits: sockets, clocks and sleeping are i
 
 from __future__ import annotations
 
-import functools
 import json
 import logging
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import httpx
 from pydantic import SecretStr
@@ -24,10 +22,15 @@ from aivideoapi_core._errors import AIVideoAPIError, APIStatusError, InvalidInpu
 from aivideoapi_core._http.attempts import Attempts
 from aivideoapi_core._http.decoding import ACCEPTED
 from aivideoapi_core._http.failures import Where, error_of, not_made
-from aivideoapi_core._http.pools import Timeout
-from aivideoapi_core._http.requests import Body, Request, RequestTemplate
+from aivideoapi_core._http.pools import Timeout, checked_timeout, timeout_parts_s
+from aivideoapi_core._http.requests import Body, Request, RequestTemplate, endpoints
 from aivideoapi_core._http.retry import RetryPolicy, parse_retry_after, parse_should_retry
-from aivideoapi_core._http.target import as_secret, check_key_shape, resolve_api_key, resolve_base_url
+from aivideoapi_core._http.target import (
+    as_secret,
+    check_key_shape,
+    resolve_api_key,
+    resolve_base_url,
+)
 from aivideoapi_core._inbound.balance import Balance, parse_balance
 from aivideoapi_core._inbound.error_bodies import LABEL_CHARS
 from aivideoapi_core._inbound.reader import MAX_BODY_BYTES, StreamReader, parse_body
@@ -95,12 +98,12 @@ class Exchange:
         DROPPED.watch(end_open_calls)
         api_key = as_secret(api_key)  # before anything can fail: a traceback may show local variables
         self.base_url = resolve_base_url(base_url, allow_http=allow_http)
-        self._messages_url, self._credits_url = _endpoints(self.base_url)
+        self._messages_url, self._credits_url = endpoints(self.base_url)
         self.api_key = resolve_api_key(api_key)
         check_key_shape(self.api_key, self.base_url)
         self.retry = retry or RetryPolicy()
-        self.timeout = _checked_timeout(timeout)
-        self._timeout_s = _seconds(self.timeout)
+        self.timeout = checked_timeout(timeout)
+        self._timeout_s = timeout_parts_s(self.timeout)
         self._default_headers = build_headers(default_headers)
         self._templates: dict[tuple[bool, bool], RequestTemplate] = {}
         self._where = Where(self.base_url, self.api_key, self.retry.retry_read_timeouts)
@@ -134,7 +137,7 @@ class Exchange:
             model=str(payload["model"]),
             body=body,
             headers=build_headers(headers) if headers else None,
-            timeout=self.timeout if timeout is None else _checked_timeout(timeout),
+            timeout=self.timeout if timeout is None else checked_timeout(timeout),
             stream=bool(payload["stream"]),
             handover=Handover(),
         )
@@ -207,7 +210,7 @@ class Exchange:
             template = known or RequestTemplate(*self._target(request), self._headers(request))
             self._templates[kind] = template
         # Nearly every call has the client's own timeout.
-        timeout = self._timeout_s if request.timeout is self.timeout else _seconds(request.timeout)
+        timeout = self._timeout_s if request.timeout is self.timeout else timeout_parts_s(request.timeout)
         return template.request(request.body, timeout, request.handover)
 
     def status_error(
@@ -296,35 +299,6 @@ class Exchange:
             request_id=self.head_of(response).request_id,
             body=excerpt_of(body, self.api_key),
         )
-
-
-@functools.lru_cache(maxsize=16)
-def _endpoints(base_url: str) -> tuple[httpx.URL, httpx.URL]:
-    """Where messages and credits are, if httpx reads the same host from ``base_url`` as the checks of its origin did.
-
-    Kept, for httpx takes longer to read the three URLs than everything else that makes a client.
-    """
-    try:
-        host = httpx.URL(base_url).host
-    except httpx.InvalidURL:
-        host = ""
-    if host.lower() != urlsplit(base_url).hostname:
-        raise InvalidInputError("base_url is not a URL that can be reached; check its host")
-    return httpx.URL(f"{base_url}/v1/messages"), httpx.URL(f"{base_url}/v1/credits")
-
-
-def _checked_timeout(timeout: Timeout) -> Timeout:
-    if timeout is None or isinstance(timeout, httpx.Timeout):
-        return timeout
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout < float("inf"):
-        raise InvalidInputError(
-            f"timeout must be a positive number of seconds, an httpx.Timeout or None, not {timeout!r}"
-        )
-    return timeout
-
-
-def _seconds(timeout: Timeout) -> dict[str, float | None]:
-    return httpx.Timeout(timeout).as_dict()
 
 
 def _encode(payload: Mapping[str, Any]) -> bytes:

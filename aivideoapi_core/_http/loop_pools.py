@@ -18,6 +18,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary, finalize, ref
 
+from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._http.lanes import Lane, Lanes
 from aivideoapi_core._http.pools import AsyncPool
 
@@ -26,6 +27,16 @@ _KEPT: Final[dict[int, AsyncGenerator[None, None]]] = {}
 own, for which a loop that is about to end does not wait."""
 _LANE_ROOM: Final = 16
 """Requests at a time in each pool; see ``lanes``."""
+
+
+def check_loop() -> None:
+    """Raise ``InvalidInputError`` where no event loop of asyncio's runs."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise InvalidInputError(
+            "asynchronous calls need asyncio's event loop (or uvloop's), not trio's or none at all"
+        ) from None
 
 
 class _OwnPools(NamedTuple):

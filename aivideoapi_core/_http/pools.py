@@ -191,3 +191,19 @@ def _authorities() -> ssl.SSLContext:
 def _no_authorities() -> ssl.SSLContext:
     """For plain http on the loopback address: trusts nobody, and costs nothing to make."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def checked_timeout(timeout: Timeout) -> Timeout:
+    """``timeout``, or ``InvalidInputError`` for what is none."""
+    if timeout is None or isinstance(timeout, httpx.Timeout):
+        return timeout
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout < float("inf"):
+        raise InvalidInputError(
+            f"timeout must be a positive number of seconds, an httpx.Timeout or None, not {timeout!r}"
+        )
+    return timeout
+
+
+def timeout_parts_s(timeout: Timeout) -> dict[str, float | None]:
+    """The seconds of each part of a timeout, as httpx's transports take them."""
+    return httpx.Timeout(timeout).as_dict()

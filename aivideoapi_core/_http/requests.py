@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import httpx
 
+from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._http.decoding import ACCEPTED
 from aivideoapi_core._http.pools import Timeout
 from aivideoapi_core._metering.metering import Handover
@@ -91,3 +94,18 @@ class RequestTemplate:
         if body is not None:
             request.headers["content-length"] = str(len(body))
         return request
+
+
+@functools.lru_cache(maxsize=16)
+def endpoints(base_url: str) -> tuple[httpx.URL, httpx.URL]:
+    """Where messages and credits are, if httpx reads the same host from ``base_url`` as the checks of its origin did.
+
+    Kept, for httpx takes longer to read the three URLs than everything else that makes a client.
+    """
+    try:
+        host = httpx.URL(base_url).host
+    except httpx.InvalidURL:
+        host = ""
+    if host.lower() != urlsplit(base_url).hostname:
+        raise InvalidInputError("base_url is not a URL that can be reached; check its host")
+    return httpx.URL(f"{base_url}/v1/messages"), httpx.URL(f"{base_url}/v1/credits")

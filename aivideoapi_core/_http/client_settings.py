@@ -1,0 +1,39 @@
+"""``ClientSettings``: what can be asked of a client of either colour, which it was made with."""
+
+from __future__ import annotations
+
+from pydantic import SecretStr
+
+from aivideoapi_core._http.exchange import Exchange
+from aivideoapi_core._http.pools import Timeout
+from aivideoapi_core._http.retry import RetryPolicy
+
+
+class ClientSettings:
+    """Where a client sends, with which key, and how patiently. The base of both clients; it neither sends nor waits."""
+
+    _exchange: Exchange
+
+    @property
+    def base_url(self) -> str:
+        """Where the platform is: scheme, host and path, without ``/v1``."""
+        return self._exchange.base_url
+
+    @property
+    def api_key(self) -> SecretStr:
+        """The key that every request carries."""
+        return self._exchange.api_key
+
+    @property
+    def retry(self) -> RetryPolicy:
+        """When a failed request is made again."""
+        return self._exchange.retry
+
+    @property
+    def timeout(self) -> Timeout:
+        """Seconds, or an ``httpx.Timeout``, of every call that has none of its own."""
+        return self._exchange.timeout
+
+    def __repr__(self) -> str:
+        exchange = vars(self).get("_exchange")  # a traceback may show a client whose construction failed
+        return f"{type(self).__name__}({'' if exchange is None else f'base_url={exchange.base_url!r}'})"
