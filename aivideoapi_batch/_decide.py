@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from aivideoapi_batch._pace import slows_down
+from aivideoapi_batch._pace_state import slows_down
 from aivideoapi_batch._results import Status
 from aivideoapi_batch._rows import BadRowError
 from aivideoapi_core import (

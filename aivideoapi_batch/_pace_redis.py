@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from aivideoapi_batch._pace import Clock, Pace, PaceState, slows_down
+from aivideoapi_batch._pace_state import Clock, PaceState, SystemClock, slows_down
 from aivideoapi_batch._redis import RedisLink, checked_name, checked_url, link_to
 from aivideoapi_core import AIVideoAPIError, InvalidInputError
 
@@ -35,7 +35,7 @@ class PaceError(AIVideoAPIError):
     """The store of a shared pace cannot be reached. The job stops: it would call as fast as it can."""
 
 
-class SharedPace(Pace):
+class SharedPace:
     """See ``Pace.shared``."""
 
     def __init__(
@@ -51,7 +51,10 @@ class SharedPace(Pace):
         """``clock`` of a test replaces the server's; ``chance`` gives numbers in [0, 1)."""
         if most is not None and (type(most) is not int or most < 1):
             raise InvalidInputError(f"most must be a whole number of at least 1, not {most!r}")
-        super().__init__(most=most, clock=clock, chance=chance)
+        self.most = most
+        self.clock = clock or SystemClock()
+        self.chance = chance
+        self.state = PaceState(most or 1)
         self._url = checked_url(url, argument="Pace.shared(url)")
         self._name = checked_name(name, argument="name")
         self._lease_s = lease_s
@@ -95,14 +98,14 @@ class SharedPace(Pace):
     def arguments(self, worker: str, *facts: Any) -> list[Any]:
         """Key and arguments of a move."""
         now = "" if self._test_clock is None else f"{self._test_clock.now():.6f}"
-        most = "" if self._most is None else self._most
+        most = "" if self.most is None else self.most
         return [f"aivideoapi:pace:{{{self._name}}}", now, worker, self._lease_s, most, *facts]
 
     def told(self, limit: float, most: float, running: int, round_: int) -> None:
         """How it stood at our last move."""
         state = PaceState(most)
         state.limit, state.running, state.round = limit, running, round_
-        self._state = state
+        self.state = state
 
     def link(self) -> RedisLink:
         """To the store, from the running event loop."""
@@ -117,7 +120,7 @@ class SharedPace(Pace):
         return f"Pace.shared(name={self._name!r})"  # a URL may have a password in it
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _shared, (self._url, self._name, self._most, self._lease_s)
+        return _shared, (self._url, self._name, self.most, self._lease_s)
 
 
 class _Gate:

@@ -64,8 +64,6 @@ CORE_LAYERS = (
 UPWARD = {"aivideoapi_core/_stores/budget_balance.py": "_http"}
 """The one arrow that is allowed besides: ``CreditBudget.from_balance(None)`` makes a client, when it is called."""
 
-LATE = {*UPWARD, "aivideoapi_batch/_pace.py"}
-"""Files that import something above them when they are called; a pace makes the shared kind of itself."""
 
 SANDBOX_LAYERS = (
     {"_platform"},
@@ -248,7 +246,7 @@ def test_files_import_each_other_in_no_circle(package: str) -> None:
     """Nor by an import for the type checker or when a function is called, but for what is called late."""
     graph = {
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): set(
-            imports(path, at_import=path.relative_to(ROOT).as_posix() in LATE)
+            imports(path, at_import=path.relative_to(ROOT).as_posix() in UPWARD)
         )
         for path in sources(package)
     }

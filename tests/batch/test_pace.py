@@ -9,7 +9,7 @@ import pytest
 from batch_kit import FakeClock
 
 from aivideoapi_batch import Pace
-from aivideoapi_batch._pace import PaceState
+from aivideoapi_batch._pace_state import PaceState
 from aivideoapi_core import InvalidRequestError, OverloadedError, RateLimitError, SpendLimitError
 
 
@@ -108,10 +108,10 @@ async def test_a_forked_child_has_a_pace_of_its_own(clock: FakeClock) -> None:
     """Forked while another thread holds the lock: the child neither waits for it nor for its parent's calls."""
     pace = Pace(most=1, clock=clock)
     await pace.enter()
-    with pace._lock:
+    with pace._kept._lock:
         child = os.fork()
         if not child:
-            free = pace._lock.acquire(blocking=False)
+            free = pace._kept._lock.acquire(blocking=False)
             os._exit(0 if free and pace.state.running == 0 else 1)
     _, status = await asyncio.to_thread(os.waitpid, child, 0)
     assert os.waitstatus_to_exitcode(status) == 0

@@ -13,8 +13,8 @@ import redis
 from batch_kit import FakeClock, rows_of
 
 from aivideoapi_batch import BatchJob, Pace, PaceError
-from aivideoapi_batch._pace import PaceState
 from aivideoapi_batch._pace_redis import SharedPace
+from aivideoapi_batch._pace_state import PaceState
 from aivideoapi_batch._redis import source_of
 from aivideoapi_core import InvalidInputError, RateLimitError
 from aivideoapi_core.sandbox import Fault, Sandbox
