@@ -241,3 +241,5 @@ def test_calls() -> None:
         )
     finally:
         gc.unfreeze()
+        gc.collect()  # what the test made and left
+        gc.freeze()
