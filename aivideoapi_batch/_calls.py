@@ -1,4 +1,4 @@
-"""What a job calls for each row: the protocol, and a user's own function as one."""
+"""The call that a job makes for each row: the protocol, and a user's own function as one."""
 
 from __future__ import annotations
 

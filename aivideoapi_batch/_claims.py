@@ -1,4 +1,4 @@
-"""Who works on a row, among the processes that share a journal's folder: a lock on one byte of a file for each row.
+"""Claims on rows, among the processes that share a journal's folder: a lock on one byte of a file for each row.
 
 The system lets go of it when its process ends, however it ends, so that no lease has to run out. The byte stands at
 a hash of the row's id; the files stay empty. There are several, for the system walks through all locks of a file to set

@@ -1,4 +1,4 @@
-"""What an error means for the row whose call it ended. Pure: no clock, no randomness, no waiting."""
+"""The decision on an error, for the row whose call it ended. Pure: no clock, no randomness, no waiting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which ids a journal holds, at constant memory: a private SQLite file that the system deletes with the process.
+"""The index of a journal's ids, at constant memory: a private SQLite file that the system deletes with the process.
 
 What a run works on is kept beside it, in memory, and goes into the file many ids at a time: a statement for each step
 of each row would be half of a job's own work.

@@ -1,4 +1,4 @@
-"""Which of the errors that a row's call raised are meant for more than that row."""
+"""Interrupts among the errors that a row's call raised: those that are meant for more than that row."""
 
 from __future__ import annotations
 

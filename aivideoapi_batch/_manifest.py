@@ -1,4 +1,4 @@
-"""What a journal is of: the fingerprint of a job, so that another job on the same journal is refused."""
+"""The manifest of a journal: the fingerprint of a job, so that another job on the same journal is refused."""
 
 from __future__ import annotations
 

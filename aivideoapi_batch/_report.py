@@ -1,4 +1,4 @@
-"""What a job will cost, and what it came to."""
+"""The estimate of a job, and the report of what it came to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a row must be, and what is said of one that is not."""
+"""Rules for rows, and what is said of a row that breaks one."""
 
 from __future__ import annotations
 

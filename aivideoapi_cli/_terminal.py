@@ -1,4 +1,4 @@
-"""What every sub-command shares: the consoles, failures in one line, amounts as text."""
+"""The terminal, for every sub-command: the consoles, failures in one line, amounts as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What constructors raise: errors of ours that are ``ValueError`` too, out of pydantic's words and our own.
+"""Errors of constructors: errors of ours that are ``ValueError`` too, out of pydantic's words and our own.
 
 Parsers of command lines and pydantic's validators know ``ValueError`` alone; calls raise none, see ``InvalidInputError``.
 """

@@ -1,4 +1,4 @@
-"""What is received: parsed JSON as typed dictionaries, so that a streamed delta costs no object.
+"""The received shapes: parsed JSON as typed dictionaries, so that a streamed delta costs no object.
 
 Fields that the platform adds stay in the dictionaries untouched. Nothing here is validated; the
 readers of a field (``read_usage``, the accumulator) are.

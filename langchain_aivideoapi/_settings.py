@@ -1,4 +1,4 @@
-"""What a ``ChatAIVideoAPI`` is made of: its settings, its identity, its clients, its copies."""
+"""The settings of a ``ChatAIVideoAPI``, its identity, its clients, its copies."""
 
 from __future__ import annotations
 

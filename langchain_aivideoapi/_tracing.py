@@ -1,4 +1,4 @@
-"""What tracers of a LangChain run are told about our call: the span that stands for it, and its cost in LangSmith.
+"""Facts for the tracers of a LangChain run: the span that stands for our call, and its cost in LangSmith.
 
 A clever corner. LangChain's tracers hang on the run as callback handlers. Those of OpenInference, OpenLLMetry,
 Langfuse and MLflow keep their span by the run's id and mostly out of OpenTelemetry's context, so only the

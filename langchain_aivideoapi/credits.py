@@ -1,4 +1,4 @@
-"""What LangChain runs cost: a context manager for everything inside, and a callback handler.
+"""The cost of LangChain runs: a context manager for everything inside, and a callback handler.
 
 ::
 

@@ -1,4 +1,4 @@
-"""What deepagents loads through its entry-point groups: nothing to call, nothing to configure.
+"""The profiles that deepagents loads through its entry-point groups: nothing to call, nothing to configure.
 
 ``create_deep_agent(model="aivideoapi:claude-sonnet-4-6/anthropic")`` then finds our model, caches its
 prompts where the route can, and gives it the guidance that deepagents has for the same Claude model.

@@ -1,4 +1,4 @@
-"""What an ``AIVideoAPI`` is made of: its settings, its identity, its clients, its copies."""
+"""The settings of an ``AIVideoAPI``, its identity, its clients, its copies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What LlamaIndex runs cost: an event handler for the whole program, a context manager for a block.
+"""The cost of LlamaIndex runs: an event handler for the whole program, a context manager for a block.
 
 ::
 

@@ -1,4 +1,4 @@
-"""What a batch job looks like in a terminal: the count while it is estimated, the bar while it runs, the report at its end."""
+"""A batch job in a terminal: the count while it is estimated, the bar while it runs, the report at its end."""
 
 from __future__ import annotations
 

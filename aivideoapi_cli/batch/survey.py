@@ -1,4 +1,4 @@
-"""What there is to do before a job begins: which rows have no result, and what they may cost."""
+"""The survey before a job begins: which rows have no result, and what they may cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the user enters: lines from a terminal, with a line editor if there is one, or from a pipe."""
+"""The user's input: lines from a terminal, with a line editor if there is one, or from a pipe."""
 
 from __future__ import annotations
 

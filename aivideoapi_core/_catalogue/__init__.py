@@ -1,1 +1,1 @@
-"""What the platform offers: routes, models, prices, and exact amounts of credits."""
+"""The platform's offer: routes, models, prices, and exact amounts of credits."""

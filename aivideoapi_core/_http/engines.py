@@ -1,4 +1,4 @@
-"""Which engine carries asynchronous requests below httpx's interface: httpx's own, or a faster one.
+"""The engines that carry asynchronous requests below httpx's interface: httpx's own, or a faster one.
 
 Measured on one stream of 1,000 deltas and on 200 streams of 40 at once, CPU per event: httpx 17 and 43 µs,
 aiohttp 4 and 16 µs (``python -m benchmarks.engines``). Synchronous requests stay with httpx: the one faster engine

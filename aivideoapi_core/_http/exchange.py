@@ -1,4 +1,4 @@
-"""What the clients of both colours share: every decision about requests, replies and failures.
+"""The exchange that clients of both colours share: every decision about requests, replies and failures.
 
 httpx's types appear here, but nothing waits: sockets, clocks and sleeping are in ``client`` and
 ``async_client``.

@@ -1,4 +1,4 @@
-"""Which error of ours stands for a failure of httpx, and whether anything was sent."""
+"""Failures of httpx as errors of ours, and whether anything was sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of several connection pools takes the next request. Does no I/O.
+"""The choice among several connection pools for the next request. Does no I/O.
 
 httpx looks at every connection of a pool, and asks the kernel about every idle one, at the start and
 at the end of each request: the cost of a burst grows with its square. Several small pools keep it

@@ -1,4 +1,4 @@
-"""How a request goes out through httpx: over connections of our own, or through the caller's client.
+"""Pools, by which a request goes out through httpx: over connections of our own, or through the caller's client.
 
 Our own connections are httpx's transports. The client that httpx puts around them keeps cookies,
 follows redirects and runs authentication flows and hooks: a seventh of what a call costs, and

@@ -1,4 +1,4 @@
-"""When to try again. Pure: no clock, no randomness, no sleeping."""
+"""The retry policy: when to try again. Pure: no clock, no randomness, no sleeping."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where requests go and with which key: pure checks that run before any I/O."""
+"""The target of requests, and their key: pure checks that run before any I/O."""
 
 from __future__ import annotations
 

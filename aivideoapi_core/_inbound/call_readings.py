@@ -1,4 +1,4 @@
-"""What a text may mean as a call of one of some tools: bare arguments, wrappers that name the tool, tags."""
+"""Readings of a text as a call of one of some tools: bare arguments, wrappers that name the tool, tags."""
 
 from __future__ import annotations
 

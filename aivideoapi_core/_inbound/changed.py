@@ -1,5 +1,5 @@
-"""What a request changed or forced, undone in its reply, whole or streamed: names of tools, the tool that stands
-for an output format, and a forced call that came as text."""
+"""Changes of a request undone in its reply, whole or streamed: names of tools, the tool that stands for an output
+format, and a forced call that came as text."""
 
 from __future__ import annotations
 

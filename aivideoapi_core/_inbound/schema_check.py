@@ -1,4 +1,4 @@
-"""Whether a value follows a JSON schema: the part of JSON Schema that tools use, in bounded work.
+"""The check of a value against a JSON schema: the part of JSON Schema that tools use, in bounded work.
 
 Unknown keywords and ``format`` say nothing here, as the standard has it. Neither framework brings a
 validator along, and pydantic makes none from a schema.

@@ -1,1 +1,1 @@
-"""What a call costs: bounds and estimates before it, one record after it, sums and telemetry."""
+"""The metering of calls: bounds and estimates before a call, one record after it, sums and telemetry."""

@@ -1,4 +1,4 @@
-"""What a call will cost, before it is made and without any I/O: a range."""
+"""The estimate of a call's cost, before it is made and without any I/O: a range."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a forked child begins anew: locks, connections, threads; gunicorn --preload, Celery prefork, multiprocessing.
+"""Forks: the locks, connections and threads that a child begins anew (gunicorn --preload, Celery, multiprocessing).
 
 A lock that another thread held while the process was forked is never let go of in the child. And what a
 lock guards may be half done then, so guards that can be had soon are taken before the fork.

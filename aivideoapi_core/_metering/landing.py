@@ -1,4 +1,4 @@
-"""When an agent's run must end because its budget does, and how its last call is made to fit. Pure and offline.
+"""The landing of a run whose budget ends: when its last call is due, and how it is made to fit. Pure and offline.
 
 An agent calls again and again, each time with a longer conversation. It may go on as long as what is
 left has room for the next call at its worst **and** for one more call without tools after that, the

@@ -1,4 +1,4 @@
-"""What hangs on the calls of a client: budget, ledger, prices, tags; and what the meter needs of each."""
+"""The metering of one client: budget, ledger, prices, tags; and what the meter needs of each."""
 
 from __future__ import annotations
 

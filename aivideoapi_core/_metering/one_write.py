@@ -1,4 +1,4 @@
-"""What a call has to book, and how it is written: in one write, where budget and ledger are in one place.
+"""The bill of a call, and how it is written: in one write, where budget and ledger are in one place.
 
 ``keep_books`` is for whoever has a result of its own to write down with it (a job's journal): a process that dies
 then leaves the figure, the row and the result, or none of them.

@@ -1,4 +1,4 @@
-"""What a call that is over cost: its record, and what is booked on its budget. Pure."""
+"""The outcome of a call that is over: its record, and what is booked on its budget. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is written down about one call: the facts that trackers, budgets and ledgers share.
+"""The record of one call: the facts that trackers, budgets and ledgers share.
 
 A record never holds content, headers or the key. An amount that is not known is ``None``.
 """

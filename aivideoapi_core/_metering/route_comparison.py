@@ -1,4 +1,4 @@
-"""What the same calls cost on each route. Pure integer arithmetic at published prices."""
+"""The comparison of routes: what the same calls cost on each. Pure integer arithmetic at published prices."""
 
 from __future__ import annotations
 

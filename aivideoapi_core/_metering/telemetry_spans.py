@@ -1,4 +1,4 @@
-"""What spans say of a call: our own by the GenAI semantic conventions, and that of a framework's instrumentation.
+"""Attributes of spans: of our own by the GenAI semantic conventions, and of that of a framework's instrumentation.
 
 Where an instrumentation of LangChain or LlamaIndex has begun a span for the call, ours would count the call
 twice. So that span gets what only we know: credits, dollars, cache writes.

@@ -1,4 +1,4 @@
-"""What a request can cost at most, before it is sent. Pure and offline.
+"""The worst case of a request: what it can cost at most, before it is sent. Pure and offline.
 
 **Input tokens.** No tokenizer of the platform's models is public, so the bound rests on what holds
 for every byte-level tokenizer: a token stands for at least one byte, hence a text of n bytes has at

@@ -1,4 +1,4 @@
-"""How large an image is, by its first bytes. Nothing is decoded but what says so."""
+"""The size of an image, by its first bytes. Nothing is decoded but what says so."""
 
 from __future__ import annotations
 

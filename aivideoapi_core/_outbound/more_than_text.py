@@ -1,4 +1,4 @@
-"""Which requests have replies that may hold more than text."""
+"""The requests whose replies may hold more than text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an object of a schema is asked for: by an output format, or by a tool that takes it; for both adapters."""
+"""The way to ask for an object of a schema: by an output format, or by a tool that takes it; for both adapters."""
 
 from __future__ import annotations
 

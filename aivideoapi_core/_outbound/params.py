@@ -1,4 +1,4 @@
-"""What is sent: the Messages request as typed dictionaries (received shapes are in ``_received``)."""
+"""The Messages request as typed dictionaries (received shapes are in ``_received``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the format, a route or a model of the catalogue is known to refuse, told before any I/O with the fix."""
+"""Refusals that the format, a route or a model of the catalogue is known for, told before any I/O with the fix."""
 
 from __future__ import annotations
 

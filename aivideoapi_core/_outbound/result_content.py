@@ -1,4 +1,4 @@
-"""What the wire lets stand in one tool's result, and what of it goes behind the results of the turn instead.
+"""The content of one tool's result that the wire allows, and what of it goes behind the results of the turn instead.
 
 A result that says ``is_error`` holds text only, and some; one that holds a search result holds nothing else.
 Officially each is a refusal of the whole request, and the result is in the history by then. UNVERIFIED on the

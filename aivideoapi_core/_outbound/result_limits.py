@@ -1,4 +1,4 @@
-"""What a tool's result may hold and no request: told in words, for the conversation goes on.
+"""Limits of a tool's result: what no request may hold is told in words, for the conversation goes on.
 
 A text that is longer than the model's window, more or larger images than a request takes, a reference to a tool that
 is not there. So are files that the user sent in a turn which has been answered; those of a new turn raise.

@@ -1,4 +1,4 @@
-"""What an account holds now, for ``CreditBudget.from_balance``: told by a client, a model, or a client made for it."""
+"""The balance of an account, for ``CreditBudget.from_balance``: told by a client, a model, or a client made for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a budget can be many, as rows of a SQLite file: its reservations, and those that lost their owner."""
+"""The rows of a budget in a SQLite file, for what can be many: its reservations, and those that lost their owner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``CreditBudget`` and its store say to each other: how it stands, its limit, what a call reserves and books."""
+"""The talk of ``CreditBudget`` with its store: how it stands, its limit, what a call reserves and books."""
 
 from __future__ import annotations
 

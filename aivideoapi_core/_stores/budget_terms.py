@@ -1,4 +1,4 @@
-"""What was agreed about a budget, how it stands, and what its stores have to be able to do. Amounts are microcredits."""
+"""The terms of a budget, its standing, and the protocol of its stores. Amounts are microcredits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the calls of one budget are to reserve, how much less where it is tight, and what their cost teaches. Pure."""
+"""The needs of one budget's calls: what each reserves, how much less where it is tight, what their cost teaches. Pure."""
 
 from __future__ import annotations
 

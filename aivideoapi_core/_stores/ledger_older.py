@@ -1,4 +1,4 @@
-"""What the first release can read of a ledger, so that it can share one with this release.
+"""The part of a ledger that the first release can read, so that it can share one with this release.
 
 It raises for an outcome that it does not know. Such a row says the nearest word that it knows, and the
 exact one in a place where it does not look.

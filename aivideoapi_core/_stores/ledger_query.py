@@ -1,4 +1,4 @@
-"""What can be asked of a ledger: which rows (``Selection``), and by what they are added up (``by``).
+"""Queries of a ledger: which rows (``Selection``), and by what they are added up (``by``).
 
 Pure: a store that knows a faster way (sums in SQL) has to give the same answers.
 """

@@ -1,4 +1,4 @@
-"""Whether a store that hung a moment ago is asked again already.
+"""The outage of a store: whether one that hung a moment ago is asked again already.
 
 Twenty calls that end while a server hangs would each wait for its timeout, six at a time in an event loop's threads:
 their answers would be minutes late. So after one that hung the next ones only put down what is to be written.

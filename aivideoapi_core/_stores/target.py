@@ -1,4 +1,4 @@
-"""Where a budget or a ledger lives, from what the caller gave: ``None``, a path, a Redis URL, a client, a store."""
+"""The place of a budget or a ledger, from what the caller gave: ``None``, a path, a Redis URL, a client, a store."""
 
 from __future__ import annotations
 

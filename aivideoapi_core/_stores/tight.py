@@ -1,4 +1,4 @@
-"""What a budget does beside waiting and refusing where room is tight: lower ``max_tokens``, learn a closer bound.
+"""Ways of a budget where room is tight, beside waiting and refusing: lower ``max_tokens``, learn a closer bound.
 
 Pure rules; ``CreditBudget`` applies them.
 """

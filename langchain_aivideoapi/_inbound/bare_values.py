@@ -1,4 +1,4 @@
-"""What structured output gives for a value that is no object: taken out of its field, and filling up in a stream."""
+"""Structured output of a value that is no object: taken out of its field, and filling up in a stream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a reply is to be: the JSON schema of everything that LangChain takes for an output format.
+"""The output format: the JSON schema of everything that LangChain takes for one.
 
 How it is asked for is the core's business (``add_output_format``). Where a tool stands in, what the model passes to
 it is handed on as the text of the reply: callers see the same on both routes, text that is JSON.

@@ -1,4 +1,4 @@
-"""What a text states that could become an argument: numbers, names, quotations, dates, key=value pairs."""
+"""Facts of a text that could become an argument: numbers, names, quotations, dates, key=value pairs."""
 
 from __future__ import annotations
 

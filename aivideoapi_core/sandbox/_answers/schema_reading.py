@@ -1,4 +1,4 @@
-"""What a JSON schema says, its references and combinations resolved."""
+"""The reading of a JSON schema, its references and combinations resolved."""
 
 from __future__ import annotations
 

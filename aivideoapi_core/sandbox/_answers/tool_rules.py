@@ -1,4 +1,4 @@
-"""Which tools to call for a question, and with what arguments. Pure.
+"""Rules for tools: which to call for a question, and with what arguments. Pure.
 
 The question is cut into clauses; each clause goes to the tool whose name, parameters and
 description it shares most words with. The plan depends on the question alone, so the calls already

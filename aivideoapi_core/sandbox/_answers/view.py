@@ -1,4 +1,4 @@
-"""What the rules look at: the conversation of a request, read once. Pure."""
+"""The view that the rules have of a request: its conversation, read once. Pure."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Whether a request is valid: stricter than any server, and independent of the code under test."""
+"""The judge of requests: stricter than any server, and independent of the code under test."""

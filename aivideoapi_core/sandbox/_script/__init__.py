@@ -1,1 +1,1 @@
-"""What a test asks for: replies and faults, by object or by header."""
+"""The script of a test: replies and faults, by object or by header."""

@@ -1,4 +1,4 @@
-"""What a test scripts: ``Reply`` (one answer) and ``Fault`` (one way to fail). Plain data, no I/O."""
+"""The parts of a script: ``Reply`` (one answer) and ``Fault`` (one way to fail). Plain data, no I/O."""
 
 from __future__ import annotations
 

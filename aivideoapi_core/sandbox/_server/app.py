@@ -1,4 +1,4 @@
-"""What the sandbox does with one HTTP request: authenticate, validate, answer, charge. No sockets here."""
+"""The sandbox's handling of one HTTP request: authenticate, validate, answer, charge. No sockets here."""
 
 from __future__ import annotations
 
