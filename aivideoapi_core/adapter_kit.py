@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     )
     from aivideoapi_core._inbound.partial_json import PartialJSON, spoiling_end
     from aivideoapi_core._inbound.recovered_calls import recover_call, text_of
+    from aivideoapi_core._inbound.streamed_block import StreamedBlock
     from aivideoapi_core._metering.approach import Approach
     from aivideoapi_core._metering.attribution import ATTRIBUTION_KEYS, NOBODY, attribution_facts
     from aivideoapi_core._metering.budgets import Budgets, joined
@@ -44,7 +45,8 @@ if TYPE_CHECKING:
     from aivideoapi_core._model_settings import REQUEST_FIELDS, ModelSettings
     from aivideoapi_core._outbound.blocks import Block
     from aivideoapi_core._outbound.conversation import Content, Conversation, Turns, answered
-    from aivideoapi_core._outbound.foreign import BY_KEY, FOREIGN
+    from aivideoapi_core._outbound.foreign import BY_KEY, FOREIGN, said_beside
+    from aivideoapi_core._outbound.kept_blocks import kept_blocks, said_by_kept
     from aivideoapi_core._outbound.media import as_text, block_at, document_block, image_block
     from aivideoapi_core._outbound.media_forms import LEFTOVERS, MEDIA_FORMS, told_media
     from aivideoapi_core._outbound.more_than_text import may_hold_more_than_text
@@ -63,7 +65,12 @@ if TYPE_CHECKING:
     from aivideoapi_core._outbound.output_schema import enforceable, has_references, is_recursive
     from aivideoapi_core._outbound.request import choice_for
     from aivideoapi_core._outbound.text import as_json, thought_as_text, told, told_file
-    from aivideoapi_core._outbound.tool_calls import parse_arguments, read_tool_calls, to_call_input
+    from aivideoapi_core._outbound.tool_calls import (
+        parse_arguments,
+        place_of_call,
+        read_tool_calls,
+        to_call_input,
+    )
     from aivideoapi_core._outbound.tool_forms import OWN_FIELDS, are_in_wire_form, each_tool, is_custom
     from aivideoapi_core._outbound.tools import (
         WireNames,
@@ -97,6 +104,7 @@ _LATER: Final = {
         "recovered_call unreadable_call",
         "_inbound.partial_json": "PartialJSON spoiling_end",
         "_inbound.recovered_calls": "recover_call text_of",
+        "_inbound.streamed_block": "StreamedBlock",
         "_model_settings": "REQUEST_FIELDS ModelSettings",
         "_metering.approach": "Approach",
         "_metering.attribution": "ATTRIBUTION_KEYS NOBODY attribution_facts",
@@ -110,7 +118,8 @@ _LATER: Final = {
         "_metering.telemetry_spans": "otel_span_in",
         "_outbound.blocks": "Block",
         "_outbound.conversation": "Content Conversation Turns answered",
-        "_outbound.foreign": "BY_KEY FOREIGN",
+        "_outbound.foreign": "BY_KEY FOREIGN said_beside",
+        "_outbound.kept_blocks": "kept_blocks said_by_kept",
         "_outbound.media": "as_text block_at document_block image_block",
         "_outbound.media_forms": "LEFTOVERS MEDIA_FORMS told_media",
         "_outbound.more_than_text": "may_hold_more_than_text",
@@ -120,7 +129,7 @@ _LATER: Final = {
         "_outbound.option_values": "check_settings stop_list",
         "_outbound.request": "choice_for",
         "_outbound.text": "as_json thought_as_text told told_file",
-        "_outbound.tool_calls": "parse_arguments read_tool_calls to_call_input",
+        "_outbound.tool_calls": "parse_arguments place_of_call read_tool_calls to_call_input",
         "_outbound.tool_forms": "OWN_FIELDS are_in_wire_form each_tool is_custom",
         "_outbound.tools": "WireNames read_tool_choice wire_choice wire_tool_name wire_tools",
         "_outbound.typed_dicts": "typed_dict_schema",
@@ -166,6 +175,7 @@ __all__ = [
     "PartialJSON",
     "Place",
     "StopField",
+    "StreamedBlock",
     "Turns",
     "WireNames",
     "add_output_format",
@@ -199,6 +209,7 @@ __all__ = [
     "is_recursive",
     "joined",
     "keep_books",
+    "kept_blocks",
     "late_names",
     "may_be_billed",
     "may_hold_more_than_text",
@@ -208,6 +219,7 @@ __all__ = [
     "parse_arguments",
     "pip_install",
     "place_of",
+    "place_of_call",
     "private_of",
     "read_arguments",
     "read_call",
@@ -218,6 +230,8 @@ __all__ = [
     "remember_signatures",
     "renew_in_child",
     "rooted",
+    "said_beside",
+    "said_by_kept",
     "schema_class_of",
     "set_private",
     "set_values",

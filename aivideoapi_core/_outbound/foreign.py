@@ -120,3 +120,10 @@ FOREIGN: Final[Mapping[str, Callable[[Mapping[str, Any]], Block | None]]] = {
     "code_execution_result": _google_code,
 }
 """What OpenAI's models say, and what integrations of Bedrock and Google make of theirs."""
+
+
+def said_beside(extra: Mapping[str, Any]) -> list[Block]:
+    """What OpenAI's models said beside an empty content: that they refuse, or something to be heard."""
+    audio = extra.get("audio")
+    words = extra.get("refusal") or (audio.get("transcript") if isinstance(audio, Mapping) else None)
+    return [{"type": "text", "text": words}] if isinstance(words, str) else []

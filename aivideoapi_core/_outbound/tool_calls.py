@@ -62,6 +62,24 @@ def to_call_input(arguments: Any, *, raw: Any = None) -> dict[str, Any]:
     return {UNPARSED_ARGUMENTS: said} if parsed is None else parsed
 
 
+def place_of_call(
+    blocks: list[dict[str, Any]], waiting: dict[int, dict[str, Any]], call: Mapping[str, Any]
+) -> int:
+    """Where the block of ``call`` (id, name, args) stands among those ``waiting``; at the end, if the content has none."""
+    call_id, name = call["id"] or None, call["name"]
+    places = waiting and [
+        place
+        for place, block in waiting.items()
+        if (block["id"] or None) == call_id and (call_id or block["name"] == name)
+    ]
+    if places:  # servers give calls one id: of those it is the one that says the same
+        place = next((place for place in places if waiting[place]["input"] == call["args"]), places[0])
+        del waiting[place]
+        return place
+    blocks.append({"type": "tool_use", "id": call_id, "name": name or "unknown", "input": {}})
+    return len(blocks) - 1
+
+
 def read_tool_calls(calls: Any) -> list[tuple[str | None, str, Any]]:
     """(id, name, arguments) of ``additional_kwargs["tool_calls"]``, whichever integration wrote it."""
     if not isinstance(calls, Sequence) or isinstance(calls, str):

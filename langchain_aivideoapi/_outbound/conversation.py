@@ -23,6 +23,8 @@ from aivideoapi_core.adapter_kit import (
     Turns,
     WireNames,
     answered,
+    place_of_call,
+    said_beside,
     thought_as_text,
     to_call_input,
 )
@@ -106,7 +108,7 @@ def _add_assistant(conversation: Conversation, message: AIMessage, at: int) -> N
     if isinstance(thought, str) and (as_text := thought_as_text(thought)) is not None:
         blocks.insert(0, as_text)
     if not blocks:
-        blocks = _said_beside(extra)
+        blocks = said_beside(extra)
     not_made = _add_calls(blocks, message)
     conversation.assistant(
         blocks,
@@ -117,13 +119,6 @@ def _add_assistant(conversation: Conversation, message: AIMessage, at: int) -> N
     )
 
 
-def _said_beside(extra: Mapping[str, Any]) -> list[Block]:
-    """What OpenAI's models said beside an empty content: that they refuse, or something to be heard."""
-    audio = extra.get("audio")
-    words = extra.get("refusal") or (audio.get("transcript") if isinstance(audio, Mapping) else None)
-    return [{"type": "text", "text": words}] if isinstance(words, str) else []
-
-
 def _add_calls(blocks: list[Block], message: AIMessage) -> set[int]:
     """Add the calls that stand beside the content, and say in its blocks what was made of them.
 
@@ -131,11 +126,11 @@ def _add_calls(blocks: list[Block], message: AIMessage) -> set[int]:
     """
     waiting = {place: block for place, block in enumerate(blocks) if block["type"] == "tool_use"}
     for call in message.tool_calls:
-        block = blocks[_place(blocks, waiting, call)]
+        block = blocks[place_of_call(blocks, waiting, call)]
         block["name"], block["input"] = call["name"], dict(call["args"])  # after any edit by a reviewer
     not_made: set[int] = set()
     for invalid in message.invalid_tool_calls:
-        place = _place(blocks, waiting, invalid)
+        place = place_of_call(blocks, waiting, invalid)
         if not blocks[place]["input"]:  # what the block itself kept is exact
             blocks[place]["input"] = to_call_input(None, raw=invalid["args"])
         not_made.add(place)
@@ -143,22 +138,6 @@ def _add_calls(blocks: list[Block], message: AIMessage) -> set[int]:
         called = {"type": "tool_use", "id": None, "name": old.get("name") or "unknown"}
         blocks.append({**called, "input": to_call_input(old.get("arguments"))})
     return not_made
-
-
-def _place(blocks: list[Block], waiting: dict[int, Block], call: Mapping[str, Any]) -> int:
-    """Where the block of ``call`` stands; at the end, if the content has none."""
-    call_id, name = call["id"] or None, call["name"]
-    places = waiting and [
-        place
-        for place, block in waiting.items()
-        if (block["id"] or None) == call_id and (call_id or block["name"] == name)
-    ]
-    if places:  # servers give calls one id: of those it is the one that says the same
-        place = next((place for place in places if waiting[place]["input"] == call["args"]), places[0])
-        del waiting[place]
-        return place
-    blocks.append({"type": "tool_use", "id": call_id, "name": name or "unknown", "input": {}})
-    return len(blocks) - 1
 
 
 _ADDERS: Final[Mapping[type[BaseMessage], Callable[[Conversation, Any, int], None]]] = {

@@ -16,7 +16,7 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ContentB
 
 from aivideoapi_core import ContentBlock as WireBlock
 from aivideoapi_core import MessageAccumulator, StreamEvent
-from aivideoapi_core.adapter_kit import PartialJSON
+from aivideoapi_core.adapter_kit import StreamedBlock
 from llamaindex_aivideoapi._inbound.late_response import late_response
 from llamaindex_aivideoapi._inbound.message import from_blocks, tool_call_dicts
 
@@ -24,37 +24,6 @@ _SOURCES: Final = {"text_delta": "text", "thinking_delta": "thinking", "input_js
 """Delta type: the field that holds its piece of text."""
 _SHOWN: Final = frozenset({"text", "thinking", "tool_use"})
 """Blocks that are shown while they stream; a server tool's arguments are its business alone."""
-
-
-class _Part:
-    """One content block: its pieces while it streams, the finished block after."""
-
-    __slots__ = ("_joined", "arguments", "closed", "kind", "pieces", "start")
-
-    def __init__(self, start: WireBlock) -> None:
-        self.start = start
-        self.kind: str = start.get("type") or ""
-        self.arguments = PartialJSON()
-        self.pieces: list[str] = self.arguments.pieces
-        self.closed: WireBlock | None = None
-        self._joined = (0, "")
-
-    def block_at(self, count: int) -> WireBlock:
-        """The block as the first ``count`` pieces tell it (a mark, for a tool's arguments)."""
-        if self.kind in ("text", "thinking"):
-            return {**self.start, self.kind: self._text_of(count)}
-        if self.kind == "tool_use":
-            return {**self.start, "input": self.arguments.value_at(count)}
-        return self.start
-
-    def _text_of(self, count: int) -> str:
-        # Readers go forwards, so what was joined for the one before is the beginning of this one.
-        known_at, known = self._joined
-        if count < known_at:
-            return "".join(self.pieces[:count])
-        text = known + "".join(self.pieces[known_at:count])
-        self._joined = count, text
-        return text
 
 
 _FINISHED: Final = -1
@@ -69,8 +38,8 @@ class ResponseTranslator:
 
     def __init__(self, *, one_call: bool = False) -> None:
         self._one_call = one_call
-        self._parts: list[_Part] = []
-        self._open: dict[int, _Part] = {}
+        self._parts: list[StreamedBlock] = []
+        self._open: dict[int, StreamedBlock] = {}
 
     def feed(self, event: StreamEvent, accumulator: MessageAccumulator) -> ChatResponse | None:
         """The response for an event that ``accumulator`` has taken already, or ``None``."""
@@ -101,10 +70,10 @@ class ResponseTranslator:
         return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=extra)
 
     def _start(self, event: StreamEvent) -> ChatResponse | None:
-        part = _Part(event["content_block"])
+        part = StreamedBlock(event["content_block"])
         if self._one_call and part.kind == "tool_use" and any(p.kind == "tool_use" for p in self._parts):
             # Its events have somewhere to go, and show nothing.
-            self._open[event["index"]] = _Part({"type": ""})
+            self._open[event["index"]] = StreamedBlock({"type": ""})
             return None
         self._parts.append(part)
         self._open[event["index"]] = part
@@ -131,7 +100,7 @@ class ResponseTranslator:
         part.pieces.append(piece)
         return self._piece(event, part, piece)
 
-    def _piece(self, event: StreamEvent, part: _Part, piece: str) -> ChatResponse:
+    def _piece(self, event: StreamEvent, part: StreamedBlock, piece: str) -> ChatResponse:
         parts, count = len(self._parts), len(part.pieces)
         if part.kind == "thinking":
             return late_response(event, self, parts, count, thinking=piece)

@@ -24,7 +24,10 @@ from aivideoapi_core.adapter_kit import (
     WireNames,
     answered,
     is_mark,
+    kept_blocks,
     read_tool_calls,
+    said_beside,
+    said_by_kept,
     to_call_input,
 )
 from llamaindex_aivideoapi._outbound.content import WireBlock, to_block, to_mark, told_block
@@ -103,9 +106,8 @@ def _add_assistant(conversation: Conversation, message: ChatMessage, at: int) ->
         said = _made(blocks, at)
     if calls:
         _add_calls(said, calls)
-    refusal = extra.get("refusal")
-    if isinstance(refusal, str) and all(block.get("text") == "" for block in said):
-        said.insert(0, {"type": "text", "text": refusal})  # OpenAI's models say it beside an empty content
+    if all(block.get("text") == "" for block in said):
+        said = said_beside(extra) + said
     conversation.assistant(said, at=at, ours=True, paused=extra.get("stop_reason") == "pause_turn")
 
 
@@ -149,47 +151,10 @@ def _kept(message: ChatMessage, at: int) -> list[WireBlock] | None:
         isinstance(block, Mapping) and "type" in block for block in kept
     ):
         return None
-    if _said_by_wire(kept) != _said_by(message.blocks):
+    if said_by_kept(kept) != _said_by(message.blocks):
         return None  # somebody changed the message since
-    blocks = []
-    for block in map(_as_it_came, kept):
-        # A compaction's content is null where all of it is encrypted.
-        wire = {
-            name: value
-            for name, value in block.items()
-            if value is not None or (name, block["type"]) == ("content", "compaction")
-        }
-        raw = wire.pop("partial_json", None)
-        if wire["type"] == "tool_use":
-            wire |= {"name": wire.get("name") or "", "input": to_call_input(wire.get("input"), raw=raw)}
-        blocks.append(wire)
     points = [block for block in message.blocks if type(block) is CachePoint]
-    return blocks + _made(points[-1:], at)
-
-
-def _as_it_came(block: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A block of the reply; words beside a JSON answer are kept as ``non_standard``, which is no block of the wire."""
-    value = block.get("value")
-    return value if block["type"] == "non_standard" and isinstance(value, Mapping) else block
-
-
-def _said_by_wire(kept: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """What LlamaIndex's blocks can say of a reply; texts side by side are one, as in ``_inbound.message``."""
-    said: list[Any] = []
-    before = ""
-    for block in kept:
-        kind = block["type"]
-        if kind == "text" == before:
-            said[-1] += block.get("text") or ""
-        elif kind == "text":
-            said.append(block.get("text") or "")
-        elif kind == "tool_use":
-            given = to_call_input(block.get("input"), raw=block.get("partial_json"))
-            said.append((block.get("id"), block.get("name") or "", given))
-        elif kind in ("thinking", "redacted_thinking"):
-            said.append((block.get("thinking"), block.get("signature"), block.get("data")))
-        before = kind
-    return [item for item in said if item != ""]
+    return kept_blocks(kept) + _made(points[-1:], at)
 
 
 def _said_by(blocks: Sequence[BaseContentBlock]) -> list[Any]:

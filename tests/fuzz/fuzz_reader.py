@@ -42,7 +42,8 @@ def run(pieces: list[bytes]) -> tuple[Any, ...]:
         events.extend(reader.finish())
     except AIVideoAPIError as error:
         assert str(error)  # noqa: PT017 - not a pytest file
-        assert error.partial == reader.accumulator.partial() or error.partial is None  # noqa: PT017
+        # Lines without blank ones between them are read at the end of the body, by a reader of their own.
+        assert error.partial in (reader.accumulator.partial(), None) or not events  # noqa: PT017
         return type(error), str(error), error.retryable
     message = reader.accumulator.message()
     assert events, "a message without events"

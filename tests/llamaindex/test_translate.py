@@ -564,9 +564,12 @@ class TestCache:
         with pytest.raises(InvalidInputError, match="something before it"):
             to_messages([user(self.POINT, text("a"))])
 
-    def test_a_refusal_beside_an_empty_content_is_told(self) -> None:
-        refused = ChatMessage(role="assistant", blocks=[], additional_kwargs={"refusal": "I will not."})
-        _, turns = translate([user(text("a")), refused, user(text("b"))])
+    @pytest.mark.parametrize(
+        "extra", [{"refusal": "I will not."}, {"audio": {"id": "a", "transcript": "I will not."}}]
+    )
+    def test_what_stands_beside_an_empty_content_is_told(self, extra: dict[str, Any]) -> None:
+        said = ChatMessage(role="assistant", blocks=[], additional_kwargs=extra)
+        _, turns = translate([user(text("a")), said, user(text("b"))])
         assert turns[1]["content"] == [{"type": "text", "text": "I will not."}]
 
     def test_thinking_is_never_marked(self) -> None:
