@@ -129,19 +129,25 @@ class EventDecoder:
         check_size(len(self._tail))
 
 
-_LF: Final = 10
-
-
 def _parse_frame(frame: bytes) -> StreamEvent | None:
     """The event in ``frame``, a block of lines without the blank one, if its form is the common one."""
     start = frame.find(b"data:")
-    if start < 0 or (start > 0 and frame[start - 1] != _LF) or frame.find(b"\n", start) >= 0:
+    if start < 0 or frame.find(b"\n", start) >= 0:
+        return None
+    is_named = frame.find(b"\n") == start - 1 and frame.startswith(b"event:")
+    if start and not is_named and not _may_precede(frame[:start]):
         return None
     try:
         event = from_json(frame[start + 5 :], allow_inf_nan=False)
     except ValueError:
         return None
     return event if _has_its_name(event) else None
+
+
+def _may_precede(part: bytes) -> bool:
+    """Whether ``part`` is whole lines, none of which is stray, before the data of an event."""
+    *lines, rest = part.split(b"\n")
+    return not rest and all(line.startswith(b"event:") or not says_something(line) for line in lines)
 
 
 def _has_its_name(event: Any) -> bool:

@@ -406,6 +406,7 @@ def test_blank_lines_without_end_are_patience(body: bytes, step: int) -> None:
 @example([b"\xef\xbb\xbf", b"\n", b"{"])
 @example([b"\n" * 3, b" ", b"data: {"])
 @example([b"\r", b"\n", b"\n", b"\xef", b"\xbb\xbf{"])
+@example([frame({"type": "ping"}), b"{", frame(BUSY), b"\r"])
 def test_any_pieces_give_events_or_a_typed_error(pieces: list[bytes]) -> None:
     def outcome(given: list[bytes]) -> Any:
         try:
