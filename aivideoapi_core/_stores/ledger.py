@@ -168,7 +168,7 @@ class SpendLedger:
         """
         now = time.time()
         oldest = next(self.records(), None)
-        spent = self._sums(Selection(since=now - days * 86_400.0), (), None).get((), Sums()).totals()
+        spent = self._charged(Selection(since=now - days * 86_400.0)).totals()
         if oldest is None or spent.credits is None:
             return None
         span_days = min(float(days), max(1.0, (now - oldest.started_at) / 86_400.0))
@@ -196,6 +196,12 @@ class SpendLedger:
         self._catch_up()
         groups: dict[tuple[Key, ...], Sums] = sums(selection, by, zone)
         return groups
+
+    def _charged(self, selection: Selection) -> Sums:
+        """All rows as one, with what was charged; the other figures may be missing."""
+        charged = getattr(self._store, "charged", None)
+        sums: Sums | None = None if charged is None else charged(selection)
+        return sums or self._sums(selection, (), None).get((), Sums())
 
     def _summary(self, selection: Selection) -> CreditsSummary:
         if getattr(self._store, "sums", None) is None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, tzinfo
 from typing import Any, Final
 
-from aivideoapi_core._metering.record import CallRecord, Outcome
+from aivideoapi_core._metering.record import NOT_BILLED, CallRecord, Outcome
 from aivideoapi_core._metering.totals import Sums
 from aivideoapi_core._stores.ledger_query import TIMES, Key, Selection, add_up, span_name
 from aivideoapi_core._stores.ledger_tables import COUNTS
@@ -60,6 +60,33 @@ def where(selection: Selection) -> tuple[str, list[Any]]:
             terms.append(term)
             values.append(value)
     return " AND ".join(terms), values
+
+
+def charged(db: sqlite3.Connection, selection: Selection) -> Sums | None:
+    """What was charged for all rows, and nothing else; ``None`` if SQLite cannot add up some row.
+
+    Half of the work of ``grouped_by_each``: most figures are left alone, and rows need not be sorted into groups.
+    """
+    condition, values = where(selection)
+    known = f"FILTER (WHERE outcome IN ({_listed(_OUTCOMES - NOT_BILLED - {Outcome.UNKNOWN})}))"
+    count, *sums = _TERMS[:3]
+    terms = ", ".join([count, *(f"{term} {known}" for term in sums), f"max({_ODD})"])
+    calls, charging, micro, is_odd = db.execute(
+        f"SELECT {terms} FROM ledger WHERE {condition} AND outcome NOT IN ({_listed(NOT_BILLED)})",  # noqa: S608 - our own names, values are bound
+        values,
+    ).fetchone()
+    if is_odd:
+        return None
+    return Sums.of_rows(
+        Outcome.OK,
+        rows=calls,
+        charged=(charging, micro or 0),
+        reported=(0, 0),
+        computed=(0, 0),
+        counted=0,
+        tokens=[0] * 5,
+        thinking=None,
+    )
 
 
 def grouped_by_each(
@@ -161,6 +188,10 @@ def _sums_of(outcome: str, row: Sequence[Any]) -> Sums:
 
 
 _OUTCOMES: Final = frozenset(outcome.value for outcome in Outcome)
+
+
+def _listed(outcomes: Iterable[str]) -> str:
+    return ", ".join(f"'{outcome}'" for outcome in sorted(outcomes))
 
 
 def _keys(

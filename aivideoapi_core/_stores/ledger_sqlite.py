@@ -16,7 +16,7 @@ from aivideoapi_core._metering.record import CallRecord
 from aivideoapi_core._metering.totals import Sums
 from aivideoapi_core._stores.ledger_older import WORD_THEN
 from aivideoapi_core._stores.ledger_query import Key, Selection
-from aivideoapi_core._stores.ledger_sql import grouped_by_each, where
+from aivideoapi_core._stores.ledger_sql import charged, grouped_by_each, where
 from aivideoapi_core._stores.ledger_tables import (
     CALLS_COLUMNS,
     COLUMNS,
@@ -91,6 +91,10 @@ class SqliteLedger:
             ),
             prepare,
         )
+
+    def charged(self, selection: Selection) -> Sums | None:
+        """See ``LedgerStore``."""
+        return self.place.run(lambda db: charged(db, selection), prepare)
 
     def close(self) -> None:
         """Close the file; a later call opens it again."""

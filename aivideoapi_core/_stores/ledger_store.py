@@ -12,8 +12,10 @@ class LedgerStore(Protocol):
     """Where rows go. ``blocking``: whether writing can wait (a file, a network).
 
     A store may also have ``append_at_once(record)``, which raises instead of waiting; ``selected(selection)``,
-    the rows of a ``Selection``; ``sums(selection, by, zone)``, which answers as ``add_up`` over them does; and ``place``
-    with ``entry(record, done=..., failed=...)``, for rows that are written together with other things of one place.
+    the rows of a ``Selection``; ``sums(selection, by, zone)``, which answers as ``add_up`` over them does;
+    ``charged(selection)``, one sum over all of them that need not have more than what was charged (``None``: ask for
+    the ``sums``); and ``place`` with ``entry(record, done=..., failed=...)``, for rows that are written together with
+    other things of one place.
     """
 
     blocking: bool

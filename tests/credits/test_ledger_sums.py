@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -86,6 +87,8 @@ def test_sql_adds_up_as_python_does(
         assert total == plain.spent(since=since, **where)
         assert tables == {name: plain.sums(name, tz=tz, since=since, **where) for name in each}
         assert ledger.spent(since=since, **where) == plain.spent(since=since, **where)
+        with patch("time.time", return_value=2e9):
+            assert ledger.rate(days=10_000) == plain.rate(days=10_000)
         ledger.close()
 
 
