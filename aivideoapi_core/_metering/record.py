@@ -135,7 +135,7 @@ class CallRecord:
         """Read what ``to_dict`` wrote; keys and outcomes that are not ours (a newer release's) break nothing."""
         facts = {name: row[name] for name in _FIELDS if name in row}
         facts.setdefault("call_id", None)
-        facts["outcome"] = _OUTCOMES.get(facts.get("outcome", "ok"), Outcome.UNKNOWN)
+        facts["outcome"] = outcome_of(facts.get("outcome", "ok"))
         facts["tags"] = tuple(facts.get("tags") or ())
         facts["credits_reported"] = parse_reported(facts.get("credits_reported"))
         counts = facts.get("tokens")
@@ -150,6 +150,11 @@ _OUTCOMES: Final = {outcome.value: outcome for outcome in Outcome}
 _FIELDS: Final = tuple(one.name for one in fields(CallRecord))
 _COUNTS: Final = tuple(one.name for one in fields(TokenCounts) if one.name != "by_model")
 """Whose tokens they were is told by the cost beside them."""
+
+
+def outcome_of(word: str) -> Outcome:
+    """The outcome that a row calls ``word``."""
+    return _OUTCOMES.get(word, Outcome.UNKNOWN)
 
 
 def may_be_billed(error: BaseException) -> bool:

@@ -101,10 +101,10 @@ def _focus(record: CallRecord) -> dict[str, Any]:
 def _write_csv(rows: Iterable[dict[str, Any]], names: Iterable[str], target: Any) -> int:
     count = 0
     with _opened(target) as file:
-        lines = csv.DictWriter(file, list(names), lineterminator="\n")
-        lines.writeheader()
-        for row in rows:
-            lines.writerow(row)
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(names)
+        for row in rows:  # all of them have their fields in one order
+            lines.writerow(row.values())
             count += 1
     return count
 

@@ -11,8 +11,11 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
+from aivideoapi_core._catalogue.amounts import parse_reported
+from aivideoapi_core._catalogue.tokens import TokenCounts
 from aivideoapi_core._metering.one_write import Entry
-from aivideoapi_core._metering.record import CallRecord
+from aivideoapi_core._metering.quick_records import quick
+from aivideoapi_core._metering.record import CallRecord, new_record, outcome_of
 from aivideoapi_core._metering.totals import Sums
 from aivideoapi_core._stores.ledger_older import WORD_THEN
 from aivideoapi_core._stores.ledger_query import Key, Selection
@@ -28,6 +31,8 @@ from aivideoapi_core._stores.ledger_tables import (
 from aivideoapi_core._stores.sqlite_file import database_at, in_transaction
 
 _counts_of: Final = attrgetter(*COUNTS)
+_new_counts: Final = quick(TokenCounts)
+_COUNT_COLUMNS: Final = tuple((count, f"{count}_tokens") for count in COUNTS)
 _NO_COUNTS: Final = (None,) * len(COUNTS)
 _NAMES: Final = ", ".join(COLUMNS)
 _OUTCOME: Final = COLUMNS.index("outcome")
@@ -159,9 +164,12 @@ def _values_of(record: CallRecord) -> tuple[Any, ...]:
 
 def _record_of(values: Sequence[Any]) -> CallRecord:
     """Of values in the order of ``COLUMNS``."""
-    row = dict(zip(COLUMNS, values, strict=True))
-    counts = {count: row.pop(f"{count}_tokens") for count in COUNTS}
-    row["tokens"] = None if counts["input"] is None else counts
-    row["tags"] = json.loads(row["tags"])
-    row["stream"] = None if row["stream"] is None else bool(row["stream"])
-    return CallRecord.from_dict(row)
+    facts = dict(zip(COLUMNS, values, strict=True))
+    del facts["route"]  # the model says it
+    counts = {count: facts.pop(column) for count, column in _COUNT_COLUMNS}
+    facts["tokens"] = None if counts["input"] is None else _new_counts(**counts)
+    facts["outcome"] = outcome_of(facts["outcome"])
+    facts["stream"] = None if facts["stream"] is None else bool(facts["stream"])
+    facts["tags"] = () if facts["tags"] == "[]" else tuple(json.loads(facts["tags"]))
+    facts["credits_reported"] = parse_reported(facts["credits_reported"])
+    return new_record(**facts)
