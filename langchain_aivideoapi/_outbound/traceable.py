@@ -26,24 +26,13 @@ def traceable(messages: Sequence[BaseMessage]) -> Sequence[BaseMessage]:
     result: list[BaseMessage] | None = None
     for place, message in enumerate(messages):
         content = message.content
-        if not isinstance(content, list) or not any(map(_needs_a_look, content)):
-            continue
-        typed: list[Any] = []
-        for number, block in enumerate(content):
-            if _is_odd(block):
-                if isinstance(message, (HumanMessage, SystemMessage)):
-                    raise InvalidInputError(
-                        f"messages[{place}].content[{number}]: type and source_type must be text: {str(block)[:80]}"
-                    )
-                typed.append({"type": "text", "text": as_json(block)})
-            else:
-                typed.append(
-                    {**block, "mime_type": _ANY_IMAGE}
-                    if isinstance(block, dict) and _lacks_type(block)
-                    else block
-                )
-        result = result or [*messages]
-        result[place] = message.model_copy(update={"content": typed})
+        if isinstance(content, list) and any(map(_fault, content)):
+            typed = [
+                _mended(block, message, at=f"messages[{place}].content[{number}]")
+                for number, block in enumerate(content)
+            ]
+            result = result or [*messages]
+            result[place] = message.model_copy(update={"content": typed})
     return messages if result is None else result
 
 
@@ -63,26 +52,30 @@ def unreadable(given: Any, error: Exception) -> Exception:
     return error
 
 
-def _needs_a_look(block: Any) -> bool:
+def _fault(block: Any) -> str | None:
+    """What tracing would raise for: ``odd``, lists or objects where words belong; ``untyped``, an image without its type."""
     if (
-        type(block) is dict and type(kind := block.get("type")) is str and kind != "image"
-    ):  # nearly all, at once
-        return "source_type" in block and _is_odd(block)
-    return _lacks_type(block) or _is_odd(block)
+        type(block) is dict
+        and type(block.get("type")) is str
+        and not ("source_type" in block or block["type"] == "image")
+    ):
+        return None  # nearly all, at once
+    if not isinstance(block, Mapping):
+        return None
+    kind, source = block.get("type"), block.get("source_type")
+    if isinstance(kind, _NO_WORDS) or isinstance(source, _NO_WORDS):
+        return "odd"
+    if kind != "image" or "mime_type" in block or "url" in block:
+        return None
+    return "untyped" if source == "base64" or "base64" in block else None
 
 
-def _is_odd(block: Any) -> bool:
-    """Whether a block has lists or objects where words belong, which LangChain looks for in sets."""
-    return isinstance(block, dict) and (
-        isinstance(block.get("type"), _NO_WORDS) or isinstance(block.get("source_type"), _NO_WORDS)
-    )
-
-
-def _lacks_type(block: Any) -> bool:
-    return (
-        isinstance(block, Mapping)
-        and block.get("type") == "image"
-        and "mime_type" not in block
-        and ("base64" in block or block.get("source_type") == "base64")
-        and "url" not in block
-    )
+def _mended(block: Any, message: BaseMessage, *, at: str) -> Any:
+    fault = _fault(block)
+    if fault == "untyped":
+        return {**block, "mime_type": _ANY_IMAGE}
+    if fault is None:
+        return block
+    if isinstance(message, (HumanMessage, SystemMessage)):
+        raise InvalidInputError(f"{at}: type and source_type must be text: {str(block)[:80]}")
+    return {"type": "text", "text": as_json(block)}
