@@ -160,7 +160,7 @@ def _export(book: SpendLedger, path: Path, asked: Mapping[str, Any]) -> None:
             f"--export writes .csv, .parquet or .focus.csv, not {path.name}", exit_code=WRONG_USE
         )
     try:
-        count = book.export(path, format="focus" if path.name.endswith(".focus.csv") else None, **asked)
+        count = book.export(path, **asked)
     except OSError as error:
         raise CommandError(f"cannot write {path}: {error.strerror or error}") from error
     typer.echo(f"{count:,} {'row' if count == 1 else 'rows'}: {printable(str(path))}", err=True)

@@ -41,8 +41,10 @@ class BudgetLandingMiddleware(AgentMiddleware[Any, Any, Any]):
 
     def __init__(self, *, tool_result_tokens: int = 2_000) -> None:
         super().__init__()
-        if tool_result_tokens < 0:
-            raise ValueError(f"tool_result_tokens must be 0 or more, not {tool_result_tokens!r}")
+        if type(tool_result_tokens) is not int or tool_result_tokens < 0:
+            raise ValueError(
+                f"tool_result_tokens must be a whole number, 0 or more, not {tool_result_tokens!r}"
+            )
         self.tool_result_tokens = tool_result_tokens
 
     def wrap_model_call(

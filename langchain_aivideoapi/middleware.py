@@ -56,6 +56,8 @@ class AIVideoAPIPromptCachingMiddleware(AgentMiddleware[Any, Any, Any]):
         super().__init__()
         if ttl not in ("5m", "1h"):
             raise ValueError(f"ttl must be '5m' or '1h', not {ttl!r}")
+        if type(min_messages_to_cache) is not int:
+            raise ValueError(f"min_messages_to_cache must be a whole number, not {min_messages_to_cache!r}")
         if unsupported_model_behavior not in ("ignore", "warn", "raise"):
             raise ValueError(
                 f"unsupported_model_behavior must be 'ignore', 'warn' or 'raise', not {unsupported_model_behavior!r}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from typing import Final
 
@@ -14,13 +14,25 @@ from aivideoapi_core._catalogue.tokens import TokenCounts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelPrices:
-    """Credits per 1M tokens, i.e. micro-credits per token. ``None``: not published."""
+    """Credits per 1M tokens, i.e. micro-credits per token. ``None``: not published.
+
+    Raises ``ValueError`` for what is no whole number of 0 or more.
+    """
 
     input: int
     output: int
     cache_read: int | None = None
     cache_write_5m: int | None = None
     cache_write_1h: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check each price: a fraction would make microcredits that are none, a negative one money."""
+        for one in fields(self):
+            price, may_be_unknown = getattr(self, one.name), one.default is None
+            if not (may_be_unknown if price is None else type(price) is int and price >= 0):
+                raise ValueError(
+                    f"{one.name} must be whole credits for a million tokens, 0 or more, not {price!r}"
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from aivideoapi_core._http.attempts import Attempts
 from aivideoapi_core._http.client_settings import ClientSettings
 from aivideoapi_core._http.decoding import apieces_of
 from aivideoapi_core._http.engines import resolve_engine
-from aivideoapi_core._http.exchange import Exchange, body_limit
+from aivideoapi_core._http.exchange import body_limit
 from aivideoapi_core._http.leftovers import end, sweep
 from aivideoapi_core._http.loop_pools import LoopPools, check_loop
 from aivideoapi_core._http.pools import (
@@ -70,7 +70,7 @@ class AsyncMessagesClient(ClientSettings):
         """
         api_key = as_secret(api_key)  # a traceback that shows local variables must not show the key
         with hidden_arguments(settings, self):
-            self._exchange = Exchange(api_key=api_key, **settings)
+            self._exchange = self._made_with(api_key, settings)
             self._given = checked_client(http_client, httpx.AsyncClient)
             self._given_pool = None if self._given is None else given_async_pool(self._given)
             engine = resolve_engine(http_engine)

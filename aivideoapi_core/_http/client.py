@@ -16,7 +16,7 @@ from aivideoapi_core._errors import AIVideoAPIError
 from aivideoapi_core._http.attempts import Attempts
 from aivideoapi_core._http.client_settings import ClientSettings
 from aivideoapi_core._http.decoding import pieces_of
-from aivideoapi_core._http.exchange import Exchange, body_limit
+from aivideoapi_core._http.exchange import body_limit
 from aivideoapi_core._http.pools import (
     KEEPALIVE_S,
     Pool,
@@ -81,7 +81,7 @@ class MessagesClient(ClientSettings):
         """``settings`` are those of ``Exchange``. Raises ``InvalidInputError``."""
         api_key = as_secret(api_key)  # a traceback that shows local variables must not show the key
         with hidden_arguments(settings, self):
-            self._exchange = Exchange(api_key=api_key, **settings)
+            self._exchange = self._made_with(api_key, settings)
             self._given = checked_client(http_client, httpx.Client)
             self._given_pool = None if self._given is None else given_pool(self._given)
             self._lock = threading.Lock()

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 from pydantic import SecretStr
 
+from aivideoapi_core._errors import UnsupportedOptionError
 from aivideoapi_core._http.exchange import Exchange
 from aivideoapi_core._http.pools import Timeout
 from aivideoapi_core._http.retry import RetryPolicy
+from aivideoapi_core._outbound.names import advice_for_name
+
+_NAMES: Final = frozenset(Exchange.__init__.__kwdefaults__ or ())
 
 
 class ClientSettings:
     """Where a client sends, with which key, and how patiently. The base of both clients; it neither sends nor waits."""
 
     _exchange: Exchange
+
+    def _made_with(self, api_key: str | SecretStr | None, settings: dict[str, Any]) -> Exchange:
+        """What the client asks through. Raises ``InvalidInputError``, also for a name that no client knows."""
+        for name in sorted(settings.keys() - _NAMES):
+            advice = advice_for_name(name, {*_NAMES, "http_client"})
+            raise UnsupportedOptionError(f"{name!r} is not an argument of {type(self).__name__}: {advice}")
+        return Exchange(api_key=api_key, **settings)
 
     @property
     def base_url(self) -> str:

@@ -107,10 +107,13 @@ class Exchange:
         self._default_headers = build_headers(default_headers)
         self._templates: dict[tuple[bool, bool], RequestTemplate] = {}
         self._where = Where(self.base_url, self.api_key, self.retry.retry_read_timeouts)
+        prices = {} if prices is None else prices
+        if not isinstance(prices, Mapping) or not all(isinstance(p, ModelPrices) for p in prices.values()):
+            raise InvalidInputError(f"prices must be ModelPrices by model id, not {prices!r}")
         self._metering = Metering(
             budget=_default_budget() if budget is None else joined(budget),
             ledger=_default_ledger() if ledger is None else ledger,
-            prices=prices or {},
+            prices=prices,
             tags=tags,
             attribution=attribution,
             framework=framework,

@@ -85,6 +85,7 @@ _ADVICE: Final[Mapping[str, str]] = {
     "context_window": "the size of the context is the model's own; leave it out",
     "client": "use http_client",
     "async_client": "use http_async_client",
+    "async_http_client": "use http_async_client",
     "beta_headers": "use betas",
     "default_query": "the platform takes no query parameters",
     "stream_options": "usage comes with every stream; leave it out",

@@ -27,8 +27,8 @@ _OUTPUT_CONFIG: Final = ("effort", "format", "task_budget")
 def check_settings(settings: Mapping[str, Any]) -> None:
     """Raise ``InvalidInputError`` for a setting of a model that no call could send, whatever its route."""
     model = settings.get("model")
-    if isinstance(model, str) and not model.strip():
-        raise InvalidInputError("model must be a model id such as 'claude-sonnet-4-6'")
+    if isinstance(model, str):
+        check_model_id(model)
     for name, wanted in (
         ("timeout", "a positive number of seconds, an httpx.Timeout or None"),
         ("max_retries", "a whole number of at least 0"),
@@ -40,6 +40,12 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     check_numbers(settings)
     check_words(settings, known=isinstance(model, str) and model_info(model).known)
     check_thinking_shape(settings.get("thinking"))
+
+
+def check_model_id(model: Any) -> None:
+    """Raise ``InvalidInputError`` for what cannot be the id of a model."""
+    if not isinstance(model, str) or model.split() != [model]:
+        raise InvalidInputError(f"model must be a model id such as 'claude-sonnet-4-6', not {model!r}")
 
 
 def check_numbers(options: Mapping[str, Any]) -> None:
@@ -72,6 +78,9 @@ def check_words(options: Mapping[str, Any], *, known: bool) -> None:
     for name, (kinds, example) in _SHAPES.items():
         if (value := options.get(name)) is not None and not isinstance(value, kinds):
             raise InvalidInputError(f"{name} must be such as {example}, not {value!r}")
+    user_id = (options.get("metadata") or {}).get("user_id")
+    if user_id is not None and not isinstance(user_id, str):
+        raise InvalidInputError(f"metadata['user_id'] must be text, not {user_id!r}")
     if not all(isinstance(server, Mapping) for server in options.get("mcp_servers") or ()):
         raise InvalidInputError("mcp_servers must be a list of objects with 'type', 'url' and 'name'")
     if (effort := options.get("effort")) is not None:

@@ -12,7 +12,7 @@ from typing import Any, Final, Unpack
 from aivideoapi_core._catalogue.models import ModelInfo, model_info
 from aivideoapi_core._catalogue.routes import Route
 from aivideoapi_core._errors import InvalidInputError
-from aivideoapi_core._outbound.option_values import check_words
+from aivideoapi_core._outbound.option_values import check_model_id, check_words
 from aivideoapi_core._outbound.params import MessageParam, RequestOptions
 from aivideoapi_core._outbound.refusals import refuse
 from aivideoapi_core._outbound.thinking import soften_forced_tools, thinking_fields
@@ -48,8 +48,7 @@ def payload_of(
 
     What those two made is in the wire's form already and is not looked through again.
     """
-    if not isinstance(model, str) or not model.strip():
-        raise InvalidInputError("model must be a model id such as 'claude-sonnet-4-6'")
+    check_model_id(model)
     if not options.keys() <= _OPTIONS:
         raise InvalidInputError(
             f"unknown options {sorted(options.keys() - _OPTIONS)}; a field without a name goes in extra_body"

@@ -13,13 +13,20 @@ from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._inbound.balance import Balance
 from aivideoapi_core._metering.budgets import AS_TEXT
 from aivideoapi_core._stores.budget_agents import agent_limits_of, name_for
-from aivideoapi_core._stores.budget_arguments import Window, arguments_of, limit_micro_of, window_of
+from aivideoapi_core._stores.budget_arguments import (
+    Window,
+    arguments_of,
+    check_seconds,
+    limit_micro_of,
+    window_of,
+)
 from aivideoapi_core._stores.budget_balance import (
     HasAsyncBalance,
     HasBalance,
     HasModelBalance,
     abalance_of,
     balance_of,
+    part_of,
     share_of,
 )
 from aivideoapi_core._stores.budget_stored import StoredBudget
@@ -104,10 +111,10 @@ class CreditBudget(StoredBudget):
         bound: Bound = "worst",
         agent_limits: Mapping[str, int | float | str | Decimal] | None = None,
     ) -> None:
-        if not lease_s > 0:
-            raise InvalidInputError(f"lease_s must be more than 0 seconds, not {lease_s!r}")
-        if not wait_s >= 0:
-            raise InvalidInputError(f"wait_s must be a number of seconds, 0 or more, not {wait_s!r}")
+        check_seconds("lease_s", lease_s)
+        check_seconds("wait_s", wait_s, or_none_at_all=True)
+        if not isinstance(soft, bool):
+            raise InvalidInputError(f"soft must be True or False, not {soft!r}")
         if when_owner_dies not in ("release", "count"):
             raise InvalidInputError(f"when_owner_dies must be 'release' or 'count', not {when_owner_dies!r}")
         needs = CallNeeds(name, shrinking_of(when_tight, min_max_tokens), observed_of(bound))
@@ -147,7 +154,8 @@ class CreditBudget(StoredBudget):
         made from the environment. ``options`` are those of the class. In a shared store the first one's limit
         stays: the balance has changed since.
         """
-        return cls(share_of(balance_of(source), share), **options)._of_whoever_came_first()
+        part = share_of(share)
+        return cls(part_of(balance_of(source), part), **options)._of_whoever_came_first()
 
     @classmethod
     async def afrom_balance(
@@ -158,7 +166,8 @@ class CreditBudget(StoredBudget):
         **options: Any,
     ) -> CreditBudget:
         """The asynchronous twin of ``from_balance``; ``source`` is a model or an ``AsyncMessagesClient``."""
-        return cls(share_of(await abalance_of(source), share), **options)._of_whoever_came_first()
+        part = share_of(share)
+        return cls(part_of(await abalance_of(source), part), **options)._of_whoever_came_first()
 
     @classmethod
     def of_store(cls, store: Any, *, name: str = "default", **options: Any) -> CreditBudget:

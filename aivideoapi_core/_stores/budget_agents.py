@@ -18,6 +18,8 @@ def agent_limits_of(limits: Mapping[str, Any] | None, *, store: BudgetStore, nam
 
     Raises ``InvalidInputError`` for a name that none can have, and a store that keeps one budget alone.
     """
+    if limits is not None and not isinstance(limits, Mapping):
+        raise InvalidInputError(f"agent_limits must be limits by the names of agents, not {limits!r}")
     by_name: dict[str, Any] = {}
     for given, limit in (limits or {}).items():
         agent = as_id(given, spaced=True)

@@ -35,6 +35,14 @@ def limit_micro_of(amount_credits: int | float | str | Decimal) -> int:
     return int(amount.scaleb(6))
 
 
+def check_seconds(name: str, value: Any, *, or_none_at_all: bool = False) -> None:
+    """Raise unless ``value``, given as ``name``, is a number of seconds; 0 counts only if it may be ``or_none_at_all``."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not (value > 0 or (or_none_at_all and value == 0)):
+        least = "0 or more" if or_none_at_all else "more than 0"
+        raise InvalidInputError(f"{name} must be a number of seconds, {least}, not {value!r}")
+
+
 def window_of(window: Window) -> tuple[float | None, CalendarWindow | None]:
     """Length of a window that slides, or the calendar of those that do not."""
     if window is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Protocol, runtime_checkable
 
 from aivideoapi_core._errors import InvalidInputError
@@ -58,9 +58,17 @@ def _check_source(source: object) -> None:
         raise InvalidInputError(f"a balance is told by a client, a model or a Balance, not by {source!r}")
 
 
-def share_of(balance: Balance, share: float | str | Decimal) -> Decimal:
-    """``share`` of it in credits. Raises ``InvalidInputError`` for none between 0 and 1."""
-    part = Decimal(str(share))
-    if not 0 < part <= 1:
+def share_of(share: float | str | Decimal) -> Decimal:
+    """``share`` as a number. Raises ``InvalidInputError`` for none between 0 and 1."""
+    try:
+        part = Decimal(str(share))
+    except InvalidOperation:
+        part = Decimal(0)
+    if not 0 < part <= 1 or isinstance(share, bool):
         raise InvalidInputError(f"share must be more than 0 and at most 1, not {share!r}")
-    return max(balance.balance, 0) * part
+    return part
+
+
+def part_of(balance: Balance, share: Decimal) -> Decimal:
+    """``share`` of it in credits."""
+    return max(balance.balance, 0) * share

@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import IO, Any, Final
 
 from aivideoapi_core._constructor_errors import with_value_errors
+from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.one_write import Entry, Place
 from aivideoapi_core._metering.record import CallRecord
@@ -52,6 +53,8 @@ class SpendLedger:
         """Write one row. Does not raise for a store that is away: the row is logged, and waits in this process for
         the next row, for whoever reads or closes the ledger, or for the end of the process.
         """
+        if not isinstance(record, CallRecord):
+            raise InvalidInputError(f"a ledger has rows of CallRecord, not of {type(record).__name__}")
         self._waiting.take(record)
 
     def append_at_once(self, record: CallRecord) -> bool:
@@ -154,8 +157,8 @@ class SpendLedger:
         """Write rows to a file, or what a text file was opened as; how many there were.
 
         ``format``: ``csv``, ``parquet`` (needs pyarrow), or ``focus``, a CSV with the columns of FOCUS and costs in
-        US dollars; else by the ending. The rest as in ``spent``. A figure that nobody knows is left empty.
-        Raises ``InvalidInputError`` for another format, or without pyarrow.
+        US dollars; else by the ending: ``.csv``, ``.parquet``, ``.focus.csv``. The rest as in ``spent``. A figure that nobody knows is left empty.
+        Raises ``InvalidInputError`` for another format or ending, or without pyarrow.
         """
         from aivideoapi_core._stores.ledger_export import export
 
@@ -166,6 +169,8 @@ class SpendLedger:
 
         ``None`` if nothing is known: no rows, or none with a figure. Calls of unknown cost are not in it.
         """
+        if type(days) is not int or days < 1:
+            raise InvalidInputError(f"days must be a whole number of at least 1, not {days!r}")
         now = time.time()
         oldest = next(self.records(), None)
         spent = self._charged(Selection(since=now - days * 86_400.0)).totals()

@@ -32,15 +32,21 @@ def export(
     records: Iterable[CallRecord], target: str | os.PathLike[str] | IO[str], *, form: str | None
 ) -> int:
     """Write ``records`` to ``target``; how many there were. See ``SpendLedger.export``."""
-    if form is None:
-        ending = str(getattr(target, "name", target)).rpartition(".")[2].lower()
-        form = "parquet" if ending == "parquet" else "csv"
+    form = form or _form_of(target)
     if form not in FORMATS:
         raise InvalidInputError(f"a ledger cannot be exported as {form!r}, but as {', '.join(FORMATS)}")
     if form == "parquet":
         return _write_parquet(records, target)
     flat = _focus if form == "focus" else _flat
     return _write_csv(map(flat, records), flat(CallRecord(model="none")).keys(), target)
+
+
+def _form_of(target: Any) -> str:
+    """What the name of ``target`` ends in; CSV without an ending, and for what has no name."""
+    name = str(target if isinstance(target, (str, os.PathLike)) else getattr(target, "name", ""))
+    if name.lower().endswith(".focus.csv"):
+        return "focus"
+    return Path(name).suffix.lower().removeprefix(".") or "csv"
 
 
 def _flat(record: CallRecord) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def select(*, since: When, until: When, tz: str | tzinfo, where: Mapping[str, st
     given = {name: str(value) for name, value in where.items() if value is not None}
     tag = given.pop("tag", None)
     begin, end = moment(since, zone), moment(until, zone, after=True)
-    if begin is not None and end is not None and begin > end:
+    if begin is not None and end is not None and (begin > end or (begin == end and since != until)):
         raise InvalidInputError(f"since={since!r} is after until={until!r}: no row can be in between")
     return Selection(since=begin, until=end, facts=given, tag=tag)
 

@@ -25,6 +25,8 @@ def budget_store_of(target: Any, *, name: str) -> BudgetStore:
     if target is None:
         from aivideoapi_core._stores.budget_memory import MemoryStore
 
+        if not isinstance(name, str) or not name:
+            check_name(name)  # which says why; in memory a name may have any length
         return MemoryStore()
     if all(hasattr(target, method) for method in ("reserve", "settle", "renew", "standing")):
         return cast("BudgetStore", target)  # checked by its methods, as protocols are
@@ -68,6 +70,8 @@ def ledger_store_of(target: Any, *, name: str) -> LedgerStore:
     if is_path(target):
         from aivideoapi_core._stores.ledger_sqlite import SqliteLedger
 
+        if name != "default":
+            raise InvalidInputError(f"name={name!r} is for a ledger in Redis: a file holds one")
         return SqliteLedger(target)
     from aivideoapi_core._stores.ledger_redis import RedisLedger
 

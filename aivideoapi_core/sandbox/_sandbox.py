@@ -57,6 +57,10 @@ class Sandbox:
     ) -> None:
         if (tokens_per_s is not None and tokens_per_s <= 0) or first_token_s < 0:
             raise ValueError("tokens_per_s must be more than 0, first_token_s at least 0")
+        if keys is not None and not isinstance(keys, Mapping):
+            raise TypeError(
+                f"keys must say of each key whether it works, such as {{'sk-1': 'ok'}}, not {keys!r}"
+            )
         self._host = host
         self._port = port
         self._coalesce = coalesce

@@ -58,6 +58,11 @@ class Reply:
     pause_s: float = 0.0
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Raise for a text that is none: it would fail in the server, far from the script."""
+        if self.text is not None and not isinstance(self.text, str):
+            raise TypeError(f"a Reply's first argument is its text, not {self.text!r}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
