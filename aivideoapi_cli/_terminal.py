@@ -147,12 +147,11 @@ def budget_of(credits: str) -> CreditBudget:
 
 
 def complain(failure: CommandError) -> int:
-    """Print ``failure`` as one line on stderr; its exit code."""
+    """Print ``failure`` on stderr, as one line but for a terminal, which would break it within words; its exit code."""
     sys.stdout.flush()
     line = " ".join(str(failure).split())
-    SafeConsole(stderr=True, highlight=False, soft_wrap=True).print(
-        Text.assemble(("error: ", "bold red"), line)
-    )
+    console = SafeConsole(stderr=True, highlight=False)
+    console.print(Text.assemble(("error: ", "bold red"), line), soft_wrap=not console.is_terminal)
     return failure.exit_code
 
 

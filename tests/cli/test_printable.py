@@ -42,3 +42,16 @@ def test_errors_and_json(capsys: pytest.CaptureFixture[str]) -> None:
     captured = capsys.readouterr()
     assert not COMMANDS.search(captured.out + captured.err)
     assert json.loads(captured.out) == {EVIL: [EVIL]}
+
+
+@pytest.mark.parametrize(("on_a_terminal", "lines"), [(True, 3), (False, 1)])
+def test_an_error_is_broken_between_words_and_for_a_terminal_alone(
+    on_a_terminal: bool, lines: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("FORCE_COLOR", "1" if on_a_terminal else "")
+    said = "of the 0.010000 credits of budget 'default' 0.000000 are spent and 0.000000 are reserved by running calls"
+    complain(CommandError(said))
+    shown = re.sub("\x1b\\[[0-9;]*m", "", capsys.readouterr().err)
+    assert " ".join(shown.split()) == f"error: {said}"
+    assert [len(line) <= 40 for line in shown.splitlines()] == [on_a_terminal] * lines
