@@ -131,11 +131,12 @@ class EventDecoder:
 
 def _parse_frame(frame: bytes) -> StreamEvent | None:
     """The event in ``frame``, a block of lines without the blank one, if its form is the common one."""
-    start = frame.find(b"data:")
-    if start < 0 or frame.find(b"\n", start) >= 0:
-        return None
-    is_named = frame.find(b"\n") == start - 1 and frame.startswith(b"event:")
-    if start and not is_named and not _may_precede(frame[:start]):
+    start = frame.find(b"\n") + 1
+    if not frame.startswith(b"data:", start) or (start and not frame.startswith(b"event:")):
+        start = frame.find(b"data:")
+        if start < 0 or not _may_precede(frame[:start]):
+            return None
+    if frame.find(b"\n", start) >= 0:
         return None
     try:
         event = from_json(frame[start + 5 :], allow_inf_nan=False)
