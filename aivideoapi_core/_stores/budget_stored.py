@@ -15,7 +15,7 @@ from aivideoapi_core._metering.one_write import Entry
 from aivideoapi_core._metering.worst_case import WorstCase
 from aivideoapi_core._stores.budget_arguments import limit_micro_of, until_of
 from aivideoapi_core._stores.budget_refusals import store_failed
-from aivideoapi_core._stores.budget_terms import BudgetStore, Standing, Terms
+from aivideoapi_core._stores.budget_terms import BudgetStore, Standing, Terms, Turn
 from aivideoapi_core._stores.call_needs import CallNeeds, Reservation
 from aivideoapi_core._stores.lease import LeaseKeeper
 from aivideoapi_core._stores.purse import Purse
@@ -92,14 +92,13 @@ class StoredBudget:
         """
         asked = self._needs.whole(model, worst, self._terms)
         try:
+            if patience is None and self._purse.line.is_empty and self._reserve(asked, "behind").granted:
+                return asked  # nearly all: nobody waits, and there is room
             with self._purse.asking(asked.id, self._patience(patience)) as asking:
                 while not asking.is_over:
                     turn = asking.turn()
                     if turn is not None:
-                        try:
-                            standing = self._purse.reserve(asked.id, asked.micro, turn)
-                        except Exception as error:
-                            raise self._told(error) from error
+                        standing = self._reserve(asked, turn)
                         less = self._needs.less(asked, worst, standing, is_last=asking.is_last)
                         if less is not None:
                             asked = less
@@ -118,14 +117,17 @@ class StoredBudget:
         """The asynchronous twin of ``hold``; a cancelled one leaves nothing reserved."""
         asked = self._needs.whole(model, worst, self._terms)
         try:
+            if (
+                patience is None
+                and self._purse.line.is_empty
+                and (await self._areserve(asked, "behind")).granted
+            ):
+                return asked
             with self._purse.asking(asked.id, self._patience(patience)) as asking:
                 while not asking.is_over:
                     turn = asking.turn()
                     if turn is not None:
-                        try:
-                            standing = await self._purse.areserve(asked.id, asked.micro, turn)
-                        except Exception as error:
-                            raise self._told(error) from error
+                        standing = await self._areserve(asked, turn)
                         less = self._needs.less(asked, worst, standing, is_last=asking.is_last)
                         if less is not None:
                             asked = less
@@ -207,6 +209,18 @@ class StoredBudget:
     @property
     def _keeper(self) -> LeaseKeeper | None:
         return self._purse.keeper
+
+    def _reserve(self, asked: Reservation, turn: Turn) -> Standing:
+        try:
+            return self._purse.reserve(asked.id, asked.micro, turn)
+        except Exception as error:
+            raise self._told(error) from error
+
+    async def _areserve(self, asked: Reservation, turn: Turn) -> Standing:
+        try:
+            return await self._purse.areserve(asked.id, asked.micro, turn)
+        except Exception as error:
+            raise self._told(error) from error
 
     def _patience(self, given: Patience | None) -> Patience:
         # A soft budget reserves nothing, so nothing would ever come back.
