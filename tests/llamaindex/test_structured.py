@@ -235,6 +235,7 @@ class TestFailures:
         with pytest.raises(ToolChoiceIgnoredError, match=r"not a Album .*max_tokens"):
             list(llm.stream_structured_predict(Album, PROMPT, topic="x"))
 
+    @pytest.mark.filterwarnings("ignore:claude-sonnet-4-6.* answered a forced tool call in text")
     def test_while_thinking_json_in_words_will_do(self, make_llm: MakeLLM, sandbox: Sandbox) -> None:
         llm = make_llm(thinking=True)
         sandbox.enqueue(Reply(f"Here it is:\n```json\n{json.dumps(ALBUM)}\n```"))
