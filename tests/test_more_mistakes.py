@@ -42,7 +42,7 @@ def test_a_budget_says_which_argument_is_none(wrong: dict[str, Any], said: str) 
         CreditBudget(1, **wrong)
 
 
-@pytest.mark.parametrize("share", [0, 1.5, -1, "half", True])
+@pytest.mark.parametrize("share", [0, 1.5, -1, "half", "nan", True])
 async def test_a_share_is_looked_at_before_the_balance_is_asked_for(sandbox: Sandbox, share: Any) -> None:
     model = ChatAIVideoAPI(model="claude-sonnet-4-6", api_key=sandbox.api_key, base_url=sandbox.url)
     with pytest.raises(InvalidInputError, match="share must be more than 0 and at most 1"):

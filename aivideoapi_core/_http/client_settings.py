@@ -22,9 +22,11 @@ class ClientSettings:
 
     def _made_with(self, api_key: str | SecretStr | None, settings: dict[str, Any]) -> Exchange:
         """What the client asks through. Raises ``InvalidInputError``, also for a name that no client knows."""
-        for name in sorted(settings.keys() - _NAMES):
-            advice = advice_for_name(name, {*_NAMES, "http_client"})
-            raise UnsupportedOptionError(f"{name!r} is not an argument of {type(self).__name__}: {advice}")
+        if unknown := sorted(settings.keys() - _NAMES):
+            advice = advice_for_name(unknown[0], {*_NAMES, "http_client"})
+            raise UnsupportedOptionError(
+                f"{unknown[0]!r} is not an argument of {type(self).__name__}: {advice}"
+            )
         return Exchange(api_key=api_key, **settings)
 
     @property

@@ -62,10 +62,10 @@ def share_of(share: float | str | Decimal) -> Decimal:
     """``share`` as a number. Raises ``InvalidInputError`` for none between 0 and 1."""
     try:
         part = Decimal(str(share))
+        if isinstance(share, bool) or not 0 < part <= 1:
+            raise InvalidOperation
     except InvalidOperation:
-        part = Decimal(0)
-    if not 0 < part <= 1 or isinstance(share, bool):
-        raise InvalidInputError(f"share must be more than 0 and at most 1, not {share!r}")
+        raise InvalidInputError(f"share must be more than 0 and at most 1, not {share!r}") from None
     return part
 
 

@@ -157,8 +157,8 @@ class SpendLedger:
         """Write rows to a file, or what a text file was opened as; how many there were.
 
         ``format``: ``csv``, ``parquet`` (needs pyarrow), or ``focus``, a CSV with the columns of FOCUS and costs in
-        US dollars; else by the ending: ``.csv``, ``.parquet``, ``.focus.csv``. The rest as in ``spent``. A figure that nobody knows is left empty.
-        Raises ``InvalidInputError`` for another format or ending, or without pyarrow.
+        US dollars; else by the ending: ``.csv``, ``.parquet``, ``.focus.csv``. The rest as in ``spent``. A figure that
+        nobody knows is left empty. Raises ``InvalidInputError`` for another format or ending, or without pyarrow.
         """
         from aivideoapi_core._stores.ledger_export import export
 
