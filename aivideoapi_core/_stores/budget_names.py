@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._stores.budget_terms import Standing, Terms
@@ -14,6 +15,8 @@ from aivideoapi_core._stores.target import check_name, is_path, shared_budget_st
 if TYPE_CHECKING:
     from aivideoapi_core._stores.budget_redis import RedisStore
     from aivideoapi_core._stores.budget_sqlite import SqliteStore
+
+_SHOWN: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +47,17 @@ def budgets_in(store: Any) -> list[KeptBudget]:
 
 def kept_terms(store: Any, name: str) -> Terms:
     """The terms of one of them. Raises ``InvalidInputError`` if there is none of this name."""
-    looked = _kind(store)(store, name=check_name(name)).look()
+    kind = _kind(store)
+    looked = kind(store, name=check_name(name)).look()
     if looked is None:
-        raise InvalidInputError(f"the store keeps no budget {name!r}: budgets_in(store) has those it keeps")
+        raise no_such_budget(name, sorted(kind.names_in(store)))
     return looked[0]
+
+
+def no_such_budget(name: str, kept: Sequence[str]) -> InvalidInputError:
+    """What is said of a ``name`` that is not among those ``kept``."""
+    some = ", ".join(map(repr, kept[:_SHOWN])) + (" ..." if len(kept) > _SHOWN else "")
+    return InvalidInputError(f"the store keeps no budget {name!r}; it has {some or 'none'}")
 
 
 def _kind(store: Any) -> type[SqliteStore | RedisStore]:

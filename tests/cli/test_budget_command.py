@@ -87,7 +87,7 @@ def test_to_look_on_does_not_decide_what_becomes_of_the_dead(tmp_path: Path) -> 
     [
         (("show", "nobody", "--name", "user:17"), "give NAME or --name, not both"),
         (("show", "nobody"), "keeps no budget 'nobody'; it has '[red]x', 'user:17'"),
-        (("raise", "--name", "nobody", "--to", "1"), "keeps no budget 'nobody'"),
+        (("raise", "--name", "nobody", "--to", "1"), "keeps no budget 'nobody'; it has '[red]x', 'user:17'"),
         (("raise", "--name", "user:17"), "--to CREDITS, or --by CREDITS"),
         (("raise", "--to", "1", "--by", "1"), "--to CREDITS, or --by CREDITS"),
         (("raise", "--to", "1", "--for", "1h", "--until", "2125-01-01"), "not both"),
