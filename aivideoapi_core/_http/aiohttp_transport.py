@@ -86,9 +86,11 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         )
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Close the connections, and those of replies that nobody has read to the end: we hold them no longer."""
         if self._session is not None:
             await self._session.close()
+        for response in tuple(self._open):
+            response.close()
 
     def _new_session(self) -> aiohttp.ClientSession:
         keeps = self._limits.max_keepalive_connections != 0

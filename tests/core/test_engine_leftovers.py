@@ -51,6 +51,10 @@ _ENDINGS = {
         "loop = asyncio.new_event_loop()\nloop.run_until_complete(call())\nloop.close()\ndel client, loop\ngc.collect()"
     ),
     "in the middle of a stream": "asyncio.run(leave())",
+    "a client closed before a dropped stream is collected": (
+        "async def main():\n    gc.disable()\n    cycle = [await begin()]\n    cycle.append(cycle)\n    del cycle\n"
+        "    await client.aclose()\n    gc.collect()\n    await asyncio.sleep(0)\nasyncio.run(main())"
+    ),
     "with a stream still open": "loop = asyncio.new_event_loop()\nkept = loop.run_until_complete(begin())",
 }
 
@@ -63,7 +67,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkedProgram
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("ending", _ENDINGS)
-def test_a_program_that_closes_nothing_says_nothing(
+def test_a_program_that_leaves_things_open_says_nothing(
     sandbox: Sandbox, programs: ForkedPrograms, engine: str, ending: str
 ) -> None:
     if "stream" in ending:
