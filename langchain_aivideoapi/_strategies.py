@@ -5,11 +5,15 @@ agent's ``structured_response`` is that field's value. LangChain has no place be
 schema that it validates them by, and so its function for that is replaced, once, by one that takes the value out
 first. It differs for schemas that are no object only, whose arguments could never be valid before. Called when such
 a tool is bound; without it an agent would be told again and again that its answer does not fit.
+
+The name is private (langchain 1.5 has no public one: ``OutputToolBinding.parse`` calls it directly). Where it is gone
+or takes other arguments, nothing is replaced, and binding such a tool raises with the way out, an object with a field.
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 from collections.abc import Mapping
 from typing import Any, Final
@@ -21,6 +25,7 @@ from aivideoapi_core.adapter_kit import VALUE, is_object, wrapped_schema
 
 _MODULE: Final = "langchain.agents.structured_output"
 _PARSE: Final = "_parse_with_schema"
+_TAKES: Final = ["schema", "schema_kind", "data"]
 _OURS: Final = "unwraps_values"
 
 
@@ -41,9 +46,11 @@ def _unwraps_values() -> bool:
     """Whether LangChain takes values out of their field now; not if its insides are others than we know."""
     module = sys.modules.get(_MODULE)
     parse: Any = getattr(module, _PARSE, None)
-    if parse is None:
+    if not callable(parse):
         return False
     if not hasattr(parse, _OURS):
+        if [*inspect.signature(parse).parameters] != _TAKES:
+            return False
 
         @functools.wraps(parse)
         def parse_value(schema: Any, schema_kind: Any, data: Any) -> Any:

@@ -129,6 +129,18 @@ def test_where_langchain_has_other_insides_the_fix_is_named(
         ask_thrice(sandbox, MODELS[0], ToolStrategy(Rows), Reply("x"), streamed=False)
 
 
+def test_where_langchains_function_takes_other_arguments_it_is_left_alone(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parse(data: Any, *, spec: Any) -> Any:
+        raise AssertionError("nothing is to be parsed")
+
+    monkeypatch.setattr(structured_output, "_parse_with_schema", parse)
+    with pytest.raises(UnsupportedOptionError, match="put the value into a field of an object"):
+        ask_thrice(sandbox, MODELS[0], ToolStrategy(Rows), Reply("x"), streamed=False)
+    assert structured_output._parse_with_schema is parse  # type: ignore[comparison-overlap]
+
+
 def test_a_tool_that_runs_is_not_a_strategy(sandbox: Sandbox) -> None:
     tool = StructuredTool.from_function(lambda: None, name="t", description="d", args_schema=NUMBERS)
     chat = ChatAIVideoAPI(model=MODELS[0], api_key=sandbox.api_key, base_url=sandbox.url)
