@@ -23,7 +23,7 @@ from aivideoapi_batch._pace import Pace
 from aivideoapi_batch._redis import SCHEMES as REDIS_SCHEMES
 from aivideoapi_batch._report import BatchEstimate, BatchReport, RunCounts, estimated
 from aivideoapi_batch._results import RowResult, Status
-from aivideoapi_batch._rows import id_of
+from aivideoapi_batch._rows import check_rows, check_text, id_of
 from aivideoapi_core import InvalidInputError
 from aivideoapi_core.adapter_kit import clean_tags
 
@@ -78,10 +78,12 @@ class BatchJob(JobSettings):
         retry = [retry] if isinstance(retry, str) else list(retry)
         if wrong := [status for status in retry if status not in RETRYABLE]:
             raise InvalidInputError(f"retry must name some of {', '.join(RETRYABLE)}, not {wrong[0]!r}")
+        if pace is not None and not hasattr(pace, "enter"):
+            raise InvalidInputError(f"pace must be a Pace, such as Pace(most=8), not {pace!r}")
         self.call = as_call(call)
-        self.name = name
+        self.name = check_text("name", name)
         self.tags = _tags_of(name)
-        self.id_field = id
+        self.id_field = check_text("id", id)
         self.journal = _journal_of(journal, name=name)
         self.concurrency = concurrency
         self.on_budget = on_budget
@@ -102,6 +104,7 @@ class BatchJob(JobSettings):
 
         ``available_micro``: microcredits; ``None`` takes the limit of the model's budget.
         """
+        check_rows(rows)
         budget = self.call.budget
         if available_micro is None and budget is not None:
             available_micro = budget.limit_micro
@@ -113,6 +116,7 @@ class BatchJob(JobSettings):
 
         Reads the journal and changes nothing; the rows of another job's journal are not known for what they are.
         """
+        check_rows(rows)
         rows = iter(rows)
         while some := list(islice(rows, _AT_ONCE)):
             ids = [id_of(row, self.id_field)[0] for row in some]

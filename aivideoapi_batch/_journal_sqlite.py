@@ -32,6 +32,7 @@ from aivideoapi_batch._journal_store import (
 )
 from aivideoapi_batch._manifest import Manifest
 from aivideoapi_batch._results import RowResult, Status
+from aivideoapi_batch._rows import check_text
 from aivideoapi_core import InvalidInputError
 from aivideoapi_core.adapter_kit import Entry, place_of, renew_in_child
 
@@ -51,7 +52,11 @@ class SQLiteJournal:
 
     def __init__(self, path: str | os.PathLike[str], *, name: str) -> None:
         self.path = Path(path).absolute()
-        self.name = name
+        self.name = check_text("name", name)
+        if self.path.is_dir():
+            raise InvalidInputError(
+                f"{os.fspath(path)!r} is a folder: name a file in it, or give the folder as journal="
+            )
         self._forget()
         self._reading = threading.Lock()
         renew_in_child(self, SQLiteJournal._begin_in_child, guarded=True)

@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from aivideoapi_batch._pace_state import Clock, PaceState, SystemClock, slows_down
+from aivideoapi_batch._pace_state import Clock, PaceState, SystemClock, check_most, slows_down
 from aivideoapi_core import AIVideoAPIError
 from aivideoapi_core.adapter_kit import renew_in_child
 
@@ -24,6 +24,7 @@ class LocalPace:
         chance: Callable[[], float] = random.random,
     ) -> None:
         """``chance`` gives numbers in [0, 1) that spread waiters in time."""
+        check_most(most)
         self.clock = clock or SystemClock()
         self.chance = chance
         self._most = most

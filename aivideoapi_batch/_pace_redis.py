@@ -16,9 +16,9 @@ from collections.abc import Callable
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from aivideoapi_batch._pace_state import Clock, PaceState, SystemClock, slows_down
+from aivideoapi_batch._pace_state import Clock, PaceState, SystemClock, check_most, slows_down
 from aivideoapi_batch._redis import RedisLink, checked_name, checked_url, link_to
-from aivideoapi_core import AIVideoAPIError, InvalidInputError
+from aivideoapi_core import AIVideoAPIError
 
 _LEASE_S: Final = 30.0
 _BEATS: Final = 3
@@ -49,8 +49,7 @@ class SharedPace:
         chance: Callable[[], float] = random.random,
     ) -> None:
         """``clock`` of a test replaces the server's; ``chance`` gives numbers in [0, 1)."""
-        if most is not None and (type(most) is not int or most < 1):
-            raise InvalidInputError(f"most must be a whole number of at least 1, not {most!r}")
+        check_most(most)
         self.most = most
         self.clock = clock or SystemClock()
         self.chance = chance

@@ -12,13 +12,19 @@ import time
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from aivideoapi_core import OverloadedError, RateLimitError
+from aivideoapi_core import InvalidInputError, OverloadedError, RateLimitError
 
 _FIRST_WAIT_S: Final = 1.0
 _LONGEST_OWN_WAIT_S: Final = 60.0
 _DOUBLINGS: Final = 10
 _JITTER_S: Final = 1.0
 """Those who were stopped set off again over so many seconds, or a tenth of the pause where that is less."""
+
+
+def check_most(most: int | None) -> None:
+    """Raises ``InvalidInputError`` for what is no number of calls; ``None`` is no limit of its own."""
+    if most is not None and (type(most) is not int or most < 1):
+        raise InvalidInputError(f"most must be a whole number of at least 1, not {most!r}")
 
 
 class Clock(Protocol):

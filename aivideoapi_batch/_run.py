@@ -17,6 +17,7 @@ from aivideoapi_batch._journal_store import Totals
 from aivideoapi_batch._meeting import Meeting
 from aivideoapi_batch._report import RunCounts
 from aivideoapi_batch._results import RowResult, Status, costs_of
+from aivideoapi_batch._rows import check_rows
 from aivideoapi_core import BudgetStoreError, CallRecord, SpendTracker
 from aivideoapi_core.adapter_kit import keep_books, tagged, tracked_by
 
@@ -35,6 +36,7 @@ class Run:
     """Rows in, results out. ``stop`` ends it early: what is in flight is finished, the rest is left."""
 
     def __init__(self, job: JobSettings, rows: Iterable[Any] | AsyncIterable[Any], *, replay: bool) -> None:
+        check_rows(rows)
         self._job = job
         self._rows = rows
         self._replay = replay

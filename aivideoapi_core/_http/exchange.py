@@ -101,6 +101,10 @@ class Exchange:
         self._messages_url, self._credits_url = endpoints(self.base_url)
         self.api_key = resolve_api_key(api_key)
         check_key_shape(self.api_key, self.base_url)
+        if retry is not None and not isinstance(retry, RetryPolicy):
+            raise InvalidInputError(
+                f"retry must be a RetryPolicy, such as RetryPolicy(max_retries=3), not {retry!r}"
+            )
         self.retry = retry or RetryPolicy()
         self.timeout = checked_timeout(timeout)
         self._timeout_s = timeout_parts_s(self.timeout)

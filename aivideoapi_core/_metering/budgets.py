@@ -96,12 +96,13 @@ def joined(budgets: Budgets) -> Budget | None:
 def _each(budgets: Any) -> Iterator[Any]:
     if budgets is None:
         return
-    if hasattr(budgets, "hold") and hasattr(budgets, "settle"):
+    if not isinstance(budgets, type) and hasattr(budgets, "hold") and hasattr(budgets, "settle"):
         yield budgets
     elif isinstance(budgets, Iterable) and not isinstance(budgets, (str, bytes)):
         for budget in budgets:
             yield from _each(budget)
     else:
         raise InvalidInputError(
-            f"budget must be a CreditBudget, such as CreditBudget(10), or a list of them, not {type(budgets).__name__}"
+            "budget must be a CreditBudget, such as CreditBudget(10), or a list of them, not "
+            + (f"the class {budgets.__name__}" if isinstance(budgets, type) else type(budgets).__name__)
         )

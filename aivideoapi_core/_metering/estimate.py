@@ -8,6 +8,7 @@ from typing import Any
 
 from aivideoapi_core._catalogue.amounts import Credits
 from aivideoapi_core._catalogue.prices import ModelPrices, prices_of
+from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._metering.worst_case import (
     least_input_tokens,
     max_input_tokens,
@@ -49,6 +50,12 @@ class CreditsEstimate:
 
 def estimate_credits(payload: Mapping[str, Any], *, prices: ModelPrices | None = None) -> CreditsEstimate:
     """The range for one call with ``payload`` (from ``build_payload``), at ``prices`` or the published ones."""
+    if not isinstance(payload, Mapping) or not {"model", "messages"} <= payload.keys():
+        raise InvalidInputError(
+            "an estimate is of a request's body with model and messages, as build_payload makes it"
+        )
+    if prices is not None and not isinstance(prices, ModelPrices):
+        raise InvalidInputError(f"prices must be ModelPrices, not {type(prices).__name__}")
     model = str(payload["model"])
     prices = prices or prices_of(model)
     least, most = least_input_tokens(payload), max_input_tokens(payload)

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
+from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._metering.blocks import Blocks
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.forks import renew_in_child
@@ -158,6 +159,8 @@ def track_spend(tracker: SpendTracker | None = None) -> Iterator[SpendTracker]:
     Nested blocks each count; ``tracker`` continues an older one. Blocks may be closed in any order.
     """
     tracker = SpendTracker() if tracker is None else tracker
+    if not isinstance(tracker, SpendTracker):
+        raise InvalidInputError(f"track_spend goes on with a SpendTracker, not with {tracker!r}")
     with tracked_by(tracker):
         yield tracker
 

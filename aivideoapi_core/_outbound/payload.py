@@ -6,7 +6,7 @@ route or a model of the catalogue is known to refuse raises here and names the a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Unpack
 
 from aivideoapi_core._catalogue.models import ModelInfo, model_info
@@ -36,7 +36,7 @@ def build_payload(
     Raises ``InvalidInputError`` for what no route can take, ``UnsupportedOptionError`` for what this
     route or this model cannot take.
     """
-    if isinstance(messages, (str, bytes, Mapping)):
+    if isinstance(messages, (str, bytes, Mapping)) or not isinstance(messages, Iterable):
         raise InvalidInputError("messages must be a list of turns such as {'role': 'user', 'content': '...'}")
     return payload_of(model, list(messages), options, stream=stream, is_made=False)
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from aivideoapi_core._errors import BudgetExceededError
+from aivideoapi_core._errors import BudgetExceededError, InvalidInputError
 from aivideoapi_core._metering.budgets import AS_TEXT
 from aivideoapi_core._metering.one_write import Entry
 from aivideoapi_core._metering.worst_case import WorstCase
@@ -44,6 +44,10 @@ class JointBudget:
         """``budgets``: narrow ones first, as those refuse most often. Joint ones count as their members."""
         each: dict[Any, StoredBudget] = {}
         for budget in budgets:
+            if isinstance(budget, type) or not hasattr(budget, "joined"):
+                raise InvalidInputError(
+                    f"budgets that are held together are CreditBudgets, such as CreditBudget(10), not {budget!r}"
+                )
             for member in budget.budgets if isinstance(budget, JointBudget) else (budget,):
                 each.setdefault(member.key, member)
         self.budgets: tuple[StoredBudget, ...] = tuple(each.values())

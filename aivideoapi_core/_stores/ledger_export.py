@@ -32,6 +32,8 @@ def export(
     records: Iterable[CallRecord], target: str | os.PathLike[str] | IO[str], *, form: str | None
 ) -> int:
     """Write ``records`` to ``target``; how many there were. See ``SpendLedger.export``."""
+    if not isinstance(target, (str, os.PathLike)) and not hasattr(target, "write"):
+        raise InvalidInputError(f"a ledger is exported to a path or an open file, not to {target!r}")
     form = form or _form_of(target)
     if form not in FORMATS:
         raise InvalidInputError(f"a ledger cannot be exported as {form!r}, but as {', '.join(FORMATS)}")

@@ -87,6 +87,8 @@ def zone_of(tz: str | tzinfo) -> tzinfo | None:
     """The time zone called ``tz``: ``UTC``, a name such as ``Europe/Berlin``, or ``local`` (``None``: the machine's)."""
     if isinstance(tz, tzinfo):
         return tz
+    if not isinstance(tz, str):
+        raise InvalidInputError(f"tz must be the name of a time zone, such as Europe/Berlin, not {tz!r}")
     if tz.lower() == "local":
         return None
     if tz.upper() in ("UTC", "Z"):

@@ -43,7 +43,7 @@ class Sandbox:
         balance_credits: int = 10_000,
         port: int = 0,
         host: str = "127.0.0.1",
-        keys: Mapping[str, str | int] | None = None,
+        keys: Mapping[str, str | int | None] | None = None,
         extra_models: Mapping[str, SandboxPrices | Mapping[str, int] | None] | None = None,
         cache_min_tokens: int = 0,
         validate: bool = True,
@@ -55,8 +55,10 @@ class Sandbox:
         on_answer: Callable[[LedgerEntry], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if (tokens_per_s is not None and tokens_per_s <= 0) or first_token_s < 0:
-            raise ValueError("tokens_per_s must be more than 0, first_token_s at least 0")
+        if not isinstance(port, int) or not 0 <= port <= 65_535:
+            raise ValueError(
+                f"Sandbox: port must be a whole number up to 65535, or 0 for a free one, not {port!r}"
+            )
         if keys is not None and not isinstance(keys, Mapping):
             raise TypeError(
                 f"keys must say of each key whether it works, such as {{'sk-1': 'ok'}}, not {keys!r}"

@@ -14,7 +14,10 @@ def check_citations(body: Mapping[str, Any]) -> None:
     for message in body["messages"]:
         for block in _blocks(message["content"]):
             if block["type"] in cited:
-                cited[block["type"]].add(bool((block.get("citations") or {}).get("enabled")))
+                switch = block.get("citations") or {}
+                if not isinstance(switch, Mapping):
+                    raise bad_request(f"messages: citations of a {block['type']} block should be an object")
+                cited[block["type"]].add(bool(switch.get("enabled")))
     for kind, found in cited.items():
         if len(found) > 1:
             raise bad_request(f"messages: citations must be enabled on all or none of the {kind} blocks")

@@ -6,9 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from decimal import Decimal
 from difflib import get_close_matches
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from aivideoapi_core.sandbox._platform.errors import OFFICIAL_ERRORS, PLATFORM_ERRORS
+from aivideoapi_core.sandbox._script.options import (
+    check_choice,
+    check_credits,
+    check_mappings,
+    check_number,
+    check_pieces,
+    check_texts,
+)
 
 CreditsAt = Literal["message_start", "message_delta", "usage", "message_stop", "event"]
 UsageAt = Literal["both", "start", "delta", "none"]
@@ -16,6 +24,12 @@ ToolInputStyle = Literal["deltas", "start", "none"]
 OutOfOrder = Literal[
     "delta_first", "start_twice", "unopened_block", "unclosed_block", "block_after_delta", "event_after_stop"
 ]
+Newline = Literal["\n", "\r\n", "\r"]
+Ending = Literal["close", "clean", "reset"]
+FAULT_KINDS: Final = (
+    "error", "delay", "stall", "cut", "disconnect", "malformed", "invalid_utf8", "error_event", "out_of_order",
+    "endless_line", "html", "empty", "envelope", "huge_error", "redirect", "truncated_gzip", "wrong_content_type",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +61,7 @@ class Reply:
     credits_at: CreditsAt | None = "message_delta"
     usage_at: UsageAt = "both"
     tool_input_style: ToolInputStyle = "deltas"
-    newline: Literal["\n", "\r\n", "\r"] = "\n"
+    newline: Newline = "\n"
     comments: bool = False
     event_names: bool = True
     multiline: bool = False
@@ -59,9 +73,24 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raise for a text that is none: it would fail in the server, far from the script."""
+        """Raise for an option that means nothing: it would fail in the server, far from the script."""
         if self.text is not None and not isinstance(self.text, str):
             raise TypeError(f"a Reply's first argument is its text, not {self.text!r}")
+        texts = ("thinking", "redacted_thinking", "stop_reason", "stop_sequence", "model")
+        check_texts("Reply", {name: getattr(self, name) for name in texts})
+        check_mappings("Reply", "tool_uses", self.tool_uses, needs="name")
+        for name in ("content", "extra_events", "extra_deltas"):
+            check_mappings("Reply", name, getattr(self, name) or ())
+        if self.usage is not None and not isinstance(self.usage, Mapping):
+            raise ValueError(f"Reply: usage must be a dict of counts, not {self.usage!r}")
+        check_credits("Reply", self.credits)
+        check_pieces("Reply", self.pieces)
+        check_choice("Reply", "credits_at", self.credits_at, (*get_args(CreditsAt), None))
+        check_choice("Reply", "usage_at", self.usage_at, get_args(UsageAt))
+        check_choice("Reply", "tool_input_style", self.tool_input_style, get_args(ToolInputStyle))
+        check_choice("Reply", "newline", self.newline, get_args(Newline))
+        check_number("Reply", "pings", self.pings, whole=True)
+        check_number("Reply", "pause_s", self.pause_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +113,7 @@ class Fault:
     seconds: float = 0.0
     after_events: int = 0
     after_bytes: int | None = None
-    ending: Literal["close", "clean", "reset"] = "close"
+    ending: Ending = "close"
     reply: Reply | None = None
     then: Reply | Fault | None = None
     variant: OutOfOrder = "delta_first"
@@ -92,6 +121,24 @@ class Fault:
     size: int = 0
     data: Any = None
     content_type: str = "text/plain"
+
+    def __post_init__(self) -> None:
+        """Raise for an option that means nothing, as a ``Reply`` does."""
+        where = f"Fault.{self.kind}"
+        check_choice("Fault", "kind", self.kind, FAULT_KINDS)
+        check_choice(where, "ending", self.ending, get_args(Ending))
+        check_choice(where, "variant", self.variant, get_args(OutOfOrder))
+        check_number(where, "seconds", self.seconds)
+        check_number(where, "size", self.size, whole=True)
+        check_number(where, "after_events", self.after_events, least=-1, whole=True)
+        if self.status:
+            check_number(where, "status", self.status, least=100, whole=True)
+        if self.after_bytes is not None:
+            check_number(where, "after_bytes", self.after_bytes, whole=True)
+        if self.reply is not None and not isinstance(self.reply, Reply):
+            raise ValueError(f"{where}: reply must be a Reply, not {self.reply!r}")
+        if self.then is not None and not isinstance(self.then, (Reply, Fault)):
+            raise ValueError(f"{where}: then must be a Reply or a Fault, not {self.then!r}")
 
     @classmethod
     def error(
@@ -133,7 +180,7 @@ class Fault:
     @classmethod
     def delay(cls, seconds: float, then: Reply | Fault | None = None) -> Fault:
         """Wait before the answer (``then``, or the rule-made one)."""
-        return cls(kind="delay", seconds=float(seconds), then=then)
+        return cls(kind="delay", seconds=seconds, then=then)
 
     @classmethod
     def stall(cls, after_events: int = 1, *, reply: Reply | None = None) -> Fault:
@@ -141,7 +188,7 @@ class Fault:
 
         ``after_events=-1`` holds before any response byte.
         """
-        return cls(kind="stall", after_events=int(after_events), reply=reply)
+        return cls(kind="stall", after_events=after_events, reply=reply)
 
     @classmethod
     def cut(
@@ -149,14 +196,14 @@ class Fault:
         after_events: int = 1,
         *,
         after_bytes: int | None = None,
-        ending: Literal["close", "clean", "reset"] = "close",
+        ending: Ending = "close",
         reply: Reply | None = None,
     ) -> Fault:
         """End early: ``close`` breaks the HTTP body, ``clean`` ends it as if complete, ``reset`` sends RST."""
         return cls(
             kind="cut",
-            after_events=int(after_events),
-            after_bytes=None if after_bytes is None else int(after_bytes),
+            after_events=after_events,
+            after_bytes=after_bytes,
             ending=ending,
             reply=reply,
         )
@@ -169,12 +216,12 @@ class Fault:
     @classmethod
     def malformed(cls, after_events: int = 1, *, reply: Reply | None = None) -> Fault:
         """Broken JSON in one event (stream) or in the body."""
-        return cls(kind="malformed", after_events=int(after_events), reply=reply)
+        return cls(kind="malformed", after_events=after_events, reply=reply)
 
     @classmethod
     def invalid_utf8(cls, after_events: int = 2, *, reply: Reply | None = None) -> Fault:
         """Bytes that are no UTF-8 in one event (stream) or in the body."""
-        return cls(kind="invalid_utf8", after_events=int(after_events), reply=reply)
+        return cls(kind="invalid_utf8", after_events=after_events, reply=reply)
 
     @classmethod
     def error_event(
@@ -190,7 +237,7 @@ class Fault:
         return cls(
             kind="error_event",
             code=type_or_code,
-            after_events=int(after_events),
+            after_events=after_events,
             official_shape=official_shape,
             message=message,
             reply=reply,
@@ -206,32 +253,32 @@ class Fault:
         cls, after_events: int = 1, *, size: int = 64 * 1024 * 1024, reply: Reply | None = None
     ) -> Fault:
         """A line (or body) without end: ``size`` bytes, or until the client leaves; then a close."""
-        return cls(kind="endless_line", after_events=int(after_events), size=int(size), reply=reply)
+        return cls(kind="endless_line", after_events=after_events, size=size, reply=reply)
 
     @classmethod
     def html(cls, status: int = 502) -> Fault:
         """An HTML page, as a proxy in front would answer."""
-        return cls(kind="html", status=int(status))
+        return cls(kind="html", status=status)
 
     @classmethod
     def empty(cls, status: int = 200) -> Fault:
         """No body at all."""
-        return cls(kind="empty", status=int(status))
+        return cls(kind="empty", status=status)
 
     @classmethod
     def envelope(cls, code: int = 402, msg: str = "insufficient credits", *, data: Any = None) -> Fault:
         """HTTP 200 with the second envelope ``{"code", "msg", "data"}``."""
-        return cls(kind="envelope", code=int(code), message=msg, data=data)
+        return cls(kind="envelope", code=code, message=msg, data=data)
 
     @classmethod
     def huge_error(cls, code_or_type: str | int = "internal_error", *, size: int = 16 * 1024 * 1024) -> Fault:
         """An error body whose message is ``size`` characters long."""
-        return cls(kind="huge_error", code=code_or_type, size=int(size))
+        return cls(kind="huge_error", code=code_or_type, size=size)
 
     @classmethod
     def redirect(cls, location: str | None = None, *, status: int = 307) -> Fault:
         """A redirect, by default to another path of the sandbox."""
-        return cls(kind="redirect", location=location, status=int(status))
+        return cls(kind="redirect", location=location, status=status)
 
     @classmethod
     def truncated_gzip(cls, *, reply: Reply | None = None) -> Fault:
@@ -245,7 +292,3 @@ class Fault:
 
 
 Scripted = Reply | Fault
-FAULT_KINDS: Final = (
-    "error", "delay", "stall", "cut", "disconnect", "malformed", "invalid_utf8", "error_event", "out_of_order",
-    "endless_line", "html", "empty", "envelope", "huge_error", "redirect", "truncated_gzip", "wrong_content_type",
-)  # fmt: skip

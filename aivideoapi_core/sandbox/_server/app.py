@@ -158,7 +158,7 @@ class App:
             raise SandboxError("invalid_api_key", "send the key as 'Authorization: Bearer sk-...'")
         if not key.startswith("sk-"):
             raise SandboxError("invalid_api_key", "the API key is malformed: a key starts with 'sk-'")
-        rule: str | int = _SPECIAL_KEYS.get(key, "ok")
+        rule: str | int | None = _SPECIAL_KEYS.get(key, "ok")
         if self.config.keys is not None:
             if key not in self.config.keys:
                 raise SandboxError("invalid_api_key", "the API key does not exist or was deleted")
