@@ -1,13 +1,10 @@
 """LangChain's ``ToolStrategy`` for a schema that is no object: a list, text, an enum, a choice.
 
 A tool's arguments are an object, so the value goes into one field of it (``wrapped_schema``), and what is to be the
-agent's ``structured_response`` is that field's value. LangChain has no place between a call's arguments and the
-schema that it validates them by, and so its function for that is replaced, once, by one that takes the value out
-first. It differs for schemas that are no object only, whose arguments could never be valid before. Called when such
-a tool is bound; without it an agent would be told again and again that its answer does not fit.
-
-The name is private (langchain 1.5 has no public one: ``OutputToolBinding.parse`` calls it directly). Where it is gone
-or takes other arguments, nothing is replaced, and binding such a tool raises with the way out, an object with a field.
+agent's ``structured_response`` is that field's value. LangChain (1.5 too) has no place between a call's arguments and
+the schema that it validates them by, and so its private function for that is replaced, once, when such a tool is
+bound, by one that takes the value out first. It differs for schemas that are no object only, whose arguments could
+never be valid before. Where that function is gone or takes other arguments, binding raises with the way out.
 """
 
 from __future__ import annotations

@@ -12,7 +12,6 @@ import os
 import re
 import types
 from collections.abc import Callable
-from importlib import metadata
 from typing import Any, Final
 
 import httpcore
@@ -54,6 +53,8 @@ def resolve_engine(name: str | None) -> str:
 @functools.cache
 def _aiohttp_version() -> str | None:
     """From its metadata: importing it takes as long as a whole framework, and the first call does it."""
+    from importlib import metadata  # which brings zipfile and csv, and synchronous calls never ask
+
     try:
         return metadata.version("aiohttp")
     except metadata.PackageNotFoundError:
