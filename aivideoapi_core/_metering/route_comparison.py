@@ -131,7 +131,7 @@ def what_if(records: Iterable[CallRecord], route: str) -> OtherRoute:
     if route not in ("native", "direct"):
         raise InvalidInputError(f"route must be 'native' or 'direct', not {route!r}.")
     calls = left_out = now = least = most = 0
-    last: dict[tuple[str, str], tuple[float, int]] = {}
+    last: dict[tuple[str, str], tuple[float, int, int]] = {}
     for record in records:
         tokens, was = record.tokens, record.credits_micro
         model = base_model(record.model)
@@ -146,13 +146,14 @@ def what_if(records: Iterable[CallRecord], route: str) -> OtherRoute:
             continue
         plain = _plain(prices, tokens.total_input, tokens.output) or 0
         most += plain
-        read = 0
+        least += plain
         if route == "direct" and record.thread is not None:
-            before_s, before = last.get((model, record.thread), (float("-inf"), 0))
+            read = 0
+            before_s, before, read_before = last.get((model, record.thread), (float("-inf"), 0, 0))
             if record.started_at - before_s <= _LIFE_S:
                 read = min(before, tokens.total_input)
-            last[model, record.thread] = record.started_at, tokens.total_input
-        least += min(plain, _cached(prices, read, tokens.total_input, tokens.output)) if read else plain
+                least -= _saved(prices, read, read_before=read_before)
+            last[model, record.thread] = record.started_at, tokens.total_input, read
     return OtherRoute(calls=calls, left_out=left_out, now_micro=now, least_micro=least, most_micro=most)
 
 
@@ -180,9 +181,9 @@ def advice(by_model: Mapping[str, CreditsTotals]) -> str | None:
     )
 
 
-def _cached(prices: ModelPrices, read: int, prompt_tokens: int, output_tokens: int) -> int:
-    """With ``read`` tokens from the cache and the others written to it, for the next call."""
+def _saved(prices: ModelPrices, read: int, *, read_before: int) -> int:
+    """What it saves that ``read`` tokens come from the cache. What the call before has not read itself it had to write."""
     if prices.cache_read is None or prices.cache_write_5m is None:
-        return prompt_tokens * prices.input + output_tokens * prices.output
-    fresh = prompt_tokens - read
-    return read * prices.cache_read + fresh * prices.cache_write_5m + output_tokens * prices.output
+        return 0
+    written = max(0, read - read_before)
+    return read * (prices.input - prices.cache_read) - written * (prices.cache_write_5m - prices.input)

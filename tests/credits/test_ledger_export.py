@@ -20,6 +20,7 @@ from aivideoapi_core import (
     Outcome,
     SpendLedger,
     TokenCounts,
+    compare_routes,
     prices_of,
     what_if,
 )
@@ -139,9 +140,22 @@ def test_to_the_direct_route_it_is_a_range() -> None:
     plain = 1_000 * prices.input + 100 * prices.output
     assert (other.calls, other.left_out, other.most_micro) == (4, 1, 4 * plain)
     # One call alone finds the call before it in the cache: the third comes too late, the fourth has no thread.
-    assert other.least_micro == 3 * plain + 1_000 * (prices.cache_read or 0) + 100 * prices.output
+    # What it finds there the one before has written.
+    cache = 1_000 * ((prices.cache_read or 0) + (prices.cache_write_5m or 0))
+    assert other.least_micro == 2 * plain + cache + 2 * 100 * prices.output
     with pytest.raises(InvalidInputError):
         what_if(rows, "sideways")
+
+
+@pytest.mark.parametrize("calls", [2, 3, 7])
+def test_the_least_of_the_range_is_what_the_routes_compared_say(calls: int) -> None:
+    rows = [record(NATIVE, 10.0 * number, thread="t") for number in range(calls)]
+    compared = compare_routes(
+        NATIVE, prompt_tokens=1_000, prefix_tokens=1_000, calls=calls, output_tokens=100
+    )
+    by_name = {row.name: row.micro for row in compared}
+    other = what_if(rows, "direct")
+    assert (other.least_micro, other.most_micro) == (by_name["direct, 5m cache"], by_name["direct"])
 
 
 def test_advice_where_money_was_wasted_and_nowhere_else() -> None:
