@@ -8,6 +8,8 @@ import contextlib
 import dataclasses
 import importlib
 import json
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -182,6 +184,16 @@ def test_the_books_of_a_soak_run() -> None:
     ]
     for change, says in other:
         assert any(says in fault for fault in books.differences(**{**good, **change})), says
+
+
+def test_a_descriptor_that_is_gone_by_then_is_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of those that were listed another thread may have closed some before their links are read."""
+    soak = module("soak")
+    before = soak.open_sockets()
+    listed = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda folder: [*listed(folder), "1000000"])
+    with socket.socket():
+        assert soak.open_sockets() == before + 1
 
 
 def test_a_short_soak(tmp_path: Path) -> None:
