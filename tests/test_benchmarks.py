@@ -187,13 +187,22 @@ def test_the_books_of_a_soak_run() -> None:
 
 
 def test_a_descriptor_that_is_gone_by_then_is_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of those that were listed another thread may have closed some before their links are read."""
+    """Another thread may close what was listed just before its link is read."""
     soak = module("soak")
     before = soak.open_sockets()
-    listed = os.listdir
-    monkeypatch.setattr(os, "listdir", lambda folder: [*listed(folder), "1000000"])
-    with socket.socket():
+    read = os.readlink
+    with socket.socket() as open_all_the_time, socket.socket() as gone:
+        link = f"/proc/self/fd/{gone.fileno()}"
+        assert soak.open_sockets() == before + 2
+
+        def too_late(path: str) -> str:
+            if path == link:
+                gone.close()
+            return read(path)
+
+        monkeypatch.setattr(os, "readlink", too_late)
         assert soak.open_sockets() == before + 1
+        assert open_all_the_time.fileno() != -1
 
 
 def test_a_short_soak(tmp_path: Path) -> None:
