@@ -7,7 +7,7 @@ readers of a field (``read_usage``, the accumulator) are.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NotRequired, TypeAlias, TypedDict
+from typing import Any, Final, NotRequired, TypeAlias, TypedDict
 
 ContentBlock: TypeAlias = dict[str, Any]
 """A block by its ``type``: text, thinking, redacted_thinking, tool_use, server tools, or unknown."""
@@ -53,3 +53,7 @@ class Message(TypedDict):
 ToolNames: TypeAlias = Mapping[str, tuple[str, Mapping[str, str]]]
 """Of the tools whose names the wire would have refused: the name on the wire, the caller's, and the same for
 the properties of its input."""
+
+WIRE_CONTENT: Final = "wire_content"
+"""Key under which a framework's message keeps the reply's own blocks, where the framework's cannot say everything
+(citations, server tools): they go back unchanged in the next turn."""

@@ -30,15 +30,16 @@ if TYPE_CHECKING:
         unreadable_call,
     )
     from aivideoapi_core._inbound.partial_json import PartialJSON, spoiling_end
+    from aivideoapi_core._inbound.read_by import aread_by, read_by
     from aivideoapi_core._inbound.recovered_calls import recover_call, text_of
     from aivideoapi_core._inbound.streamed_block import StreamedBlock
     from aivideoapi_core._metering.approach import Approach
-    from aivideoapi_core._metering.attribution import ATTRIBUTION_KEYS, NOBODY, attribution_facts
+    from aivideoapi_core._metering.attribution import ATTRIBUTION_KEYS, attribution_facts, first_of
     from aivideoapi_core._metering.budgets import Budgets, joined
     from aivideoapi_core._metering.forks import renew_in_child
     from aivideoapi_core._metering.landing import NO_ANSWER, Landing, cut_results
     from aivideoapi_core._metering.one_write import Books, Entry, Place, keep_books
-    from aivideoapi_core._metering.record import may_be_billed
+    from aivideoapi_core._metering.record import figures_in, may_be_billed
     from aivideoapi_core._metering.summary import count_cache_hit, tracked_by
     from aivideoapi_core._metering.tags import clean_tags, tag_list, tagged
     from aivideoapi_core._metering.telemetry_spans import otel_span_in
@@ -63,7 +64,7 @@ if TYPE_CHECKING:
         wrapper_of,
     )
     from aivideoapi_core._outbound.output_schema import enforceable, has_references, is_recursive
-    from aivideoapi_core._outbound.request import choice_for
+    from aivideoapi_core._outbound.request import settle_tools
     from aivideoapi_core._outbound.text import as_json, thought_as_text, told, told_file
     from aivideoapi_core._outbound.tool_calls import (
         parse_arguments,
@@ -71,7 +72,13 @@ if TYPE_CHECKING:
         read_tool_calls,
         to_call_input,
     )
-    from aivideoapi_core._outbound.tool_forms import OWN_FIELDS, are_in_wire_form, each_tool, is_custom
+    from aivideoapi_core._outbound.tool_forms import (
+        OWN_FIELDS,
+        are_in_wire_form,
+        each_tool,
+        is_custom,
+        own_tool,
+    )
     from aivideoapi_core._outbound.tools import (
         WireNames,
         read_tool_choice,
@@ -81,6 +88,7 @@ if TYPE_CHECKING:
     )
     from aivideoapi_core._outbound.typed_dicts import typed_dict_schema
     from aivideoapi_core._outbound.well_formed import is_mark
+    from aivideoapi_core._received import WIRE_CONTENT
     from aivideoapi_core._secrets import hidden_arguments, without_tokens
     from aivideoapi_core._signatures import remember_signatures
     from aivideoapi_core._stores.target import place_of
@@ -103,16 +111,17 @@ _LATER: Final = {
         "_inbound.cut_calls": "CUT_REASONS UNFINISHED call_error clean_block cut_place invalid_arguments "
         "recovered_call unreadable_call",
         "_inbound.partial_json": "PartialJSON spoiling_end",
+        "_inbound.read_by": "aread_by read_by",
         "_inbound.recovered_calls": "recover_call text_of",
         "_inbound.streamed_block": "StreamedBlock",
         "_model_settings": "REQUEST_FIELDS ModelSettings",
         "_metering.approach": "Approach",
-        "_metering.attribution": "ATTRIBUTION_KEYS NOBODY attribution_facts",
+        "_metering.attribution": "ATTRIBUTION_KEYS attribution_facts first_of",
         "_metering.budgets": "Budgets joined",
         "_metering.forks": "renew_in_child",
         "_metering.landing": "NO_ANSWER Landing cut_results",
         "_metering.one_write": "Books Entry Place keep_books",
-        "_metering.record": "may_be_billed",
+        "_metering.record": "figures_in may_be_billed",
         "_metering.summary": "count_cache_hit tracked_by",
         "_metering.tags": "clean_tags tag_list tagged",
         "_metering.telemetry_spans": "otel_span_in",
@@ -127,13 +136,14 @@ _LATER: Final = {
         "_outbound.output": "VALUE add_output_format is_object output_format rooted schema_class_of wrapped_schema wrapper_of",
         "_outbound.output_schema": "enforceable has_references is_recursive",
         "_outbound.option_values": "check_settings stop_list",
-        "_outbound.request": "choice_for",
+        "_outbound.request": "settle_tools",
         "_outbound.text": "as_json thought_as_text told told_file",
         "_outbound.tool_calls": "parse_arguments place_of_call read_tool_calls to_call_input",
-        "_outbound.tool_forms": "OWN_FIELDS are_in_wire_form each_tool is_custom",
+        "_outbound.tool_forms": "OWN_FIELDS are_in_wire_form each_tool is_custom own_tool",
         "_outbound.tools": "WireNames read_tool_choice wire_choice wire_tool_name wire_tools",
         "_outbound.typed_dicts": "typed_dict_schema",
         "_outbound.well_formed": "is_mark",
+        "_received": "WIRE_CONTENT",
         "_secrets": "hidden_arguments without_tokens",
         "_signatures": "remember_signatures",
         "_stores.target": "place_of",
@@ -153,12 +163,12 @@ __all__ = [
     "FOREIGN",
     "LEFTOVERS",
     "MEDIA_FORMS",
-    "NOBODY",
     "NO_ANSWER",
     "OWN_FIELDS",
     "REQUEST_FIELDS",
     "UNFINISHED",
     "VALUE",
+    "WIRE_CONTENT",
     "Approach",
     "ArgumentNames",
     "Block",
@@ -181,6 +191,7 @@ __all__ = [
     "add_output_format",
     "answered",
     "are_in_wire_form",
+    "aread_by",
     "as_json",
     "as_text",
     "attribution_facts",
@@ -188,7 +199,6 @@ __all__ = [
     "by_python_names",
     "call_error",
     "check_settings",
-    "choice_for",
     "clean_block",
     "clean_tags",
     "client_settings",
@@ -198,7 +208,9 @@ __all__ = [
     "document_block",
     "each_tool",
     "enforceable",
+    "figures_in",
     "filled",
+    "first_of",
     "has_references",
     "hidden_arguments",
     "image_block",
@@ -216,12 +228,14 @@ __all__ = [
     "merged_options",
     "otel_span_in",
     "output_format",
+    "own_tool",
     "parse_arguments",
     "pip_install",
     "place_of",
     "place_of_call",
     "private_of",
     "read_arguments",
+    "read_by",
     "read_call",
     "read_tool_calls",
     "read_tool_choice",
@@ -236,6 +250,7 @@ __all__ = [
     "set_private",
     "set_values",
     "settings_error",
+    "settle_tools",
     "spoiling_end",
     "stop_list",
     "tag_list",

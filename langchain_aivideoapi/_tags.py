@@ -9,8 +9,8 @@ from langchain_core.callbacks.manager import BaseRunManager
 from langchain_core.runnables import RunnableConfig, ensure_config
 from langchain_core.runnables.config import var_child_runnable_config
 
-from aivideoapi_core import Attribution, adapter_kit
-from aivideoapi_core.adapter_kit import ATTRIBUTION_KEYS, NOBODY
+from aivideoapi_core import Attribution
+from aivideoapi_core.adapter_kit import ATTRIBUTION_KEYS, attribution_facts, clean_tags, first_of
 
 FRAMEWORK: Final = "langchain"
 _STEP_TAGS: Final = ("seq:step:", "map:key:", "graph:step:", "condition:", "branch:", "langsmith:")
@@ -38,7 +38,7 @@ def run_attribution(run: BaseRunManager | None, told: Mapping[str, Any] | None) 
         around = _around()
         metadata = around.get("metadata") if run is None else run.metadata
         told = _facts(around.get("configurable") or {}, metadata or {})
-    return Attribution.cleaned(told) if told else NOBODY
+    return Attribution.cleaned(told)
 
 
 def with_run_tags(config: RunnableConfig | None, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -60,18 +60,17 @@ def _around() -> RunnableConfig:
 
 def without_steps(tags: Sequence[str]) -> tuple[str, ...]:
     """The tags that somebody chose, as far as they have the shape of one."""
-    return adapter_kit.clean_tags(tag for tag in tags if not tag.startswith(_STEP_TAGS)) if tags else ()
+    return clean_tags(tag for tag in tags if not tag.startswith(_STEP_TAGS)) if tags else ()
 
 
 def _facts(configurable: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the allow-list; a run's metadata are closer to the call than what is configured around it."""
     if _SAYING.isdisjoint(configurable) and _SAYING.isdisjoint(metadata):
         return {}
-    facts = adapter_kit.attribution_facts(configurable) | adapter_kit.attribution_facts(metadata)
-    agent = next((metadata[key] for key in _AGENT_KEYS if metadata.get(key)), None) or _agent_of_path(
-        metadata
-    )
-    return {**facts, "agent": agent} if agent else facts
+    facts = attribution_facts(configurable) | attribution_facts(metadata, agent_keys=_AGENT_KEYS)
+    if "agent" not in facts and (agent := _agent_of_path(metadata)):
+        facts["agent"] = agent
+    return facts
 
 
 def _agent_of_path(metadata: Mapping[str, Any]) -> str | None:
@@ -79,8 +78,8 @@ def _agent_of_path(metadata: Mapping[str, Any]) -> str | None:
 
     LangGraph writes the path as ``researcher:<uuid>|model:<uuid>``.
     """
-    path = next((metadata[key] for key in _PATH_KEYS if metadata.get(key)), "")
-    for step in reversed(str(path).split("|")):
+    path = str(first_of(metadata, _PATH_KEYS) or "")
+    for step in reversed(path.split("|")):
         name = step.partition(":")[0]
         if name and name not in _NODES_OF_AGENTS and not name.isdigit():
             return name

@@ -32,12 +32,10 @@ from aivideoapi_core import (
     SpendTracker,
     TokenCounts,
     cost_of,
-    parse_reported,
     prices_of,
-    read_usage,
     track_spend,
 )
-from aivideoapi_core.adapter_kit import may_be_billed
+from aivideoapi_core.adapter_kit import figures_in, may_be_billed
 from langchain_aivideoapi._inbound.fast import PROVIDER
 from langchain_aivideoapi._tags import FRAMEWORK, without_steps
 
@@ -146,16 +144,13 @@ def _message_of(result: Any) -> AIMessage | None:
 def _record_of(run: _Run, message: AIMessage | None, error: BaseException | None) -> CallRecord:
     metadata: Mapping[str, Any] = message.response_metadata if message is not None else {}
     usage: Mapping[str, Any] = (message.usage_metadata or {}) if message is not None else {}
-    tokens = read_usage(metadata.get("usage")) or _counts(usage)
     outcome = _outcome(usage, metadata, error)
     found: dict[str, Any] = {}
     if outcome in (Outcome.OK, Outcome.CACHED):
-        found = {
-            "tokens": tokens,
-            "credits_reported": parse_reported(metadata.get("credits_consumed")),
-            "credits_micro": _computed(run.model, usage, tokens),
-            "request_id": metadata.get("request_id"),
-        }
+        found = figures_in({**metadata, **usage}, metadata.get("usage"))
+        found["tokens"] = found["tokens"] or _counts(usage)
+        if found["credits_micro"] is None:
+            found["credits_micro"] = _by_prices(run.model, found["tokens"])
     return CallRecord(
         model=run.model,
         outcome=outcome,
@@ -168,11 +163,8 @@ def _record_of(run: _Run, message: AIMessage | None, error: BaseException | None
     )
 
 
-def _computed(model: str, usage: Mapping[str, Any], tokens: TokenCounts | None) -> int | None:
-    """The message's own figure; the published prices' for a stream that was asked to keep its usage back."""
-    micro = usage.get("credits_consumed_micro")
-    if type(micro) is int:
-        return micro
+def _by_prices(model: str, tokens: TokenCounts | None) -> int | None:
+    """The published prices' figure, for a stream that was asked to keep its usage back."""
     prices = prices_of(model)
     cost = cost_of(tokens, prices, requested=model) if tokens is not None and prices is not None else None
     return None if cost is None else cost.micro

@@ -53,8 +53,7 @@ class BudgetLandingMiddleware(AgentMiddleware[Any, Any, Any]):
         """Make the call, as the last one if it has to be."""
         with langchain_errors():
             approach = _Approach.of(request, self.tool_result_tokens)
-            landed = None if approach is None else approach.last_call(approach.over(handler))
-            return handler(request) if landed is None else landed
+            return approach.call(lambda landing: handler(approach.request(landing)))
 
     async def awrap_model_call(
         self,
@@ -64,8 +63,7 @@ class BudgetLandingMiddleware(AgentMiddleware[Any, Any, Any]):
         """Make the call, as the last one if it has to be."""
         with langchain_errors():
             approach = _Approach.of(request, self.tool_result_tokens)
-            landed = None if approach is None else await approach.alast_call(approach.aover(handler))
-            return await handler(request) if landed is None else landed
+            return await approach.acall(lambda landing: handler(approach.request(landing)))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,34 +71,20 @@ class _Approach(Approach):
     """One call of an agent that may have to be its last."""
 
     asked: ModelRequest[Any]
-    model: ChatAIVideoAPI
+    model: Any
 
     @classmethod
-    def of(cls, request: ModelRequest[Any], tool_result_tokens: int) -> _Approach | None:
-        """``None`` for a model that is not ours, and for one without a budget."""
-        if not isinstance(request.model, ChatAIVideoAPI):
-            return None
-        runway = request.model._client.runway(request.model_settings.get("budget"))
-        if runway is None:
-            return None
-        return cls(runway=runway, tool_result_tokens=tool_result_tokens, asked=request, model=request.model)
+    def of(cls, request: ModelRequest[Any], tool_result_tokens: int) -> _Approach:
+        """A call of a model that is not ours has no budget that we know of."""
+        model, runway = request.model, None
+        if isinstance(model, ChatAIVideoAPI):
+            runway = model._client.runway(request.model_settings.get("budget"))
+        return cls(runway=runway, tool_result_tokens=tool_result_tokens, asked=request, model=model)
 
-    def over(self, handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]) -> Callable[[Landing], Any]:
-        """The last call, made by ``handler``."""
-        return lambda landing: self.landed(handler(self.request(landing)))
-
-    def aover(
-        self, handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
-    ) -> Callable[[Landing], Awaitable[Any]]:
-        """The asynchronous twin of ``over``."""
-
-        async def call(landing: Landing) -> Any:
-            return self.landed(await handler(self.request(landing)))
-
-        return call
-
-    def request(self, landing: Landing) -> ModelRequest[Any]:
-        """The last request."""
+    def request(self, landing: Landing | None) -> ModelRequest[Any]:
+        """The request as it was asked for, or the last one."""
+        if landing is None:
+            return self.asked
         messages = cut_results(
             self.asked.messages,
             landing.cut_bytes,
@@ -134,15 +118,14 @@ class _Approach(Approach):
     def payload(self, *, with_tools: bool) -> dict[str, Any]:
         """But for what the response format adds."""
         request = self.asked if with_tools else self._without_tools()
-        messages: list[BaseMessage] = [*request.messages]
-        if request.system_message is not None:
-            messages.insert(0, request.system_message)
+        messages = [each for each in (request.system_message, *request.messages) if each is not None]
         arguments: dict[str, Any] = {**request.model_settings}
         if request.tools:
             arguments["tools"] = request.tools
             if request.tool_choice is not None:
                 arguments["tool_choice"] = request.tool_choice
-        return self.model._call(messages, None, arguments, stream=False).request.payload
+        payload: dict[str, Any] = self.model._call(messages, None, arguments, stream=False).request.payload
+        return payload
 
 
 def _without_calls(message: BaseMessage) -> BaseMessage:

@@ -8,7 +8,7 @@ from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 
-from aivideoapi_core import Reply
+from aivideoapi_core import MessageAccumulator, Reply
 from llamaindex_aivideoapi._inbound.message import to_chat_response
 from llamaindex_aivideoapi._inbound.streams import ResponseStream
 from llamaindex_aivideoapi._inbound.tool_calls import keep_first_call
@@ -48,6 +48,6 @@ class Call:
         last.delta = responses.rest_of(last)
         return last
 
-    def responses(self) -> ResponseStream:
+    def responses(self, accumulator: MessageAccumulator) -> ResponseStream:
         """A translator of the stream's events to responses."""
-        return ResponseStream(one_call=self.request.one_call, changed=self.request.changed)
+        return ResponseStream(accumulator, one_call=self.request.one_call, changed=self.request.changed)

@@ -25,8 +25,11 @@ from aivideoapi_core import InvalidInputError, ToolChoiceIgnoredError
 from aivideoapi_core.adapter_kit import (
     VALUE,
     PartialJSON,
+    aread_by,
     by_python_names,
     output_format,
+    own_tool,
+    read_by,
     rooted,
     schema_class_of,
     wire_tool_name,
@@ -69,21 +72,13 @@ class Plan(Generic[Model]):
 
     def stream(self) -> Generator[Model | FlexibleModel, None, None]:
         """Objects that fill up; the last one is complete and valid."""
-        reader, response = PartialReader(self), None
-        for response in self.llm.stream_chat(self.messages, **self.call):
-            if (partial := reader.feed(response)) is not None:
-                yield partial
-        if response is not None:
-            yield self.read(response)
+        yield from read_by(lambda: PartialReader(self), self.llm.stream_chat(self.messages, **self.call))
 
     async def astream(self) -> AsyncGenerator[Model | FlexibleModel, None]:
         """The asynchronous twin of ``stream``."""
-        reader, response = PartialReader(self), None
-        async for response in await self.llm.astream_chat(self.messages, **self.call):
-            if (partial := reader.feed(response)) is not None:
-                yield partial
-        if response is not None:
-            yield self.read(response)
+        responses = await self.llm.astream_chat(self.messages, **self.call)
+        async for partial in aread_by(lambda: PartialReader(self), responses):
+            yield partial
 
     def unwrapped(self, read: Any) -> Model:
         """What was wanted of an object that was read."""
@@ -155,8 +150,16 @@ class PartialReader(Generic[Model]):
         self._text = PartialJSON()
         self._flexible: type[FlexibleModel] | None = None
 
-    def feed(self, response: ChatResponse) -> Model | FlexibleModel | None:
-        """The object so far, or ``None`` if the response does not show more of it."""
+    def take(self, response: ChatResponse) -> list[Model | FlexibleModel]:
+        """The object so far, if the response shows more of it."""
+        partial = self._partial(response)
+        return [] if partial is None else [partial]
+
+    def last(self, response: ChatResponse) -> list[Model | FlexibleModel]:
+        """The whole object. Raises what ``Plan.read`` raises."""
+        return [self._plan.read(response)]
+
+    def _partial(self, response: ChatResponse) -> Model | FlexibleModel | None:
         piece = self._plan.piece_of(response)
         if not piece or not self._text.append(piece):
             return None
@@ -226,8 +229,5 @@ def make_plan(
 def _tool_for(output_cls: type[BaseModel], schema: Mapping[str, Any]) -> dict[str, Any]:
     root = rooted(schema)
     title, description = root.pop("title", None), root.pop("description", None)
-    return {
-        "name": wire_tool_name(str(title or output_cls.__name__)),
-        "description": description or f"Give the answer as a {output_cls.__name__}.",
-        "input_schema": {"type": "object", "properties": {}, **root},
-    }
+    name, words = str(title or output_cls.__name__), f"Give the answer as a {output_cls.__name__}."
+    return own_tool(wire_tool_name(name), root, description or words)

@@ -9,11 +9,9 @@ from typing import Any, Final
 from llama_index_instrumentation.dispatcher import active_instrument_tags
 
 from aivideoapi_core import Attribution
-from aivideoapi_core.adapter_kit import ATTRIBUTION_KEYS, NOBODY, attribution_facts
+from aivideoapi_core.adapter_kit import ATTRIBUTION_KEYS, attribution_facts
 
 FRAMEWORK: Final = "llamaindex"
-
-
 _ITS_OWN: Final = "llamaindex."
 """What LlamaIndex's workflows put among the tags: steps, runs, and what the user wrote to them."""
 _AGENT_KEYS: Final = ("agent", "agent_name")
@@ -38,11 +36,10 @@ def tag_names(tags: Mapping[str, Any]) -> Iterator[str]:
 
 def current_attribution() -> Attribution:
     """For whom a call that begins now is: by the active instrument tags and the agent that runs."""
-    tags = active_instrument_tags.get()
-    told = attribution_facts(tags)
-    if agent := next((tags[key] for key in _AGENT_KEYS if tags.get(key)), None) or _running_agent():
-        told["agent"] = agent
-    return Attribution.cleaned(told) if told else NOBODY
+    facts = attribution_facts(active_instrument_tags.get(), agent_keys=_AGENT_KEYS)
+    if "agent" not in facts and (agent := _running_agent()):
+        facts["agent"] = agent
+    return Attribution.cleaned(facts)
 
 
 def _running_agent() -> str | None:

@@ -133,11 +133,10 @@ class AIVideoAPI(Settings):
 
     @staticmethod
     def _responses(call: Call, client: MessagesClient) -> ChatResponseGen:
-        responses = call.responses()
         with client.stream(**call.sent) as stream:
-            accumulator = stream.accumulator
+            responses = call.responses(stream.accumulator)
             for event in stream:
-                response = responses.feed(event, accumulator)
+                response = responses.feed(event)
                 if response is not None:
                     yield response
             # After the end of the body: the credits may come after everything else.
@@ -146,11 +145,10 @@ class AIVideoAPI(Settings):
 
     @staticmethod
     async def _aresponses(call: Call, client: AsyncMessagesClient) -> ChatResponseAsyncGen:
-        responses = call.responses()
         async with client.stream(**call.sent) as stream:
-            accumulator = stream.accumulator
+            responses = call.responses(stream.accumulator)
             async for event in stream:
-                response = responses.feed(event, accumulator)
+                response = responses.feed(event)
                 if response is not None:
                     yield response
             last = call.last_response(stream.reply, responses)
@@ -198,21 +196,21 @@ class AIVideoAPI(Settings):
         """As in LlamaIndex. For a ``FunctionCallingProgram`` its tool is required, as it is when the program is called,
         and a stream without the object raises at its end what ``get_tool_calls_from_response`` raises.
         """
-        from llamaindex_aivideoapi._programs import ending, required_by_program
+        from llamaindex_aivideoapi._programs import required_by_program
 
-        wanted, kwargs = required_by_program(tools, kwargs)
+        reader, kwargs = required_by_program(tools, kwargs, self.get_tool_calls_from_response)
         responses = super().stream_chat_with_tools(tools, *args, **kwargs)
-        return responses if wanted is None else ending(responses, wanted, self.get_tool_calls_from_response)
+        return responses if reader is None else adapter_kit.read_by(reader, responses)
 
     async def astream_chat_with_tools(
         self, tools: Sequence[BaseTool], *args: Any, **kwargs: Any
     ) -> ChatResponseAsyncGen:
         """The asynchronous twin of ``stream_chat_with_tools``."""
-        from llamaindex_aivideoapi._programs import aending, required_by_program
+        from llamaindex_aivideoapi._programs import required_by_program
 
-        wanted, kwargs = required_by_program(tools, kwargs)
+        reader, kwargs = required_by_program(tools, kwargs, self.get_tool_calls_from_response)
         responses = await super().astream_chat_with_tools(tools, *args, **kwargs)
-        return responses if wanted is None else aending(responses, wanted, self.get_tool_calls_from_response)
+        return responses if reader is None else adapter_kit.aread_by(reader, responses)
 
     def get_tool_calls_from_response(
         self, response: ChatResponse, error_on_no_tool_call: bool = True, **kwargs: Any

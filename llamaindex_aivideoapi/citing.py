@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Sequence
-from typing import Any, TypedDict
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypedDict
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -18,6 +18,8 @@ from llama_index.core.prompts.mixin import PromptDictType
 from llama_index.core.response_synthesizers.base import BaseSynthesizer, QueryTextType
 from llama_index.core.schema import MetadataMode, NodeWithScore
 from llama_index.core.types import RESPONSE_TEXT_TYPE
+
+from aivideoapi_core.adapter_kit import aread_by, read_by
 
 _TITLES = ("title", "file_name", "file", "file_path", "source", "url")
 """Keys of a node's metadata that name it for a reader, the best first."""
@@ -53,7 +55,7 @@ class CitationSynthesizer(BaseSynthesizer):
         nodes, found = kwargs.pop("passages", ()), kwargs.pop("citations", [])
         message = _question(query_str, text_chunks, nodes)
         if self._streaming:
-            return _streamed(self._llm.stream_chat([message], **kwargs), found)
+            return read_by(lambda: _AnswerReader(found), self._llm.stream_chat([message], **kwargs))
         return _told(self._llm.chat([message], **kwargs), found)
 
     async def aget_response(
@@ -63,7 +65,7 @@ class CitationSynthesizer(BaseSynthesizer):
         nodes, found = kwargs.pop("passages", ()), kwargs.pop("citations", [])
         message = _question(query_str, text_chunks, nodes)
         if self._streaming:
-            return _astreamed(await self._llm.astream_chat([message], **kwargs), found)
+            return aread_by(lambda: _AnswerReader(found), await self._llm.astream_chat([message], **kwargs))
         return _told(await self._llm.achat([message], **kwargs), found)
 
     def synthesize(
@@ -128,26 +130,17 @@ def _told(response: ChatResponse, found: list[Citation]) -> str:
     return response.message.content or ""
 
 
-def _streamed(
-    responses: Generator[ChatResponse, None, None], found: list[Citation]
-) -> Generator[str, None, None]:
-    last = None
-    for last in responses:
-        if last.delta:
-            yield last.delta
-    if last is not None:
-        found += _citations_of(last.message)
+class _AnswerReader(NamedTuple):
+    """Hands the pieces of the text on; the citations are among those ``found`` at its end."""
 
+    found: list[Citation]
 
-async def _astreamed(
-    responses: AsyncGenerator[ChatResponse, None], found: list[Citation]
-) -> AsyncGenerator[str, None]:
-    last = None
-    async for last in responses:
-        if last.delta:
-            yield last.delta
-    if last is not None:
-        found += _citations_of(last.message)
+    def take(self, response: ChatResponse) -> list[str]:
+        return [response.delta] if response.delta else []
+
+    def last(self, response: ChatResponse) -> tuple[()]:
+        _told(response, self.found)
+        return ()
 
 
 def _citations_of(message: ChatMessage) -> list[Citation]:

@@ -18,7 +18,7 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.bridge.pydantic import Field
 
 from aivideoapi_core.adapter_kit import NO_ANSWER, Approach, Landing, cut_results
-from llamaindex_aivideoapi._inbound.message import WIRE_CONTENT
+from llamaindex_aivideoapi._inbound.message import with_blocks
 from llamaindex_aivideoapi.base import AIVideoAPI
 
 _T = TypeVar("_T")
@@ -52,28 +52,20 @@ class BudgetLandingLLM(AIVideoAPI):
     )
 
     def _chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        chat, approach = super()._chat, _Approach.of(self, messages, kwargs)
-        landed = None if approach is None else approach.last_call(approach.over(chat))
-        return chat(messages, **kwargs) if landed is None else _landed(landed)
+        approach = _Approach.of(self, messages, kwargs)
+        return approach.call(approach.over(super()._chat))
 
     async def _achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        chat, approach = super()._achat, _Approach.of(self, messages, kwargs)
-        landed = None if approach is None else await approach.alast_call(approach.over(chat))
-        return await chat(messages, **kwargs) if landed is None else _landed(landed)
+        approach = _Approach.of(self, messages, kwargs)
+        return await approach.acall(approach.over(super()._achat))
 
     def _stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
-        chat, approach = super()._stream_chat, _Approach.of(self, messages, kwargs)
-        responses = None if approach is None else approach.last_stream(approach.over(chat))
-        if responses is None:
-            return chat(messages, **kwargs)
-        return (_landed(response) for response in responses)
+        approach = _Approach.of(self, messages, kwargs)
+        return approach.stream(approach.over(super()._stream_chat))
 
     async def _astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
-        chat, approach = super()._astream_chat, _Approach.of(self, messages, kwargs)
-        responses = None if approach is None else await approach.alast_stream(approach.over(chat))
-        if responses is None:
-            return await chat(messages, **kwargs)
-        return (_landed(response) async for response in responses)
+        approach = _Approach.of(self, messages, kwargs)
+        return await approach.astream(approach.over(super()._astream_chat))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -87,15 +79,11 @@ class _Approach(Approach):
     @classmethod
     def of(
         cls, llm: BudgetLandingLLM, messages: Sequence[ChatMessage], arguments: Mapping[str, Any]
-    ) -> _Approach | None:
-        """``None`` for a call that forces a tool, and without a budget."""
-        if arguments.get("tool_required") or arguments.get("tool_choice") not in (None, "auto", "none"):
-            return None
-        runway = llm._client.runway(arguments.get("budget"))
-        if runway is None:
-            return None
+    ) -> _Approach:
+        """A call that forces a tool is never the last one."""
+        forces = arguments.get("tool_required") or arguments.get("tool_choice") not in (None, "auto", "none")
         return cls(
-            runway=runway,
+            runway=None if forces else llm._client.runway(arguments.get("budget")),
             tool_result_tokens=llm.tool_result_tokens,
             llm=llm,
             messages=messages,
@@ -107,9 +95,15 @@ class _Approach(Approach):
         arguments = self.arguments if with_tools else self._without_tools()
         return self.llm._call(self.messages, arguments, stream=False).request.payload
 
-    def over(self, chat: Callable[..., _T]) -> Callable[[Landing], _T]:
-        """The last call, made by ``chat``."""
-        return lambda landing: chat(self._messages(landing), **{**self._without_tools(), **landing.arguments})
+    def over(self, chat: Callable[..., _T]) -> Callable[[Landing | None], _T]:
+        """The call, made by ``chat``: as it was asked for, or the last one."""
+
+        def send(landing: Landing | None) -> _T:
+            if landing is None:
+                return chat(self.messages, **self.arguments)
+            return chat(self._messages(landing), **{**self._without_tools(), **landing.arguments})
+
+        return send
 
     def _messages(self, landing: Landing) -> list[ChatMessage]:
         """The last conversation."""
@@ -129,25 +123,21 @@ class _Approach(Approach):
         without = ("tools", "tool_choice", "allow_parallel_tool_calls")
         return {name: value for name, value in self.arguments.items() if name not in without}
 
+    def landed(self, response: ChatResponse) -> ChatResponse:
+        """The response without calls that nobody may make any more."""
+        given = response.message.blocks
+        blocks = [block for block in given if not isinstance(block, ToolCallBlock)]
+        called = len(blocks) < len(given)
+        if called and not any(isinstance(block, TextBlock) and block.text for block in blocks):
+            blocks = [*blocks, TextBlock(text=NO_ANSWER)]
+        answers = [_as_answer(block) if isinstance(block, TextBlock) else block for block in blocks]
+        if not called and answers == blocks:
+            return response
+        return with_blocks(response, answers)
+
 
 def _is_text(message: ChatMessage) -> bool:
     return all(isinstance(block, TextBlock) for block in message.blocks)
-
-
-def _landed(response: ChatResponse) -> ChatResponse:
-    """The response without calls that nobody may make any more."""
-    message = response.message
-    blocks = [block for block in message.blocks if not isinstance(block, ToolCallBlock)]
-    called = len(blocks) < len(message.blocks)
-    if called and not any(isinstance(block, TextBlock) and block.text for block in blocks):
-        blocks = [*blocks, TextBlock(text=NO_ANSWER)]
-    answers = [_as_answer(block) if isinstance(block, TextBlock) else block for block in blocks]
-    if not called and answers == blocks:
-        return response
-    left_out = ("tool_calls", WIRE_CONTENT)
-    extra = {name: value for name, value in message.additional_kwargs.items() if name not in left_out}
-    landed = message.model_copy(update={"blocks": answers, "additional_kwargs": extra})
-    return response.model_copy(update={"message": landed})
 
 
 def _as_answer(block: TextBlock) -> TextBlock:

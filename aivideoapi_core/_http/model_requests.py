@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from aivideoapi_core._inbound.changed import Changed, changed_by
 from aivideoapi_core._outbound.conversation import Turns, may_prefill
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._metering.budgets import Budgets
     from aivideoapi_core._metering.estimate import CreditsEstimate
 
+_M = TypeVar("_M")
 _NO_TOOL: Final = Asked(None)
 
 
@@ -41,9 +42,10 @@ class ModelRequest:
     def prepared(
         cls,
         options: dict[str, Any],
+        messages: Sequence[_M],
         *,
         turns: Callable[..., Turns],
-        replies: Callable[[], Iterable[Mapping[str, Any] | None]],
+        noted: Callable[[_M], Mapping[str, Any] | None],
         stream: bool,
         forced: Mapping[str, Any] | None = None,
         output: Asked | None = None,
@@ -51,8 +53,8 @@ class ModelRequest:
     ) -> Self:
         """The request with these options, which are taken apart; see ``prepare_request``, which says what is raised.
 
-        ``turns`` makes those of the framework's messages, given ``prefill`` and ``names``. ``replies``: what is noted
-        of each message, newest first, and ``None`` for what is no reply. ``forced``: the choice that the messages
+        ``turns`` makes those of the framework's messages, given ``prefill`` and ``names``. ``noted``: what is noted of a
+        reply among them, and ``None`` for what is none. ``forced``: the choice that the messages
         ask for in words. ``output``: how JSON was asked for, ``None`` if it was not. ``own``: the framework's fields.
         """
         timeout, budget = options.pop("timeout", None), options.pop("budget", None)
@@ -62,18 +64,18 @@ class ModelRequest:
             options["extra_body"] = {**(options.get("extra_body") or {}), **fields}
         prefill = may_prefill(options["model"], options.get("thinking"))
         names = wire_tools_in(options)
-        conversation = turns(prefill=prefill, names=WireNames(names, options.get("tools") or ()))
+        conversation = turns(messages, prefill=prefill, names=WireNames(names, options.get("tools") or ()))
         if conversation.names is not None:
             names = {**(names or {}), **conversation.names}
         payload, headers, choice, max_tokens_is_default = prepare_request(
-            conversation, options, stream=stream, replies=replies()
+            conversation, options, stream=stream, replies=map(noted, reversed(messages))
         )
         output_tool, is_wrapped = output or _NO_TOOL
         changed = changed_by(
             payload,
             choice=forced or choice,
             names=names,
-            replies=replies(),
+            replies=map(noted, reversed(messages)),
             is_last_try=is_last_try,
             output_tool=output_tool,
             is_json=output is not None,

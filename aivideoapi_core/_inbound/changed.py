@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
+from aivideoapi_core._inbound.accumulator import MessageAccumulator
 from aivideoapi_core._inbound.output_text import OutputTextRewriter
 from aivideoapi_core._inbound.output_tool import OutputTool, OutputToolRewriter
 from aivideoapi_core._inbound.recovered_calls import (
@@ -73,7 +74,7 @@ class Changed:
         """
         if self.text_format is None or RECOVERED not in settled:
             return message
-        rewriter = ChangedStream(replace(self, names=None, is_wrapped=False), self._tool)
+        rewriter = replace(self, names=None, is_wrapped=False).stream(MessageAccumulator())
         came = cast("Message", {**settled, "content": settled["content"][:-1], "stop_reason": "end_turn"})
         for event in events_of(came):
             for _ in rewriter.push(event):
@@ -83,10 +84,9 @@ class Changed:
             return message
         return cast("Message", {**message, "content": said["content"]})
 
-    def stream(self) -> ChangedStream | None:
-        """What rewrites the events of one stream; ``None`` if they stay as they are."""
-        tool = self._tool
-        return None if tool is None and self.names is None else ChangedStream(self, tool)
+    def stream(self, accumulator: MessageAccumulator) -> ChangedStream:
+        """What rewrites the events of one stream; ``accumulator`` is in step with the events as they come."""
+        return ChangedStream(self, self._tool, accumulator)
 
     @property
     def _tool(self) -> OutputTool | None:
@@ -150,9 +150,12 @@ def _same_json(one: str, other: str) -> bool:
 
 
 class ChangedStream:
-    """Rewrites the events of one stream; ``accumulator`` is in step with the rewritten ones."""
+    """Rewrites the events of one stream; ``accumulator`` is in step with the rewritten ones.
 
-    def __init__(self, changed: Changed, tool: OutputTool | None) -> None:
+    ``is_plain``: they stay as they are, so that nobody need ask.
+    """
+
+    def __init__(self, changed: Changed, tool: OutputTool | None, accumulator: MessageAccumulator) -> None:
         self._names = None if changed.names is None else OwnNamesStream(changed.names)
         self._by_tool: OutputToolRewriter | None = None if tool is None else tool.rewriter()
         if tool is not None and changed.text_format is not None:
@@ -160,8 +163,8 @@ class ChangedStream:
             self._by_tool = OutputTextRewriter(tool, (schema.get("properties") or {}).keys())
         self._value = BareValueStream() if changed.is_wrapped else None
         last = self._value or self._by_tool or self._names
-        assert last is not None  # noqa: S101 - for the type checker; ``Changed.stream`` makes none without
-        self.accumulator = last.accumulator
+        self.is_plain = last is None
+        self.accumulator = accumulator if last is None else last.accumulator
 
     def push(self, event: StreamEvent) -> Iterable[StreamEvent]:
         """The events to be translated in place of ``event``, to be taken one by one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -17,11 +17,12 @@ _T = TypeVar("_T")
 class Approach(ABC):
     """When a call is the last one, and how often it is tried. The framework says what it would send.
 
-    Each method gives ``None`` if the run may go on, else what ``call`` gives for the last call. ``call`` is made again,
-    for less, where its budget refuses it: others may have spent in the meantime.
+    Each method makes the call with ``send``: as it was asked for (``None``) while the run may go on, else as the last one
+    with its ``Landing``. It is made again, for less, where its budget refuses it: others may have spent in the meantime.
     """
 
-    runway: Runway
+    runway: Runway | None
+    """``None`` without a budget: no call is the last one."""
     tool_result_tokens: int
     """Bytes of tool results that may come before the landing."""
 
@@ -29,63 +30,69 @@ class Approach(ABC):
     def payload(self, *, with_tools: bool) -> Mapping[str, Any]:
         """What the call would send as it was asked for, or as the last one but for its line."""
 
-    def last_call(self, call: Callable[[Landing], _T]) -> _T | None:
-        """The last call, whole."""
-        landing = self._landing(self.runway.standing())
+    @abstractmethod
+    def landed(self, reply: Any, /) -> Any:
+        """The last reply without calls that nobody may make any more."""
+
+    def call(self, send: Callable[[Landing | None], _T]) -> _T:
+        """The call, whole."""
+        landing = None if self.runway is None else self._landing(self.runway, self.runway.standing())
         while landing is not None:
             try:
-                return call(landing)
+                return self.landed(send(landing))  # type: ignore[no-any-return]  # the framework's own
             except BudgetExceededError as error:
                 landing = landing.tighter(error)
-        return None
+        return send(None)
 
-    async def alast_call(self, call: Callable[[Landing], Awaitable[_T]]) -> _T | None:
-        """The asynchronous twin of ``last_call``."""
-        landing = self._landing(await self.runway.astanding())
+    async def acall(self, send: Callable[[Landing | None], Awaitable[_T]]) -> _T:
+        """The asynchronous twin of ``call``."""
+        landing = None if self.runway is None else self._landing(self.runway, await self.runway.astanding())
         while landing is not None:
             try:
-                return await call(landing)
+                return self.landed(await send(landing))  # type: ignore[no-any-return]  # the framework's own
             except BudgetExceededError as error:
                 landing = landing.tighter(error)
-        return None
+        return await send(None)
 
-    def last_stream(self, call: Callable[[Landing], Iterator[_T]]) -> Iterator[_T] | None:
-        """The last call, streamed."""
-        landing = self._landing(self.runway.standing())
-        return None if landing is None else _streamed(landing, call)
+    def stream(
+        self, send: Callable[[Landing | None], Generator[_T, None, None]]
+    ) -> Generator[_T, None, None]:
+        """The call, streamed."""
+        landing = None if self.runway is None else self._landing(self.runway, self.runway.standing())
+        return send(None) if landing is None else self._streamed(landing, send)
 
-    async def alast_stream(
-        self, call: Callable[[Landing], Awaitable[AsyncIterator[_T]]]
-    ) -> AsyncIterator[_T] | None:
-        """The asynchronous twin of ``last_stream``."""
-        landing = self._landing(await self.runway.astanding())
-        return None if landing is None else _astreamed(landing, call)
+    async def astream(
+        self, send: Callable[[Landing | None], Awaitable[AsyncGenerator[_T, None]]]
+    ) -> AsyncGenerator[_T, None]:
+        """The asynchronous twin of ``stream``."""
+        landing = None if self.runway is None else self._landing(self.runway, await self.runway.astanding())
+        return await send(None) if landing is None else self._astreamed(landing, send)
 
-    def _landing(self, standing: Standing) -> Landing | None:
+    def _landing(self, runway: Runway, standing: Standing) -> Landing | None:
         payload = self.payload(with_tools=True)
-        if not self.runway.must_land(payload, standing, tool_result_tokens=self.tool_result_tokens):
+        if not runway.must_land(payload, standing, tool_result_tokens=self.tool_result_tokens):
             return None
-        return self.runway.landing(self.payload(with_tools=False), standing)
+        return runway.landing(self.payload(with_tools=False), standing)
 
+    def _streamed(
+        self, landing: Landing, send: Callable[[Landing], Generator[_T, None, None]]
+    ) -> Generator[_T, None, None]:
+        while True:
+            try:
+                yield from map(self.landed, send(landing))
+            except BudgetExceededError as error:  # before the first item
+                landing = landing.tighter(error)
+            else:
+                return
 
-def _streamed(landing: Landing, call: Callable[[Landing], Iterator[_T]]) -> Iterator[_T]:
-    while True:
-        try:
-            yield from call(landing)
-        except BudgetExceededError as error:  # before the first item
-            landing = landing.tighter(error)
-        else:
-            return
-
-
-async def _astreamed(
-    landing: Landing, call: Callable[[Landing], Awaitable[AsyncIterator[_T]]]
-) -> AsyncIterator[_T]:
-    while True:
-        try:
-            async for item in await call(landing):
-                yield item
-        except BudgetExceededError as error:  # before the first item
-            landing = landing.tighter(error)
-        else:
-            return
+    async def _astreamed(
+        self, landing: Landing, send: Callable[[Landing], Awaitable[AsyncGenerator[_T, None]]]
+    ) -> AsyncGenerator[_T, None]:
+        while True:
+            try:
+                async for item in await send(landing):
+                    yield self.landed(item)
+            except BudgetExceededError as error:  # before the first item
+                landing = landing.tighter(error)
+            else:
+                return

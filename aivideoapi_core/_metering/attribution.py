@@ -9,10 +9,10 @@ from __future__ import annotations
 import functools
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._metering.blocks import Blocks
@@ -39,12 +39,14 @@ class Attribution:
     customer: str | None = None
 
     @classmethod
-    def cleaned(cls, facts: Mapping[str, Any]) -> Self:
-        """What of ``facts`` has the shape of an identifier; blanks in an agent's name become ``_``."""
+    def cleaned(cls, facts: Mapping[str, Any]) -> Attribution:
+        """What of ``facts`` has the shape of an identifier; blanks in an agent's name become ``_``. Of none: ``NOBODY``."""
         if not isinstance(facts, Mapping):
             raise InvalidInputError(
                 f"spend_for must be an object of {', '.join(ATTRIBUTES)}, such as {{'customer': 'acme'}}, not {facts!r}"
             )
+        if not facts:
+            return NOBODY
         return cls(**{name: as_id(facts.get(name), spaced=name == "agent") for name in ATTRIBUTES})
 
     def to_dict(self) -> dict[str, str | None]:
@@ -70,15 +72,22 @@ ATTRIBUTION_KEYS: Final = frozenset(key for keys in _KEYS.values() for key in ke
 _BLOCKS: Final[Blocks[Attribution]] = Blocks("aivideoapi_spend_for")
 
 
-def attribution_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a framework's ``facts`` says for whom a call is, by the names of ``Attribution``; an allow-list."""
-    if ATTRIBUTION_KEYS.isdisjoint(facts):
-        return {}
-    return {
-        name: facts[key]
-        for name, keys in _KEYS.items()
-        if (key := next((key for key in keys if facts.get(key)), None)) is not None
-    }
+def attribution_facts(facts: Mapping[str, Any], *, agent_keys: Iterable[str] = ()) -> dict[str, Any]:
+    """What of a framework's ``facts`` says for whom a call is, by the names of ``Attribution``; an allow-list.
+
+    ``agent_keys``: where the framework has the agent's name, likeliest first.
+    """
+    told = {}
+    if not ATTRIBUTION_KEYS.isdisjoint(facts):
+        told = {name: value for name, keys in _KEYS.items() if (value := first_of(facts, keys))}
+    if agent := first_of(facts, agent_keys):
+        told["agent"] = agent
+    return told
+
+
+def first_of(facts: Mapping[str, Any], keys: Iterable[str]) -> Any:
+    """The first of these keys' values that says something, else ``None``."""
+    return next((value for key in keys if (value := facts.get(key))), None)
 
 
 def as_id(value: object, *, spaced: bool = False) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -14,10 +14,10 @@ from aivideoapi_core._outbound.container import reused_container
 from aivideoapi_core._outbound.conversation import Turns
 from aivideoapi_core._outbound.headers import call_headers
 from aivideoapi_core._outbound.in_words import forced_in_words, with_instruction
-from aivideoapi_core._outbound.params import ToolChoiceParam
 from aivideoapi_core._outbound.payload import payload_of
 from aivideoapi_core._outbound.result_limits import MANY_IMAGES, settle_results
 from aivideoapi_core._outbound.thinking import rested
+from aivideoapi_core._outbound.tool_forms import are_in_wire_form
 from aivideoapi_core._outbound.tools import read_tool_choice, wire_choice, wire_tools
 from aivideoapi_core._received import ToolNames
 
@@ -96,15 +96,20 @@ def prepare_request(
     )
 
 
-def choice_for(
-    choice: Any, tools: Sequence[Mapping[str, Any]], *, parallel: bool | None, servers: Any = None
-) -> ToolChoiceParam | None:
-    """``choice`` in any spelling as it is sent with ``tools`` and MCP ``servers``; ``None``: it says nothing.
+def settle_tools(
+    options: dict[str, Any], to_tools: Callable[[Any], list[dict[str, Any]]], *, parallel: bool | None
+) -> None:
+    """Put the framework's ``tools`` of ``options`` into the wire's form, and a ``tool_choice`` in any spelling, or none.
 
     ``parallel`` as in ``read_tool_choice``, which says what is raised.
     """
+    tools = options.get("tools")
+    if tools is not None and not are_in_wire_form(tools):
+        options["tools"] = tools = to_tools(tools)
+    choice = options.pop("tool_choice", None)
     if choice is None and (parallel is None or not tools):
-        return None
-    read = read_tool_choice(choice, tools, parallel=parallel)
+        return
+    read = read_tool_choice(choice, tools or (), parallel=parallel)
     # Without any tool, "auto" and "none" say nothing, and the wire refuses them.
-    return None if read is None or not (tools or servers or read["type"] in ("any", "tool")) else read
+    if read is not None and (tools or options.get("mcp_servers") or read["type"] in ("any", "tool")):
+        options["tool_choice"] = read

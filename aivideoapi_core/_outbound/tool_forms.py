@@ -57,6 +57,12 @@ _FOREIGN: Final[Mapping[str, str]] = {
 """Other providers' server tools, by their type or their only key, and what to use here."""
 
 
+def own_tool(name: str, schema: Mapping[str, Any], description: str | None) -> dict[str, Any]:
+    """A tool of the caller's own in the wire's form; ``schema`` is copied."""
+    tool = {"name": name, "input_schema": {"type": "object", "properties": {}, **schema}}
+    return {**tool, "description": description} if description else tool
+
+
 def is_custom(tool: Mapping[str, Any]) -> bool:
     """Whether a tool is the caller's own, not one of the server's."""
     kind = tool.get("type")

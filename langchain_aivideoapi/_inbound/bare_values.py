@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
 
-from langchain_core.runnables import Runnable, RunnableGenerator
+from langchain_core.runnables import Runnable
 from pydantic import BaseModel
 
 from aivideoapi_core.adapter_kit import VALUE
+from langchain_aivideoapi._inbound.parsers import read_through
 
 _NOTHING: Final = object()
 
 
 def bare_values() -> Runnable[Any, Any]:
     """Hands on the value in each parsed object; all but the last of a stream are parts of what is to come."""
+    return read_through(_Values, name="bare_values")
 
-    def take(parsed: Iterator[Any]) -> Iterator[Any]:
-        before: Any = _NOTHING
-        for each in parsed:
-            if (part := _as_part(before)) is not _NOTHING:
-                yield part
-            before = _value_of(each)
-        if before is not _NOTHING:
-            yield before
 
-    async def atake(parsed: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        before: Any = _NOTHING
-        async for each in parsed:
-            if (part := _as_part(before)) is not _NOTHING:
-                yield part
-            before = _value_of(each)
-        if before is not _NOTHING:
-            yield before
+class _Values:
+    """The values of a stream, each handed on when it is known whether another follows."""
 
-    return RunnableGenerator(take, atake)
+    def __init__(self) -> None:
+        self._before: Any = _NOTHING
+
+    def take(self, parsed: Any) -> list[Any]:
+        part, self._before = _as_part(self._before), _value_of(parsed)
+        return [] if part is _NOTHING else [part]
+
+    def last(self, _: Any) -> list[Any]:
+        return [] if self._before is _NOTHING else [self._before]
 
 
 def _value_of(parsed: Any) -> Any:

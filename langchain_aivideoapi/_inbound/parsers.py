@@ -8,32 +8,32 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Final
 
 from langchain_core import output_parsers as lc
 from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGeneration, Generation
+from langchain_core.runnables import Runnable, RunnableGenerator
 from langchain_core.utils.json import parse_json_markdown
+
+from aivideoapi_core.adapter_kit import aread_by, read_by
 
 
 class _Ending:
     """Mixed into a parser: its stream ends in what ``invoke`` gives for the sum of the stream, or raises."""
 
     def _transform(self, input: Iterator[Any]) -> Iterator[Any]:
-        seen = _Seen(self)
-        for message in input:
-            yield from seen.take(message)
-        yield from seen.last()
+        return read_by(lambda: _Seen(self), input)
 
-    async def _atransform(self, input: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        seen = _Seen(self)
-        async for message in input:
-            for parsed in seen.take(message):
-                yield parsed
-        for parsed in seen.last():
-            yield parsed
+    def _atransform(self, input: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        return aread_by(lambda: _Seen(self), input)
+
+
+def read_through(make: Callable[[], Any], *, name: str) -> Runnable[Any, Any]:
+    """A runnable, in traces of this ``name``, that hands on what a reader makes of a stream; each run has a new one."""
+    return RunnableGenerator(functools.partial(read_by, make), functools.partial(aread_by, make), name=name)
 
 
 class _Seen:
@@ -49,10 +49,9 @@ class _Seen:
         self._sum = message if self._sum is None else self._sum + message
         yield from self._more(partial=True)
 
-    def last(self) -> Iterator[Any]:
+    def last(self, _: Any) -> Iterator[Any]:
         """The whole object, unless it was the last to be shown. Raises what ``invoke`` raises."""
-        if self._sum is not None:
-            yield from self._more(partial=False)
+        yield from self._more(partial=False)
 
     def _more(self, *, partial: bool) -> Iterator[Any]:
         said = self._sum

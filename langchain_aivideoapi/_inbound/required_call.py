@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.tool import tool_call_chunk
-from langchain_core.runnables import Runnable, RunnableGenerator
+from langchain_core.runnables import Runnable
 
 from aivideoapi_core import ToolChoiceIgnoredError
 from aivideoapi_core.adapter_kit import UNFINISHED, read_call
 from langchain_aivideoapi._errors import as_langchain
+from langchain_aivideoapi._inbound.parsers import read_through
 
 
 def required_call(tool: Mapping[str, Any], *, advice: str = "") -> Runnable[Any, Any]:
@@ -23,22 +25,7 @@ def required_call(tool: Mapping[str, Any], *, advice: str = "") -> Runnable[Any,
     A message that says the call in its text gets it. Raises ``ToolChoiceIgnoredError``, with the text, for
     one that says none, and ``OutputParserException`` for one whose arguments are not whole JSON.
     """
-
-    def check(messages: Iterator[BaseMessage]) -> Iterator[BaseMessage]:
-        seen = _Seen(tool, advice)
-        for message in messages:
-            yield seen.take(message)
-        if (missing := seen.missing()) is not None:
-            yield missing
-
-    async def acheck(messages: AsyncIterator[BaseMessage]) -> AsyncIterator[BaseMessage]:
-        seen = _Seen(tool, advice)
-        async for message in messages:
-            yield seen.take(message)
-        if (missing := seen.missing()) is not None:
-            yield missing
-
-    return RunnableGenerator(check, acheck)
+    return read_through(functools.partial(_Seen, tool, advice), name="required_call")
 
 
 @dataclass(slots=True)
@@ -52,7 +39,7 @@ class _Seen:
     arguments: dict[Any, list[str]] = field(default_factory=dict)
     stop_reason: str | None = None
 
-    def take(self, message: BaseMessage) -> BaseMessage:
+    def take(self, message: BaseMessage) -> list[BaseMessage]:
         """Note what ``message`` adds. A chunk is handed on as it is, a whole message with what it lacks."""
         self.text.append(message.text)
         self.stop_reason = message.response_metadata.get("stop_reason") or self.stop_reason
@@ -69,19 +56,18 @@ class _Seen:
                 self.names[place] = spoilt["name"] or ""
                 self.arguments[place] = [spoilt["args"] or "", "\0"]
         if isinstance(message, AIMessage) and not isinstance(message, AIMessageChunk):
-            missing = self.missing()
-            if missing is not None:
+            for missing in self.last(message):
                 self.names[None] = self.tool["name"]
-                return message.model_copy(update={"tool_calls": missing.tool_calls})
-        return message
+                return [message.model_copy(update={"tool_calls": missing.tool_calls})]
+        return [message]
 
-    def missing(self) -> AIMessageChunk | None:
+    def last(self, _: BaseMessage) -> list[AIMessageChunk]:
         """The call, if only the text says it. Raises if nothing does."""
         name, text = self.tool["name"], "".join(self.text)
         mine = [place for place, called in self.names.items() if called == name]
         if mine:
             self._check_arguments("".join(self.arguments.get(mine[0], ())))
-            return None
+            return []
         readable = not self.names and self.stop_reason not in UNFINISHED
         call = read_call(text, {name: self.tool["input_schema"]}) if readable else None
         if call is None:
@@ -93,7 +79,7 @@ class _Seen:
                 )
             )
         piece = tool_call_chunk(name=name, args=json.dumps(call[1]), id=f"toolu_recovered_{name}", index=0)
-        return AIMessageChunk(content="", tool_call_chunks=[piece])
+        return [AIMessageChunk(content="", tool_call_chunks=[piece])]
 
     def _check_arguments(self, arguments: str) -> None:
         try:

@@ -22,13 +22,11 @@ class ChunkStream:
         self, accumulator: MessageAccumulator, *, structured: bool, with_usage: bool, changed: Changed
     ) -> None:
         self._changed = changed
-        self._rewritten = changed.stream()
+        self._rewritten = changed.stream(accumulator)
         self._translator = ChunkTranslator(
-            accumulator if self._rewritten is None else self._rewritten.accumulator,
-            structured=structured,
-            with_usage=with_usage,
+            self._rewritten.accumulator, structured=structured, with_usage=with_usage
         )
-        self._feed = self._translator.feed if self._rewritten is None else self._feed_rewritten
+        self._feed = self._translator.feed if self._rewritten.is_plain else self._feed_rewritten
         self._begun = False
         self.feed = self._feed_first
 
@@ -40,7 +38,6 @@ class ChunkStream:
         return first_chunk(chunk)
 
     def _feed_rewritten(self, event: dict[str, Any]) -> ChatGenerationChunk | None:
-        assert self._rewritten is not None  # noqa: S101 - for the type checker; feed is only this one then
         return self._merged(self._rewritten.push(event))
 
     def _merged(self, events: Iterable[StreamEvent]) -> ChatGenerationChunk | None:
@@ -50,10 +47,10 @@ class ChunkStream:
     def last(self, reply: Reply) -> ChatGenerationChunk:
         """See ``ChunkTranslator.last``; what was held back to the end is in it."""
         settled = self._changed.settled(reply)
-        held = None if self._rewritten is None else self._merged(self._rewritten.held(settled))
+        held = self._merged(self._rewritten.held(settled))
         whole = self._changed.with_text(settled)
         chunk = self._translator.last(whole)
-        if self._rewritten is not None and self._rewritten.said_another_text(whole):
+        if self._rewritten.said_another_text(whole):
             chunk.message.content = [
                 {**block, "index": f"{SETTLED}{place}"}
                 for place, block in enumerate(whole.message["content"])
@@ -79,17 +76,12 @@ class EventStream:
     ) -> None:
         self._with_usage = with_usage
         self._changed = changed
-        self._rewritten = changed.stream()
-        self._translator = EventTranslator(
-            accumulator if self._rewritten is None else self._rewritten.accumulator,
-            model=model,
-            message_id=message_id,
-        )
+        self._rewritten = changed.stream(accumulator)
+        self._translator = EventTranslator(self._rewritten.accumulator, model=model, message_id=message_id)
         self.start = self._translator.start
-        self.feed = self._translator.feed if self._rewritten is None else self._feed_rewritten
+        self.feed = self._translator.feed if self._rewritten.is_plain else self._feed_rewritten
 
     def _feed_rewritten(self, event: dict[str, Any]) -> list[Any]:
-        assert self._rewritten is not None  # noqa: S101 - for the type checker; feed is only this one then
         return self._all(self._rewritten.push(event))
 
     def _all(self, events: Iterable[StreamEvent]) -> list[Any]:
@@ -98,8 +90,8 @@ class EventStream:
     def finish(self, reply: Reply) -> list[Any]:
         """See ``EventTranslator.finish``; what was held back to the end comes before."""
         settled = self._changed.settled(reply)
-        held = [] if self._rewritten is None else self._all(self._rewritten.held(settled))
+        held = self._all(self._rewritten.held(settled))
         whole = self._changed.with_text(settled)
-        if self._rewritten is not None and self._rewritten.said_another_text(whole):
+        if self._rewritten.said_another_text(whole):
             held += self._translator.settled_text(whole)
         return [*held, *self._translator.finish(whole, with_usage=self._with_usage)]

@@ -246,9 +246,10 @@ def _server_tool_result(item: Mapping[str, Any], place: Place) -> Block | None:
 
 def _non_standard(item: Mapping[str, Any], place: Place) -> Block | None:
     value = item.get("value")
-    if not isinstance(value, Mapping):
-        raise InvalidInputError("is a non_standard block whose value is no block with a type")
-    if place.provider not in TRUSTED or value.get("type") in _KNOWN or value.keys() & BY_KEY.keys():
+    value = value if isinstance(value, Mapping) else {}
+    if value and (
+        place.provider not in TRUSTED or value.get("type") in _KNOWN or value.keys() & BY_KEY.keys()
+    ):
         return _to_block(value, place)
     if not isinstance(value.get("type"), str):
         raise InvalidInputError("is a non_standard block whose value is no block with a type")

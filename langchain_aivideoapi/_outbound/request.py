@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +11,8 @@ from langchain_core.messages import AIMessage, BaseMessage
 from aivideoapi_core.adapter_kit import (
     ModelRequest,
     add_output_format,
-    are_in_wire_form,
-    choice_for,
     merged_options,
+    settle_tools,
     stop_list,
 )
 from langchain_aivideoapi._outbound.conversation import to_conversation
@@ -59,18 +57,17 @@ def build_request(
         output = add_output_format(model, options, schema_of(response_format))
     return Request.prepared(
         options,
-        turns=functools.partial(to_conversation, messages),
-        replies=functools.partial(_newest_first, messages),
+        messages,
+        turns=to_conversation,
+        noted=_noted,
         stream=stream,
         output=output,
         with_usage=with_usage,
     )
 
 
-def _newest_first(messages: Sequence[BaseMessage]) -> Iterator[Mapping[str, Any] | None]:
-    """What is noted of each reply, ``None`` for what is no reply."""
-    for message in reversed(messages):
-        yield message.response_metadata if isinstance(message, AIMessage) else None
+def _noted(message: BaseMessage) -> Mapping[str, Any] | None:
+    return message.response_metadata if isinstance(message, AIMessage) else None
 
 
 def countable(messages: Sequence[BaseMessage], arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,11 +83,6 @@ def countable(messages: Sequence[BaseMessage], arguments: Mapping[str, Any]) -> 
 def _add_tools(options: dict[str, Any]) -> None:
     """Tools and tool choice in the wire's form; both may come straight from a call's arguments."""
     strict, parallel = options.pop("strict", None), options.pop("parallel_tool_calls", None)
-    tools = options.get("tools")
-    if tools is not None and (strict is not None or not are_in_wire_form(tools)):
-        options["tools"] = tools = to_tools(tools, strict=strict)
-    choice = choice_for(
-        options.pop("tool_choice", None), tools or (), parallel=parallel, servers=options.get("mcp_servers")
-    )
-    if choice is not None:
-        options["tool_choice"] = choice
+    if strict is not None and options.get("tools") is not None:
+        options["tools"] = to_tools(options["tools"], strict=strict)
+    settle_tools(options, to_tools, parallel=parallel)

@@ -19,6 +19,7 @@ from aivideoapi_core.adapter_kit import (
     has_references,
     is_custom,
     is_recursive,
+    own_tool,
     read_tool_choice,
     typed_dict_schema,
 )
@@ -70,12 +71,7 @@ def _to_tool(tool: ToolLike, *, strict: bool | None) -> dict[str, Any]:
                 raise InvalidInputError(f"cannot make a tool of {tool!r}: {error}") from error
             return to_tools([schema], strict=strict)[0]
     parameters = own_schema or function.get("parameters") or {}
-    converted: dict[str, Any] = {
-        "name": function["name"],
-        "input_schema": {"type": "object", "properties": {}, **parameters},
-    }
-    if function.get("description"):
-        converted["description"] = function["description"]
+    converted = own_tool(function["name"], parameters, function.get("description"))
     if isinstance(function.get("strict"), bool):
         converted["strict"] = function["strict"]
     converted.update((name, value) for name, value in extras.items() if name in OWN_FIELDS)

@@ -17,11 +17,7 @@ from llama_index.core.base.llms.types import (
 )
 
 from aivideoapi_core import Message, Reply
-from aivideoapi_core.adapter_kit import cut_place, invalid_arguments
-
-WIRE_CONTENT: Final = "wire_content"
-"""Key of ``additional_kwargs`` under which the reply's own blocks stay, where LlamaIndex's blocks
-cannot say everything (citations, server tools): they go back unchanged in the next turn."""
+from aivideoapi_core.adapter_kit import WIRE_CONTENT, cut_place, invalid_arguments
 
 _DIRECT_CALLER: Final = {"type": "direct"}
 _CAN_SAY: Final[Mapping[str, frozenset[str]]] = {
@@ -157,6 +153,19 @@ def tool_call_dicts(blocks: Sequence[ContentBlock]) -> list[dict[str, Any]]:
         for block in blocks
         if type(block) is ToolCallBlock  # they are ours; ``isinstance`` asks pydantic
     ]
+
+
+def with_blocks(response: ChatResponse, blocks: Sequence[ContentBlock]) -> ChatResponse:
+    """``response`` with these blocks in place of its own, and without what was kept beside those; ``raw`` keeps all."""
+    message = response.message
+    extra = {name: value for name, value in message.additional_kwargs.items() if name not in _BESIDE}
+    if calls := tool_call_dicts(blocks):
+        extra["tool_calls"] = calls
+    changed = message.model_copy(update={"blocks": [*blocks], "additional_kwargs": extra})
+    return response.model_copy(update={"message": changed})
+
+
+_BESIDE: Final = ("tool_calls", WIRE_CONTENT)
 
 
 def _from_citation(citation: Mapping[str, Any], span: Mapping[str, int]) -> CitationBlock:

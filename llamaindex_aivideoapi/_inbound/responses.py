@@ -36,13 +36,14 @@ class ResponseTranslator:
     ``one_call``: of several tool calls the first one is shown.
     """
 
-    def __init__(self, *, one_call: bool = False) -> None:
+    def __init__(self, accumulator: MessageAccumulator, *, one_call: bool = False) -> None:
+        self._accumulator = accumulator
         self._one_call = one_call
         self._parts: list[StreamedBlock] = []
         self._open: dict[int, StreamedBlock] = {}
 
-    def feed(self, event: StreamEvent, accumulator: MessageAccumulator) -> ChatResponse | None:
-        """The response for an event that ``accumulator`` has taken already, or ``None``."""
+    def feed(self, event: StreamEvent) -> ChatResponse | None:
+        """The response that ``event`` is worth, if any. The accumulator has taken the event already."""
         kind = event["type"]
         if kind == "content_block_delta":
             return self._delta(event)
@@ -50,7 +51,7 @@ class ResponseTranslator:
             return self._start(event)
         if kind == "content_block_stop":
             part = self._open.pop(event["index"])
-            part.closed = accumulator.closed_at(event["index"])
+            part.closed = self._accumulator.closed_at(event["index"])
             if part.kind == "tool_use":
                 return late_response(event, self, len(self._parts), _FINISHED)
         return None

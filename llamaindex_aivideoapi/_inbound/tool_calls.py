@@ -9,22 +9,18 @@ from llama_index.core.base.llms.types import ChatResponse, ToolCallBlock
 from llama_index.core.llms.llm import ToolSelection
 
 from aivideoapi_core.adapter_kit import CUT_REASONS, parse_arguments, read_tool_calls, unreadable_call
-from llamaindex_aivideoapi._inbound.message import WIRE_CONTENT, tool_call_dicts
+from llamaindex_aivideoapi._inbound.message import with_blocks
 
 
 def keep_first_call(response: ChatResponse) -> ChatResponse:
-    """The response with its first tool call only; ``raw`` keeps them all. For models that make several although they
-    were told not to.
-    """
-    message = response.message
-    calls = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
+    """The response with its first tool call only, for models that make several although they were told not to."""
+    blocks = response.message.blocks
+    calls = [block for block in blocks if isinstance(block, ToolCallBlock)]
     if len(calls) < 2:
         return response
-    blocks = [block for block in message.blocks if not isinstance(block, ToolCallBlock) or block is calls[0]]
-    extra = {name: value for name, value in message.additional_kwargs.items() if name != WIRE_CONTENT}
-    extra["tool_calls"] = tool_call_dicts(blocks)
-    kept = message.model_copy(update={"blocks": blocks, "additional_kwargs": extra})
-    return response.model_copy(update={"message": kept})
+    return with_blocks(
+        response, [block for block in blocks if not isinstance(block, ToolCallBlock) or block is calls[0]]
+    )
 
 
 def tool_selections(response: ChatResponse) -> list[ToolSelection]:

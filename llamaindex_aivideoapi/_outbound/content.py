@@ -20,8 +20,8 @@ from llama_index.core.base.llms.types import (
 )
 
 from aivideoapi_core import InvalidInputError
-from aivideoapi_core.adapter_kit import to_call_input
-from llamaindex_aivideoapi._outbound.media import to_document, to_image, told_media
+from aivideoapi_core.adapter_kit import to_call_input, told_media
+from llamaindex_aivideoapi._outbound.media import plain_file, to_document, to_image
 
 WireBlock = dict[str, Any]
 
@@ -46,7 +46,10 @@ def told_block(block: BaseContentBlock, at: int) -> WireBlock | None:
     try:
         return to_block(block, at)
     except InvalidInputError:
-        return told_media(block)
+        if not isinstance(block, CitableBlock):
+            return told_media(plain_file(block))
+        texts = [part.text for part in block.content if isinstance(part, TextBlock)]
+        return {"type": "text", "text": "\n".join([f"[{block.title}: {block.source}]", *texts])}
 
 
 def to_mark(point: CachePoint) -> WireBlock:

@@ -18,6 +18,7 @@ from llama_index.core.base.llms.types import (
 
 from aivideoapi_core import InvalidInputError
 from aivideoapi_core.adapter_kit import (
+    WIRE_CONTENT,
     Content,
     Conversation,
     Turns,
@@ -31,9 +32,6 @@ from aivideoapi_core.adapter_kit import (
     to_call_input,
 )
 from llamaindex_aivideoapi._outbound.content import WireBlock, to_block, to_mark, told_block
-
-WIRE_CONTENT: Final = "wire_content"
-"""Key of ``additional_kwargs`` under which a reply's own blocks are kept; see ``_inbound.message``."""
 
 ASSISTANT: Final = frozenset({MessageRole.ASSISTANT, MessageRole.MODEL, MessageRole.CHATBOT})
 _SPEAKERS: Final = {

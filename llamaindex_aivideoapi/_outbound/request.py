@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage
 
 from aivideoapi_core import InvalidInputError
-from aivideoapi_core.adapter_kit import ModelRequest, are_in_wire_form, choice_for, merged_options, stop_list
+from aivideoapi_core.adapter_kit import ModelRequest, merged_options, settle_tools, stop_list
 from llamaindex_aivideoapi._outbound.conversation import ASSISTANT, to_conversation
 from llamaindex_aivideoapi._outbound.names import NAMES, named
 from llamaindex_aivideoapi._outbound.tools import IN_WORDS, to_tools
@@ -38,18 +37,17 @@ def build_request(
     _add_tools(options)
     return Request.prepared(
         options,
-        turns=functools.partial(to_conversation, messages),
-        replies=functools.partial(_newest_first, messages),
+        messages,
+        turns=to_conversation,
+        noted=_noted,
         stream=stream,
         forced={"type": "any"} if in_words else None,
         one_call=one_call,
     )
 
 
-def _newest_first(messages: Sequence[ChatMessage]) -> Iterator[Mapping[str, Any] | None]:
-    """What is noted of each reply, ``None`` for what is no reply."""
-    for message in reversed(messages):
-        yield message.additional_kwargs if message.role in ASSISTANT else None
+def _noted(message: ChatMessage) -> Mapping[str, Any] | None:
+    return message.additional_kwargs if message.role in ASSISTANT else None
 
 
 def _flatten(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,14 +72,10 @@ def _flatten(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def _add_tools(options: dict[str, Any]) -> None:
     """Tools and tool choice in the wire's form; both may come straight from a call's arguments."""
-    tools = options.get("tools") or ()
-    if tools and not are_in_wire_form(tools):
-        options["tools"] = tools = to_tools(tools)
     required = options.pop("tool_required", False) not in (False, None, IN_WORDS)
     parallel = False if options.pop("allow_parallel_tool_calls", None) is False else None
-    choice = options.pop("tool_choice", None)
-    if choice is None and required and tools:
-        choice = "any"
-    choice = choice_for(choice, tools, parallel=parallel, servers=options.get("mcp_servers"))
-    if choice is not None and choice != {"type": "auto"}:  # the wire's default
-        options["tool_choice"] = choice
+    if required and options.get("tools") and options.get("tool_choice") is None:
+        options["tool_choice"] = "any"
+    settle_tools(options, to_tools, parallel=parallel)
+    if options.get("tool_choice") == {"type": "auto"}:  # the wire's default
+        del options["tool_choice"]

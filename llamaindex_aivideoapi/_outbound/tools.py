@@ -11,7 +11,7 @@ from llama_index.core.tools.types import BaseTool, ToolMetadata
 from pydantic import BaseModel, PydanticUserError
 
 from aivideoapi_core import InvalidInputError
-from aivideoapi_core.adapter_kit import each_tool
+from aivideoapi_core.adapter_kit import each_tool, own_tool
 
 IN_WORDS: Final = "in words"
 """``tool_required`` of a call whose messages ask for the tool."""
@@ -41,11 +41,7 @@ def _to_tool(tool: Any) -> dict[str, Any]:
         ValueError,
     ) as error:  # a type that no schema can say
         raise InvalidInputError(f"cannot make a tool of {tool.metadata.name!r}: {error}") from error
-    # A copy, for the schema of a class is kept.
-    wire = {"name": tool.metadata.name, "input_schema": {"type": "object", "properties": {}, **schema}}
-    if tool.metadata.description:
-        wire["description"] = tool.metadata.description
-    return wire
+    return own_tool(str(tool.metadata.name), schema, tool.metadata.description)
 
 
 def _parameters_of(metadata: ToolMetadata) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def check(data: bytes) -> None:
     reader = StreamReader()
     chunks = ChunkStream(reader.accumulator, structured=structured, with_usage=True, changed=changed)
     protocol = EventStream(reader.accumulator, model=MODEL, message_id="m", with_usage=True, changed=changed)
-    responses = ResponseStream(one_call=False, changed=changed)
+    responses = ResponseStream(reader.accumulator, one_call=False, changed=changed)
     found: list[Any] = []
     try:
         for source in (reader.feed(data[:-1]), reader.finish()):
@@ -45,7 +45,7 @@ def check(data: bytes) -> None:
                 if (chunk := chunks.feed(event)) is not None:
                     found.append(chunk)
                 protocol.feed(event)
-                if (response := responses.feed(event, reader.accumulator)) is not None:
+                if (response := responses.feed(event)) is not None:
                     response.model_dump_json()
     except AIVideoAPIError:
         return

@@ -188,11 +188,11 @@ def test_a_delta_that_says_no_type_is_skipped() -> None:
     protocol = EventStream(
         reader.accumulator, model=NATIVE, message_id="m", with_usage=True, changed=Changed()
     )
-    responses = ResponseStream(one_call=False, changed=Changed())
+    responses = ResponseStream(reader.accumulator, one_call=False, changed=Changed())
     for event in reader.feed(NO_TYPE):
         chunks.feed(event)
         protocol.feed(event)
-        responses.feed(event, reader.accumulator)
+        responses.feed(event)
     assert reader.accumulator.partial()["content"][0]["depth"] == 3
 
 

@@ -59,10 +59,10 @@ def responses_of(events: Sequence[dict[str, Any]]) -> Iterator[ChatResponse]:
     head = {"id": "m", "type": "message", "role": "assistant", "model": "x", "content": [], "usage": {}}
     accumulator = MessageAccumulator()
     accumulator.push({"type": "message_start", "message": head})
-    responses = ResponseTranslator()
+    responses = ResponseTranslator(accumulator)
     for event in events:
         accumulator.push(event)
-        response = responses.feed(event, accumulator)
+        response = responses.feed(event)
         if response is not None:
             yield response
 
