@@ -9,8 +9,8 @@ from __future__ import annotations
 import functools
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -41,7 +41,7 @@ class Attribution:
     @classmethod
     def cleaned(cls, facts: Mapping[str, Any]) -> Attribution:
         """What of ``facts`` has the shape of an identifier; blanks in an agent's name become ``_``. Of none: ``NOBODY``."""
-        if not isinstance(facts, Mapping):
+        if type(facts) is not dict and not isinstance(facts, Mapping):
             raise InvalidInputError(
                 f"spend_for must be an object of {', '.join(ATTRIBUTES)}, such as {{'customer': 'acme'}}, not {facts!r}"
             )
@@ -109,14 +109,13 @@ def _cleaned(text: str, spaced: bool) -> str | None:
     return text if _ID.match(text) else None
 
 
-@contextmanager
 def spend_for(
     *,
     agent: str | None = None,
     thread: str | None = None,
     user: str | None = None,
     customer: str | None = None,
-) -> Iterator[None]:
+) -> AbstractContextManager[None]:
     """Say for whom the calls of the block are made; for ledgers. Nested blocks win where both say something.
 
     What is said here also wins over what a framework says. Each is an identifier: up to 128 letters,
@@ -127,8 +126,7 @@ def spend_for(
     for name, value in given.items():
         if value is not None and getattr(attribution, name) is None:
             logger.warning("spend_for: %s is no identifier and is left out (see its documentation)", name)
-    with _BLOCKS.open(attribution):
-        yield
+    return _BLOCKS.open(attribution)
 
 
 def current_attribution() -> Attribution:

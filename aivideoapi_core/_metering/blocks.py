@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ContextDecorator
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 _T = TypeVar("_T")
 
 
-class _Block(Generic[_T]):
+class _Block(ContextDecorator, Generic[_T]):
     """One block, and the one around it. Shared by every context that was copied inside.
 
-    A class and no generator: each call of a batch job opens two, and so they cost half.
+    A class and no generator: each call of a batch job opens two, and so they cost half. Made once and entered once; as
+    a decorator it is another one for each call, as those of ``contextlib`` are.
     """
 
-    __slots__ = ("innermost", "is_closed", "outer", "value")
+    __slots__ = ("innermost", "is_closed", "outer", "value", "was_entered")
 
     def __init__(self, value: _T, innermost: ContextVar[_Block[_T] | None]) -> None:
         self.value = value
         self.innermost = innermost
         self.outer: _Block[_T] | None = None
-        self.is_closed = False
+        self.is_closed = self.was_entered = False
+
+    def _recreate_cm(self) -> Self:
+        return type(self)(self.value, self.innermost)
 
     def __enter__(self) -> None:
+        if self.was_entered:
+            raise RuntimeError("a block is entered once: make another one for each `with`")
+        self.was_entered = True
         self.outer = _open_one(self.innermost.get())
         self.innermost.set(self)
 

@@ -200,12 +200,11 @@ class CallMeter:
 
     def _begin(self) -> None:
         self._began_s, self._began_at = time.perf_counter(), time.time()
-        self._trace()
+        if self._may_be_traced:
+            self._trace()
         self._open = self._is_heard or self._telemetry is not None
 
     def _trace(self) -> None:
-        if not self._may_be_traced:
-            return
         try:
             self._telemetry = start_telemetry(
                 self._model, self._payload, base_url=self._base_url, span=self._span
@@ -220,7 +219,8 @@ class CallMeter:
         self._open = False
         if not isinstance(error, BudgetExceededError):
             return False
-        self._trace()
+        if self._may_be_traced:
+            self._trace()
         self._record = CallRecord(
             **self._facts(),
             outcome=Outcome.REFUSED,
@@ -268,24 +268,21 @@ class CallMeter:
             return False
         # A stream in a cycle is put down twice, as a generator and as a call, and two threads may come to it at once.
         with self._closing:
-            return self._closed(error, partial)
-
-    def _closed(self, error: BaseException | None, partial: Message | None) -> bool:
-        if not self._open:
-            return False
-        if self._record is None:
-            try:
-                self._record = self._outcome(error, partial)
-            except Exception as strange:  # noqa: BLE001 - a partial message of any shape; the reservation must not stay
-                logger.error("what a call cost cannot be told (%s)", type(strange).__name__)
-                self._record = CallRecord(
-                    **self._facts(),
-                    outcome=Outcome.LOST,
-                    error=None if error is None else label_of(error),
-                    at_most_micro=None if self._worst is None else self._worst.micro,
-                )
-        self._open = False
-        return True
+            if not self._open:
+                return False
+            if self._record is None:
+                try:
+                    self._record = self._outcome(error, partial)
+                except Exception as strange:  # noqa: BLE001 - a partial message of any shape; the reservation must not stay
+                    logger.error("what a call cost cannot be told (%s)", type(strange).__name__)
+                    self._record = CallRecord(
+                        **self._facts(),
+                        outcome=Outcome.LOST,
+                        error=None if error is None else label_of(error),
+                        at_most_micro=None if self._worst is None else self._worst.micro,
+                    )
+            self._open = False
+            return True
 
     def _go_on(self) -> None:
         """The steps that are left, waiting where they have to. An interruption comes after the last of them."""
@@ -299,21 +296,18 @@ class CallMeter:
         """Carry out what is left to do; ``False`` if the next step would have to wait and must not."""
         # Two threads can come to it: a pool of threads that cannot start another may have taken the work all the same.
         with self._closing:
-            return self._steps_left(waits=waits)
-
-    def _steps_left(self, *, waits: bool) -> bool:
-        steps, record = _STEPS, self._record
-        while record is not None and self._next < len(steps):
-            number = self._next
-            step, can_be_repeated = steps[number]
-            if not can_be_repeated:
+            steps, record = _STEPS, self._record
+            while record is not None and self._next < len(steps):
+                number = self._next
+                step, can_be_repeated = steps[number]
+                if not can_be_repeated:
+                    self._next = number + 1
+                try:
+                    if not step(self, record, waits):
+                        return False
+                except Exception as error:  # noqa: BLE001 - whatever it is: the answer is paid for, and the next step counts
+                    logger.error("%s a call failed (%s)", step.__name__.strip("_"), type(error).__name__)
                 self._next = number + 1
-            try:
-                if not step(self, record, waits):
-                    return False
-            except Exception as error:  # noqa: BLE001 - whatever it is: the answer is paid for, and the next step counts
-                logger.error("%s a call failed (%s)", step.__name__.strip("_"), type(error).__name__)
-            self._next = number + 1
         return True
 
     def _booking(self, record: CallRecord, waits: bool) -> bool:

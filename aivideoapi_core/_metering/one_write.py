@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
@@ -84,8 +84,7 @@ class Bill:
         entries = self.entries()
         if self._beside is not None:
             entries.append(self._beside)
-        for place in dict.fromkeys(entry.place for entry in entries):
-            group = [entry for entry in entries if entry.place is place]
+        for place, group in _by_place(entries).items():
             if len(group) > 1 and not _written(place, group, waits=waits) and not waits:
                 return False
         return True
@@ -180,8 +179,7 @@ class Books:
         if entry is not None:
             entries.append(entry)
         is_written = False
-        for place in dict.fromkeys(each.place for each in entries):
-            group = [each for each in entries if each.place is place]
+        for place, group in _by_place(entries).items():
             if _written(place, group, waits=waits):
                 is_written = is_written or entry in group
             elif not waits:
@@ -192,6 +190,13 @@ class Books:
                 return None
             bills.pop(0)
         return is_written
+
+
+def _by_place(entries: Iterable[Entry]) -> dict[Place, list[Entry]]:
+    groups: dict[Place, list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault(entry.place, []).append(entry)
+    return groups
 
 
 def _written(place: Place, entries: Sequence[Entry], *, waits: bool) -> bool:

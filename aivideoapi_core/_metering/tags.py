@@ -7,10 +7,11 @@ LlamaIndex: what the user wrote). So tags are allowed by their shape, and few of
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from aivideoapi_core._errors import InvalidInputError
@@ -46,8 +47,9 @@ def tag_list(tags: Any) -> Iterable[str]:
 
 def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """Those of ``tags`` that have the shape of one, each once, at most ``MAX_TAGS``."""
-    given = tuple(tag for tag in tags if isinstance(tag, str))
-    return _cleaned(given) if given else ()
+    if not tags:
+        return ()
+    return _cleaned(tuple(tag for tag in tags if isinstance(tag, str)))
 
 
 @functools.lru_cache(maxsize=512)
@@ -55,8 +57,7 @@ def _cleaned(tags: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(tag for tag in tags if is_tag(tag)))[:MAX_TAGS]
 
 
-@contextmanager
-def spend_tags(*tags: str) -> Iterator[None]:
+def spend_tags(*tags: str) -> AbstractContextManager[None]:
     """Put ``tags`` on every call of the block, nested blocks add theirs; for ledgers and trackers.
 
     A tag is a short identifier: up to 64 letters, digits and ``. _ - : = / @ + #``. What is none is left out, which
@@ -65,8 +66,7 @@ def spend_tags(*tags: str) -> Iterator[None]:
     left_out = sum(not is_tag(tag) for tag in tags)
     if left_out:
         logger.warning("spend_tags: %d of %d are no tags (see its documentation)", left_out, len(tags))
-    with tagged(tags):
-        yield
+    return tagged(tags)
 
 
 def tagged(tags: tuple[str, ...]) -> AbstractContextManager[None]:
@@ -76,4 +76,4 @@ def tagged(tags: tuple[str, ...]) -> AbstractContextManager[None]:
 
 def current_spend_tags() -> tuple[str, ...]:
     """The tags of the enclosing ``spend_tags`` blocks, outermost first."""
-    return tuple(tag for tags in _BLOCKS.values() for tag in tags)
+    return tuple(itertools.chain.from_iterable(_BLOCKS.values()))

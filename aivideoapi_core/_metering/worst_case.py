@@ -189,9 +189,12 @@ def least_input_tokens(payload: Mapping[str, Any]) -> int:
 
 
 def _runs_server_tools(payload: Mapping[str, Any]) -> bool:
-    return bool(payload.get("mcp_servers")) or any(
-        not str(tool.get("type") or "custom").startswith(_INERT_TOOLS) for tool in payload.get("tools") or ()
-    )
+    if payload.get("mcp_servers"):
+        return True
+    tools = payload.get("tools")
+    if not tools:
+        return False
+    return any(not str(tool.get("type") or "custom").startswith(_INERT_TOOLS) for tool in tools)
 
 
 def bills_beside(payload: Mapping[str, Any]) -> bool:
@@ -202,7 +205,8 @@ def bills_beside(payload: Mapping[str, Any]) -> bool:
     """
     if payload.get("compaction") or payload.get("fallbacks") or payload.get("fallback"):
         return True
-    if any("advisor" in str(tool.get("type")) for tool in payload.get("tools") or ()):
+    tools = payload.get("tools")
+    if tools and any("advisor" in str(tool.get("type")) for tool in tools):
         return True
     management = payload.get("context_management")
     if management is None:

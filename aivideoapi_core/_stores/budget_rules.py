@@ -322,7 +322,11 @@ class BudgetState:
     def _sweep(self, kept: Terms, terms: Terms) -> None:
         """Let go of what is over; ``terms``, the caller's own, say what becomes of the reservations of the dead."""
         self._sweep_windows(kept)
-        self._sweep_dead(kept, terms)
+        awake = self.time.awake
+        for owner in self.owners.values():
+            if owner.until <= awake:
+                self._sweep_dead(kept, terms)
+                return
 
     def _sweep_windows(self, kept: Terms) -> None:
         now = self.time.now
@@ -341,8 +345,6 @@ class BudgetState:
 
     def _sweep_dead(self, kept: Terms, terms: Terms) -> None:
         dead = {name for name, owner in self.owners.items() if owner.until <= self.time.awake}
-        if not dead:
-            return
         all_count = terms.when_owner_dies == "count"
         theirs = [(id, *held) for id, held in self.held.items() if held[0] in dead]
         for id, owner, micro in theirs:

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from aivideoapi_core import CallRecord, SpendTracker, spend_tags, track_spend
+from aivideoapi_core import CallRecord, SpendTracker, spend_for, spend_tags, track_spend
+from aivideoapi_core._metering.attribution import NOBODY, current_attribution
 from aivideoapi_core._metering.summary import MAX_ROWS, OTHER, current_trackers
 from aivideoapi_core._metering.tags import MAX_TAGS, current_spend_tags
 from aivideoapi_core.adapter_kit import clean_tags
@@ -152,3 +153,26 @@ def test_add_waits_for_nobody() -> None:
         for _ in range(200):
             tracker.add(CallRecord(model="m", credits_micro=5))
     assert tracker.summary.credits_micro == 1_000
+
+
+def test_blocks_as_decorators() -> None:
+    @spend_for(user="u-1")
+    @spend_tags("a")
+    def seen(times: int) -> list[tuple[str | None, tuple[str, ...]]]:
+        inner = seen(times - 1) if times else []
+        return [(current_attribution().user, current_spend_tags()), *inner]
+
+    assert seen(1) == [("u-1", ("a",)), ("u-1", ("a", "a"))]
+    assert seen(0) == [("u-1", ("a",))]
+    assert current_attribution() is NOBODY
+    assert current_spend_tags() == ()
+
+
+@pytest.mark.parametrize("block", [spend_for(user="u-1"), spend_tags("a")], ids=["spend_for", "spend_tags"])
+def test_a_block_is_entered_once(block: AbstractContextManager[None]) -> None:
+    with block, pytest.raises(RuntimeError, match="make another one"), block:
+        pass
+    with pytest.raises(RuntimeError, match="make another one"), block:
+        pass
+    assert current_attribution() is NOBODY
+    assert current_spend_tags() == ()
