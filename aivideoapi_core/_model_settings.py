@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from pydantic import (
@@ -31,9 +32,11 @@ from aivideoapi_core._secrets import hidden_arguments, without_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from aivideoapi_core._http.async_client import AsyncMessagesClient
     from aivideoapi_core._http.client import MessagesClient
+    from aivideoapi_core._inbound.balance import Balance
     from aivideoapi_core._outbound.names import ArgumentNames
 
 _T = TypeVar("_T")
@@ -247,6 +250,21 @@ class ModelSettings(BaseModel):
     def _client_settings(self) -> Mapping[str, Any]:
         """What both clients are made with: the framework's to say."""
         raise NotImplementedError
+
+    @staticmethod
+    def _errors() -> AbstractContextManager[None]:
+        """A context in which an error of a call is raised as the framework's users expect it."""
+        return nullcontext()
+
+    def credits(self) -> Balance:
+        """The account's balance, in whole credits."""
+        with self._errors():
+            return self._client.credits()
+
+    async def acredits(self) -> Balance:
+        """The asynchronous twin of ``credits``."""
+        with self._errors():
+            return await self._async_client.credits()
 
     def close(self) -> None:
         """Close the connections of the synchronous methods. A later call opens new ones."""

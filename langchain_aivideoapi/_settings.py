@@ -15,13 +15,12 @@ from pydantic import AliasChoices, ConfigDict, Field, SecretStr, field_validator
 
 from aivideoapi_core import API_KEY_ENV, BASE_URL_ENV, ModelPrices, Route, adapter_kit, route_of
 from aivideoapi_core.adapter_kit import REQUEST_FIELDS, EnvironmentKey, ModelSettings, StopField
-from langchain_aivideoapi._errors import as_langchain
+from langchain_aivideoapi._errors import as_langchain, langchain_errors
 from langchain_aivideoapi._inbound.fast import PROVIDER
 from langchain_aivideoapi._profiles import profile_of
 from langchain_aivideoapi._tags import FRAMEWORK
 
 if TYPE_CHECKING:
-    from aivideoapi_core import AIVideoAPIError
     from aivideoapi_core.adapter_kit import ArgumentNames
 
 _SECRETS: Final = {
@@ -68,9 +67,8 @@ class Settings(ModelSettings, BaseChatModel):
 
     model_config = ConfigDict(populate_by_name=True, arbitrary_types_allowed=True)
 
-    @staticmethod
-    def _raised(error: AIVideoAPIError) -> AIVideoAPIError:
-        return as_langchain(error)
+    _raised = staticmethod(as_langchain)
+    _errors = staticmethod(langchain_errors)
 
     @classmethod
     @functools.cache

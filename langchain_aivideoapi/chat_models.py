@@ -25,7 +25,7 @@ from langchain_aivideoapi._types import StructuredMethod, ToolLike
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableWithFallbacks
 
-    from aivideoapi_core import Balance, CreditsEstimate
+    from aivideoapi_core import CreditsEstimate
     from langchain_aivideoapi._call import Call
 
 standard.register()
@@ -401,16 +401,6 @@ class ChatAIVideoAPI(Settings):
         with langchain_errors():
             turns = self._convert_input(messages).to_messages()
             return self._call(turns, stop, kwargs, stream=False).request.estimate(self.prices)
-
-    def credits(self) -> Balance:
-        """The account's balance, in whole credits."""
-        with langchain_errors():
-            return self._client.credits()
-
-    async def acredits(self) -> Balance:
-        """The account's balance, in whole credits."""
-        with langchain_errors():
-            return await self._async_client.credits()
 
 
 # What translates is loaded by the first call: it is most of what importing this package would take. Once, for an import

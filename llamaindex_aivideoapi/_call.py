@@ -9,7 +9,7 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 
 from aivideoapi_core import MessageAccumulator, Reply
-from llamaindex_aivideoapi._inbound.message import to_chat_response
+from llamaindex_aivideoapi._inbound.message import to_response
 from llamaindex_aivideoapi._inbound.streams import ResponseStream
 from llamaindex_aivideoapi._inbound.tool_calls import keep_first_call
 from llamaindex_aivideoapi._outbound.request import Request, build_request
@@ -39,7 +39,7 @@ class Call:
 
         Raises ``ToolChoiceIgnoredError`` for the second reply of a run without the call that it must hold.
         """
-        response = to_chat_response(self.request.changed.read(reply), delta=delta)
+        response = to_response(self.request.changed.read(reply), delta=delta)
         return keep_first_call(response) if self.request.one_call else response
 
     def last_response(self, reply: Reply, responses: ResponseStream) -> ChatResponse:

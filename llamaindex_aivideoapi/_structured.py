@@ -82,9 +82,7 @@ class Plan(Generic[Model]):
 
     def unwrapped(self, read: Any) -> Model:
         """What was wanted of an object that was read."""
-        found: Any = getattr(read, VALUE, None) if self.is_wrapped else read
-        wanted: Model = found
-        return wanted
+        return cast("Model", getattr(read, VALUE, None) if self.is_wrapped else read)
 
     def read(self, response: ChatResponse) -> Model:
         """The object, out of its wrapper. Raises ``ToolChoiceIgnoredError``, with the reason the model stopped, if there

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from llama_index.core.tools.types import BaseTool
     from llama_index.core.types import Model
 
-    from aivideoapi_core import AsyncMessagesClient, Balance, CreditsEstimate, MessagesClient
+    from aivideoapi_core import AsyncMessagesClient, CreditsEstimate, MessagesClient
     from llamaindex_aivideoapi._call import Call
     from llamaindex_aivideoapi._structured import Plan
 
@@ -154,8 +154,8 @@ class AIVideoAPI(Settings):
             last = call.last_response(stream.reply, responses)
         yield last
 
-    def _call(self, messages: Sequence[ChatMessage], call: Mapping[str, Any], *, stream: bool) -> Call:
-        return _make_call()(messages, defaults=self._defaults(), call=call, stream=stream)
+    def _call(self, messages: Sequence[ChatMessage], arguments: Mapping[str, Any], *, stream: bool) -> Call:
+        return _make_call()(messages, defaults=self._defaults(), arguments=arguments, stream=stream)
 
     # Tools.
 
@@ -303,19 +303,9 @@ class AIVideoAPI(Settings):
             return await super()._structured_astream_call(output_cls, prompt, llm_kwargs, **prompt_args)
         return plan.astream()
 
-    # Balance.
-
     def estimate_credits(self, messages: Sequence[ChatMessage], **kwargs: Any) -> CreditsEstimate:
         """What a ``chat`` call with these arguments will cost, from the input alone to the worst case; offline."""
         return self._call(messages, kwargs, stream=False).request.estimate(self.prices)
-
-    def credits(self) -> Balance:
-        """The account's balance, in whole credits."""
-        return self._client.credits()
-
-    async def acredits(self) -> Balance:
-        """The asynchronous twin of ``credits``."""
-        return await self._async_client.credits()
 
 
 @functools.cache

@@ -148,4 +148,4 @@ def from_langchain(messages: list[BaseMessage], model: str) -> dict[str, Any]:
 
 def from_llamaindex(messages: list[ChatMessage], model: str) -> dict[str, Any]:
     """The same of the other adapter."""
-    return llamaindex_request(messages, defaults={"model": model}, call={}, stream=False).payload
+    return llamaindex_request(messages, defaults={"model": model}, arguments={}, stream=False).payload

@@ -18,7 +18,7 @@ indices too, so it stands before the content block location.
 """
 
 
-def from_annotation(annotation: Mapping[str, Any]) -> dict[str, Any]:
+def to_citation(annotation: Mapping[str, Any]) -> dict[str, Any]:
     """One citation as the wire sent it; empty if it does not say enough."""
     if annotation.get("type") == "non_standard_annotation":
         return dict(annotation["value"])

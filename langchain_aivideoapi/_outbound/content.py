@@ -26,7 +26,7 @@ from aivideoapi_core.adapter_kit import (
     told_file,
     told_media,
 )
-from langchain_aivideoapi._outbound.citations import from_annotation
+from langchain_aivideoapi._outbound.citations import to_citation
 from langchain_aivideoapi._outbound.media import extra, plain_file, with_cache_control
 
 TRUSTED: Final = frozenset({None, "aivideoapi", "anthropic", "bedrock", "bedrock_converse"})
@@ -155,7 +155,7 @@ def _text(item: Mapping[str, Any], place: Place) -> Block | None:
     block: Block = {"type": "text", "text": text}
     if place.provider in TRUSTED:
         notes = item.get("annotations")
-        citations = item.get("citations") or (isinstance(notes, list) and [*map(from_annotation, notes)])
+        citations = item.get("citations") or (isinstance(notes, list) and [*map(to_citation, notes)])
         if citations:
             block["citations"] = citations
     return with_cache_control(block, item)

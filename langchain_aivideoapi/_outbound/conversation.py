@@ -51,12 +51,15 @@ def to_conversation(
     """
     conversation = Conversation(names, answered=answered(messages, lambda each: isinstance(each, AIMessage)))
     for at, message in enumerate(messages):
-        (_ADDERS.get(type(message)) or _adder_of(message))(conversation, message, at)
+        _add(conversation, message, at)
     return conversation.turns(prefill=prefill)
 
 
-def _adder_of(message: BaseMessage) -> Callable[[Conversation, Any, int], None]:
-    return next((add for kind, add in _ADDERS.items() if isinstance(message, kind)), _refuse)
+def _add(conversation: Conversation, message: BaseMessage, at: int) -> None:
+    add = _ADDERS.get(type(message))
+    if add is None:
+        add = next((way for cls, way in _ADDERS.items() if isinstance(message, cls)), _refuse)
+    add(conversation, message, at)
 
 
 def _add_written(conversation: Conversation, message: HumanMessage | SystemMessage, at: int) -> None:
@@ -72,8 +75,7 @@ def _add_function(conversation: Conversation, message: FunctionMessage, at: int)
 
 def _add_chat(conversation: Conversation, message: ChatMessage, at: int) -> None:
     if message.role in _CHAT_ROLES:
-        said = _CHAT_ROLES[message.role](content=message.content)
-        _adder_of(said)(conversation, said, at)
+        _add(conversation, _CHAT_ROLES[message.role](content=message.content), at)
     elif message.role in ("tool", "function"):
         conversation.result(None, to_result(message.content, message=at), at=at)
     else:

@@ -35,7 +35,7 @@ class Raw(dict[str, Any]):
     call_id: str | None = None
 
 
-def to_chat_response(reply: Reply, *, delta: str | None = None) -> ChatResponse:
+def to_response(reply: Reply, *, delta: str | None = None) -> ChatResponse:
     """The whole reply; the last response of a stream is the same with ``delta=""``.
 
     ``raw`` is the wire's message with the credits inside ``usage``; ``additional_kwargs`` holds
@@ -55,7 +55,7 @@ def to_chat_response(reply: Reply, *, delta: str | None = None) -> ChatResponse:
         usage |= tokens.as_usage()
     marks = _marks_of(reply.message)
     extra: dict[str, Any] = {"stop_reason": reply.message["stop_reason"], **credits_known, **marks}
-    message = from_message(reply.message, usage=usage, marks=marks)
+    message = to_message(reply.message, usage=usage, marks=marks)
     # LlamaIndex's own blocks do not say where a citation is, so one with citations is among those that were kept.
     if citations := _citations(message.additional_kwargs.get(WIRE_CONTENT, ())):
         extra["citations"] = citations
@@ -71,14 +71,14 @@ def _credits(reply: Reply) -> dict[str, Any]:
     return known
 
 
-def from_message(message: Message, *, usage: Mapping[str, Any], marks: Mapping[str, Any]) -> ChatMessage:
+def to_message(message: Message, *, usage: Mapping[str, Any], marks: Mapping[str, Any]) -> ChatMessage:
     """The assistant's message; usage, ``marks`` and stop reason go along: ``raw`` is lost when agents serialise."""
     content, stop_reason = message["content"], message.get("stop_reason")
-    blocks = from_blocks(content, cut=cut_place(content, stop_reason))
+    blocks = to_content(content, cut=cut_place(content, stop_reason))
     extra: dict[str, Any] = {"usage": dict(usage), "stop_reason": stop_reason, **marks}
     if message.get("container"):
         extra["container"] = message["container"]  # type: ignore[typeddict-item]  # of the code execution tool
-    if calls := tool_call_dicts(blocks):
+    if calls := to_calls(blocks):
         extra["tool_calls"] = calls
     if not _says_everything(content):
         extra[WIRE_CONTENT] = [dict(block) for block in content]
@@ -97,7 +97,7 @@ def _marks_of(message: Message) -> dict[str, Any]:
 _MARKS: Final = frozenset({"recovered_tool_call", "tool_choice_ignored"})
 
 
-def from_blocks(content: Sequence[Mapping[str, Any]], *, cut: int | None = None) -> list[ContentBlock]:
+def to_content(content: Sequence[Mapping[str, Any]], *, cut: int | None = None) -> list[ContentBlock]:
     """LlamaIndex's blocks for the wire's; server tool blocks have none.
 
     Neighbouring text blocks become one: the wire splits a sentence where a citation begins, and
@@ -116,7 +116,7 @@ def from_blocks(content: Sequence[Mapping[str, Any]], *, cut: int | None = None)
             texts.append(text)
             if citations := block.get("citations"):
                 span = {"answer_start_char_index": place, "answer_end_char_index": place + len(text)}
-                cited += [_from_citation(citation, span) for citation in citations]
+                cited += [_to_citation(citation, span) for citation in citations]
             place += len(text)
             continue
         if text := "".join(texts):
@@ -124,7 +124,7 @@ def from_blocks(content: Sequence[Mapping[str, Any]], *, cut: int | None = None)
             place += 1  # the line break before the next text
         texts, cited = [], []
         if kind == "tool_use":
-            blocks.append(from_tool_use(block, cut=number == cut))
+            blocks.append(to_call(block, cut=number == cut))
         elif kind == "thinking":
             blocks.append(ThinkingBlock(content=block["thinking"], additional_information=dict(block)))
         elif kind == "redacted_thinking":
@@ -135,7 +135,7 @@ def from_blocks(content: Sequence[Mapping[str, Any]], *, cut: int | None = None)
 _END: Final[Mapping[str, Any]] = {"type": ""}
 
 
-def from_tool_use(block: Mapping[str, Any], *, cut: bool = False) -> ToolCallBlock:
+def to_call(block: Mapping[str, Any], *, cut: bool = False) -> ToolCallBlock:
     """A tool call; arguments that were cut are text, so that nobody takes them for whole."""
     raw = invalid_arguments(block, cut=cut) if cut or "partial_json" in block else None
     return ToolCallBlock(
@@ -145,7 +145,7 @@ def from_tool_use(block: Mapping[str, Any], *, cut: bool = False) -> ToolCallBlo
     )
 
 
-def tool_call_dicts(blocks: Sequence[ContentBlock]) -> list[dict[str, Any]]:
+def to_calls(blocks: Sequence[ContentBlock]) -> list[dict[str, Any]]:
     """The tool calls once more, as plain dictionaries: parts of LlamaIndex look for them in
     ``additional_kwargs["tool_calls"]`` only."""
     return [
@@ -159,7 +159,7 @@ def with_blocks(response: ChatResponse, blocks: Sequence[ContentBlock]) -> ChatR
     """``response`` with these blocks in place of its own, and without what was kept beside those; ``raw`` keeps all."""
     message = response.message
     extra = {name: value for name, value in message.additional_kwargs.items() if name not in _BESIDE}
-    if calls := tool_call_dicts(blocks):
+    if calls := to_calls(blocks):
         extra["tool_calls"] = calls
     changed = message.model_copy(update={"blocks": [*blocks], "additional_kwargs": extra})
     return response.model_copy(update={"message": changed})
@@ -168,7 +168,7 @@ def with_blocks(response: ChatResponse, blocks: Sequence[ContentBlock]) -> ChatR
 _BESIDE: Final = ("tool_calls", WIRE_CONTENT)
 
 
-def _from_citation(citation: Mapping[str, Any], span: Mapping[str, int]) -> CitationBlock:
+def _to_citation(citation: Mapping[str, Any], span: Mapping[str, int]) -> CitationBlock:
     said = {name: value for name, value in citation.items() if isinstance(value, str)}
     title = said.get("title") or said.get("document_title") or ""
     index = citation.get("document_index")

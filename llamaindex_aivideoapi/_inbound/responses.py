@@ -18,7 +18,7 @@ from aivideoapi_core import ContentBlock as WireBlock
 from aivideoapi_core import MessageAccumulator, StreamEvent
 from aivideoapi_core.adapter_kit import StreamedBlock
 from llamaindex_aivideoapi._inbound.late_response import late_response
-from llamaindex_aivideoapi._inbound.message import from_blocks, tool_call_dicts
+from llamaindex_aivideoapi._inbound.message import to_calls, to_content
 
 _SOURCES: Final = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
 """Delta type: the field that holds its piece of text."""
@@ -46,29 +46,27 @@ class ResponseTranslator:
         """The response that ``event`` is worth, if any. The accumulator has taken the event already."""
         kind = event["type"]
         if kind == "content_block_delta":
-            return self._delta(event)
+            return self._feed_delta(event)
         if kind == "content_block_start":
             return self._start(event)
         if kind == "content_block_stop":
-            part = self._open.pop(event["index"])
-            part.closed = self._accumulator.closed_at(event["index"])
-            if part.kind == "tool_use":
-                return late_response(event, self, len(self._parts), _FINISHED)
+            return self._stop(event)
         return None
 
-    def message_at(self, parts: int, count: int) -> ChatMessage:
-        """The message as it was when there were so many parts, the last with so many pieces."""
-        wire: list[WireBlock] = []
-        for position, part in enumerate(self._parts[:parts], start=1):
-            last = position == parts
-            if part.closed is not None and (not last or count == _FINISHED):
-                wire.append(part.closed)
-            else:
-                wire.append(part.block_at(count if last else len(part.pieces)))
-        blocks: list[ContentBlock] = from_blocks(wire)
-        calls = tool_call_dicts(blocks)
-        extra = {"tool_calls": calls} if calls else {}
-        return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=extra)
+    def _feed_delta(self, event: StreamEvent) -> ChatResponse | None:
+        delta = event["delta"]
+        source = _SOURCES.get(delta.get("type", ""))
+        if source is None:
+            return None
+        part = self._open[event["index"]]
+        if part.kind not in _SHOWN:
+            return None  # a block of another type is shown whole
+        piece: str = delta[source]
+        if source == "partial_json":
+            part.arguments.append(piece)
+            return late_response(event, self, len(self._parts), part.arguments.mark)
+        part.pieces.append(piece)
+        return self._piece(event, part, piece)
 
     def _start(self, event: StreamEvent) -> ChatResponse | None:
         part = StreamedBlock(event["content_block"])
@@ -86,23 +84,27 @@ class ResponseTranslator:
             return self._piece(event, part, text)
         return None
 
-    def _delta(self, event: StreamEvent) -> ChatResponse | None:
-        delta = event["delta"]
-        source = _SOURCES.get(delta.get("type", ""))
-        if source is None:
-            return None
-        part = self._open[event["index"]]
-        if part.kind not in _SHOWN:
-            return None  # a block of another type is shown whole
-        piece: str = delta[source]
-        if source == "partial_json":
-            part.arguments.append(piece)
-            return late_response(event, self, len(self._parts), part.arguments.mark)
-        part.pieces.append(piece)
-        return self._piece(event, part, piece)
+    def _stop(self, event: StreamEvent) -> ChatResponse | None:
+        part = self._open.pop(event["index"])
+        part.closed = self._accumulator.closed_at(event["index"])
+        return late_response(event, self, len(self._parts), _FINISHED) if part.kind == "tool_use" else None
 
     def _piece(self, event: StreamEvent, part: StreamedBlock, piece: str) -> ChatResponse:
         parts, count = len(self._parts), len(part.pieces)
         if part.kind == "thinking":
             return late_response(event, self, parts, count, thinking=piece)
         return late_response(event, self, parts, count, text=piece)
+
+    def message_at(self, parts: int, count: int) -> ChatMessage:
+        """The message as it was when there were so many parts, the last with so many pieces."""
+        wire: list[WireBlock] = []
+        for position, part in enumerate(self._parts[:parts], start=1):
+            last = position == parts
+            if part.closed is not None and (not last or count == _FINISHED):
+                wire.append(part.closed)
+            else:
+                wire.append(part.block_at(count if last else len(part.pieces)))
+        blocks: list[ContentBlock] = to_content(wire)
+        calls = to_calls(blocks)
+        extra = {"tool_calls": calls} if calls else {}
+        return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=extra)

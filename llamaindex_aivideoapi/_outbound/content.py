@@ -1,8 +1,8 @@
-"""One LlamaIndex content block as one wire block, or a clear error; what a tool or a model made never raises."""
+"""Content blocks to the wire: each LlamaIndex block as one, or a clear error; what a tool or a model made never raises."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from llama_index.core.base.llms.types import (
@@ -20,54 +20,60 @@ from llama_index.core.base.llms.types import (
 )
 
 from aivideoapi_core import InvalidInputError
-from aivideoapi_core.adapter_kit import to_call_input, told_media
+from aivideoapi_core.adapter_kit import Block, to_call_input, told_media
 from llamaindex_aivideoapi._outbound.media import plain_file, to_document, to_image
 
-WireBlock = dict[str, Any]
 
+def to_blocks(content: Iterable[BaseContentBlock], *, message: int, made: bool = False) -> list[Block]:
+    """The wire blocks of a message's content; a tool call's ``id`` is left as the framework has it (``None`` included).
 
-def to_block(block: BaseContentBlock, at: int) -> WireBlock | None:
-    """The wire block for any block; ``None`` for what has nothing to send.
-
-    A tool call's ``id`` is left as the framework has it (``None`` included). Raises
-    ``InvalidInputError`` for what cannot be sent, naming the message (``at``) and the fix.
+    ``made``: a tool or a model made it, so what cannot be sent is told in words. Else it raises ``InvalidInputError``.
     """
-    translate = _TRANSLATORS.get(type(block))
-    if translate is None:
-        translate = next((way for cls, way in _TRANSLATORS.items() if isinstance(block, cls)), _refuse)
-    try:
-        return translate(block)
-    except InvalidInputError as error:
-        raise InvalidInputError(f"messages[{at}]: the {type(block).__name__} {error}") from error
+    blocks: list[Block] = []
+    for item in content:
+        try:
+            block = _to_block(item)
+        except InvalidInputError as error:
+            if not made:
+                raise InvalidInputError(f"messages[{message}]: the {type(item).__name__} {error}") from error
+            block = _told(item)
+        if block is not None:
+            blocks.append(block)
+    return blocks
 
 
-def told_block(block: BaseContentBlock, at: int) -> WireBlock | None:
-    """The same for a block that a tool or a model made: what cannot be sent is told in words."""
-    try:
-        return to_block(block, at)
-    except InvalidInputError:
-        if not isinstance(block, CitableBlock):
-            return told_media(plain_file(block))
-        texts = [part.text for part in block.content if isinstance(part, TextBlock)]
-        return {"type": "text", "text": "\n".join([f"[{block.title}: {block.source}]", *texts])}
+def _to_block(item: BaseContentBlock) -> Block | None:
+    """One block for the wire; ``None`` if there is nothing in it to send."""
+    convert = _CONVERTERS.get(type(item))
+    if convert is None:
+        convert = next((way for cls, way in _CONVERTERS.items() if isinstance(item, cls)), _refuse)
+    return convert(item)
 
 
-def to_mark(point: CachePoint) -> WireBlock:
+def _told(item: BaseContentBlock) -> Block:
+    """What a tool or another model made and the wire does not take, in words."""
+    if not isinstance(item, CitableBlock):
+        return told_media(plain_file(item))
+    texts = [part.text for part in item.content if isinstance(part, TextBlock)]
+    return {"type": "text", "text": "\n".join([f"[{item.title}: {item.source}]", *texts])}
+
+
+def to_mark(point: CachePoint) -> Block:
     """A ``CachePoint`` as the wire has it; Bedrock's ``default`` is the wire's ``ephemeral``."""
     kind = point.cache_control.type
     return {"type": "ephemeral" if kind == "default" else kind, "ttl": point.cache_control.ttl}
 
 
-def _to_cache_point(point: CachePoint) -> WireBlock:
+def _cache_point(point: CachePoint) -> Block:
     """A blank text: the breakpoint of one goes to what stands before it."""
     return {"type": "text", "text": "", "cache_control": to_mark(point)}
 
 
-def _to_text(block: TextBlock) -> WireBlock:
+def _text(block: TextBlock) -> Block:
     return {"type": "text", "text": block.text or ""}
 
 
-def _to_thinking(block: ThinkingBlock) -> WireBlock:
+def _thinking(block: ThinkingBlock) -> Block:
     """The block as it came; without a signature, another provider's, it is told as text further on."""
     known = block.additional_information
     signature, data = known.get("signature"), known.get("data")
@@ -76,7 +82,7 @@ def _to_thinking(block: ThinkingBlock) -> WireBlock:
     return {"type": "thinking", "thinking": block.content or "", "signature": signature}
 
 
-def _to_tool_use(block: ToolCallBlock) -> WireBlock:
+def _tool_use(block: ToolCallBlock) -> Block:
     return {
         "type": "tool_use",
         "id": block.tool_call_id,
@@ -85,7 +91,7 @@ def _to_tool_use(block: ToolCallBlock) -> WireBlock:
     }
 
 
-def _to_citable(block: CitableBlock) -> WireBlock:
+def _citable(block: CitableBlock) -> Block:
     """Text as a search result; one document as a document whose citations are on."""
     if len(block.content) == 1 and isinstance(block.content[0], DocumentBlock):
         document = {**to_document(block.content[0]), "title": block.title, "citations": {"enabled": True}}
@@ -95,7 +101,7 @@ def _to_citable(block: CitableBlock) -> WireBlock:
             raise InvalidInputError(
                 f"can hold text or one document, not {type(part).__name__}: the wire cites nothing else"
             )
-    texts = [_to_text(part) for part in block.content if isinstance(part, TextBlock) and part.text.strip()]
+    texts = [_text(part) for part in block.content if isinstance(part, TextBlock) and part.text.strip()]
     if not texts:
         raise InvalidInputError(f"{block.title!r} has no text")
     return {
@@ -111,7 +117,7 @@ def _no_block(_: Any) -> None:
     """A received citation: it belongs to text that is sent anyway."""
 
 
-def _refuse(block: Any) -> WireBlock:
+def _refuse(block: Any) -> Block:
     if isinstance(block, (AudioBlock, VideoBlock)):
         kind = "audio" if isinstance(block, AudioBlock) else "video"
         raise InvalidInputError(
@@ -120,13 +126,13 @@ def _refuse(block: Any) -> WireBlock:
     raise InvalidInputError("cannot be sent over the Messages format")
 
 
-_TRANSLATORS: Final[Mapping[type, Callable[[Any], WireBlock | None]]] = {
-    TextBlock: _to_text,
-    ToolCallBlock: _to_tool_use,
-    ThinkingBlock: _to_thinking,
+_CONVERTERS: Final[Mapping[type, Callable[[Any], Block | None]]] = {
+    TextBlock: _text,
+    ToolCallBlock: _tool_use,
+    ThinkingBlock: _thinking,
     ImageBlock: to_image,
     DocumentBlock: to_document,
-    CitableBlock: _to_citable,
+    CitableBlock: _citable,
     CitationBlock: _no_block,
-    CachePoint: _to_cache_point,
+    CachePoint: _cache_point,
 }

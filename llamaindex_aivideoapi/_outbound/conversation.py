@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from llama_index.core.base.llms.types import (
@@ -19,6 +19,7 @@ from llama_index.core.base.llms.types import (
 from aivideoapi_core import InvalidInputError
 from aivideoapi_core.adapter_kit import (
     WIRE_CONTENT,
+    Block,
     Content,
     Conversation,
     Turns,
@@ -31,15 +32,10 @@ from aivideoapi_core.adapter_kit import (
     said_by_kept,
     to_call_input,
 )
-from llamaindex_aivideoapi._outbound.content import WireBlock, to_block, to_mark, told_block
+from llamaindex_aivideoapi._outbound.content import to_blocks, to_mark
 
 ASSISTANT: Final = frozenset({MessageRole.ASSISTANT, MessageRole.MODEL, MessageRole.CHATBOT})
-_SPEAKERS: Final = {
-    **dict.fromkeys((MessageRole.SYSTEM, MessageRole.DEVELOPER), "system"),
-    **dict.fromkeys(ASSISTANT, "assistant"),
-    **dict.fromkeys((MessageRole.TOOL, MessageRole.FUNCTION), "tool"),
-}
-"""Who speaks, where it is not the user. Looked up once for each message: the hash of an enum is Python's own code."""
+_SYSTEM: Final = frozenset({MessageRole.SYSTEM, MessageRole.DEVELOPER})
 
 
 def to_conversation(
@@ -60,66 +56,31 @@ def to_conversation(
     conversation = Conversation(names, answered=answered(messages, lambda each: each.role in ASSISTANT))
     for at, message in enumerate(messages):
         try:
-            _take(conversation, message, at)
+            _add(conversation, message, at)
         except (AttributeError, KeyError, TypeError, ValueError) as error:  # made past LlamaIndex' own checks
             raise InvalidInputError(f"messages[{at}] is malformed: {error}") from error
     return conversation.turns(prefill=prefill)
 
 
-def _take(conversation: Conversation, message: ChatMessage, at: int) -> None:
-    speaker, mark = _SPEAKERS.get(message.role), message.additional_kwargs.get("cache_control")
-    if speaker == "tool":
-        mark = _add_result(conversation, message, at) or mark
-    elif speaker == "assistant":
-        _add_assistant(conversation, message, at)
-    elif speaker is None and message.role != MessageRole.USER:
-        raise InvalidInputError(
-            f"messages[{at}] has role {message.role!r}: use one of {', '.join(MessageRole)}"
-        )
-    else:
-        _add(conversation, message, at)
+def _add(conversation: Conversation, message: ChatMessage, at: int) -> None:
+    mark = _ADDERS.get(message.role, _refuse)(conversation, message, at)
+    mark = mark or message.additional_kwargs.get("cache_control")
     if mark is not None:
         conversation.cache_point(mark, at=at)
 
 
-def _add(conversation: Conversation, message: ChatMessage, at: int) -> None:
+def _add_written(conversation: Conversation, message: ChatMessage, at: int) -> None:
     """What somebody wrote; each cache point marks what is before it, of an earlier message if need be."""
-    say = conversation.system if _SPEAKERS.get(message.role) == "system" else conversation.user
-    blocks = message.blocks
-    if len(blocks) == 1 and type(blocks[0]) is TextBlock:
-        say(blocks[0].text, at=at)
-        return
-    translate = told_block if at < conversation.answered else to_block
-    say([wire for block in blocks if (wire := translate(block, at)) is not None], at=at)
+    content: Content
+    if len(message.blocks) == 1 and type(message.blocks[0]) is TextBlock:
+        content = message.blocks[0].text
+    else:
+        content = to_blocks(message.blocks, message=at, made=at < conversation.answered)
+    (conversation.system if message.role in _SYSTEM else conversation.user)(content, at=at)
 
 
-def _add_assistant(conversation: Conversation, message: ChatMessage, at: int) -> None:
-    extra, blocks = message.additional_kwargs, message.blocks
-    calls, kept = extra.get("tool_calls"), extra.get(WIRE_CONTENT)
-    if not calls and kept is None and len(blocks) == 1 and type(blocks[0]) is TextBlock:
-        conversation.assistant(blocks[0].text, at=at)
-        return
-    said = None if kept is None else _kept(message, at)
-    if said is None:
-        said = _made(blocks, at)
-    if calls:
-        _add_calls(said, calls)
-    if all(block.get("text") == "" for block in said):
-        said = said_beside(extra) + said
-    conversation.assistant(said, at=at, ours=True, paused=extra.get("stop_reason") == "pause_turn")
-
-
-def _made(blocks: Sequence[BaseContentBlock], at: int) -> list[WireBlock]:
-    """What a model or a tool made: a block that cannot be sent is told in words."""
-    return [wire for block in blocks if (wire := told_block(block, at)) is not None]
-
-
-def _add_calls(said: list[WireBlock], calls: Any) -> None:
-    """The calls of an extra; most integrations say them twice, as blocks and as an extra."""
-    known = {block["id"] for block in said if block["type"] == "tool_use"}
-    for call_id, name, arguments in read_tool_calls(calls):
-        if call_id not in known and None not in known:
-            said.append({"type": "tool_use", "id": call_id, "name": name, "input": to_call_input(arguments)})
+def _refuse(_: Conversation, message: ChatMessage, at: int) -> None:
+    raise InvalidInputError(f"messages[{at}] has role {message.role!r}: use one of {', '.join(MessageRole)}")
 
 
 def _add_result(conversation: Conversation, message: ChatMessage, at: int) -> Any:
@@ -129,7 +90,8 @@ def _add_result(conversation: Conversation, message: ChatMessage, at: int) -> An
     if len(message.blocks) == 1 and type(message.blocks[0]) is TextBlock:
         content = message.blocks[0].text
     else:
-        content = _made([block for block in message.blocks if type(block) is not CachePoint], at)
+        blocks = [block for block in message.blocks if type(block) is not CachePoint]
+        content = to_blocks(blocks, message=at, made=True)
     call = extra.get("tool_call_id") or extra.get("tool_use_id") or extra.get("call_id")
     conversation.result(
         None if call is None else str(call),
@@ -142,7 +104,31 @@ def _add_result(conversation: Conversation, message: ChatMessage, at: int) -> An
     return next(filter(is_mark, reversed(marks)), None)
 
 
-def _kept(message: ChatMessage, at: int) -> list[WireBlock] | None:
+def _add_assistant(conversation: Conversation, message: ChatMessage, at: int) -> None:
+    extra, blocks = message.additional_kwargs, message.blocks
+    calls, kept = extra.get("tool_calls"), extra.get(WIRE_CONTENT)
+    if not calls and kept is None and len(blocks) == 1 and type(blocks[0]) is TextBlock:
+        conversation.assistant(blocks[0].text, at=at)
+        return
+    said = None if kept is None else _kept(message, at)
+    if said is None:
+        said = to_blocks(blocks, message=at, made=True)
+    if calls:
+        _add_calls(said, calls)
+    if all(block.get("text") == "" for block in said):
+        said = said_beside(extra) + said
+    conversation.assistant(said, at=at, ours=True, paused=extra.get("stop_reason") == "pause_turn")
+
+
+def _add_calls(said: list[Block], calls: Any) -> None:
+    """The calls of an extra; most integrations say them twice, as blocks and as an extra."""
+    known = {block["id"] for block in said if block["type"] == "tool_use"}
+    for call_id, name, arguments in read_tool_calls(calls):
+        if call_id not in known and None not in known:
+            said.append({"type": "tool_use", "id": call_id, "name": name, "input": to_call_input(arguments)})
+
+
+def _kept(message: ChatMessage, at: int) -> list[Block] | None:
     """The reply's own blocks, if they were kept and still say what the message's blocks say."""
     kept = message.additional_kwargs.get(WIRE_CONTENT)
     if not isinstance(kept, list) or not all(
@@ -152,7 +138,7 @@ def _kept(message: ChatMessage, at: int) -> list[WireBlock] | None:
     if said_by_kept(kept) != _said_by(message.blocks):
         return None  # somebody changed the message since
     points = [block for block in message.blocks if type(block) is CachePoint]
-    return kept_blocks(kept) + _made(points[-1:], at)
+    return kept_blocks(kept) + to_blocks(points[-1:], message=at, made=True)
 
 
 def _said_by(blocks: Sequence[BaseContentBlock]) -> list[Any]:
@@ -168,3 +154,12 @@ def _said_by(blocks: Sequence[BaseContentBlock]) -> list[Any]:
         elif not isinstance(block, (CachePoint, CitationBlock)):
             said.append(block)
     return [item for item in said if item != ""]
+
+
+_ADDERS: Final[Mapping[MessageRole, Callable[[Conversation, ChatMessage, int], Any]]] = {
+    MessageRole.USER: _add_written,
+    **dict.fromkeys(ASSISTANT, _add_assistant),
+    **dict.fromkeys((MessageRole.TOOL, MessageRole.FUNCTION), _add_result),
+    **dict.fromkeys(_SYSTEM, _add_written),
+}
+"""By role; each gives the mark of a cache point in the message, if that is its business."""

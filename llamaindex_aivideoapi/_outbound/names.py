@@ -10,6 +10,7 @@ from aivideoapi_core.adapter_kit import CALL_ARGUMENTS, ArgumentNames
 _KNOWN: Final = CALL_ARGUMENTS | {
     *("additional_kwargs", "allow_parallel_tool_calls", "stop", "tool_required", "verbose")
 }
+ALIASES: Final = {"reasoning_effort": "effort", "default_request_timeout": "timeout"}
 OTHER_NAMES: Final[Mapping[str, str]] = {
     "cache_idx": "put a CachePoint block where the cached part ends, or set cache_control=",
     "disable_parallel_tool_use": "use allow_parallel_tool_calls=",
@@ -31,7 +32,7 @@ NAMES: Final = ArgumentNames(
     _KNOWN,
     place="a call of this model",
     body="additional_kwargs",
-    aliases={"reasoning_effort": "effort", "default_request_timeout": "timeout"},
+    aliases=ALIASES,
     advice=OTHER_NAMES,
 )
 

@@ -23,14 +23,18 @@ class Request(ModelRequest):
 
 
 def build_request(
-    messages: Sequence[ChatMessage], *, defaults: Mapping[str, Any], call: Mapping[str, Any], stream: bool
+    messages: Sequence[ChatMessage],
+    *,
+    defaults: Mapping[str, Any],
+    arguments: Mapping[str, Any],
+    stream: bool,
 ) -> Request:
     """One request from the model's own settings and a call's arguments, which win.
 
     Nothing passed in is changed. Raises ``InvalidInputError`` for an unknown argument and for
     everything that the core refuses for this model.
     """
-    options = merged_options(_flatten(defaults), _flatten(named(call)))
+    options = merged_options(_flatten(defaults), _flatten(named(arguments)))
     options.pop("verbose", None)  # the frameworks pass it on; it is about their own printing
     one_call = options.get("allow_parallel_tool_calls") is False
     in_words = options.get("tool_required") == IN_WORDS

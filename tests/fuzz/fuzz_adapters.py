@@ -20,7 +20,7 @@ with atheris.instrument_imports(include=["aivideoapi_core", "langchain_aivideoap
     from aivideoapi_core.adapter_kit import Changed
     from langchain_aivideoapi._inbound.message import to_result
     from langchain_aivideoapi._inbound.streams import ChunkStream, EventStream
-    from llamaindex_aivideoapi._inbound.message import to_chat_response
+    from llamaindex_aivideoapi._inbound.message import to_response
     from llamaindex_aivideoapi._inbound.streams import ResponseStream
 
 MODEL = "claude-sonnet-4-6/anthropic"
@@ -52,7 +52,7 @@ def check(data: bytes) -> None:
     reply = Reply(reader.accumulator.message(), MODEL)
     found.append(chunks.last(reply))
     protocol.finish(reply)
-    to_chat_response(reply).model_dump_json()
+    to_response(reply).model_dump_json()
     whole: Any = to_result(changed.read(reply)).generations[0].message
     summed: Any = functools.reduce(operator.add, found).message
     assert summed.tool_calls == whole.tool_calls, "other calls"

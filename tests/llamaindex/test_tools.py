@@ -14,7 +14,7 @@ from llama_index.core.tools import FunctionTool
 from aivideoapi_core import InvalidInputError
 from aivideoapi_core.sandbox import Reply, Sandbox
 from llamaindex_aivideoapi import AIVideoAPI
-from llamaindex_aivideoapi._inbound.message import from_message
+from llamaindex_aivideoapi._inbound.message import to_message
 
 MakeLLM = Callable[..., AIVideoAPI]
 
@@ -205,7 +205,7 @@ class TestWhatComesBack:
             "input": {},
             "partial_json": '{"city": "Par',
         }
-        message = from_message({"content": [cut]}, usage={}, marks={})
+        message = to_message({"content": [cut]}, usage={}, marks={})
         assert message.blocks[0].tool_kwargs == '{"city": "Par'
         response = ChatResponse(message=message)
         with pytest.raises(ValueError, match="raise max_tokens"):
