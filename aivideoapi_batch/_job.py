@@ -25,7 +25,7 @@ from aivideoapi_batch._report import BatchEstimate, BatchReport, RunCounts, esti
 from aivideoapi_batch._results import RowResult, Status
 from aivideoapi_batch._rows import check_rows, check_text, id_of
 from aivideoapi_core import InvalidInputError
-from aivideoapi_core.adapter_kit import clean_tags
+from aivideoapi_core.adapter_kit import clean_tags, with_known_arguments
 
 if TYPE_CHECKING:
     from aivideoapi_batch._loop import LoopThread
@@ -36,6 +36,22 @@ RETRYABLE: Final = tuple(status.value for status in Status if status is not Stat
 
 _AT_ONCE: Final = 1000
 """So many ids are looked up together."""
+
+
+_ON_THE_MODEL: Final = "set it on the model of the call, such as ChatAIVideoAPI(..., {}=...)"
+_ADVICE: Final = {
+    **{name: _ON_THE_MODEL.format(name) for name in ("budget", "ledger", "prices", "timeout")},
+    **dict.fromkeys(
+        ("model", "llm", "prompt", "schema"), "make the call with it: prompt_call(model, 'Say {text}')"
+    ),
+    "rows": "give the rows to run(rows)",
+    "max_tokens": "give it to prompt_call(model, prompt, max_tokens=...)",
+}
+"""What people look for here, and where it is."""
+_OF_RUNS: Final = dict.fromkeys(
+    ("concurrency", "retry", "pace", "max_retries", "on_budget", "journal", "name"),
+    "give it to BatchJob(...)",
+)
 
 
 class BatchJob(JobSettings):
@@ -56,6 +72,7 @@ class BatchJob(JobSettings):
     the first for errors that cost nothing and may pass; a 429 counts apart and is waited out.
     """
 
+    @partial(with_known_arguments, advice=_ADVICE)
     def __init__(
         self,
         call: RowCall | Callable[[Row], Any],
@@ -99,6 +116,7 @@ class BatchJob(JobSettings):
         """What the last run of this object did, in this process."""
         return self._counts
 
+    @partial(with_known_arguments, advice=_OF_RUNS)
     def estimate(self, rows: Iterable[Any], *, available_micro: int | None = None) -> BatchEstimate:
         """What ``rows`` will cost and how many of them fit ``available_micro``; reads ``rows`` to the end, no I/O.
 
@@ -149,6 +167,7 @@ class BatchJob(JobSettings):
         finally:
             self._stop = None
 
+    @partial(with_known_arguments, advice=_OF_RUNS)
     def run(self, rows: Iterable[Any], *, replay: bool = True) -> list[RowResult]:
         """The same, to the end: the results as a list. For more rows than memory holds there is ``arun``."""
         try:
@@ -230,6 +249,10 @@ def _journal_of(journal: Any, *, name: str) -> JournalStore:
     if isinstance(journal, (str, os.PathLike)):
         if os.fspath(journal).endswith(SQLITE_SUFFIXES):
             return SQLiteJournal(journal, name=name)
+        if "://" in os.fspath(journal):
+            raise InvalidInputError(
+                "journal is a URL, and not one of a Redis: give 'redis://...', a folder, or a file"
+            )
         return Journal(journal)
     if isinstance(journal, JournalStore):
         return journal

@@ -22,6 +22,7 @@ from aivideoapi_batch._journal_files import LINES, OwnFile, changed_at, keep, li
 from aivideoapi_batch._journal_store import Seen, Totals
 from aivideoapi_batch._manifest import Manifest
 from aivideoapi_batch._results import RowResult, Status
+from aivideoapi_core import InvalidInputError
 from aivideoapi_core.adapter_kit import Entry
 
 _quoted: Final = json.encoder.encode_basestring_ascii
@@ -42,6 +43,10 @@ class Journal:
 
     def __init__(self, folder: str | os.PathLike[str], *, fsync: bool = False) -> None:
         self.folder = Path(folder)
+        if self.folder.is_file():
+            raise InvalidInputError(
+                f"{os.fspath(folder)!r} is a file: name a folder for the journal, or a file that ends in .sqlite"
+            )
         self._fsync = fsync
         self._forget()
 

@@ -29,7 +29,7 @@ from aivideoapi_batch._journal_store import (
 from aivideoapi_batch._manifest import Manifest
 from aivideoapi_batch._redis import RedisLink, checked_name, checked_url, link_to
 from aivideoapi_batch._results import RowResult, Status
-from aivideoapi_core.adapter_kit import Entry, place_of
+from aivideoapi_core.adapter_kit import Entry, check_seconds, place_of, with_known_arguments
 
 _SCRIPT: Final = "journal.lua"
 _LEASE_S: Final = 60.0
@@ -46,9 +46,11 @@ class RedisJournal:
     ``redis``; pickles as its URL. Raises ``InvalidInputError``.
     """
 
+    @with_known_arguments
     def __init__(self, url: str, *, name: str, lease_s: float = _LEASE_S) -> None:
         self._url = checked_url(url, argument="journal")
         self.name = checked_name(name, argument="name")
+        check_seconds("lease_s", lease_s)
         self._lease_s = lease_s
         self._key = f"aivideoapi:batch:{{{name}}}"
         self._client: Any = None

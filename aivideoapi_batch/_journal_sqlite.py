@@ -15,6 +15,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,7 +35,7 @@ from aivideoapi_batch._manifest import Manifest
 from aivideoapi_batch._results import RowResult, Status
 from aivideoapi_batch._rows import check_text
 from aivideoapi_core import InvalidInputError
-from aivideoapi_core.adapter_kit import Entry, place_of, renew_in_child
+from aivideoapi_core.adapter_kit import Entry, place_of, renew_in_child, with_known_arguments
 
 SUFFIXES: Final = (".sqlite", ".sqlite3", ".db")
 _BUSY_S: Final = 30.0
@@ -50,7 +51,14 @@ class SQLiteJournal:
     ``InvalidInputError``.
     """
 
+    @partial(
+        with_known_arguments, advice={"lease_s": "a file has no lease: the claims of a process end with it"}
+    )
     def __init__(self, path: str | os.PathLike[str], *, name: str) -> None:
+        if not isinstance(path, (str, os.PathLike)) or "://" in os.fspath(path):
+            raise InvalidInputError(
+                f"path must be that of a file, such as 'reviews.sqlite', not {path!r:.40}"
+            )
         self.path = Path(path).absolute()
         self.name = check_text("name", name)
         if self.path.is_dir():

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from aivideoapi_batch._calls import Row
 from aivideoapi_batch._models import OfModels, facts_of, models_in
-from aivideoapi_batch._rows import BadRowError
+from aivideoapi_batch._rows import BadRowError, check_text
 from aivideoapi_batch._template import filled
 from aivideoapi_core import InvalidInputError
 
@@ -42,9 +42,13 @@ class LangChainCall(OfModels):
             raise InvalidInputError("a model needs a prompt: prompt_call(model, 'Summarise: {text}')")
         if prompt is not None and not isinstance(prompt, (str, BasePromptTemplate)):
             raise InvalidInputError(f"prompt must be text or a LangChain prompt template, not {prompt!r}")
+        if isinstance(prompt, str):
+            check_text("prompt", prompt)
         if schema is not None:
             runnable = _structured(runnable, schema, options)
         elif options:
+            if (estimate := getattr(runnable, "estimate_credits", None)) is not None:
+                estimate("x", **options)  # an option that is none is told now, not with each row
             runnable = runnable.bind(**options)
         self._runnable = self.made_of = runnable
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from aivideoapi_batch._calls import Row, in_thread
 from aivideoapi_batch._models import OfModels, facts_of
-from aivideoapi_batch._rows import BadRowError, id_of
+from aivideoapi_batch._rows import BadRowError, check_text, id_of
 from aivideoapi_batch._template import filled, text_of
 from aivideoapi_core import InvalidInputError
 
@@ -33,6 +33,10 @@ class LLMCall(OfModels):
             raise InvalidInputError(
                 f"an LLM needs a prompt, text with {{field}} in it or a LlamaIndex template, not {prompt!r}"
             )
+        if isinstance(prompt, str):
+            check_text("prompt", prompt)
+        if options and (estimate := getattr(llm, "estimate_credits", None)) is not None:
+            estimate([ChatMessage("x")], **options)  # an option that is none is told now, not with each row
         if schema is not None and not (isinstance(schema, type) and issubclass(schema, BaseModel)):
             raise InvalidInputError("schema must be a pydantic class for a LlamaIndex LLM")
         self._llm = self.made_of = _calm(llm)

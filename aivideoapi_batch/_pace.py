@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from aivideoapi_batch._pace_local import LocalPace
 from aivideoapi_batch._pace_redis import SharedPace
 from aivideoapi_batch._pace_state import Clock, PaceState
+from aivideoapi_core.adapter_kit import with_known_arguments
+
+_ADVICE: Final = dict.fromkeys(("name", "redis", "store", "url"), "use Pace.shared('redis://...', name=...)")
 
 
 class Pace:
@@ -18,6 +22,7 @@ class Pace:
     between threads and event loops.
     """
 
+    @functools.partial(with_known_arguments, advice=_ADVICE)
     def __init__(
         self,
         *,

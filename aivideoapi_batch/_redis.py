@@ -20,9 +20,13 @@ def checked_url(url: Any, *, argument: str) -> str:
     """``url``, if it is one of a Redis, and redis-py is there. Raises ``InvalidInputError``."""
     if not isinstance(url, str) or not url.startswith(SCHEMES):
         # Never the value: a URL that is almost right may have a password in it.
+        why = (
+            f"which begins with {', '.join(SCHEMES)}"
+            if isinstance(url, str)
+            else "not a client: every worker makes a client of its own"
+        )
         raise InvalidInputError(
-            f"{argument} must be the URL of a Redis, such as 'redis://localhost:6379/0', not a client: "
-            "every worker makes a client of its own"
+            f"{argument} must be the URL of a Redis, such as 'redis://localhost:6379/0', {why}"
         )
     try:
         import redis.asyncio  # noqa: F401 - whether it is there

@@ -104,16 +104,9 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version)[:4])
 
 
-def check_settings(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """The key's shape and the base URL; the key itself is never shown."""
-    from aivideoapi_core import (
-        API_KEY_ENV,
-        BASE_URL_ENV,
-        InvalidInputError,
-        resolve_api_key,
-        resolve_base_url,
-        resolve_engine,
-    )
+def check_key() -> Iterator[Finding]:
+    """The key's shape; the key itself is never shown."""
+    from aivideoapi_core import API_KEY_ENV, InvalidInputError, resolve_api_key
 
     try:
         key = resolve_api_key(None).get_secret_value()
@@ -131,6 +124,12 @@ def check_settings(environ: Mapping[str, str]) -> Iterator[Finding]:
                 f"{API_KEY_ENV} does not start with sk-",
                 "copy the key again, whole",
             )
+
+
+def check_settings(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """The base URL, and what else is set around the connection."""
+    from aivideoapi_core import BASE_URL_ENV, InvalidInputError, resolve_base_url, resolve_engine
+
     try:
         url = resolve_base_url(None)
     except InvalidInputError as error:
@@ -164,7 +163,9 @@ def check_connection() -> Iterator[Finding]:
     try:
         url, key = resolve_base_url(None), resolve_api_key(None)
     except InvalidInputError:
-        yield Finding(Verdict.NOTE, "connection", "not tried", "correct the settings above first")
+        yield Finding(
+            Verdict.NOTE, "connection", "not tried", "correct the key, or the base URL below, first"
+        )
         return
     dates: list[str] = []
     with httpx.Client(
@@ -246,8 +247,9 @@ def _installed(distribution: str) -> bool:
 
 
 def all_checks(*, everything: bool = False) -> Iterator[Finding]:
-    """First what is wrong most often: the key and the connection."""
-    yield from check_settings(os.environ)
+    """First what is wrong most often: the key, and the connection."""
+    yield from check_key()
     yield from check_connection()
+    yield from check_settings(os.environ)
     yield from check_registries()
     yield from check_versions(everything=everything)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
+import typer
 from typer.core import TyperCommand
 
 from aivideoapi_cli._terminal import WRONG_USE, CommandError
@@ -32,5 +34,29 @@ class Command(TyperCommand):
                 )
         if "" in given and not any(parameter.name == "question" for parameter in self.params):
             raise CommandError("an argument is empty: give it a value", exit_code=WRONG_USE)
-        rest: list[str] = super().parse_args(ctx, args)
+        try:
+            rest: list[str] = super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            error.message = _plain(error.message)
+            raise
         return rest
+
+
+_WORDS: Final = (
+    (re.compile(r"^(?:Value error|Assertion failed), "), ""),
+    (
+        re.compile(r"^Input should be a valid (\w+), unable to parse string as an? \w+$"),
+        r"it must be a number (\1)",
+    ),
+    (re.compile(r"^Input should be greater than or equal to (\S+)$"), r"it must be \1 or more"),
+    (re.compile(r"^Input should be less than or equal to (\S+)$"), r"it must be \1 or less"),
+    (re.compile(r"^Input should be "), "it must be "),
+)
+"""Pydantic's words, in which newer versions of typer tell what is wrong with a value, and ours."""
+
+
+def _plain(message: str) -> str:
+    """``message`` without what only who writes validators knows."""
+    for pattern, words in _WORDS:
+        message = pattern.sub(words, message)
+    return message

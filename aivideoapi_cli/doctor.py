@@ -50,7 +50,7 @@ def doctor(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
-    """Check key, connection, clock, registries and versions, in this order; fails if something is wrong."""
+    """Check key, connection, clock, settings, registries and versions, in this order; fails if something is wrong."""
     from aivideoapi_cli._checks import Verdict, all_checks
 
     console = output(piped_width=_PIPED_WIDTH)

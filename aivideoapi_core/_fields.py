@@ -66,6 +66,8 @@ else:
         if isinstance(value, dict):
             return import_module("httpx").Timeout(**value)
         try:
+            if isinstance(value, bool):
+                raise TypeError
             return None if value is None else float(value)
         except (TypeError, ValueError):
             if isinstance(value, import_module("httpx").Timeout):

@@ -147,6 +147,14 @@ class ModelSettings(BaseModel):
     def __init__(self, *args: Any, **fields: Any) -> None:
         """Raises ``InvalidInputError`` for what could never be sent, values of other types included."""
         with hidden_arguments(fields, self):
+            if args:
+                args = ()  # a traceback may show local variables, and one of them may be the key
+                name = type(self).__name__
+                raise self._raised(
+                    InvalidInputError(
+                        f"{name} takes its settings by name, such as {name}(model='claude-sonnet-4-6')"
+                    )
+                )
             self._validated(super().__init__, args, fields)
 
     @classmethod

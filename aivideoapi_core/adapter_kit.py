@@ -11,7 +11,7 @@ from aivideoapi_core._late import late_names
 if TYPE_CHECKING:
     from aivideoapi_core._aliases import by_python_names
     from aivideoapi_core._catalogue.models import EFFORTS
-    from aivideoapi_core._constructor_errors import settings_error
+    from aivideoapi_core._constructor_errors import settings_error, with_known_arguments
     from aivideoapi_core._fields import StopField
     from aivideoapi_core._http.model_clients import client_settings
     from aivideoapi_core._http.model_requests import ModelRequest
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._model_settings import REQUEST_FIELDS, ModelSettings
     from aivideoapi_core._outbound.blocks import Block
     from aivideoapi_core._outbound.conversation import Content, Conversation, Turns, answered
+    from aivideoapi_core._outbound.flags import check_flag
     from aivideoapi_core._outbound.foreign import BY_KEY, FOREIGN, said_beside
     from aivideoapi_core._outbound.kept_blocks import kept_blocks, said_by_kept
     from aivideoapi_core._outbound.media import as_text, block_at, document_block, image_block
@@ -91,6 +92,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._received import WIRE_CONTENT
     from aivideoapi_core._secrets import hidden_arguments, without_tokens
     from aivideoapi_core._signatures import remember_signatures
+    from aivideoapi_core._stores.budget_arguments import check_seconds
     from aivideoapi_core._stores.target import place_of
     from aivideoapi_core._unvalidated import filled, private_of, set_private, set_values, values_of
     from aivideoapi_core._version import pip_install
@@ -100,7 +102,7 @@ _LATER: Final = {
     for module, names in {
         "_aliases": "by_python_names",
         "_catalogue.models": "EFFORTS",
-        "_constructor_errors": "settings_error",
+        "_constructor_errors": "settings_error with_known_arguments",
         "_fields": "StopField",
         "_http.model_clients": "client_settings",
         "_http.model_requests": "ModelRequest",
@@ -127,6 +129,7 @@ _LATER: Final = {
         "_metering.telemetry_spans": "otel_span_in",
         "_outbound.blocks": "Block",
         "_outbound.conversation": "Content Conversation Turns answered",
+        "_outbound.flags": "check_flag",
         "_outbound.foreign": "BY_KEY FOREIGN said_beside",
         "_outbound.kept_blocks": "kept_blocks said_by_kept",
         "_outbound.media": "as_text block_at document_block image_block",
@@ -146,6 +149,7 @@ _LATER: Final = {
         "_received": "WIRE_CONTENT",
         "_secrets": "hidden_arguments without_tokens",
         "_signatures": "remember_signatures",
+        "_stores.budget_arguments": "check_seconds",
         "_stores.target": "place_of",
         "_unvalidated": "filled private_of set_private set_values values_of",
         "_version": "pip_install",
@@ -198,6 +202,8 @@ __all__ = [
     "block_at",
     "by_python_names",
     "call_error",
+    "check_flag",
+    "check_seconds",
     "check_settings",
     "clean_block",
     "clean_tags",
@@ -268,6 +274,7 @@ __all__ = [
     "wire_choice",
     "wire_tool_name",
     "wire_tools",
+    "with_known_arguments",
     "without_tokens",
     "wrapped_schema",
     "wrapper_of",

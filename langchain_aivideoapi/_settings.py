@@ -13,7 +13,15 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.language_models.model_profile import ModelProfile
 from pydantic import AliasChoices, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from aivideoapi_core import API_KEY_ENV, BASE_URL_ENV, ModelPrices, Route, adapter_kit, route_of
+from aivideoapi_core import (
+    API_KEY_ENV,
+    BASE_URL_ENV,
+    InvalidInputError,
+    ModelPrices,
+    Route,
+    adapter_kit,
+    route_of,
+)
 from aivideoapi_core.adapter_kit import REQUEST_FIELDS, EnvironmentKey, ModelSettings, StopField
 from langchain_aivideoapi._errors import as_langchain, langchain_errors
 from langchain_aivideoapi._inbound.fast import PROVIDER
@@ -88,6 +96,8 @@ class Settings(ModelSettings, BaseChatModel):
         """Take key and address from the environment, and check all that can be checked without I/O."""
         self._read_environment()
         adapter_kit.check_settings(self._defaults())
+        if self.output_version not in (None, "v0", "v1"):
+            raise InvalidInputError(f"output_version must be 'v0' or 'v1', not {self.output_version!r}")
         _ = self._client  # which checks its own settings
         return self
 

@@ -10,10 +10,10 @@ from langchain_core.language_models import LanguageModelInput
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, RunnableMap
 from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from aivideoapi_core import InvalidInputError
-from aivideoapi_core.adapter_kit import enforceable, is_object, rooted, wrapped_schema, wrapper_of
+from aivideoapi_core.adapter_kit import check_flag, enforceable, is_object, rooted, wrapped_schema, wrapper_of
 from langchain_aivideoapi._inbound.bare_values import bare_values
 from langchain_aivideoapi._inbound.parsers import (
     JsonOutputKeyToolsParser,
@@ -46,6 +46,9 @@ def structured_output(
         raise InvalidInputError(f"method={method!r} is not known; use one of {', '.join(_METHODS)}")
     if schema is None and method != "json_mode":
         raise InvalidInputError(f"method={method!r} needs a schema; only 'json_mode' works without")
+    check_flag("include_raw", include_raw)
+    check_flag("strict", strict)
+    _check_schema(schema)
     schema, unwrap = _wrapped(schema)
     if method == "function_calling":
         llm, parser = _by_tool(model, schema, strict=strict, options=options)
@@ -54,6 +57,27 @@ def structured_output(
     if unwrap is not None:
         parser = parser | unwrap
     return retrying(_with_raw(llm, parser) if include_raw else llm | parser)
+
+
+def _check_schema(schema: Any) -> None:
+    """Raise ``InvalidInputError`` for what is a value, not the description of one."""
+    wanted = (
+        "a pydantic, TypedDict or dataclass class, a type such as list[str], or a JSON schema with a title"
+    )
+    if isinstance(schema, (bool, int, float, str, bytes, list, tuple, set, BaseModel)):
+        said = (
+            repr(schema)
+            if isinstance(schema, (int, float, str))
+            else f"an instance of {type(schema).__name__}"
+        )
+        raise InvalidInputError(f"schema must be {wanted}, not {said[:80]}")
+    if isinstance(schema, Mapping) and not schema.keys() & _NAMES:
+        raise InvalidInputError(
+            f"schema has no title, which the model is told as its name: {{'title': 'answer', ...}}; it has {[*schema]}"
+        )
+
+
+_NAMES: Final = frozenset({"title", "name", "function", "toolSpec"})
 
 
 def _wrapped(schema: Any) -> tuple[Any, Runnable[Any, Any] | None]:

@@ -371,7 +371,8 @@ class ChatAIVideoAPI(Settings):
         """An estimate for a text, made offline (see ``get_num_tokens_from_messages``)."""
         from aivideoapi_core import estimate_text_tokens
 
-        return estimate_text_tokens(text)
+        with langchain_errors():
+            return estimate_text_tokens(text)
 
     def get_token_ids(self, text: str) -> list[int]:
         """Not possible: the tokenizer of these models is not public."""

@@ -35,7 +35,7 @@ from aivideoapi_core import (
     prices_of,
     track_spend,
 )
-from aivideoapi_core.adapter_kit import figures_in, may_be_billed
+from aivideoapi_core.adapter_kit import figures_in, may_be_billed, with_known_arguments
 from langchain_aivideoapi._inbound.fast import PROVIDER
 from langchain_aivideoapi._tags import FRAMEWORK, without_steps
 
@@ -71,6 +71,7 @@ class CreditsCallbackHandler(BaseCallbackHandler):
     ignore_retry = True
     ignore_custom_event = True
 
+    @with_known_arguments
     def __init__(self) -> None:
         super().__init__()
         self._tracker = SpendTracker()
@@ -122,6 +123,7 @@ class CreditsCallbackHandler(BaseCallbackHandler):
             self._tracker.add(_record_of(run, message, error))
 
 
+@with_known_arguments
 @contextmanager
 def get_credits_callback() -> Iterator[SpendTracker]:
     """Add up every call of LangChain's that begins in the block, in its tasks and in the threads that LangChain starts.

@@ -5,18 +5,23 @@ Needs the ``langchain`` package; nothing else of ours imports it.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from langchain.agents.middleware.types import AgentMiddleware, ModelCallResult, ModelRequest, ModelResponse
 from langchain.agents.structured_output import ToolStrategy
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
 from aivideoapi_core import Route, route_of
-from aivideoapi_core.adapter_kit import NO_ANSWER, Approach, Landing, cut_results
+from aivideoapi_core.adapter_kit import NO_ANSWER, Approach, Landing, cut_results, with_known_arguments
 from langchain_aivideoapi._errors import langchain_errors
 from langchain_aivideoapi.chat_models import ChatAIVideoAPI
+
+_ADVICE: Final = {
+    "budget": "the budget is the model's: ChatAIVideoAPI(..., budget=CreditBudget(...)), or a use_budget block"
+}
 
 
 class BudgetLandingMiddleware(AgentMiddleware[Any, Any, Any]):
@@ -39,6 +44,7 @@ class BudgetLandingMiddleware(AgentMiddleware[Any, Any, Any]):
         tool_result_tokens: Bytes that tool results between two calls have at most, as a rule: kept free for the landing.
     """
 
+    @functools.partial(with_known_arguments, advice=_ADVICE)
     def __init__(self, *, tool_result_tokens: int = 2_000) -> None:
         super().__init__()
         if type(tool_result_tokens) is not int or tool_result_tokens < 0:

@@ -14,6 +14,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.tools import BaseTool
 
 from aivideoapi_core import Route, UnsupportedOptionError, route_of
+from aivideoapi_core.adapter_kit import with_known_arguments
 from langchain_aivideoapi._errors import as_langchain
 from langchain_aivideoapi.chat_models import ChatAIVideoAPI
 
@@ -46,6 +47,7 @@ class AIVideoAPIPromptCachingMiddleware(AgentMiddleware[Any, Any, Any]):
             A fallback that changes to such a model in mid-call never raises, since that would defeat it.
     """
 
+    @with_known_arguments
     def __init__(
         self,
         *,

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from llama_index.core.base.llms.types import LLMMetadata, MessageRole
 from llama_index.core.bridge.pydantic import Field, SecretStr
+from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms.function_calling import FunctionCallingLLM
-from pydantic import AliasChoices
+from llama_index.core.types import BaseOutputParser
+from pydantic import AliasChoices, ValidationInfo, field_validator
 
 from aivideoapi_core import ModelPrices, Route, adapter_kit, model_info
 from aivideoapi_core.adapter_kit import REQUEST_FIELDS, ModelSettings, StopField
@@ -76,6 +78,15 @@ class Settings(ModelSettings, FunctionCallingLLM):
         default_factory=list,
         description="Tags for every row of the ledger; active instrument tags join them.",
     )
+
+    @field_validator("callback_manager", "output_parser")
+    @classmethod
+    def _is_of_llama_index(cls, value: Any, field: ValidationInfo) -> Any:
+        """LlamaIndex takes anything for either, and fails in the first call."""
+        wanted = CallbackManager if field.field_name == "callback_manager" else BaseOutputParser
+        if value is not None and not isinstance(value, wanted):
+            raise ValueError(f"must be a {wanted.__name__} of LlamaIndex, not {type(value).__name__}")
+        return value
 
     @classmethod
     @functools.cache

@@ -36,12 +36,15 @@ from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.prompts import PromptTemplate
 
 from aivideoapi_core import ToolChoiceIgnoredError, adapter_kit
+from llamaindex_aivideoapi._given import check_output_class, checked_prompt, with_messages
 from llamaindex_aivideoapi._settings import DEFAULT_MODEL, Settings
 
 if TYPE_CHECKING:
+    from llama_index.core.llms.structured_llm import StructuredLLM
     from llama_index.core.program.utils import FlexibleModel
     from llama_index.core.tools.types import BaseTool
     from llama_index.core.types import Model
+    from pydantic import BaseModel
 
     from aivideoapi_core import AsyncMessagesClient, CreditsEstimate, MessagesClient
     from llamaindex_aivideoapi._call import Call
@@ -75,21 +78,25 @@ class AIVideoAPI(Settings):
     # Calls. Each public method is decorated and leads to an undecorated one, so that a call over the
     # wire is one event, whichever method it came by.
 
+    @with_messages
     @llm_chat_callback()
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """One whole reply."""
         return self._chat(messages, **kwargs)
 
+    @with_messages
     @llm_chat_callback()
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         """The reply as it comes; each response holds the whole message so far, the last one the facts."""
         return self._stream_chat(messages, **kwargs)
 
+    @with_messages
     @llm_chat_callback()
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """The asynchronous twin of ``chat``."""
         return await self._achat(messages, **kwargs)
 
+    @with_messages
     @llm_chat_callback()
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """The asynchronous twin of ``stream_chat``."""
@@ -98,24 +105,26 @@ class AIVideoAPI(Settings):
     @llm_completion_callback()
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """``chat`` with one user message."""
-        return chat_to_completion_decorator(self._chat)(prompt, **kwargs)
+        return chat_to_completion_decorator(self._chat)(checked_prompt(prompt), **kwargs)
 
     @llm_completion_callback()
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
         """``stream_chat`` with one user message."""
-        return stream_chat_to_completion_decorator(self._stream_chat)(prompt, **kwargs)
+        return stream_chat_to_completion_decorator(self._stream_chat)(checked_prompt(prompt), **kwargs)
 
     @llm_completion_callback()
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """The asynchronous twin of ``complete``."""
-        return await achat_to_completion_decorator(self._achat)(prompt, **kwargs)
+        return await achat_to_completion_decorator(self._achat)(checked_prompt(prompt), **kwargs)
 
     @llm_completion_callback()
     async def astream_complete(
         self, prompt: str, formatted: bool = False, **kwargs: Any
     ) -> CompletionResponseAsyncGen:
         """The asynchronous twin of ``stream_complete``."""
-        return await astream_chat_to_completion_decorator(self._astream_chat)(prompt, **kwargs)
+        return await astream_chat_to_completion_decorator(self._astream_chat)(
+            checked_prompt(prompt), **kwargs
+        )
 
     def _chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         call = self._call(messages, kwargs, stream=False)
@@ -183,6 +192,8 @@ class AIVideoAPI(Settings):
             to_tools,
         )
 
+        adapter_kit.check_flag("allow_parallel_tool_calls", allow_parallel_tool_calls)
+        adapter_kit.check_flag("tool_required", tool_required)
         call = prepare_call(to_tools(tools), user_msg=user_msg, history=chat_history)
         call = cache_tools(call, kwargs.get("extra_headers"))
         call |= {"allow_parallel_tool_calls": allow_parallel_tool_calls, **kwargs}
@@ -248,6 +259,11 @@ class AIVideoAPI(Settings):
         from llamaindex_aivideoapi._structured import make_plan
 
         return make_plan(self, output_cls, *asked, is_stream=is_stream)
+
+    def as_structured_llm(self, output_cls: type[BaseModel], **kwargs: Any) -> StructuredLLM:
+        """As in LlamaIndex, which takes pydantic classes alone here."""
+        check_output_class(output_cls)
+        return super().as_structured_llm(output_cls, **kwargs)
 
     def structured_predict(
         self,

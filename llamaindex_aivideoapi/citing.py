@@ -14,12 +14,14 @@ from llama_index.core.base.llms.types import (
     TextBlock,
 )
 from llama_index.core.base.response.schema import RESPONSE_TYPE
+from llama_index.core.llms.llm import LLM
 from llama_index.core.prompts.mixin import PromptDictType
 from llama_index.core.response_synthesizers.base import BaseSynthesizer, QueryTextType
 from llama_index.core.schema import MetadataMode, NodeWithScore
 from llama_index.core.types import RESPONSE_TEXT_TYPE
 
-from aivideoapi_core.adapter_kit import aread_by, read_by
+from aivideoapi_core import InvalidInputError
+from aivideoapi_core.adapter_kit import aread_by, check_flag, read_by, with_known_arguments
 
 _TITLES = ("title", "file_name", "file", "file_path", "source", "url")
 """Keys of a node's metadata that name it for a reader, the best first."""
@@ -50,6 +52,17 @@ class CitationSynthesizer(BaseSynthesizer):
     UNVERIFIED: whether the native route honours them is undocumented; without, the list is empty.
     """
 
+    def __init__(self, llm: LLM | None = None, *arguments: Any, **options: Any) -> None:
+        """As ``BaseSynthesizer``. Raises ``InvalidInputError`` for what is no LLM of LlamaIndex."""
+        if llm is not None and not isinstance(llm, LLM):
+            raise InvalidInputError(
+                "llm must be an LLM of LlamaIndex, such as AIVideoAPI(model='claude-sonnet-4-6/anthropic'), not "
+                f"{type(llm).__name__}"
+            )
+        check_flag("streaming", options.get("streaming"))
+        make: Any = with_known_arguments(super().__init__, name=type(self).__name__)
+        make(llm, *arguments, **options)
+
     def get_response(self, query_str: str, text_chunks: Sequence[str], **kwargs: Any) -> RESPONSE_TEXT_TYPE:
         """The answer, or its pieces if the synthesizer streams."""
         nodes, found = kwargs.pop("passages", ()), kwargs.pop("citations", [])
@@ -72,6 +85,7 @@ class CitationSynthesizer(BaseSynthesizer):
         self, query: QueryTextType, nodes: list[NodeWithScore], *args: Any, **kwargs: Any
     ) -> RESPONSE_TYPE:
         """See ``BaseSynthesizer.synthesize``; the answer's metadata has ``citations`` besides."""
+        _check_nodes(nodes)
         found: list[Citation] = []
         answer: RESPONSE_TYPE = super().synthesize(
             query, nodes, *args, passages=nodes, citations=found, **kwargs
@@ -82,6 +96,7 @@ class CitationSynthesizer(BaseSynthesizer):
         self, query: QueryTextType, nodes: list[NodeWithScore], *args: Any, **kwargs: Any
     ) -> RESPONSE_TYPE:
         """The asynchronous twin of ``synthesize``."""
+        _check_nodes(nodes)
         found: list[Citation] = []
         answer: RESPONSE_TYPE = await super().asynthesize(
             query, nodes, *args, passages=nodes, citations=found, **kwargs
@@ -95,6 +110,15 @@ class CitationSynthesizer(BaseSynthesizer):
         """Nothing to update; see ``_get_prompts``."""
 
 
+def _check_nodes(nodes: Any) -> None:
+    several = nodes if isinstance(nodes, (list, tuple)) else [nodes]
+    if wrong := [node for node in several if not isinstance(node, NodeWithScore)]:
+        raise InvalidInputError(
+            "nodes must be a list of NodeWithScore, as a retriever gives them, such as "
+            f"[NodeWithScore(node=TextNode(text='...'))]; one is a {type(wrong[0]).__name__}"
+        )
+
+
 def _with(answer: RESPONSE_TYPE, found: list[Citation]) -> RESPONSE_TYPE:
     # The list itself: a stream fills it while it is read.
     answer.metadata = {**(answer.metadata or {}), "citations": found}
@@ -103,6 +127,8 @@ def _with(answer: RESPONSE_TYPE, found: list[Citation]) -> RESPONSE_TYPE:
 
 def _question(query: str, texts: Sequence[str], nodes: Sequence[NodeWithScore]) -> ChatMessage:
     """One user message: each passage as a search result named by its node, then the question."""
+    if isinstance(texts, str):
+        raise InvalidInputError("text_chunks must be a list of texts, not a text")
     blocks: list[ContentBlock] = [
         CitableBlock(
             title=_title_of(found), source=found.node.node_id, content=[TextBlock(text=_passage_of(found))]

@@ -26,7 +26,7 @@ from llama_index_instrumentation.dispatcher import Dispatcher
 from llama_index_instrumentation.event_handlers import BaseEventHandler
 
 from aivideoapi_core import CallRecord, CreditsSummary, SpendTracker, track_spend
-from aivideoapi_core.adapter_kit import clean_tags, figures_in
+from aivideoapi_core.adapter_kit import clean_tags, figures_in, with_known_arguments
 from llamaindex_aivideoapi._tags import FRAMEWORK, tag_names
 
 _REMEMBERED: Final = 100_000
@@ -42,6 +42,10 @@ class CreditsEventHandler(BaseEventHandler):
 
     _tracker: SpendTracker = PrivateAttr(default_factory=SpendTracker)
     _seen: OrderedDict[str, None] = PrivateAttr(default_factory=OrderedDict)
+
+    @with_known_arguments
+    def __init__(self) -> None:
+        super().__init__()
 
     @classmethod
     def class_name(cls) -> str:
@@ -81,6 +85,7 @@ class CreditsEventHandler(BaseEventHandler):
         return True
 
 
+@with_known_arguments
 @contextmanager
 def track_credits() -> Iterator[CreditsEventHandler]:
     """Add up the calls of the block: its own, those of its tasks, and those of threads that LlamaIndex starts.

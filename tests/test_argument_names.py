@@ -60,7 +60,7 @@ def test_a_timeout_that_is_none_is_told_in_one_line(cls: Any) -> None:
         ({"user": "u"}, "user_id"),
         ({"temperature": "hot"}, "temperature must be a valid number"),
         ({"max_tokens": 1.5}, "max_tokens must be a valid integer"),
-        ({"model": None}, "model must be a valid string"),
+        ({"model": None}, "model must be a model id such as"),
         ({"max_retries": None}, "max_retries must be a valid integer"),
         ({"stop": ["a", 3]}, "must be a valid string"),
         ({"budget": 100}, "budget must be an instance of CreditBudget"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from aivideoapi_core._catalogue.prices import PRICES, ModelPrices, prices_of
-from aivideoapi_core._catalogue.routes import Route, base_model, route_of
+from aivideoapi_core._catalogue.routes import Route, base_model, check_id, route_of
 
 DEFAULT_MAX_TOKENS: Final = 32_000
 """Output limit sent when the caller sets none: about what 600 s, the default timeout, can carry
@@ -112,10 +112,14 @@ _UNKNOWN_MAX_OUTPUT: Final = 8_192
 
 
 def model_info(model: str) -> ModelInfo:
-    """What is known of ``model``; never raises, an unknown id gets cautious limits and no rules."""
-    return _CATALOGUE.get(model) or ModelInfo(
-        id=model, known=False, max_output_tokens=_UNKNOWN_MAX_OUTPUT, structured_output=False
-    )
+    """What is known of ``model``; an unknown id gets cautious limits and no rules.
+
+    Raises ``ValueError`` for what is no id at all, such as ``None``.
+    """
+    if (listed := _CATALOGUE.get(model) if isinstance(model, str) else None) is not None:
+        return listed
+    check_id(model)
+    return ModelInfo(id=model, known=False, max_output_tokens=_UNKNOWN_MAX_OUTPUT, structured_output=False)
 
 
 def known_models() -> tuple[ModelInfo, ...]:

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Final
 
 from aivideoapi_core._catalogue.amounts import Credits
-from aivideoapi_core._catalogue.routes import DIRECT_SUFFIX, Route, plain_name, route_of
+from aivideoapi_core._catalogue.routes import DIRECT_SUFFIX, Route, check_id, plain_name, route_of
 from aivideoapi_core._catalogue.tokens import TokenCounts
 
 
@@ -82,6 +82,8 @@ def prices_of(model: str, *, on: date | None = None) -> ModelPrices | None:
             continue
         if found is None or (row.since or date.min) >= (found.since or date.min):
             found = row
+    if found is None:
+        check_id(model)
     return found.prices if found else None
 
 
@@ -97,6 +99,11 @@ def cost_of(
     ``requested`` is the id that was asked for: other models that were at work in the call are priced
     by the rows of its route; ``given`` prices, by id, replace those.
     """
+    if not isinstance(tokens, TokenCounts) or not isinstance(prices, ModelPrices):
+        raise ValueError(
+            "a cost is of TokenCounts at ModelPrices, such as cost_of(reply.tokens, prices_of(model)), not of "
+            f"{type(tokens).__name__} at {type(prices).__name__}"
+        )
     if not tokens.by_model:
         micro = _micro(tokens, prices)
         return None if micro is None else Credits(micro)

@@ -20,12 +20,28 @@ class Route(Enum):
 
 def route_of(model: str) -> Route:
     """The route that ``model`` is served by."""
-    return Route.DIRECT if model.endswith(DIRECT_SUFFIX) else Route.NATIVE
+    try:
+        return Route.DIRECT if model.endswith(DIRECT_SUFFIX) else Route.NATIVE
+    except (AttributeError, TypeError):
+        raise _no_id(model) from None
 
 
 def base_model(model: str) -> str:
     """The model's own name, without the route: what other catalogues know it by."""
-    return model.removesuffix(DIRECT_SUFFIX)
+    try:
+        return model.removesuffix(DIRECT_SUFFIX)
+    except (AttributeError, TypeError):
+        raise _no_id(model) from None
+
+
+def check_id(model: object) -> None:
+    """Raise ``ValueError`` for what is no model id, so that nobody takes it for one that is not listed."""
+    if not isinstance(model, str):
+        raise _no_id(model)
+
+
+def _no_id(model: object) -> ValueError:
+    return ValueError(f"model must be a model id such as 'claude-sonnet-4-6', not {model!r}")
 
 
 _IN_FRONT: Final = re.compile(r"^.*[/.:](?=claude)")

@@ -88,6 +88,7 @@ class AsyncMessageStream(StreamedCall):
         await self._leave(error)
 
     async def __aiter__(self) -> AsyncIterator[StreamEvent]:
+        self._check_entered()
         for event in self._first:
             yield event
         self._first = []

@@ -13,6 +13,12 @@ from aivideoapi_core._http.retry import RetryPolicy
 from aivideoapi_core._outbound.names import advice_for_name
 
 _NAMES: Final = frozenset(Exchange.__init__.__kwdefaults__ or ())
+_ADVICE: Final = {
+    "max_retries": "use retry=RetryPolicy(max_retries=...)",
+    "max_retry_wait_s": "use retry=RetryPolicy(longest_wait_s=...)",
+    "http_async_client": "use http_client=",
+    "spend_tags": "use tags=",
+}
 
 
 class ClientSettings:
@@ -23,7 +29,7 @@ class ClientSettings:
     def _made_with(self, api_key: str | SecretStr | None, settings: dict[str, Any]) -> Exchange:
         """What the client asks through. Raises ``InvalidInputError``, also for a name that no client knows."""
         if unknown := sorted(settings.keys() - _NAMES):
-            advice = advice_for_name(unknown[0], {*_NAMES, "http_client"})
+            advice = _ADVICE.get(unknown[0]) or advice_for_name(unknown[0], {*_NAMES, "http_client"})
             raise UnsupportedOptionError(
                 f"{unknown[0]!r} is not an argument of {type(self).__name__}: {advice}"
             )

@@ -38,7 +38,7 @@ from aivideoapi_core._inbound.reply import Reply
 from aivideoapi_core._inbound.whole import ReplyHead, error_in, parse_json
 from aivideoapi_core._metering.attribution import Attribution
 from aivideoapi_core._metering.budgets import Budget, Budgets, joined
-from aivideoapi_core._metering.call_facts import CallFacts
+from aivideoapi_core._metering.call_facts import CallFacts, check_names
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.landing import Runway
 from aivideoapi_core._metering.meter import CallMeter, end_open_calls
@@ -114,6 +114,10 @@ class Exchange:
         prices = {} if prices is None else prices
         if not isinstance(prices, Mapping) or not all(isinstance(p, ModelPrices) for p in prices.values()):
             raise InvalidInputError(f"prices must be ModelPrices by model id, not {prices!r}")
+        if ledger is not None and (isinstance(ledger, type) or not hasattr(ledger, "append_at_once")):
+            raise InvalidInputError(
+                f"ledger must be a SpendLedger, such as SpendLedger('ledger.sqlite'), not {ledger!r}"
+            )
         self._metering = Metering(
             budget=_default_budget() if budget is None else joined(budget),
             ledger=_default_ledger() if ledger is None else ledger,
@@ -151,14 +155,18 @@ class Exchange:
 
     def meter(self, payload: Mapping[str, Any], request: Request, facts: CallFacts) -> CallMeter:
         """The owner of the bookkeeping of a call that is made by ``request``."""
-        return CallMeter(
-            self._metering,
-            payload,
-            base_url=self.base_url,
-            max_requests=self._max_requests,
-            handover=request.handover,
-            **facts,
-        )
+        try:
+            return CallMeter(
+                self._metering,
+                payload,
+                base_url=self.base_url,
+                max_requests=self._max_requests,
+                handover=request.handover,
+                **facts,
+            )
+        except TypeError:
+            check_names(facts)
+            raise
 
     def runway(self, budget: Budgets = None) -> Runway | None:
         """What is left for the calls of an agent, by all the budgets that they are held to; ``None`` without one."""

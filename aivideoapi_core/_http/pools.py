@@ -161,6 +161,12 @@ def checked_client(http_client: _C | None, wanted: type[_C]) -> _C | None:
     other: tuple[type, ...] = (httpx.Client, httpx.AsyncClient)
     if isinstance(http_client, other) and not isinstance(http_client, wanted):
         raise InvalidInputError(f"http_client must be an httpx.{wanted.__name__} here")
+    if http_client is not None and not (
+        hasattr(http_client, "send") and hasattr(http_client, "build_request")
+    ):
+        raise InvalidInputError(
+            f"http_client must be an httpx.{wanted.__name__}, not a {type(http_client).__name__}"
+        )
     return http_client
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
+from aivideoapi_core._constructor_errors import with_known_fields
 from aivideoapi_core._errors import AIVideoAPIError, InvalidInputError
 
 _DOUBLINGS: Final = 60
@@ -16,6 +17,7 @@ _DOUBLINGS: Final = 60
 _WAITS: Final = frozenset({"retry-after-ms", "retry-after"})
 
 
+@with_known_fields
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
     """How often and how patiently a failed call is made again.
@@ -43,6 +45,10 @@ class RetryPolicy:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
                 raise InvalidInputError(f"{name} must be a number of seconds of at least 0, not {value!r}")
+        if not isinstance(self.retry_read_timeouts, bool):
+            raise InvalidInputError(
+                f"retry_read_timeouts must be True or False, not {self.retry_read_timeouts!r}"
+            )
 
     def delay_s(self, attempt: int, error: AIVideoAPIError, *, jitter: float) -> float | None:
         """Seconds to wait after failed try ``attempt`` (from 0), or ``None`` to give up.

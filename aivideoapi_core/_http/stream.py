@@ -69,6 +69,7 @@ class MessageStream(StreamedCall):
         self._leave(error)
 
     def __iter__(self) -> Iterator[StreamEvent]:
+        self._check_entered()
         yield from self._first
         self._first = []
         try:

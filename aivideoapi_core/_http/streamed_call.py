@@ -6,6 +6,7 @@ from weakref import WeakMethod
 
 import httpx
 
+from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._http.attempts import Attempts
 from aivideoapi_core._http.exchange import Exchange
 from aivideoapi_core._http.requests import Request
@@ -42,6 +43,12 @@ class StreamedCall:
                 reader.accumulator.message(), self._request, reader.head.request_id, self._attempts.made + 1
             )
         return self._reply
+
+    def _check_entered(self) -> None:
+        """Raise ``InvalidInputError`` for a stream that nothing was asked of: its events would be none at all."""
+        if self._response is None:
+            way = "async with" if hasattr(self, "__aenter__") else "with"
+            raise InvalidInputError(f"a stream is opened by its block: {way} client.stream(...) as stream")
 
     @property
     def accumulator(self) -> MessageAccumulator:

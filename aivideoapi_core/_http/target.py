@@ -129,6 +129,8 @@ def resolve_base_url(base_url: str | None, *, allow_http: bool = False) -> str:
     end is taken off, since both forms are copied from documentation. Plain http is for the loopback
     address only, unless ``allow_http``: the key would travel in the clear.
     """
+    if base_url is not None and not isinstance(base_url, str):
+        raise InvalidInputError(f"base_url must be a URL such as {DEFAULT_BASE_URL!r}, not {base_url!r}")
     return _origin((base_url or os.environ.get(BASE_URL_ENV) or DEFAULT_BASE_URL).strip(), bool(allow_http))
 
 
@@ -174,6 +176,8 @@ def check_key_shape(api_key: SecretStr, base_url: str) -> None:
 
 def is_loopback_url(base_url: str) -> bool:
     """Whether the URL is plain http to this machine."""
+    if not isinstance(base_url, str):
+        raise InvalidInputError(f"base_url must be a URL such as {DEFAULT_BASE_URL!r}, not {base_url!r}")
     parts = urlsplit(base_url)
     return parts.scheme == "http" and _is_loopback(parts.hostname or "")
 

@@ -13,6 +13,7 @@ from aivideoapi_core._errors import (
     AIVideoAPIError,
     APIStatusError,
     IncompleteStreamError,
+    InvalidInputError,
     ResponseFormatError,
     StreamError,
 )
@@ -51,7 +52,11 @@ def parse_body(body: bytes, head: ReplyHead = _PLAIN_HEAD) -> Message:
     into the platform's second envelope. Raises the typed error of the table if the body is an error in
     disguise (that envelope with HTTP 200), and ``ResponseFormatError`` if it is nothing known.
     """
-    if body.lstrip(BLANKS).removeprefix(BOM).lstrip(BLANKS).startswith(_STREAM_STARTS):
+    try:
+        is_stream = body.lstrip(BLANKS).removeprefix(BOM).lstrip(BLANKS).startswith(_STREAM_STARTS)
+    except (AttributeError, TypeError):
+        raise InvalidInputError(f"a body is bytes, as they came, not a {type(body).__name__}") from None
+    if is_stream:
         return _parse_streamed(body, head)
     payload = parse_json(body)
     message = message_in(payload)

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
+from aivideoapi_core._constructor_errors import with_known_arguments
 from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._metering.blocks import Blocks
 
@@ -109,6 +110,7 @@ def _cleaned(text: str, spaced: bool) -> str | None:
     return text if _ID.match(text) else None
 
 
+@with_known_arguments
 def spend_for(
     *,
     agent: str | None = None,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, TypedDict
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, TypedDict
 
+from aivideoapi_core._errors import UnsupportedOptionError
 from aivideoapi_core._metering.attribution import Attribution
 from aivideoapi_core._metering.budgets import Budgets
+from aivideoapi_core._outbound.names import advice_for_name
 
 
 class CallFacts(TypedDict, total=False):
@@ -23,3 +25,19 @@ class CallFacts(TypedDict, total=False):
     attribution: Attribution
     max_tokens_is_default: bool
     span: Any
+
+
+_OF_CLIENTS: Final = frozenset({"api_key", "base_url", "ledger", "max_retries", "prices", "retry"})
+
+
+def check_names(arguments: Iterable[str]) -> None:
+    """Raise ``UnsupportedOptionError`` for an argument of a call that is none, with what to do about it."""
+    for name in sorted({*arguments} - CallFacts.__annotations__.keys()):
+        if name in ("extra_headers", "default_headers"):
+            advice = "use headers="
+        elif name in _OF_CLIENTS:
+            advice = "set it when the client is made"
+        else:
+            advice = advice_for_name(name, {*CallFacts.__annotations__, "headers", "timeout"})
+            advice += " What is sent belongs in the payload: build_payload(...)"
+        raise UnsupportedOptionError(f"{name!r} is not an argument of a call: {advice}")

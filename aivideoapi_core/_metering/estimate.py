@@ -8,6 +8,7 @@ from typing import Any
 
 from aivideoapi_core._catalogue.amounts import Credits
 from aivideoapi_core._catalogue.prices import ModelPrices, prices_of
+from aivideoapi_core._constructor_errors import with_known_arguments
 from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._metering.worst_case import (
     least_input_tokens,
@@ -48,6 +49,7 @@ class CreditsEstimate:
         }
 
 
+@with_known_arguments
 def estimate_credits(payload: Mapping[str, Any], *, prices: ModelPrices | None = None) -> CreditsEstimate:
     """The range for one call with ``payload`` (from ``build_payload``), at ``prices`` or the published ones."""
     if not isinstance(payload, Mapping) or not {"model", "messages"} <= payload.keys():

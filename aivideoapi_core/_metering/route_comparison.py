@@ -9,9 +9,11 @@ from typing import Final
 
 from aivideoapi_core._catalogue.prices import ModelPrices, prices_of
 from aivideoapi_core._catalogue.routes import DIRECT_SUFFIX, base_model
+from aivideoapi_core._constructor_errors import with_known_arguments
 from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._metering.record import CallRecord
 from aivideoapi_core._metering.totals import CreditsTotals
+from aivideoapi_core._outbound.option_values import check_model_id
 
 _LIFE_S: Final = 300.0
 """How long what was written to the 5-minute cache can be read."""
@@ -32,6 +34,7 @@ class RouteCost:
     break_even_calls: int | None = None
 
 
+@with_known_arguments
 def compare_routes(
     model: str, *, prompt_tokens: int, prefix_tokens: int, calls: int, output_tokens: int
 ) -> tuple[RouteCost, ...]:
@@ -42,6 +45,7 @@ def compare_routes(
     must follow each other within the cache's time. The minimum length that can be cached is not looked at.
     Raises ``InvalidInputError`` for counts that cannot be.
     """
+    check_model_id(model)
     _check(prompt_tokens=prompt_tokens, prefix_tokens=prefix_tokens, calls=calls, output_tokens=output_tokens)
     if prefix_tokens > prompt_tokens:
         raise InvalidInputError("prefix_tokens is a part of prompt_tokens and cannot be larger.")
@@ -130,9 +134,13 @@ def what_if(records: Iterable[CallRecord], route: str) -> OtherRoute:
     """
     if route not in ("native", "direct"):
         raise InvalidInputError(f"route must be 'native' or 'direct', not {route!r}.")
+    if not hasattr(records, "__iter__"):
+        raise _no_rows(records)
     calls = left_out = now = least = most = 0
     last: dict[tuple[str, str], tuple[float, int, int]] = {}
     for record in records:
+        if not isinstance(record, CallRecord):
+            raise _no_rows(record)
         tokens, was = record.tokens, record.credits_micro
         model = base_model(record.model)
         prices = prices_of(model if route == "native" else model + DIRECT_SUFFIX)
@@ -155,6 +163,12 @@ def what_if(records: Iterable[CallRecord], route: str) -> OtherRoute:
                 least -= _saved(prices, read, read_before=read_before)
             last[model, record.thread] = record.started_at, tokens.total_input, read
     return OtherRoute(calls=calls, left_out=left_out, now_micro=now, least_micro=least, most_micro=most)
+
+
+def _no_rows(given: object) -> InvalidInputError:
+    return InvalidInputError(
+        f"what_if takes rows of CallRecord, such as ledger.records(since='7d'), not a {type(given).__name__}"
+    )
 
 
 def advice(by_model: Mapping[str, CreditsTotals]) -> str | None:

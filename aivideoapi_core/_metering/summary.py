@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
+from aivideoapi_core._constructor_errors import with_known_arguments
 from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._metering.blocks import Blocks
 from aivideoapi_core._metering.dropped import DROPPED
@@ -152,6 +153,7 @@ def totals_of(rows: Mapping[str, Sums]) -> dict[str, CreditsTotals]:
 _BLOCKS: Final[Blocks[SpendTracker]] = Blocks("aivideoapi_spend_trackers")
 
 
+@with_known_arguments
 @contextmanager
 def track_spend(tracker: SpendTracker | None = None) -> Iterator[SpendTracker]:
     """Add up every call that begins in the block, in its tasks, and in threads that got its context.

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
+from aivideoapi_core._constructor_errors import with_known_arguments
 from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._metering.blocks import Blocks
 
@@ -57,6 +58,7 @@ def _cleaned(tags: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(tag for tag in tags if is_tag(tag)))[:MAX_TAGS]
 
 
+@with_known_arguments
 def spend_tags(*tags: str) -> AbstractContextManager[None]:
     """Put ``tags`` on every call of the block, nested blocks add theirs; for ledgers and trackers.
 

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
+from aivideoapi_core._errors import InvalidInputError
+
 _CHARS_PER_TOKEN: Final = 3.3
 """English prose has about 3.5 to 4, code and JSON about 3; LangChain uses 3.3 for these models."""
 _TOKENS_PER_WIDE_CHAR: Final = 0.8
@@ -29,7 +31,11 @@ _TOOL_PROMPT_TOKENS: Final = 340
 
 def estimate_text_tokens(text: str) -> int:
     """Tokens of a text."""
-    if text.isascii():
+    try:
+        is_ascii = text.isascii()
+    except AttributeError:
+        raise InvalidInputError(f"tokens are estimated of a text, not of a {type(text).__name__}") from None
+    if is_ascii:
         return round(len(text) / _CHARS_PER_TOKEN + 0.5) if text else 0
     wide = sum(char >= _WIDE for char in text)
     return round((len(text) - wide) / _CHARS_PER_TOKEN + wide * _TOKENS_PER_WIDE_CHAR + 0.5)
@@ -37,11 +43,20 @@ def estimate_text_tokens(text: str) -> int:
 
 def estimate_input_tokens(payload: Mapping[str, Any]) -> int:
     """Input tokens of a request: its texts, tools as JSON, a lump for each image, PDFs by size."""
+    check_body(payload)
     total = sum(_TURN_TOKENS + _of_content(turn["content"]) for turn in payload["messages"])
     total += _of_content(payload.get("system") or "")
     if tools := payload.get("tools"):
         total += _TOOL_PROMPT_TOKENS + sum(estimate_text_tokens(to_json(tool).decode()) for tool in tools)
     return total
+
+
+def check_body(payload: Any) -> None:
+    """Raise ``InvalidInputError`` for what is no body of a request."""
+    if not isinstance(payload, Mapping) or "messages" not in payload:
+        raise InvalidInputError(
+            "an estimate is of a request's body with model and messages, as build_payload makes it"
+        )
 
 
 def _of_content(content: Any) -> int:

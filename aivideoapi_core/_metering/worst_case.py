@@ -35,6 +35,7 @@ from pydantic_core import to_json
 from aivideoapi_core._catalogue.models import model_info
 from aivideoapi_core._catalogue.prices import ModelPrices
 from aivideoapi_core._catalogue.routes import DIRECT_SUFFIX, Route, base_model
+from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._metering.quick_records import quick
 from aivideoapi_core._outbound.cache_marks import marked_in_request
 from aivideoapi_core._outbound.text import mended
@@ -156,7 +157,12 @@ def max_input_tokens(payload: Mapping[str, Any]) -> int | None:
     too, again and again), for compaction and fallback models (requests of their own, billed beside the
     answer), nor for a non-text document sent to a model whose context is not known.
     """
-    info = model_info(str(payload["model"]))
+    try:
+        info = model_info(str(payload["model"]))
+    except (TypeError, KeyError):
+        raise InvalidInputError(
+            "a worst case is of a request's body with model and messages, as build_payload makes it"
+        ) from None
     window = info.context_window if info.known else None
     if _runs_server_tools(payload) or bills_beside(payload):
         return None

@@ -45,6 +45,11 @@ def build_headers(*sources: Mapping[str, str] | None, betas: Sequence[str] | Non
     """
     headers: dict[str, str] = {}
     for source in sources:
+        if source and not isinstance(source, Mapping):
+            # Never the value: it may be a token.
+            raise InvalidInputError(
+                f"headers must be a mapping of names to values, not a {type(source).__name__}"
+            )
         for name, value in (source or {}).items():
             if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
                 raise InvalidInputError(f"header name {name!r} is not valid")

@@ -35,7 +35,9 @@ def check_settings(settings: Mapping[str, Any]) -> None:
         ("max_retry_wait_s", "a number of seconds of at least 0"),
     ):
         value = settings.get(name)
-        if isinstance(value, (int, float)) and not (value > 0 or (value == 0 and name != "timeout")):
+        if isinstance(value, bool) or (
+            isinstance(value, (int, float)) and not (value > 0 or (value == 0 and name != "timeout"))
+        ):
             raise InvalidInputError(f"{name} must be {wanted}, not {value!r}")
     check_numbers(settings)
     check_words(settings, known=isinstance(model, str) and model_info(model).known)

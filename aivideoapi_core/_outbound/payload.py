@@ -12,6 +12,7 @@ from typing import Any, Final, Unpack
 from aivideoapi_core._catalogue.models import ModelInfo, model_info
 from aivideoapi_core._catalogue.routes import Route
 from aivideoapi_core._errors import InvalidInputError
+from aivideoapi_core._outbound.flags import check_flag
 from aivideoapi_core._outbound.option_values import check_model_id, check_words
 from aivideoapi_core._outbound.params import MessageParam, RequestOptions
 from aivideoapi_core._outbound.refusals import refuse
@@ -38,6 +39,7 @@ def build_payload(
     """
     if isinstance(messages, (str, bytes, Mapping)) or not isinstance(messages, Iterable):
         raise InvalidInputError("messages must be a list of turns such as {'role': 'user', 'content': '...'}")
+    check_flag("stream", stream)
     return payload_of(model, list(messages), options, stream=stream, is_made=False)
 
 

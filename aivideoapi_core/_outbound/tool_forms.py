@@ -7,6 +7,7 @@ business of ``tool_schema``.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeGuard
 
@@ -55,6 +56,34 @@ _FOREIGN: Final[Mapping[str, str]] = {
     "mcp": "use mcp_servers=, and {'type': 'mcp_toolset', 'mcp_server_name': ...} among the tools",
 }  # fmt: skip
 """Other providers' server tools, by their type or their only key, and what to use here."""
+
+_NEWEST: Final[Mapping[str, str]] = {
+    "advisor": "advisor_20260301",
+    "bash": "bash_20250124",
+    "code_execution": "code_execution_20260521",
+    "computer": "computer_20251124",
+    "mcp_toolset": "mcp_toolset",
+    "memory": "memory_20250818",
+    "text_editor": "text_editor_20250728",
+    "tool_search_tool_bm25": "tool_search_tool_bm25_20251119",
+    "tool_search_tool_regex": "tool_search_tool_regex_20251119",
+    "web_fetch": "web_fetch_20260318",
+    "web_search": "web_search_20260318",
+}
+"""The server's tools, and the newest type of each that we know of."""
+_DATED: Final = re.compile(r"_\d{8}$")
+
+
+def misspelt_type(kind: str) -> str | None:
+    """The type of a server's tool that ``kind`` nearly is; ``None`` for a known one, of any date, and for what may be new."""
+    plain = _DATED.sub("", kind)
+    if plain in _NEWEST:
+        is_right = kind == _NEWEST[plain] or plain != kind
+        return None if is_right else _NEWEST[plain]
+    from difflib import get_close_matches  # only for types that we do not know
+
+    near = get_close_matches(plain.rstrip("_0123456789"), _NEWEST, n=1, cutoff=0.8)
+    return _NEWEST[near[0]] if near else None
 
 
 def own_tool(name: str, schema: Mapping[str, Any], description: str | None) -> dict[str, Any]:

@@ -17,11 +17,12 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from aivideoapi_core._errors import InvalidInputError, UnsupportedOptionError
 from aivideoapi_core._outbound.cache_marks import read_mark
+from aivideoapi_core._outbound.flags import check_flag
 from aivideoapi_core._outbound.output_schema import strict_schema
 from aivideoapi_core._outbound.params import ToolChoiceParam
 from aivideoapi_core._outbound.refusals import TOOL_NAME
 from aivideoapi_core._outbound.text import mended
-from aivideoapi_core._outbound.tool_forms import each_tool, is_custom
+from aivideoapi_core._outbound.tool_forms import each_tool, is_custom, misspelt_type
 from aivideoapi_core._outbound.tool_schema import renamed_keys, tool_schema
 from aivideoapi_core._received import ToolNames
 
@@ -76,9 +77,13 @@ def _wired(tools: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], To
             except InvalidInputError as error:
                 raise InvalidInputError(f"tool {tool.get('name')!r}: {error}") from error
         if not is_custom(tool):
+            if (meant := misspelt_type(str(tool["type"]))) is not None:
+                logger.warning("no tool of type %r is known; did you mean %r?", tool["type"], meant)
             wired.append(tool)
             continue
         own = name = tool["name"]
+        if "strict" in tool:
+            check_flag(f"tool {own!r}: strict", tool["strict"])
         if not TOOL_NAME.fullmatch(own):
             name = _free_name(wire_tool_name(own), taken)
             taken.add(name)
@@ -214,6 +219,7 @@ def read_tool_choice(
     any), ``False`` and ``None``, and the objects of the Anthropic and OpenAI formats. ``parallel``:
     whether several calls at once are welcome. Raises ``InvalidInputError`` for anything else.
     """
+    check_flag("parallel_tool_calls", parallel)
     chosen = _chosen(choice, tools)
     if parallel is None or (chosen and chosen["type"] == "none"):
         return chosen

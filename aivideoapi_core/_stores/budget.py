@@ -8,7 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from aivideoapi_core._constructor_errors import with_value_errors
+from aivideoapi_core._constructor_errors import with_known_arguments, with_value_errors
 from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._inbound.balance import Balance
 from aivideoapi_core._metering.budgets import AS_TEXT
@@ -140,8 +140,10 @@ class CreditBudget(StoredBudget):
         )
         super().__init__(name, Purse(kept, terms, name, handlers), needs, wait_s=wait_s)
         self._agent_limits = agent_limits_of(agent_limits, store=kept, name=name)
-        for limit in self._agent_limits.values():
-            limit_micro_of(limit)  # told here, not in the first call of that agent
+        for agent, limit in self._agent_limits.items():
+            limit_micro_of(
+                limit, name=f"agent_limits[{agent!r}]"
+            )  # told here, not in the first call of that agent
         self._of_agents: dict[str, JointBudget] = {}
 
     @classmethod
@@ -155,6 +157,7 @@ class CreditBudget(StoredBudget):
         stays: the balance has changed since.
         """
         part = share_of(share)
+        cls(0, **options)  # what is wrong with them is said before anybody is asked
         return cls(part_of(balance_of(source), part), **options)._of_whoever_came_first()
 
     @classmethod
@@ -167,6 +170,7 @@ class CreditBudget(StoredBudget):
     ) -> CreditBudget:
         """The asynchronous twin of ``from_balance``; ``source`` is a model or an ``AsyncMessagesClient``."""
         part = share_of(share)
+        cls(0, **options)  # see there
         return cls(part_of(await abalance_of(source), part), **options)._of_whoever_came_first()
 
     @classmethod
@@ -187,9 +191,12 @@ class CreditBudget(StoredBudget):
 
     def joined(self, others: Sequence[StoredBudget | JointBudget]) -> JointBudget:
         """One budget for this and ``others``: a call has to fit all of them."""
-        from aivideoapi_core._stores.joint_budget import JointBudget  # few programs have more than one
+        from aivideoapi_core._stores.joint_budget import (
+            JointBudget,
+            listed,
+        )  # few programs have more than one
 
-        return JointBudget((self, *others))
+        return JointBudget((self, *listed(others)))
 
     def for_agent(self, agent: str) -> CreditBudget | JointBudget:
         """What a call of ``agent`` has to fit: this, and the agent's own limit of ``agent_limits`` if it has one."""
@@ -202,6 +209,7 @@ class CreditBudget(StoredBudget):
             self._of_agents[agent] = own.joined((self,))
         return self._of_agents[agent]
 
+    @with_known_arguments
     def run(
         self, limit_credits: int | float | str | Decimal, *, name: str | None = None, **options: Any
     ) -> BudgetRun:

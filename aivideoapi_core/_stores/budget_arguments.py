@@ -22,15 +22,15 @@ Window = (
 _WINDOWS: Final = {"hour": 3_600.0, "day": 86_400.0}
 
 
-def limit_micro_of(amount_credits: int | float | str | Decimal) -> int:
-    """A limit in microcredits."""
+def limit_micro_of(amount_credits: int | float | str | Decimal, *, name: str = "limit_credits") -> int:
+    """A limit in microcredits, given as ``name``."""
     try:
         amount = Decimal(str(amount_credits))
         if isinstance(amount_credits, bool) or not amount.is_finite() or amount < 0:
             raise InvalidOperation
     except InvalidOperation:
         raise InvalidInputError(
-            f"limit_credits must be a number of credits, 0 or more, not {amount_credits!r}"
+            f"{name} must be a number of credits, 0 or more, not {amount_credits!r}"
         ) from None
     return int(amount.scaleb(6))
 

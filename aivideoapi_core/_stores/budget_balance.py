@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from decimal import Decimal, InvalidOperation
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._inbound.balance import Balance
@@ -38,6 +39,10 @@ def balance_of(source: HasBalance | Balance | None) -> Balance:
     if isinstance(source, Balance):
         return source
     _check_source(source)
+    if inspect.iscoroutinefunction(source.credits):
+        raise InvalidInputError(
+            "an asynchronous client is waited for: await CreditBudget.afrom_balance(client)"
+        )
     return source.credits()
 
 
@@ -50,7 +55,13 @@ async def abalance_of(source: HasAsyncBalance | HasModelBalance | None) -> Balan
             return await client.credits()
     _check_source(source)
     ask = source.acredits if isinstance(source, HasModelBalance) else source.credits
-    return await ask()
+    answer: Any = ask()
+    if not inspect.isawaitable(answer):
+        raise InvalidInputError(
+            "a synchronous client is not waited for: CreditBudget.from_balance(client), or give an AsyncMessagesClient"
+        )
+    balance: Balance = await answer
+    return balance
 
 
 def _check_source(source: object) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Final, Literal, NamedTuple, Self, cast, get_args
 
+from aivideoapi_core._constructor_errors import with_known_fields
 from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._metering.datetimes import datetime_at
 
@@ -16,6 +17,7 @@ _UNITS: Final = get_args(CalendarUnit)
 _WORD: Final = "calendar "
 
 
+@with_known_fields
 @dataclass(frozen=True, slots=True)
 class CalendarWindow:
     """A window of the calendar: each day, week (from Monday) or month of the time zone ``tz``, by its IANA name.

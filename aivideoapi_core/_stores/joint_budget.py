@@ -8,7 +8,7 @@ import logging
 import operator
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aivideoapi_core._errors import BudgetExceededError, InvalidInputError
@@ -43,7 +43,7 @@ class JointBudget:
     def __init__(self, budgets: Sequence[StoredBudget | JointBudget]) -> None:
         """``budgets``: narrow ones first, as those refuse most often. Joint ones count as their members."""
         each: dict[Any, StoredBudget] = {}
-        for budget in budgets:
+        for budget in listed(budgets):
             if isinstance(budget, type) or not hasattr(budget, "joined"):
                 raise InvalidInputError(
                     f"budgets that are held together are CreditBudgets, such as CreditBudget(10), not {budget!r}"
@@ -51,6 +51,10 @@ class JointBudget:
             for member in budget.budgets if isinstance(budget, JointBudget) else (budget,):
                 each.setdefault(member.key, member)
         self.budgets: tuple[StoredBudget, ...] = tuple(each.values())
+        if not self.budgets:
+            raise InvalidInputError(
+                "no budget at all holds nothing: give one or more, JointBudget([CreditBudget(10)])"
+            )
 
     @property
     def limit_micro(self) -> int:
@@ -59,7 +63,7 @@ class JointBudget:
 
     def joined(self, others: Sequence[StoredBudget | JointBudget]) -> JointBudget:
         """These and ``others``, each once."""
-        return JointBudget((self, *others))
+        return JointBudget((self, *listed(others)))
 
     def for_agent(self, agent: str) -> JointBudget:
         """What a call of ``agent`` has to fit: these, and what limits of its own they have for it."""
@@ -267,3 +271,12 @@ class _Rounds:
 
 def _tightest(standings: list[Standing]) -> Standing:
     return min(standings, key=lambda standing: standing.available_micro)
+
+
+def listed(budgets: Any) -> Iterable[Any]:
+    """``budgets``, if they are several. Raises ``InvalidInputError`` for one alone, which is in no list."""
+    if isinstance(budgets, Iterable) and not isinstance(budgets, (str, bytes)):
+        return budgets
+    raise InvalidInputError(
+        f"budgets that are held together are a list, [CreditBudget(10), ...], not {budgets!r}"
+    )

@@ -14,7 +14,7 @@ from datetime import tzinfo
 from decimal import Decimal
 from typing import IO, Any, Final
 
-from aivideoapi_core._constructor_errors import with_value_errors
+from aivideoapi_core._constructor_errors import with_known_arguments, with_value_errors
 from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.one_write import Entry, Place
@@ -82,12 +82,14 @@ class SpendLedger:
         made: Entry = store.entry(record, done=lambda answer: done(), failed=self._waiting.failed)
         return made
 
+    @with_known_arguments
     def records(
         self, *, since: When = None, until: When = None, tz: str | tzinfo = "UTC", **where: str | None
     ) -> Iterator[CallRecord]:
         """The rows, in the order in which they were written; those that are asked for as in ``spent``."""
         return self._selected(select(since=since, until=until, tz=tz, where=where))
 
+    @with_known_arguments
     def sums(
         self,
         by: str | Sequence[str],
@@ -109,6 +111,7 @@ class SpendLedger:
         in_order = sorted(groups.items(), key=lambda group: tuple(name or "" for name in group[0]))
         return {key[0] if isinstance(by, str) else key: sums.totals() for key, sums in in_order}
 
+    @with_known_arguments
     def spent(
         self, *, since: When = None, until: When = None, tz: str | tzinfo = "UTC", **where: str | None
     ) -> CreditsSummary:
@@ -123,6 +126,7 @@ class SpendLedger:
         """
         return self._summary(select(since=since, until=until, tz=tz, where=where))
 
+    @with_known_arguments
     def spent_by(
         self,
         names: Sequence[str],
@@ -144,6 +148,7 @@ class SpendLedger:
             name: _in_order(groups) for name, groups in zip(names, found, strict=True)
         }
 
+    @with_known_arguments
     def export(
         self,
         target: str | os.PathLike[str] | IO[str],
@@ -164,6 +169,7 @@ class SpendLedger:
 
         return export(self.records(since=since, until=until, tz=tz, **where), target, form=format)
 
+    @with_known_arguments
     def rate(self, *, days: int = 7) -> Decimal | None:
         """Credits a day, over the last ``days`` times 24 hours, or since the first row if that is less long ago.
 

@@ -7,6 +7,7 @@ An amount that nobody knows is empty, in every format.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -34,13 +35,27 @@ def export(
     """Write ``records`` to ``target``; how many there were. See ``SpendLedger.export``."""
     if not isinstance(target, (str, os.PathLike)) and not hasattr(target, "write"):
         raise InvalidInputError(f"a ledger is exported to a path or an open file, not to {target!r}")
+    if isinstance(target, (str, os.PathLike)):
+        _check_place(Path(target))
     form = form or _form_of(target)
     if form not in FORMATS:
         raise InvalidInputError(f"a ledger cannot be exported as {form!r}, but as {', '.join(FORMATS)}")
+    if isinstance(target, io.TextIOBase) is (form == "parquet") and isinstance(target, io.IOBase):
+        mode = "wb" if form == "parquet" else "w"
+        raise InvalidInputError(
+            f"as {form} a ledger is written to a file that was opened with {mode!r}, or to a path"
+        )
     if form == "parquet":
         return _write_parquet(records, target)
     flat = _focus if form == "focus" else _flat
     return _write_csv(map(flat, records), flat(CallRecord(model="none")).keys(), target)
+
+
+def _check_place(path: Path) -> None:
+    if path.is_dir():
+        raise InvalidInputError(f"'{path}' is a folder: name a file in it, such as '{path / 'spend.csv'}'")
+    if not path.parent.is_dir():
+        raise InvalidInputError(f"there is no folder '{path.parent}': make it, or name another file")
 
 
 def _form_of(target: Any) -> str:

@@ -17,8 +17,8 @@ from aivideoapi_core._metering.datetimes import datetime_at
 from aivideoapi_core._metering.record import CallRecord
 from aivideoapi_core._metering.totals import Sums
 
-When: TypeAlias = float | datetime | date | str | None
-"""Seconds since the epoch, a date, a time, or a text: ``today``, ``yesterday``, ``2026-11-25``, ``2026-11``,
+When: TypeAlias = float | datetime | date | timedelta | str | None
+"""Seconds since the epoch, a date, a time, how long ago, or a text: ``today``, ``yesterday``, ``2026-11-25``, ``2026-11``,
 ``2026-11-25T14:00``, ``24h``, ``7d`` or ``2w`` (ago), ``last 7 days`` (of the calendar, today being one)."""
 Key: TypeAlias = str | None
 """A name in an answer; ``None`` stands for the calls that have none."""
@@ -67,6 +67,8 @@ def select(*, since: When, until: When, tz: str | tzinfo, where: Mapping[str, st
         raise _no_such(unknown[0], (*COLUMNS, "tag"), what="calls cannot be selected by")
     zone = zone_of(tz)
     given = {name: str(value) for name, value in where.items() if value is not None}
+    if nameless := [name for name, value in given.items() if not value]:
+        raise InvalidInputError(f"{nameless[0]}='' selects nothing: give a name, or leave it out")
     tag = given.pop("tag", None)
     begin, end = moment(since, zone), moment(until, zone, after=True)
     if begin is not None and end is not None and (begin > end or (begin == end and since != until)):
@@ -76,6 +78,8 @@ def select(*, since: When, until: When, tz: str | tzinfo, where: Mapping[str, st
 
 def groupings(by: str | Sequence[str]) -> tuple[str, ...]:
     """What is asked for as ``by``. Raises ``InvalidInputError``, naming what there is."""
+    if not isinstance(by, (str, list, tuple, set, frozenset, dict)):
+        raise _no_such(by, GROUPINGS, what="calls cannot be added up by")
     names = (by,) if isinstance(by, str) else tuple(by)
     for name in names:
         if name not in (*GROUPINGS, TAGS):
@@ -114,7 +118,9 @@ def moment(
         case bool():
             pass
         case int() | float():
-            return float(when)
+            return _seconds(when)
+        case timedelta() if when > timedelta():
+            return ((now or datetime.now(zone)) - when).timestamp()
         case datetime():
             return (when if when.tzinfo is not None else when.replace(tzinfo=zone)).timestamp()
         case date():
@@ -122,7 +128,22 @@ def moment(
         case str():
             return _moment_of(when.strip().lower(), zone, after=after, now=now or datetime.now(zone))
     raise InvalidInputError(
-        f"{when!r} is no time: give a datetime, a date, seconds, or a text such as 'yesterday'"
+        f"{when!r} is no time: give a datetime, a date, seconds since 1970, or a text such as 'yesterday' or '7d'"
+    )
+
+
+_EARLIEST_S: Final = 1e8
+_LATEST_S: Final = 1e11
+"""1973 and the year 5138: numbers before and after are days or hours, and milliseconds."""
+
+
+def _seconds(when: float) -> float:
+    """Seconds since the epoch; 0 is the beginning."""
+    if when == 0 or _EARLIEST_S <= when < _LATEST_S:
+        return float(when)
+    raise InvalidInputError(
+        f"{when!r} is no time: a number is seconds since 1970, such as time.time(); for how long ago give a text such as "
+        "'7d' or '24h', or a timedelta"
     )
 
 
@@ -190,5 +211,5 @@ def _start_of(day: date, zone: tzinfo | None) -> float:
     return datetime.combine(day, time.min, zone).timestamp()
 
 
-def _no_such(name: str, known: Sequence[str], *, what: str) -> InvalidInputError:
+def _no_such(name: object, known: Sequence[str], *, what: str) -> InvalidInputError:
     return InvalidInputError(f"{what} {name!r}, but by {', '.join(known)}")

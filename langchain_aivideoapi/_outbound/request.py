@@ -8,6 +8,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 
+from aivideoapi_core import InvalidInputError
 from aivideoapi_core.adapter_kit import (
     ModelRequest,
     add_output_format,
@@ -75,6 +76,8 @@ def countable(messages: Sequence[BaseMessage], arguments: Mapping[str, Any]) -> 
     a conversation too, down to none at all, to find out what they can keep of it.
     """
     options = named(arguments)
+    if not isinstance(messages, Sequence):
+        raise InvalidInputError(f"messages must be a list of messages, not a {type(messages).__name__}")
     system, turns, *_ = to_conversation(messages)
     _add_tools(options)
     return {"messages": turns, "system": system, "tools": options.get("tools")}

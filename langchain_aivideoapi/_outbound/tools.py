@@ -15,6 +15,7 @@ from aivideoapi_core import InvalidInputError
 from aivideoapi_core.adapter_kit import (
     OWN_FIELDS,
     are_in_wire_form,
+    check_flag,
     each_tool,
     has_references,
     is_custom,
@@ -44,7 +45,9 @@ def bound_tools(
     tools: Sequence[ToolLike], *, tool_choice: Any, parallel: bool | None, strict: bool | None
 ) -> dict[str, Any]:
     """The arguments of a call that ``bind_tools`` stands for."""
+    check_flag("strict", strict)
     bound: dict[str, Any] = {"tools": to_tools(tools, strict=strict)}
+    check_flag("parallel_tool_calls", parallel)
     choice = read_tool_choice(tool_choice, bound["tools"], parallel=parallel if bound["tools"] else None)
     if choice is not None:
         bound["tool_choice"] = choice

@@ -12,6 +12,7 @@ _KNOWN: Final = CALL_ARGUMENTS | {
 }
 ALIASES: Final = {"reasoning_effort": "effort", "default_request_timeout": "timeout"}
 OTHER_NAMES: Final[Mapping[str, str]] = {
+    "llm": "it is an LLM itself: give model='claude-sonnet-4-6', and its settings",
     "cache_idx": "put a CachePoint block where the cached part ends, or set cache_control=",
     "disable_parallel_tool_use": "use allow_parallel_tool_calls=",
     "output_format": "use output_config={'format': ...}, or as_structured_llm",

@@ -297,3 +297,24 @@ def test_what_would_do_something_else_is_an_error(
     assert (done.code, done.out) == (2, "")
     assert said in " ".join(done.err.split())
     assert CreditBudget.of_store(path, name="team").limit_micro == 10_000_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("batch", "rows.jsonl", "--engine", "spark"), "Invalid value for '--engine': 'spark' is not one of"),
+        (("spend", "--days", "0"), "Invalid value for '--days': it must be 1 or more"),
+        (("spend", "--days", "x"), "Invalid value for '--days': it must be a number (integer)"),
+        (("sandbox", "--port", "99999"), "Invalid value for '--port': it must be 65535 or less"),
+    ],
+    ids=["engine", "least", "number", "most"],
+)
+def test_a_value_that_is_none_is_told_in_plain_words(
+    cli: Callable[..., Any], arguments: tuple[str, ...], said: str
+) -> None:
+    done = cli(*arguments)
+    plain = " ".join(done.err.replace("│", " ").split())
+    assert done.code == 2
+    assert said in plain
+    assert "Value error" not in plain
+    assert "Input should" not in plain

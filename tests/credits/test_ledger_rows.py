@@ -280,12 +280,12 @@ def test_sqlite_is_read_in_pages_while_rows_come(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("aivideoapi_core._stores.ledger_sqlite._PAGE", 7)
     ledger = SpendLedger(tmp_path / "ledger.sqlite")
     for number in range(30):
-        ledger.append(CallRecord(model="m", started_at=float(30 - number), attempts=number))
+        ledger.append(CallRecord(model="m", started_at=1e9 + 30 - number, attempts=number))
     rows = ledger.records()
     first = next(rows)
     ledger.append(CallRecord(model="m", attempts=99))  # no reader stands in a writer's way
     assert [first.attempts, *(row.attempts for row in rows)] == list(range(30))
-    assert [row.attempts for row in ledger.records(since=10.0, until=13.0)] == [18, 19, 20]
+    assert [row.attempts for row in ledger.records(since=1e9 + 10, until=1e9 + 13)] == [18, 19, 20]
     ledger.close()
 
 
