@@ -185,21 +185,17 @@ class AIVideoAPI(Settings):
         Where thinking excludes a forced choice, an explicit one goes out as ``auto`` with a warning, and
         ``tool_required`` becomes a request in words.
         """
-        from llamaindex_aivideoapi._outbound.tools import (
-            cache_tools,
-            prepare_call,
-            prepare_required_call,
-            to_tools,
-        )
-
         adapter_kit.check_flag("allow_parallel_tool_calls", allow_parallel_tool_calls)
         adapter_kit.check_flag("tool_required", tool_required)
-        call = prepare_call(to_tools(tools), user_msg=user_msg, history=chat_history)
-        call = cache_tools(call, kwargs.get("extra_headers"))
+        call = _bound_tools()(
+            tools, user_msg=user_msg, history=chat_history, headers=kwargs.get("extra_headers")
+        )
         call |= {"allow_parallel_tool_calls": allow_parallel_tool_calls, **kwargs}
         if tool_choice is not None:
             return {**call, "tool_choice": tool_choice}
         if tool_required and call.get("tools"):
+            from llamaindex_aivideoapi._outbound.tools import prepare_required_call
+
             return prepare_required_call(call, thinking=self._excludes_forced_tools(kwargs))
         return call
 
@@ -324,13 +320,22 @@ class AIVideoAPI(Settings):
         return self._call(messages, kwargs, stream=False).request.estimate(self.prices)
 
 
+# What translates is loaded by the first call: it is most of what importing this package would take. Once, for an import
+# that finds its module there still takes as long as half of ``_defaults``.
+
+
 @functools.cache
 def _make_call() -> Callable[..., Call]:
-    # What translates is loaded by the first call: it is most of what importing this package would take. Once, for an
-    # import that finds its module there still takes as long as half of ``_defaults``.
     from llamaindex_aivideoapi._call import make_call
 
     return make_call
+
+
+@functools.cache
+def _bound_tools() -> Callable[..., dict[str, Any]]:
+    from llamaindex_aivideoapi._outbound.tools import bound_tools
+
+    return bound_tools
 
 
 adapter_kit.remember_signatures(

@@ -332,6 +332,7 @@ print(*sorted(name for name in sys.modules if "." not in name))
     ("module", "banned"),
     [
         ("aivideoapi_core", {*FRAMEWORKS, *PACKAGES[1:], "typer", "pytest", "httpx", "sqlite3", "redis"}),
+        ("aivideoapi_core._http.client", {*FRAMEWORKS, *PACKAGES[1:], "httpcore", "asyncio", "anyio"}),
         ("aivideoapi_core.sandbox", {*FRAMEWORKS, *PACKAGES[1:]}),
         ("langchain_aivideoapi", {*FRAMEWORKS, *PACKAGES[2:], "typer", "httpx"} - {"langchain_core"}),
         ("llamaindex_aivideoapi", {*FRAMEWORKS, "langchain_aivideoapi", "aivideoapi_cli"} - {"llama_index"}),

@@ -10,7 +10,6 @@ from aivideoapi_core._errors import UnsupportedOptionError
 from aivideoapi_core._http.exchange import Exchange
 from aivideoapi_core._http.pools import Timeout
 from aivideoapi_core._http.retry import RetryPolicy
-from aivideoapi_core._outbound.names import advice_for_name
 
 _NAMES: Final = frozenset(Exchange.__init__.__kwdefaults__ or ())
 _ADVICE: Final = {
@@ -29,6 +28,8 @@ class ClientSettings:
     def _made_with(self, api_key: str | SecretStr | None, settings: dict[str, Any]) -> Exchange:
         """What the client asks through. Raises ``InvalidInputError``, also for a name that no client knows."""
         if unknown := sorted(settings.keys() - _NAMES):
+            from aivideoapi_core._outbound.names import advice_for_name  # only for those who mistype
+
             advice = _ADVICE.get(unknown[0]) or advice_for_name(unknown[0], {*_NAMES, "http_client"})
             raise UnsupportedOptionError(
                 f"{unknown[0]!r} is not an argument of {type(self).__name__}: {advice}"

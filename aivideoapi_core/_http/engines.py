@@ -14,7 +14,6 @@ import types
 from collections.abc import Callable
 from typing import Any, Final
 
-import httpcore
 import httpx
 
 from aivideoapi_core._errors import InvalidInputError
@@ -71,7 +70,6 @@ def is_replaced(method: Callable[..., Any], *, file: str) -> bool:
 
 
 _TRANSPORT_FILE: Final = httpx.AsyncHTTPTransport.aclose.__code__.co_filename
-_POOL_FILE: Final = httpcore.AsyncConnectionPool.aclose.__code__.co_filename
 
 
 def httpx_is_intercepted() -> bool:
@@ -79,6 +77,15 @@ def httpx_is_intercepted() -> bool:
 
     Such tools replace a method of httpx's or httpcore's, at any time; what goes another way they do not see.
     """
+    httpcore, pool_file = _httpcore()
     return is_replaced(httpx.AsyncHTTPTransport.handle_async_request, file=_TRANSPORT_FILE) or is_replaced(
-        httpcore.AsyncConnectionPool.handle_async_request, file=_POOL_FILE
+        httpcore.AsyncConnectionPool.handle_async_request, file=pool_file
     )
+
+
+@functools.cache
+def _httpcore() -> tuple[Any, str]:
+    """The module, and the file of its pool."""
+    import httpcore  # and with it all of its engines, for those who make connections
+
+    return httpcore, httpcore.AsyncConnectionPool.aclose.__code__.co_filename

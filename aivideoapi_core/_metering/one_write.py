@@ -6,7 +6,6 @@ then leaves the figure, the row and the result, or none of them.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -167,6 +166,8 @@ class Books:
         if DROPPED.in_collector:
             DROPPED.put(self.write)
         elif self._bills and self._written(None, waits=False) is None:
+            import asyncio  # whoever runs an event loop has loaded it
+
             try:
                 asyncio.get_running_loop().run_in_executor(None, self.write)
             except RuntimeError:  # no event loop here, or one that is ending

@@ -15,7 +15,6 @@ from aivideoapi_core._metering.blocks import Blocks
 from aivideoapi_core._metering.dropped import DROPPED
 from aivideoapi_core._metering.forks import renew_in_child
 from aivideoapi_core._metering.record import CallRecord, Outcome
-from aivideoapi_core._metering.summary_table import table
 from aivideoapi_core._metering.tags import clean_tags
 from aivideoapi_core._metering.totals import CreditsTotals, Sums
 
@@ -62,6 +61,10 @@ class CreditsSummary(CreditsTotals):
         }
 
     def __str__(self) -> str:
+        from aivideoapi_core._metering.summary_table import (
+            table,  # each call has a summary near, and few are shown
+        )
+
         rows = [(name, totals) for name, totals in self.by_model.items()]
         rows += [(f"#{name}", totals) for name, totals in self.by_tag.items()]
         rows.append(("total", self))

@@ -7,11 +7,13 @@ work go on, and leaves nobody who waits for it. So the work belongs to a thread,
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import functools
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:  # whoever runs an event loop has loaded it, and synchronous programs do without
+    import asyncio
 
 PATIENCE_S: Final = 5.0
 """How long a cancelled task waits for such work; then the work goes on alone."""
@@ -22,6 +24,8 @@ _TASKS: Final[set[asyncio.Future[Any]]] = set()
 
 async def in_thread(work: Callable[[], object]) -> None:
     """Run ``work`` in a thread and wait for it. What it raises is not told: it has to see to that itself."""
+    import asyncio
+
     loop = asyncio.get_running_loop()
     run = functools.partial(contextvars.copy_context().run, work)
     try:
@@ -34,12 +38,16 @@ async def in_thread(work: Callable[[], object]) -> None:
 
 async def in_own_task(work: Coroutine[Any, Any, object]) -> None:
     """Run ``work`` in a task of its own and wait for it. What it raises is not told."""
+    import asyncio
+
     task = asyncio.get_running_loop().create_task(work)
     await _finished(task)
 
 
 async def _finished(work: asyncio.Future[Any]) -> None:
     """Wait for ``work``. A cancellation is passed on when it is done, a second one at once."""
+    import asyncio
+
     _TASKS.add(work)
     work.add_done_callback(_forget)
     try:
@@ -50,6 +58,8 @@ async def _finished(work: asyncio.Future[Any]) -> None:
 
 
 async def _shielded(work: asyncio.Future[Any]) -> None:
+    import asyncio
+
     from anyio import CancelScope  # httpcore's own, there by now
 
     with CancelScope(shield=True):  # else anyio would cancel the wait again and again

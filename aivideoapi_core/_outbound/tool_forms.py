@@ -11,8 +11,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeGuard
 
-from pydantic import BaseModel
-
 from aivideoapi_core._errors import InvalidInputError, UnsupportedOptionError
 from aivideoapi_core._outbound.schema_keywords import TYPES
 
@@ -104,14 +102,16 @@ def each_tool(tools: Iterable[Any]) -> Iterator[Any]:
     Lists of declarations are taken apart, and Bedrock's cache point marks the tool before it. Raises
     ``InvalidInputError`` for a tool without a name, and for another provider's server tool, naming the one to use here.
     """
-    if isinstance(tools, (str, bytes, Mapping, BaseModel)) or not isinstance(tools, Iterable):
+    if type(tools) is not list and (_is_one(tools) or not isinstance(tools, Iterable)):
         raise InvalidInputError(f"tools must be a list of tools, not {str(tools)[:80]!r}")
     waiting = None
     for given in tools:
         if given is None:
             raise InvalidInputError("None is among the tools: leave it out")
-        for tool in _taken_apart(given):
-            is_written = type(tool) is dict or isinstance(tool, Mapping)
+        is_written = type(given) is dict or isinstance(given, Mapping)
+        for tool in _taken_apart(given) if is_written else (given,):
+            if tool is not given:
+                is_written = isinstance(tool, Mapping)
             if is_written and not _CACHE_POINTS.isdisjoint(tool):
                 if isinstance(waiting, Mapping):
                     waiting = {**waiting, "cache_control": {"type": "ephemeral"}}
@@ -123,8 +123,15 @@ def each_tool(tools: Iterable[Any]) -> Iterator[Any]:
         yield waiting
 
 
-def _taken_apart(tool: Any) -> Iterable[Any]:
-    if not isinstance(tool, (dict, Mapping)) or "name" in tool:
+def _is_one(tools: Any) -> bool:
+    """Whether what should be a list is a single thing that can be gone through all the same."""
+    from pydantic import BaseModel  # its classes take long to import, and are for lists that are none
+
+    return isinstance(tools, (str, bytes, Mapping, BaseModel))
+
+
+def _taken_apart(tool: Mapping[str, Any]) -> Iterable[Any]:
+    if "name" in tool:
         return (tool,)
     for key in _DECLARATIONS:
         if isinstance(declared := tool.get(key), (list, tuple)):

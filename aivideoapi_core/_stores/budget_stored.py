@@ -92,7 +92,7 @@ class StoredBudget:
         """
         asked = self._needs.whole(model, worst, self._terms)
         try:
-            if patience is None and self._purse.line.is_empty and self._reserve(asked, "behind").granted:
+            if self._purse.line.is_free_for(patience) and self._reserve(asked, "behind").granted:
                 return asked  # nearly all: nobody waits, and there is room
             with self._purse.asking(asked.id, self._patience(patience)) as asking:
                 while not asking.is_over:
@@ -117,11 +117,7 @@ class StoredBudget:
         """The asynchronous twin of ``hold``; a cancelled one leaves nothing reserved."""
         asked = self._needs.whole(model, worst, self._terms)
         try:
-            if (
-                patience is None
-                and self._purse.line.is_empty
-                and (await self._areserve(asked, "behind")).granted
-            ):
+            if self._purse.line.is_free_for(patience) and (await self._areserve(asked, "behind")).granted:
                 return asked
             with self._purse.asking(asked.id, self._patience(patience)) as asking:
                 while not asking.is_over:

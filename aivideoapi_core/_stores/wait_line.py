@@ -169,6 +169,10 @@ class WaitLine:
         """Whether nobody waits."""
         return not self._line
 
+    def is_free_for(self, patience: Patience | None) -> bool:
+        """Whether a call may ask without standing in line: nobody does, and it has no ``patience`` of its own."""
+        return patience is None and self.is_empty
+
     def is_first(self, asking: Asking) -> bool:
         """Whether it is ``asking``'s turn."""
         line = self._line

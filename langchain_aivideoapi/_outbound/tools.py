@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from langchain_core.tools import BaseTool
 from langchain_core.tools.base import create_schema_from_function
@@ -59,13 +59,14 @@ def bound_tools(
 def _to_tool(tool: ToolLike, *, strict: bool | None) -> dict[str, Any]:
     if isinstance(tool, dict):
         return _with_strict(tool, strict)
-    extras: Mapping[str, Any] = (tool.extras or {}) if isinstance(tool, BaseTool) else {}
+    base = tool if isinstance(tool, BaseTool) else None
+    extras: Mapping[str, Any] = {} if base is None else base.extras or {}
     if "provider_tool_definition" in extras:
         own = {name: value for name, value in extras.items() if name in OWN_FIELDS}
         return {**extras["provider_tool_definition"], **own}
-    own_schema = (strategy_schema(tool) if isinstance(tool, BaseTool) else None) or _recursive_schema(tool)
-    if own_schema is not None and isinstance(tool, BaseTool):
-        function: dict[str, Any] = {"name": tool.name, "description": tool.description, "strict": strict}
+    own_schema = (None if base is None else strategy_schema(base)) or _recursive_schema(tool)
+    if own_schema is not None and base is not None:
+        function: dict[str, Any] = {"name": base.name, "description": base.description, "strict": strict}
     else:
         try:
             function = convert_to_openai_function(tool, strict=strict)
@@ -86,24 +87,22 @@ def _recursive_schema(tool: ToolLike) -> dict[str, Any] | None:
 
     A JSON schema with any reference too: LangChain raises for one that it cannot follow.
     """
-    shown: Any = tool.tool_call_schema if isinstance(tool, BaseTool) else tool
-    if isinstance(shown, Mapping):  # as MCP's servers say it
-        if not isinstance(tool, BaseTool) or not has_references(shown):
+    base = tool if isinstance(tool, BaseTool) else None
+    given: Any = tool if base is None else base.args_schema
+    if base is None and not isinstance(tool, type) and callable(tool):
+        given = _arguments_of(tool)
+    if isinstance(given, type):
+        # Pydantic has definitions there for what is used twice, and recursion is a case of that.
+        kind = getattr(given, "__pydantic_core_schema__", {}).get("type")
+        if kind not in ("definitions", "definition-ref") or not is_basemodel_subclass(given):
             return None
-        return {name: value for name, value in shown.items() if name not in _DESCRIBING}
-    if isinstance(tool, BaseTool):
-        cls: Any = tool.args_schema
-    elif not isinstance(tool, type) and callable(tool):
-        cls = shown = _arguments_of(tool)
+        shown: Any = given if base is None else base.tool_call_schema
+        schema: dict[str, Any] = shown.model_json_schema()
+        if not is_recursive(schema):
+            return None
+    elif base is not None and isinstance(given, Mapping) and has_references(given):
+        schema = cast("dict[str, Any]", base.tool_call_schema)  # as MCP's servers say it
     else:
-        cls = shown
-    if not (isinstance(cls, type) and is_basemodel_subclass(cls)):
-        return None
-    # Pydantic has definitions there for what is used twice, and recursion is a case of that.
-    if getattr(cls, "__pydantic_core_schema__", {}).get("type") not in ("definitions", "definition-ref"):
-        return None
-    schema: dict[str, Any] = shown.model_json_schema()
-    if not is_recursive(schema):
         return None
     return {name: value for name, value in schema.items() if name not in _DESCRIBING}
 

@@ -57,6 +57,25 @@ def _parameters_of_class(fn_schema: type[BaseModel]) -> dict[str, Any]:
     return ToolMetadata("", fn_schema=fn_schema).get_parameters_dict()
 
 
+def bound_tools(
+    tools: Iterable[Any],
+    *,
+    user_msg: str | ChatMessage | None,
+    history: Sequence[ChatMessage] | None,
+    headers: Mapping[str, str] | None,
+) -> dict[str, Any]:
+    """The arguments of a call that ``tools`` stand for, and its messages.
+
+    The tools are cached if ``headers`` name the beta of prompt caching: the wire needs it no more, but LlamaIndex's users
+    have learnt to ask for cached tools by it.
+    """
+    call = prepare_call(to_tools(tools), user_msg=user_msg, history=history)
+    betas = [value for name, value in (headers or {}).items() if name.lower() == "anthropic-beta"]
+    if any("prompt-caching" in value for value in betas) and (wired := call.get("tools")):
+        call["tools"] = [*wired[:-1], {"cache_control": {"type": "ephemeral"}, **wired[-1]}]
+    return call
+
+
 def prepare_call(
     tools: list[dict[str, Any]], *, user_msg: str | ChatMessage | None, history: Sequence[ChatMessage] | None
 ) -> dict[str, Any]:
@@ -67,18 +86,6 @@ def prepare_call(
     if user_msg is not None:
         messages.append(user_msg)
     return {"messages": messages, "tools": tools} if tools else {"messages": messages}
-
-
-def cache_tools(call: dict[str, Any], headers: Mapping[str, str] | None) -> dict[str, Any]:
-    """The same call with its tools cached, if ``headers`` name the beta of prompt caching.
-
-    The wire needs that beta no more, but LlamaIndex's users have learnt to ask for cached tools by it.
-    """
-    betas = [value for name, value in (headers or {}).items() if name.lower() == "anthropic-beta"]
-    tools = call.get("tools")
-    if not tools or not any("prompt-caching" in value for value in betas) or "cache_control" in tools[-1]:
-        return call
-    return {**call, "tools": [*tools[:-1], {**tools[-1], "cache_control": {"type": "ephemeral"}}]}
 
 
 def prepare_required_call(call: dict[str, Any], *, thinking: bool) -> dict[str, Any]:

@@ -42,6 +42,10 @@ class Config:
         if pace is not None and (not isinstance(pace, (int, float)) or not pace > 0):
             raise ValueError(f"Sandbox: tokens_per_s must be more than 0, not {pace!r}")
         check_texts("Sandbox", {"seed": self.seed})
+        if self.keys is not None and not isinstance(self.keys, Mapping):
+            raise ValueError(
+                f"Sandbox: keys must say of each key whether it works, such as {{'sk-1': 'ok'}}, not {self.keys!r}"
+            )
         for state in (self.keys or {}).values():
             if state is not None and not isinstance(state, int):
                 check_choice("Sandbox", "the state of a key", state, _KEY_STATES)
