@@ -8,6 +8,8 @@ import contextlib
 import dataclasses
 import importlib
 import json
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -182,6 +184,25 @@ def test_the_books_of_a_soak_run() -> None:
     ]
     for change, says in other:
         assert any(says in fault for fault in books.differences(**{**good, **change})), says
+
+
+def test_a_descriptor_that_is_gone_by_then_is_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread may close what was listed just before its link is read."""
+    soak = module("soak")
+    before = soak.open_sockets()
+    read = os.readlink
+    with socket.socket() as open_all_the_time, socket.socket() as gone:
+        link = f"/proc/self/fd/{gone.fileno()}"
+        assert soak.open_sockets() == before + 2
+
+        def too_late(path: str) -> str:
+            if path == link:
+                gone.close()
+            return read(path)
+
+        monkeypatch.setattr(os, "readlink", too_late)
+        assert soak.open_sockets() == before + 1
+        assert open_all_the_time.fileno() != -1
 
 
 def test_a_short_soak(tmp_path: Path) -> None:
