@@ -120,7 +120,8 @@ def spend(
             }
         )
         return
-    _show(total, tables, tz=tz, rate=rate)
+    shown = {title: groups for title, groups in tables.items() if asked.get(title) is None or title == by}
+    _show(total, shown, tz=tz, rate=rate)
     if html is not None:
         output(piped_width=160).print(f"Page with plots: {html}", style="dim")
 
@@ -151,6 +152,8 @@ def _show(
             style="dim",
         )
     if total.advice is not None:
+        if not rate:
+            console.print()
         console.print(f"Advice: {total.advice}", markup=False)
 
 

@@ -11,6 +11,7 @@ from aivideoapi_core._late import late_names
 if TYPE_CHECKING:
     from aivideoapi_core._aliases import by_python_names
     from aivideoapi_core._catalogue.models import EFFORTS
+    from aivideoapi_core._catalogue.nearest import nearest_models
     from aivideoapi_core._constructor_errors import settings_error, with_known_arguments
     from aivideoapi_core._fields import StopField
     from aivideoapi_core._http.model_clients import client_settings
@@ -102,6 +103,7 @@ _LATER: Final = {
     for module, names in {
         "_aliases": "by_python_names",
         "_catalogue.models": "EFFORTS",
+        "_catalogue.nearest": "nearest_models",
         "_constructor_errors": "settings_error with_known_arguments",
         "_fields": "StopField",
         "_http.model_clients": "client_settings",
@@ -232,6 +234,7 @@ __all__ = [
     "may_be_billed",
     "may_hold_more_than_text",
     "merged_options",
+    "nearest_models",
     "otel_span_in",
     "output_format",
     "own_tool",

@@ -292,6 +292,11 @@ ARGUMENTS: list[tuple[Use, str]] = [
 ]
 
 
+def test_a_budget_is_no_block() -> None:
+    with pytest.raises(InvalidInputError, match=r"with use_budget\(budget\)"), CreditBudget(10):
+        pass
+
+
 @pytest.mark.parametrize(("use", "said"), ARGUMENTS, ids=[said for _, said in ARGUMENTS])
 def test_who_pays_is_told(use: Use, said: str) -> None:
     with pytest.raises(InvalidInputError, match=said):

@@ -155,6 +155,7 @@ def _turn(
 def _command(console: Console, client: MessagesClient, session: Session, line: str) -> bool:
     """Carry out a /command; false if it ends the session."""
     from aivideoapi_cli.chat.session import HELP, text_of
+    from aivideoapi_core.adapter_kit import nearest_models
 
     name, _, rest = line.partition(" ")
     rest = rest.strip()
@@ -166,6 +167,10 @@ def _command(console: Console, client: MessagesClient, session: Session, line: s
         case "/model":
             session.model = rest or session.model
             console.print(Text(f"model: {session.model}", style="dim"))
+            if near := nearest_models(session.model):
+                console.print(
+                    Text(f"it is not in the list; did you mean {' or '.join(near)}?", style="yellow")
+                )
         case "/system":
             session.system = rest or None
             console.print(Text(f"system: {session.system or 'none'}", style="dim"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from aivideoapi_core import MessageStream
 
 
+_ECHO: Final = 3
+"""Columns that stay free: a terminal writes ``^C`` behind the last line, and at its edge that would begin another one, under
+which the answer was drawn once more."""
+
+
 def show(console: Console, stream: MessageStream) -> None:
     """Print the events of a stream until it ends."""
     thoughts: list[str] = []
@@ -28,12 +33,14 @@ def show(console: Console, stream: MessageStream) -> None:
                 console.out(printable(text), end="", highlight=False)
         console.print()
         return
+    from rich.constrain import Constrain
     from rich.live import Live
 
+    width = console.width - _ECHO
     with Live(console=console, refresh_per_second=12, vertical_overflow="ellipsis") as live:
         for kind, text in _deltas(stream):
             (pieces if kind == "text_delta" else thoughts).append(text)
-            live.update(rendered("".join(thoughts), "".join(pieces)))
+            live.update(Constrain(rendered("".join(thoughts), "".join(pieces)), width))
 
 
 def _deltas(stream: MessageStream) -> Iterator[tuple[str, str]]:

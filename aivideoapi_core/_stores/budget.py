@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from aivideoapi_core._constructor_errors import with_known_arguments, with_value_errors
 from aivideoapi_core._errors import InvalidInputError
@@ -224,6 +224,15 @@ class CreditBudget(StoredBudget):
         return BudgetRun(
             limit_credits, self, name=name or f"run of {self.name}", make=CreditBudget, **options
         )
+
+    def __enter__(self) -> NoReturn:
+        """Raises ``InvalidInputError``: a budget holds what it is given to, and has no block of its own."""
+        raise InvalidInputError(
+            "a budget is no block: with use_budget(budget): ..., or with budget.run(5) as run: ... for a part of it"
+        )
+
+    def __exit__(self, *error: object) -> None:
+        """Never reached; see ``__enter__``."""
 
     def __repr__(self) -> str:
         return f"CreditBudget({Decimal(self.limit_micro).scaleb(-6).normalize():f}, name={self.name!r})"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from aivideoapi_cli.chat.show import rendered
+from aivideoapi_cli.chat.show import rendered, show
 from aivideoapi_core import SpendLedger
 from aivideoapi_core.sandbox import Fault, Reply, Sandbox
 
@@ -257,3 +259,22 @@ def test_text_from_a_pipe_that_is_not_in_utf_8_is_not_paid_for(
     done = talk("caf\udce9", options=("What is this?",))
     assert (done.code, sandbox.requests) == (2, [])
     assert "not in UTF-8" in done.err
+
+
+def test_a_growing_answer_leaves_room_for_what_the_terminal_writes() -> None:
+    """``^C`` behind a line of the whole width would begin another, and the answer be drawn twice."""
+    screen = io.StringIO()
+    words = [
+        {"type": "content_block_delta", "delta": {"type": "text_delta", "text": f"word{number} "}}
+        for number in range(30)
+    ]
+    show(Console(file=screen, force_terminal=True, width=40), words)  # type: ignore[arg-type]
+    lines = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line) for line in re.split(r"[\r\n]+", screen.getvalue())]
+    assert any("word29" in line for line in lines)
+    assert max(map(len, lines)) <= 38
+
+
+def test_a_model_that_is_not_in_the_list_is_told(talk: Callable[..., Any]) -> None:
+    assert "did you mean claude-sonnet-4-6?" in talk("/model claude-sonet-4-6").out
+    assert "did you mean" not in talk("/model claude-opus-4-6").out
+    assert "did you mean" not in talk("/model my-own").out

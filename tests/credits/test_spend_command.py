@@ -145,6 +145,9 @@ def test_what_an_agent_cost_a_customer(tmp_path: Path) -> None:
         "yesterday",
     )
     assert run(*asked).splitlines()[0] == "1 call, 1.00 credits ($0.0050)"
+    heads = {line.split()[0] for line in run(*asked).splitlines() if " calls " in line}
+    assert "model" in heads
+    assert heads.isdisjoint({"agent", "customer"})  # of one there is no table
     shown = run("--ledger", str(path), "--by", "agent")
     assert shown.splitlines()[0].endswith("1 refused by a budget")
     assert {line.split()[0]: line.split()[1] for line in shown.splitlines()[2:]} == {
