@@ -26,6 +26,7 @@ if os.path.exists("/proc/self/statm"):
 {ask}
 print(json.dumps({{"import": imported, "rss": rss, "cold": time.process_time()}}))
 """
+_ENDED: Final = "the process ended"
 
 
 def _environment() -> dict[str, str]:
@@ -74,30 +75,39 @@ def loopback_server() -> Iterator[str]:
 
 
 class _Worker:
-    """A contestant's process."""
+    """A contestant's process. Raises ``ContestantError`` or ``OSError`` where it cannot run."""
 
     def __init__(self, who: Contestant, python: str, url: str) -> None:
         self.who = who
         self._process = subprocess.Popen(
-            [python, "-m", "benchmarks.worker", who.name, url],
+            [python, "-m", "benchmarks.worker", who.name, url, f"{who.imports}\n{who.ask}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
             env=_environment(),
         )
+        try:
+            self._answer()
+        except ContestantError:
+            self.close()
+            raise
 
     def ask(self, metric: str, size: int, repeats: int) -> dict[str, float]:
         """One sample. Raises ``ContestantError``."""
-        stdin, stdout = self._process.stdin, self._process.stdout
+        stdin = self._process.stdin
         assert stdin is not None
-        assert stdout is not None
         try:
             stdin.write(json.dumps({"metric": metric, "size": size, "repeats": repeats}) + "\n")
             stdin.flush()
-            answer: dict[str, Any] = json.loads(stdout.readline() or '{"error": "the process ended"}')
         except BrokenPipeError:
-            answer = {"error": "the process ended"}
+            raise ContestantError(_ENDED) from None
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        stdout = self._process.stdout
+        assert stdout is not None
+        answer: dict[str, Any] = json.loads(stdout.readline() or json.dumps({"error": _ENDED}))
         if "error" in answer:
             raise ContestantError(answer["error"])
         return answer
@@ -156,12 +166,14 @@ class Benchmark:
         for framework in self._frameworks:
             self.results.rows[framework] = {metric.key: {} for metric in metrics}
             with loopback_server() as url:
-                contestants = self._available(framework, url)
-                self._probe_all(
-                    framework, contestants, url, [one for one in metrics if one.kind == "process"]
-                )
-                workers = [_Worker(who, self._python(who), url) for who in contestants]
+                workers = self._available(framework, url)
                 try:
+                    self._probe_all(
+                        framework,
+                        [worker.who for worker in workers],
+                        url,
+                        [one for one in metrics if one.kind == "process"],
+                    )
                     self._ask_all(framework, workers, [one for one in metrics if one.kind == "job"])
                     self._grow_all(framework, workers)
                 finally:
@@ -172,18 +184,16 @@ class Benchmark:
     def _python(self, who: Contestant) -> str:
         return self._pythons.get(who.name, sys.executable)
 
-    def _available(self, framework: Framework, url: str) -> list[Contestant]:
-        """Raw httpx, then the framework's contestants; notes for those that cannot run."""
+    def _available(self, framework: Framework, url: str) -> list[_Worker]:
+        """Raw httpx, then the framework's contestants, started; notes for those that cannot run."""
         found = []
         for who in self._contestants:
             if who.framework not in (framework, "httpx"):
                 continue
             try:
-                probe(who, self._python(who), url)
+                found.append(_Worker(who, self._python(who), url))
             except (ContestantError, OSError) as error:
                 self.results.notes.append(f"{who.name} does not take part: {error}")
-            else:
-                found.append(who)
         return found
 
     def _probe_all(

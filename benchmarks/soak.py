@@ -24,33 +24,18 @@ import tempfile
 import time
 import warnings
 from collections.abc import Sequence
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
 
 from langchain_core._api import LangChainBetaWarning
 
 from aivideoapi_core import CallRecord, CreditBudget, SpendLedger, Standing
-from aivideoapi_core.sandbox import Sandbox
 from benchmarks.soak_books import Charge, Tally, differences
 from benchmarks.soak_calls import Caller
+from benchmarks.soak_server import serve
 
 WARM_UP: Final = 0.3
 LARGEST_GROWTH: Final = 0.05
-
-
-def serve(pipe: Connection) -> None:
-    """The sandbox's process: says where it is, then, asked once, what its ledger holds."""
-    with Sandbox(balance_credits=10**9) as sandbox:
-        pipe.send((sandbox.url, sandbox.api_key))
-        pipe.recv()
-        charges = [
-            Charge(entry.message_id, entry.outcome == "ok", entry.credits_micro or 0)
-            for entry in sandbox.ledger
-            if entry.charged
-        ]
-        pipe.send(charges)
-        pipe.recv()
 
 
 def resident_mib() -> float:
@@ -74,6 +59,8 @@ async def soak(caller: Caller, options: argparse.Namespace) -> list[str]:
     numbers = iter(range(options.calls))
     sockets, tasks = open_sockets(), len(asyncio.all_tasks())
     samples: list[float] = []
+    gc.collect()
+    gc.freeze()  # what was imported is not walked again for each sample
 
     async def work() -> None:
         for number in numbers:

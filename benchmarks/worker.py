@@ -1,4 +1,4 @@
-"""The process of one contestant: JSON commands in on standard input, JSON samples out.
+"""The process of one contestant: JSON commands in on standard input, JSON samples out, after a line that says it is ready.
 
 It runs in the contestant's own interpreter, so it may import nothing but the standard library,
 this package and the contestant.
@@ -38,10 +38,16 @@ def _jobs(name: str, url: str) -> Jobs:
             return HttpxJobs(url)
 
 
-def main(name: str, url: str) -> None:
-    """Serve commands ``{"metric", "size", "repeats"}`` until standard input ends."""
+def main(name: str, url: str, first: str) -> None:
+    """Make the ``first`` call, then serve commands ``{"metric", "size", "repeats"}`` until standard input ends."""
     answers, sys.stdout = sys.stdout, sys.stderr  # nothing a library prints may reach the answers
-    jobs = _jobs(name, url)
+    try:
+        exec(first, {"URL": f"{url}/answer-0"})  # noqa: S102 - as the runner's probe does in a process of its own
+        jobs = _jobs(name, url)
+    except Exception as error:  # noqa: BLE001 - whatever keeps it out is told
+        print(json.dumps({"error": _said(error)}), file=answers, flush=True)
+        return
+    print(json.dumps({"ready": name}), file=answers, flush=True)
     known: dict[tuple[str, int], Job] = {}
     gc.freeze()  # what the imports left behind is not walked again and again in the timed parts
     with contextlib.closing(asyncio.new_event_loop()) as loop:
@@ -62,8 +68,12 @@ def _answer(
     except LookupError as error:
         return {"error": f"not applicable: {error}"}
     except Exception as error:  # noqa: BLE001 - whatever a contestant raises is its result
-        return {"error": f"{type(error).__name__}: {error}"}
+        return {"error": _said(error)}
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(*sys.argv[1:])
