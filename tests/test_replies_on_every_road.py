@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import itertools
 import json
 import operator
+import socketserver
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import httpx
 import pytest
 from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
 from llama_index.core.agent.workflow import FunctionAgent
@@ -39,9 +41,10 @@ from langchain_aivideoapi import ChatAIVideoAPI
 from llamaindex_aivideoapi import AIVideoAPI
 
 
-class Server(ThreadingHTTPServer):
+class Server(socketserver.ThreadingTCPServer):
     """Answers everything with ``body``, by hand."""
 
+    daemon_threads = True
     body = b""
 
     def __init__(self, *args: Any) -> None:
@@ -54,21 +57,22 @@ class Server(ThreadingHTTPServer):
         self.requests.clear()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"  # connections are kept
-    disable_nagle_algorithm = True  # else a body waits for the receipt of its head
+class _Handler(socketserver.StreamRequestHandler):
+    disable_nagle_algorithm = True
     server: Server
 
-    def do_POST(self) -> None:
-        self.server.requests.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-        self.send_response(200)
-        self.send_header("content-type", "text/event-stream")
-        self.send_header("content-length", str(len(self.server.body)))
-        self.end_headers()
-        self.wfile.write(self.server.body)
-
-    def log_message(self, *_: object) -> None:
-        """Quietly."""
+    def handle(self) -> None:
+        while self.rfile.readline():  # connections are kept
+            length = 0
+            while header := self.rfile.readline().strip().lower():
+                name, _, value = header.partition(b":")
+                length = int(value) if name == b"content-length" else length
+            self.server.requests.append(json.loads(self.rfile.read(length)))
+            body = self.server.body
+            head = (
+                f"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: {len(body)}\r\n\r\n"
+            )
+            self.request.sendall(head.encode() + body)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +84,11 @@ def server() -> Iterator[Server]:
 
 
 def settings(server: Server) -> dict[str, Any]:
-    return {"model": DIRECT, "api_key": "sk-test-1234", "base_url": f"http://127.0.0.1:{server.server_port}"}
+    return {
+        "model": DIRECT,
+        "api_key": "sk-test-1234",
+        "base_url": f"http://127.0.0.1:{server.server_address[1]}",
+    }
 
 
 ROWS = pytest.mark.parametrize("body", [row[1] for row in ANSWERS], ids=[row[0] for row in ANSWERS])
@@ -163,7 +171,9 @@ def test_langchain(server: Server, runner: asyncio.Runner, body: bytes, version:
         assert message.response_metadata["stop_reason"] == whole.response_metadata["stop_reason"], name
         if "v3" not in name:  # whose content is standard blocks
             assert message.content == whole.content, name
-    sent = {name: sent_back(server, model, message) for name, message in found.items()}
+    with going_on(server, output_version=version) as turns_after:
+        sent = {name: turns_after(message) for name, message in found.items()}
+    assert_accepted(TURNS, sent["invoke"])
     assert [name for name, turns in sent.items() if turns != sent["invoke"]] == []
 
 
@@ -224,14 +234,26 @@ def test_both_book_the_same(server: Server, body: bytes) -> None:
     assert micro > 0
 
 
-def sent_back(server: Server, model: ChatAIVideoAPI, message: Any) -> list[Any]:
-    """The turns of a conversation that goes on after ``message``; the official types take them."""
-    calls = [*message.tool_calls, *message.invalid_tool_calls]
-    results: list[BaseMessage] = [ToolMessage("r", tool_call_id=call["id"]) for call in calls]
-    model.invoke([HumanMessage(QUESTION), message, *(results or [HumanMessage("And?")])])
-    turns: list[Any] = server.requests[-1]["messages"]
-    assert_accepted(TURNS, turns)
-    return turns
+@contextlib.contextmanager
+def going_on(server: Server, **fields: Any) -> Iterator[Callable[[Any], list[Any]]]:
+    """Gives the turns of a conversation that goes on after a message, as they leave the client."""
+    sent: list[Any] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(json.loads(request.content))
+        return httpx.Response(200, headers={"content-type": "text/event-stream"}, content=server.body)
+
+    with httpx.Client(transport=httpx.MockTransport(answer)) as client:
+        model = ChatAIVideoAPI(**settings(server), http_client=client, **fields)
+
+        def turns_after(message: Any) -> list[Any]:
+            calls = [*message.tool_calls, *message.invalid_tool_calls]
+            results: list[BaseMessage] = [ToolMessage("r", tool_call_id=call["id"]) for call in calls]
+            model.invoke([HumanMessage(QUESTION), message, *(results or [HumanMessage("And?")])])
+            turns: list[Any] = sent[-1]["messages"]
+            return turns
+
+        yield turns_after
 
 
 def test_texts_side_by_side(server: Server) -> None:
