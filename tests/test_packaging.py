@@ -13,6 +13,7 @@ import sys
 import tarfile
 import tomllib
 import zipfile
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -103,15 +104,29 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def imports(path: Path, *, at_import: bool = False) -> Iterator[str]:
+def statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """Every statement below ``tree``, whose expressions nobody asks for here."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+            below = getattr(node, part, ())
+            waiting += below if isinstance(below, list) else ()
+
+
+@functools.cache
+def imports(path: Path, *, at_import: bool = False) -> tuple[str, ...]:
     """Every module that a file names in an import, wherever in the file, or only ``at_import``."""
     tree = parsed(path)
-    for node in tree.body if at_import else ast.walk(tree):
+    found: list[str] = []
+    for node in tree.body if at_import else statements(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            yield node.module or ""
+            found.append(node.module or "")
+    return tuple(found)
 
 
 def own(name: str) -> bool:
@@ -321,11 +336,10 @@ def test_adapters_name_no_other_framework() -> None:
             assert {name.split(".")[0] for name in imports(path)} & banned == set(), path
 
 
-LOADED = """
-import sys
-import {module}
-print(*sorted(name for name in sys.modules if "." not in name))
-"""
+@functools.cache
+def loaded_by(module: str) -> frozenset[str]:
+    """What a fresh program that imports ``module`` has loaded."""
+    return frozenset(_python(f"import sys, {module}; print(*sys.modules)").split())
 
 
 @pytest.mark.parametrize(
@@ -345,59 +359,60 @@ print(*sorted(name for name in sys.modules if "." not in name))
     ],
 )
 def test_import_loads_no_more_than_it_needs(module: str, banned: set[str]) -> None:
-    loaded = set(_python(LOADED.format(module=module)).split())
-    assert loaded & (banned - {module.split(".")[0]}) == set()
-
-
-OUR_MODULES = """
-import sys
-import {module}
-print(*sorted(name for name in sys.modules if "aivideoapi" in name))
-"""
+    assert loaded_by(module) & (banned - {module.split(".")[0]}) == set()
 
 
 @pytest.mark.parametrize("module", ["langchain_aivideoapi", "llamaindex_aivideoapi"])
 def test_import_loads_nothing_that_translates(module: str) -> None:
     """What reads and writes messages comes with the first model or call."""
-    loaded = _python(OUR_MODULES.format(module=module)).split()
     rooms = (
         "aivideoapi_core._outbound.",
         "aivideoapi_core._inbound.",
         f"{module}._outbound.",
         f"{module}._call",
     )
-    assert [name for name in loaded if name.startswith(rooms)] == []
+    assert [name for name in loaded_by(module) if name.startswith(rooms)] == []
 
 
 QUIET = """
-import importlib, sys
-{first}
-def refuse(event, arguments):
-    if event.startswith(("socket.", "subprocess.", "os.mkdir", "os.remove", "os.rename", "urllib.")):
-        raise SystemExit(f"import did {{event}} {{arguments}}")
-    if event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"):
+import sys
+watched, done = [], dict()
+def note(event, arguments):
+    if watched and event.startswith(("socket.", "subprocess.", "os.mkdir", "os.remove", "os.rename", "urllib.")):
+        done[watched[0]] += [f"{event} {arguments}"]
+    if watched and event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"):
         if "__pycache__" not in str(arguments[0]):
-            raise SystemExit(f"import wrote {{arguments[0]}}")
-sys.addaudithook(refuse)
-import {module}
-print("quiet")
+            done[watched[0]] += [f"wrote {arguments[0]}"]
+sys.addaudithook(note)
+for module, first in FIRST:
+    exec("import " + first)
+    watched[:], done[module] = [module], []
+    exec("import " + module)
+    watched.clear()
+print(done)
 """
+FIRST = [
+    ("aivideoapi_core", "httpx, pydantic"),
+    ("aivideoapi_core.sandbox", "httpx, pydantic"),
+    ("aivideoapi_batch", "pydantic, sqlite3, asyncio"),
+    ("langchain_aivideoapi", "httpx, langchain_core.language_models.chat_models"),
+    ("llamaindex_aivideoapi", "httpx, llama_index.core"),
+    ("aivideoapi_cli._app", "typer, rich.console"),
+]
+"""In this order, one program imports them all; each after what it may import before it is watched."""
 
 
-@pytest.mark.parametrize(
-    ("module", "first"),
-    [
-        ("aivideoapi_core", "import httpx, pydantic"),
-        ("aivideoapi_core.sandbox", "import httpx, pydantic"),
-        ("langchain_aivideoapi", "import httpx, langchain_core.language_models.chat_models"),
-        ("llamaindex_aivideoapi", "import httpx, llama_index.core"),
-        ("aivideoapi_batch", "import pydantic, sqlite3, asyncio"),
-        ("aivideoapi_cli._app", "import typer, rich.console"),
-    ],
-)
-def test_import_does_no_io(module: str, first: str) -> None:
+@functools.cache
+def done_at_import() -> dict[str, list[str]]:
+    """What else than reading each module does while it is imported."""
+    done: dict[str, list[str]] = ast.literal_eval(_python(QUIET.replace("FIRST", repr(FIRST))))
+    return done
+
+
+@pytest.mark.parametrize("module", [module for module, _ in FIRST])
+def test_import_does_no_io(module: str) -> None:
     """What the frameworks do at import is theirs; ours adds nothing."""
-    assert _python(QUIET.format(module=module, first=first)).strip() == "quiet"
+    assert done_at_import()[module] == []
 
 
 def _python(code: str) -> str:
@@ -461,6 +476,17 @@ def _installed_with(requirements: Iterable[str]) -> set[str]:
     return found
 
 
+def _distributions_by_name() -> dict[str, set[str]]:
+    """As ``importlib.metadata.packages_distributions``, which makes an object of every file's line."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for distribution in importlib.metadata.distributions():
+        listed = (distribution.read_text("RECORD") or "").splitlines()
+        first = {line.partition(",")[0].split("/")[0] for line in listed}
+        for name in {*(distribution.read_text("top_level.txt") or "").split(), *first}:
+            found[name.removesuffix(".py")].add(distribution.metadata["Name"])
+    return found
+
+
 def test_what_the_tests_import_is_declared() -> None:
     """A test must not rest on a package that only its author happens to have."""
     project = PYPROJECT["project"]
@@ -469,7 +495,7 @@ def test_what_the_tests_import_is_declared() -> None:
         item for extra in (project["dependencies"], *extras) for item in extra if project["name"] not in item
     ]
     brought = _installed_with(listed)
-    distributions = importlib.metadata.packages_distributions()
+    distributions = _distributions_by_name()
     local = {path.stem for path in (ROOT / "tests").rglob("*.py")} | {"benchmarks", "tests", *PACKAGES}
     missing = {
         f"{path.relative_to(ROOT)}: {name}"

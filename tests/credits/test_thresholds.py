@@ -160,8 +160,10 @@ def test_sixteen_processes_pass_it_once(kind: str, tmp_path: Path, request: pyte
     """And what the last one of them was told comes out though its process ends at once."""
     store = str(tmp_path / "b.sqlite") if kind == "sqlite" else request.getfixturevalue("redis_url")
     program = (  # what the sixteen import, one of them imports for all; each ends as a program of its own
-        "import os, sys\n"
+        "import gc, os, sys\n"
         "from aivideoapi_core import CreditBudget, WorstCase\n"
+        "import redis\n"
+        "gc.freeze()  # at the end of each nobody looks through what was imported\n"
         "children = []\n"
         "while len(children) < 15 and (not children or children[-1]): children.append(os.fork())\n"
         "def told(passed): print(passed.share, flush=True)\n"

@@ -111,39 +111,49 @@ def _with_our_entry_points(folder: Path) -> Path:
 
 
 _CODE = """
-    import json, warnings
+    import json, sys, warnings
     warnings.simplefilter("error", UserWarning)
     from deepagents import create_deep_agent
-    agent = create_deep_agent(model="aivideoapi:{model}")
-    result = agent.invoke({{"messages": [("user", "Hello")]}})
-    print(json.dumps(result["messages"][-1].text))
+    for model in sys.argv[1:]:
+        agent = create_deep_agent(model=f"aivideoapi:{model}")
+        result = agent.invoke({"messages": [("user", "Hello")]})
+        print(json.dumps({model: result["messages"][-1].text}))
 """
 
 
+@pytest.fixture(scope="module")
+def sent_by_strings(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """The bodies that a program sends which makes an agent of each model's string: one program for both."""
+    folder = tmp_path_factory.mktemp("strings")
+    with Sandbox() as sandbox:
+        env = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(_with_our_entry_points(folder)), str(ROOT)]),
+            "AIVIDEOAPI_API_KEY": sandbox.api_key,
+            "AIVIDEOAPI_BASE_URL": sandbox.url,
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(_CODE), NATIVE, DIRECT],
+            env=env,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        said = [json.loads(line) for line in done.stdout.splitlines()[-2:]]
+        assert [(*answer, all(answer.values())) for answer in said] == [(NATIVE, True), (DIRECT, True)]
+        return [request.body for request in sandbox.requests]
+
+
 @pytest.mark.parametrize("model_id", [NATIVE, DIRECT])
-def test_model_strings_work_without_any_call(tmp_path: Path, sandbox: Sandbox, model_id: str) -> None:
-    env = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(_with_our_entry_points(tmp_path)), str(ROOT)]),
-        "AIVIDEOAPI_API_KEY": sandbox.api_key,
-        "AIVIDEOAPI_BASE_URL": sandbox.url,
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(_CODE.format(model=model_id))],
-        env=env,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1])
-    (request,) = sandbox.requests
-    assert request.body["model"] == model_id
-    assert ("cache_control" in request.body) is (model_id == DIRECT)
+def test_model_strings_work_without_any_call(sent_by_strings: list[dict[str, Any]], model_id: str) -> None:
+    assert [body["model"] for body in sent_by_strings] == [NATIVE, DIRECT]
+    (body,) = (body for body in sent_by_strings if body["model"] == model_id)
+    assert ("cache_control" in body) is (model_id == DIRECT)
     guidance: Any = harness_profiles._get_harness_profile("anthropic:claude-sonnet-4-6")
-    assert guidance.system_prompt_suffix in json.dumps(request.body["system"], ensure_ascii=False).replace(
+    assert guidance.system_prompt_suffix in json.dumps(body["system"], ensure_ascii=False).replace(
         "\\n", "\n"
     )
 

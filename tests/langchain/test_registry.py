@@ -132,35 +132,35 @@ def test_somebody_elses_row_is_not_overwritten(monkeypatch: pytest.MonkeyPatch) 
     assert base._BUILTIN_PROVIDERS["aivideoapi"] is row
 
 
-def _run(code: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+@pytest.fixture(scope="module")
+def said() -> list[str]:
+    """The lines of a program that imports the package, and then registers where there is no LangChain."""
+    code = """
+        import sys
+        import langchain_aivideoapi
+        from langchain_aivideoapi import ChatAIVideoAPI, register
+        found = sorted({name.split('.')[0] for name in sys.modules} & {'langchain', 'langgraph', 'deepagents'})
+        print(found)
+        sys.modules['langchain'] = None
+        try:
+            register()
+        except ImportError as error:
+            print(error)
+    """
+    done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
 
 
-def test_importing_the_package_imports_neither_langchain_nor_deepagents() -> None:
-    done = _run("""
-        import sys
-        import langchain_aivideoapi
-        from langchain_aivideoapi import ChatAIVideoAPI, register
-        found = sorted({name.split('.')[0] for name in sys.modules} & {'langchain', 'langgraph', 'deepagents'})
-        print(found)
-    """)
-    assert done.stdout.strip() == "[]", done.stderr
+def test_importing_the_package_imports_neither_langchain_nor_deepagents(said: list[str]) -> None:
+    assert said[0] == "[]"
 
 
-def test_without_langchain_the_error_says_what_to_install() -> None:
-    done = _run("""
-        import sys
-        sys.modules['langchain'] = None
-        from langchain_aivideoapi import register
-        try:
-            register()
-        except ImportError as error:
-            print(error)
-    """)
-    assert "pip install" in done.stdout, done.stderr
+def test_without_langchain_the_error_says_what_to_install(said: list[str]) -> None:
+    assert "pip install" in said[1]

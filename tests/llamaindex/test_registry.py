@@ -90,22 +90,36 @@ class TestNamespace:
         assert not (ROOT / "llama_index" / "llms" / "__init__.py").exists()
 
     def test_beside_another_integration(self, tmp_path: Path) -> None:
-        """In a fresh process, whichever part of the namespace comes first on the path."""
+        """In a fresh process, whichever part of the namespace comes first on the path.
+
+        The namespace is found anew for each order; the framework's own part of it is imported once.
+        """
         other = tmp_path / "llama_index" / "llms" / "other_provider"
         other.mkdir(parents=True)
         (other / "__init__.py").write_text("HERE = True\n", encoding="utf-8")
         code = (
-            "import sys; sys.path[:0] = {paths!r}\n"
-            "import llama_index.core\n"
-            "from llama_index.llms.other_provider import HERE\n"
-            "from llama_index.llms.aivideoapi import AIVideoAPI\n"
-            "print(AIVideoAPI.class_name())"
+            "import sys\n"
+            "from importlib.machinery import PathFinder\n"
+            "before = [*sys.path]\n"
+            "for order in ([sys.argv[1], sys.argv[2]], [sys.argv[2], sys.argv[1]]):\n"
+            "    sys.path[:] = [*order, *before]\n"
+            "    for name in [*sys.modules]:\n"
+            "        if name == 'llama_index' or name.startswith('llama_index.llms'): del sys.modules[name]\n"
+            "    import llama_index\n"
+            "    assert PathFinder.find_spec('llama_index.core', llama_index.__path__)\n"
+            "    import llama_index.core\n"
+            "    from llama_index.llms.other_provider import HERE\n"
+            "    from llama_index.llms.aivideoapi import AIVideoAPI\n"
+            "    print(AIVideoAPI.class_name(), [*llama_index.__path__].index(order[0] + '/llama_index'))\n"
         )
-        for paths in ([str(tmp_path), str(ROOT)], [str(ROOT), str(tmp_path)]):
-            done = subprocess.run(
-                [sys.executable, "-c", code.format(paths=paths)], capture_output=True, text=True, check=False
-            )
-            assert done.stdout.strip() == "AIVideoAPI_LLM", done.stderr
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path), str(ROOT)],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+        )
+        assert done.stdout.split("\n") == ["AIVideoAPI_LLM 0"] * 2 + [""], done.stderr
 
     def test_the_hub_knows_where(self) -> None:
         project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 _PARENT: Final = """
-import json, os, sys
+import gc, json, os, sys
 import aiohttp, httpx
 import aivideoapi_core._http.aiohttp_transport, aivideoapi_core._http.async_client
+gc.freeze()  # at the end of each program nobody looks through what was imported here
 for _line in sys.stdin:
     _order = json.loads(_line)
     if not (_child := os.fork()):
