@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._metering.forks import renew_in_child
     from aivideoapi_core._metering.landing import NO_ANSWER, Landing, cut_results
     from aivideoapi_core._metering.one_write import Books, Entry, Place, keep_books
-    from aivideoapi_core._metering.record import figures_in, may_be_billed
+    from aivideoapi_core._metering.record import may_be_billed
     from aivideoapi_core._metering.summary import count_cache_hit, tracked_by
     from aivideoapi_core._metering.tags import clean_tags, tag_list, tagged
     from aivideoapi_core._metering.telemetry_spans import otel_span_in
@@ -125,7 +125,7 @@ _LATER: Final = {
         "_metering.forks": "renew_in_child",
         "_metering.landing": "NO_ANSWER Landing cut_results",
         "_metering.one_write": "Books Entry Place keep_books",
-        "_metering.record": "figures_in may_be_billed",
+        "_metering.record": "may_be_billed",
         "_metering.summary": "count_cache_hit tracked_by",
         "_metering.tags": "clean_tags tag_list tagged",
         "_metering.telemetry_spans": "otel_span_in",
@@ -216,7 +216,6 @@ __all__ = [
     "document_block",
     "each_tool",
     "enforceable",
-    "figures_in",
     "filled",
     "first_of",
     "has_references",

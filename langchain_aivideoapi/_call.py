@@ -10,13 +10,13 @@ from langchain_core.callbacks.manager import BaseRunManager
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
 
-from aivideoapi_core import Attribution, MessageAccumulator, Reply
+from aivideoapi_core import Attribution, MessageAccumulator, Reply, SpendTracker
 from aivideoapi_core.adapter_kit import may_hold_more_than_text, tag_list
 from langchain_aivideoapi._inbound.message import to_result
 from langchain_aivideoapi._inbound.streams import ChunkStream, EventStream
 from langchain_aivideoapi._outbound.request import Request, build_request
 from langchain_aivideoapi._tags import run_attribution, run_tags
-from langchain_aivideoapi._tracing import run_of_caller, show_cost_in_langsmith, span_of
+from langchain_aivideoapi._tracing import run_of_caller, show_cost_in_langsmith, span_of, trackers_of
 
 
 def make_call(
@@ -32,7 +32,8 @@ def make_call(
     show_cost_in_langsmith(run)
     tags = run_tags(run, [*tags, *tag_list(arguments.pop("spend_tags", ()))])
     attribution = run_attribution(run, arguments.pop("spend_for", None))
-    return Call(build_request(messages, arguments=arguments, **asked), tags, attribution, span_of(run))
+    request = build_request(messages, arguments=arguments, **asked)
+    return Call(request, tags, attribution, span_of(run), trackers_of(run))
 
 
 @dataclass(slots=True)
@@ -45,11 +46,15 @@ class Call:
     """As the tags: for the ledger and the trackers, never sent."""
     span: Any
     """OpenTelemetry's, that an instrumentation has begun for this call."""
+    trackers: list[SpendTracker]
+    """Those of the run's ``CreditsCallbackHandler``s."""
 
     @property
     def sent(self) -> dict[str, Any]:
         """The arguments of the core's clients."""
-        return self.request.sent(tags=self.tags, attribution=self.attribution, span=self.span)
+        return self.request.sent(
+            tags=self.tags, attribution=self.attribution, span=self.span, trackers=self.trackers
+        )
 
     def result(self, reply: Reply) -> ChatResult:
         """The whole reply as a result of one message."""

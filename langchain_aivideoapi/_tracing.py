@@ -23,7 +23,7 @@ from uuid import UUID
 from langchain_core.callbacks.manager import BaseRunManager
 from langchain_core.language_models.chat_models import BaseChatModel
 
-from aivideoapi_core import Credits
+from aivideoapi_core import Credits, SpendTracker
 from aivideoapi_core.adapter_kit import otel_span_in
 
 _FINDERS: Final = ("get_span", "_get_span_by_run_id")
@@ -68,6 +68,12 @@ def _found(handler: Any, run_id: UUID) -> Any:
         if isinstance(spans, Mapping) and run_id in spans:
             return otel_span_in(spans[run_id])
     return None
+
+
+def trackers_of(run: BaseRunManager | None) -> list[SpendTracker]:
+    """Those of the handlers of ``run`` that count what its call costs."""
+    found = (getattr(handler, "spend_tracker", None) for handler in (() if run is None else run.handlers))
+    return [tracker for tracker in found if isinstance(tracker, SpendTracker)]
 
 
 def show_cost_in_langsmith(run: BaseRunManager | None) -> None:

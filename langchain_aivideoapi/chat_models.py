@@ -340,31 +340,22 @@ class ChatAIVideoAPI(Settings):
             )
 
     def _convert_cached_generations(self, cache_val: list[Generation]) -> list[ChatGeneration]:
-        """A cache hit made no request, so it has no credits and no request's facts."""
-        from aivideoapi_core.adapter_kit import count_cache_hit
+        from langchain_aivideoapi._inbound.message import as_cached
+        from langchain_aivideoapi._tags import run_tags
+        from langchain_aivideoapi._tracing import run_of_caller, trackers_of
 
+        run = run_of_caller()
         # Core assigns to the generations that the cache holds: it gets copies.
         generations = super()._convert_cached_generations([hit.model_copy() for hit in cache_val])
         for generation in generations:
-            message = generation.message
-            if not isinstance(message, AIMessage):
-                continue
-            count_cache_hit(
-                message.response_metadata.get("model_name") or self.model,
-                framework=FRAMEWORK,
-                tags=self.tags or (),
-            )
-            usage: Any = {**(message.usage_metadata or {})}
-            if usage:
-                usage["credits_consumed_micro"] = 0
-            metadata = {
-                name: value
-                for name, value in message.response_metadata.items()
-                if name not in ("credits_consumed", "request_id", "attempts")
-            }
-            generation.message = message.model_copy(
-                update={"usage_metadata": usage or None, "response_metadata": {**metadata, "cache_hit": True}}
-            )
+            if isinstance(message := generation.message, AIMessage):
+                adapter_kit.count_cache_hit(
+                    message.response_metadata.get("model_name") or self.model,
+                    framework=FRAMEWORK,
+                    tags=run_tags(run, self.tags or ()),
+                    trackers=trackers_of(run),
+                )
+                generation.message = as_cached(message)
         return generations
 
     def get_num_tokens(self, text: str) -> int:

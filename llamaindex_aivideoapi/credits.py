@@ -25,8 +25,8 @@ from llama_index_instrumentation.base import BaseEvent
 from llama_index_instrumentation.dispatcher import Dispatcher
 from llama_index_instrumentation.event_handlers import BaseEventHandler
 
-from aivideoapi_core import CallRecord, CreditsSummary, SpendTracker, track_spend
-from aivideoapi_core.adapter_kit import clean_tags, figures_in, with_known_arguments
+from aivideoapi_core import CallRecord, CreditsSummary, SpendTracker, parse_reported, read_usage, track_spend
+from aivideoapi_core.adapter_kit import clean_tags, with_known_arguments
 from llamaindex_aivideoapi._tags import FRAMEWORK, tag_names
 
 _REMEMBERED: Final = 100_000
@@ -135,11 +135,16 @@ def _is_ours(raw: Mapping[str, Any]) -> bool:
 
 
 def _record_of(raw: Mapping[str, Any], tags: tuple[str, ...]) -> CallRecord:
+    usage = raw["usage"]
+    micro = usage.get("credits_consumed_micro")
     return CallRecord(
         model=str(raw.get("model") or "unknown"),
         framework=FRAMEWORK,
+        tokens=read_usage(usage),
+        credits_reported=parse_reported(usage.get("credits_consumed")),
+        credits_micro=micro if type(micro) is int else None,
+        request_id=raw.get("request_id"),
         message_id=raw["id"],
         call_id=getattr(raw, "call_id", None) or raw["id"],
         tags=tags,
-        **figures_in({**raw, **raw["usage"]}, raw["usage"]),
     )

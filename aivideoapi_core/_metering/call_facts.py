@@ -8,6 +8,7 @@ from typing import Any, Final, TypedDict
 from aivideoapi_core._errors import UnsupportedOptionError
 from aivideoapi_core._metering.attribution import Attribution
 from aivideoapi_core._metering.budgets import Budgets
+from aivideoapi_core._metering.summary import SpendTracker
 from aivideoapi_core._outbound.names import advice_for_name
 
 
@@ -18,6 +19,7 @@ class CallFacts(TypedDict, total=False):
     call has to fit beside those of the client and of ``use_budget`` blocks. ``max_tokens_is_default``: nobody
     chose ``max_tokens``, so that a budget with ``when_tight="shrink"`` may lower it. ``span``: OpenTelemetry's,
     of an instrumentation that counts this call already; it is told the cost, and there is none of our own.
+    ``trackers`` count it beside those of ``track_spend`` blocks.
     """
 
     tags: Sequence[str]
@@ -25,6 +27,7 @@ class CallFacts(TypedDict, total=False):
     attribution: Attribution
     max_tokens_is_default: bool
     span: Any
+    trackers: Sequence[SpendTracker]
 
 
 _OF_CLIENTS: Final = frozenset({"api_key", "base_url", "ledger", "max_retries", "prices", "retry"})

@@ -63,11 +63,12 @@ class CallMeter:
         attribution: Attribution = NOBODY,
         max_tokens_is_default: bool = False,
         span: Any = None,
+        trackers: Sequence[SpendTracker] = (),
         base_url: str = "",
         max_requests: int = 1,
         handover: Handover | None = None,
     ) -> None:
-        """``tags`` to ``span``: see ``CallFacts``. ``max_requests``: how many times this call may be billed at
+        """``tags`` to ``trackers``: see ``CallFacts``. ``max_requests``: how many times this call may be billed at
         most (more than once only if the client makes requests again that may have been worked on).
         ``handover``: of its requests; without it a call that breaks off counts as sent.
         """
@@ -96,6 +97,8 @@ class CallMeter:
         self._closing = threading.RLock()
         # Taken here: a stream may be read in another context, or end in none.
         self._trackers: tuple[SpendTracker, ...] = current_trackers()
+        if trackers:
+            self._trackers = tuple(dict.fromkeys((*self._trackers, *trackers)))
         self._books = kept_books()
         self._is_heard = bool(self._trackers) or metering.is_heard or self._budget is not None
         self._tags: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 from aivideoapi_core._catalogue.amounts import Credits, charged, parse_reported
 from aivideoapi_core._catalogue.routes import route_of
-from aivideoapi_core._catalogue.tokens import TokenCounts, read_usage
+from aivideoapi_core._catalogue.tokens import TokenCounts
 from aivideoapi_core._errors import (
     AIVideoAPIError,
     APIConnectionError,
@@ -180,17 +180,6 @@ def may_be_billed(error: BaseException) -> bool:
             return not error.retryable
         case AIVideoAPIError() | _:
             return True
-
-
-def figures_in(noted: Mapping[str, Any], usage: Any) -> dict[str, Any]:
-    """Arguments of a ``CallRecord`` by what a framework's message has ``noted``, and the wire's ``usage``."""
-    micro = noted.get("credits_consumed_micro")
-    return {
-        "tokens": read_usage(usage),
-        "credits_reported": parse_reported(noted.get("credits_consumed")),
-        "credits_micro": micro if type(micro) is int else None,
-        "request_id": noted.get("request_id"),
-    }
 
 
 def label_of(error: BaseException) -> str:

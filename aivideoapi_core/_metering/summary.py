@@ -175,9 +175,15 @@ def tracked_by(tracker: SpendTracker) -> AbstractContextManager[None]:
     return _BLOCKS.open(tracker)
 
 
-def count_cache_hit(model: str, *, framework: str | None = None, tags: Iterable[str] = ()) -> None:
-    """Tell the trackers of the enclosing blocks of an answer that no call was made for."""
-    for tracker in current_trackers():
+def count_cache_hit(
+    model: str,
+    *,
+    framework: str | None = None,
+    tags: Iterable[str] = (),
+    trackers: Iterable[SpendTracker] = (),
+) -> None:
+    """Tell the trackers of the enclosing blocks, and ``trackers``, of an answer that no call was made for."""
+    for tracker in (*current_trackers(), *trackers):
         tracker.add(
             CallRecord(model=model, outcome=Outcome.CACHED, framework=framework, tags=clean_tags(tags))
         )

@@ -50,6 +50,16 @@ def to_result(reply: Reply) -> ChatResult:
     return ChatResult(generations=[ChatGeneration(message=message)])
 
 
+def as_cached(message: AIMessage) -> AIMessage:
+    """A message that a cache gave: no request was made, so it has no credits and no request's facts."""
+    usage: Any = message.usage_metadata and {**message.usage_metadata, "credits_consumed_micro": 0}
+    of_request = ("credits_consumed", "request_id", "attempts")
+    noted = {name: value for name, value in message.response_metadata.items() if name not in of_request}
+    return message.model_copy(
+        update={"usage_metadata": usage or None, "response_metadata": {**noted, "cache_hit": True}}
+    )
+
+
 def to_calls(
     blocks: Sequence[ContentBlock], stop_reason: str | None
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
