@@ -53,6 +53,7 @@ from aivideoapi_core import (
     track_spend,
     what_if,
 )
+from aivideoapi_core._outbound.text import _TOLD_OF
 from aivideoapi_core.sandbox import Sandbox
 from langchain_aivideoapi import (
     AIVideoAPIPromptCachingMiddleware,
@@ -435,7 +436,7 @@ def test_a_call_of_a_client_says_where_an_argument_belongs(
         ("dream_20270101", None),
     ],
 )
-def test_a_servers_tool_is_sent_and_a_typo_is_told(
+def test_a_servers_tool_is_sent_and_a_typo_is_told_once(
     kind: str, meant: str | None, chat: ChatAIVideoAPI, llm: AIVideoAPI, caplog: pytest.LogCaptureFixture
 ) -> None:
     wire = {"type": kind, "name": f"{kind}_tool"}
@@ -444,8 +445,10 @@ def test_a_servers_tool_is_sent_and_a_typo_is_told(
         lambda: chat.estimate_credits("Hello", tools=[wire]),
         lambda: llm.estimate_credits(message, tools=[{**wire, "name": "b"}]),
     ):
+        _TOLD_OF.clear()  # as in a process of its own
         caplog.clear()
         with caplog.at_level(logging.WARNING, logger="aivideoapi"):
+            call()
             call()
         said = [record.getMessage() for record in caplog.records]
         assert said == (
