@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from langchain_core.callbacks.manager import BaseRunManager
-from langchain_core.runnables import RunnableConfig, ensure_config
+from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
 
 from aivideoapi_core import Attribution
@@ -39,18 +39,6 @@ def run_attribution(run: BaseRunManager | None, told: Mapping[str, Any] | None) 
         metadata = around.get("metadata") if run is None else run.metadata
         told = _facts(around.get("configurable") or {}, metadata or {})
     return Attribution.cleaned(told)
-
-
-def with_run_tags(config: RunnableConfig | None, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Arguments of a stream with what its ``config`` says among them, because core does not hand the run over."""
-    if config is None:
-        return arguments
-    settings = ensure_config(config)
-    tags = settings.get("tags")
-    told = _facts(settings.get("configurable") or {}, settings.get("metadata") or {})
-    if tags:
-        arguments = {**arguments, "spend_tags": [*arguments.get("spend_tags", ()), *tags]}
-    return {**arguments, "spend_for": told} if told else arguments
 
 
 def _around() -> RunnableConfig:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.callbacks.manager import BaseRunManager
 from langchain_core.language_models import LanguageModelInput
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, Generation
 from langchain_core.prompt_values import ChatPromptValue, PromptValue
 from langchain_core.runnables import ConfigurableField, Runnable, RunnableConfig, RunnableSerializable
@@ -19,7 +19,7 @@ from aivideoapi_core import adapter_kit
 from langchain_aivideoapi._errors import TransientModelError, langchain_errors
 from langchain_aivideoapi._inbound import standard
 from langchain_aivideoapi._settings import Settings
-from langchain_aivideoapi._tags import FRAMEWORK, with_run_tags
+from langchain_aivideoapi._tags import FRAMEWORK, run_tags
 from langchain_aivideoapi._types import StructuredMethod, ToolLike
 
 if TYPE_CHECKING:
@@ -224,24 +224,6 @@ class ChatAIVideoAPI(Settings):
         """As in LangChain; ``metadata=`` is the wire's."""
         return await super().ainvoke(input, config, **_wire_metadata(kwargs))
 
-    def stream(
-        self,
-        input: LanguageModelInput,
-        config: RunnableConfig | None = None,
-        **kwargs: Any,
-    ) -> Iterator[AIMessageChunk]:
-        """As in LangChain; the tags of ``config``, and for whom the run is, reach the ledger too."""
-        return super().stream(input, config, **with_run_tags(config, kwargs))
-
-    def astream(
-        self,
-        input: LanguageModelInput,
-        config: RunnableConfig | None = None,
-        **kwargs: Any,
-    ) -> AsyncIterator[AIMessageChunk]:
-        """As in LangChain; the tags of ``config``, and for whom the run is, reach the ledger too."""
-        return super().astream(input, config, **with_run_tags(config, kwargs))
-
     def with_retry(
         self,
         *,
@@ -341,7 +323,6 @@ class ChatAIVideoAPI(Settings):
 
     def _convert_cached_generations(self, cache_val: list[Generation]) -> list[ChatGeneration]:
         from langchain_aivideoapi._inbound.message import as_cached
-        from langchain_aivideoapi._tags import run_tags
         from langchain_aivideoapi._tracing import run_of_caller, trackers_of
 
         run = run_of_caller()

@@ -8,17 +8,18 @@ from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 
-from aivideoapi_core import MessageAccumulator, Reply
+from aivideoapi_core import MessageAccumulator, Reply, SpendTracker
 from llamaindex_aivideoapi._inbound.message import to_response
 from llamaindex_aivideoapi._inbound.streams import ResponseStream
 from llamaindex_aivideoapi._inbound.tool_calls import keep_first_call
 from llamaindex_aivideoapi._outbound.request import Request, build_request
 from llamaindex_aivideoapi._tracing import span_of_call
+from llamaindex_aivideoapi.credits import trackers
 
 
 def make_call(messages: Sequence[ChatMessage], **asked: Any) -> Call:
     """The call with these messages; ``asked`` is what ``build_request`` takes besides."""
-    return Call(build_request(messages, **asked), span_of_call())
+    return Call(build_request(messages, **asked), span_of_call(), [*trackers()])
 
 
 @dataclass(slots=True)
@@ -26,13 +27,15 @@ class Call:
     """A request that is ready to be sent, and how to read what comes back."""
 
     request: Request
-    span: Any = None
+    span: Any
     """OpenTelemetry's, that an instrumentation has begun for this call."""
+    trackers: list[SpendTracker]
+    """Those of the ``CreditsEventHandler``s that hear of this call."""
 
     @property
     def sent(self) -> dict[str, Any]:
         """The arguments of the core's clients."""
-        return self.request.sent(span=self.span)
+        return self.request.sent(span=self.span, trackers=self.trackers)
 
     def response(self, reply: Reply, *, delta: str | None = None) -> ChatResponse:
         """The whole reply; the last response of a stream is the same with ``delta=""``.

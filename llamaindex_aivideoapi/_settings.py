@@ -134,15 +134,11 @@ class Settings(ModelSettings, FunctionCallingLLM):
         return model_info(self.model).route
 
     def _client_settings(self) -> Mapping[str, Any]:
-        from llamaindex_aivideoapi.credits import is_anybody_told, report_call
-
         return adapter_kit.client_settings(
             self,
             tags=functools.partial(current_tags, tuple(self.spend_tags)),
             attribution=current_attribution,
             framework=FRAMEWORK,
-            on_call=report_call,
-            is_told=is_anybody_told,
         )
 
 

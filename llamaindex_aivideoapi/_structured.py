@@ -30,6 +30,7 @@ from aivideoapi_core.adapter_kit import (
     output_format,
     own_tool,
     read_by,
+    recover_call,
     rooted,
     schema_class_of,
     wire_tool_name,
@@ -119,8 +120,6 @@ class Plan(Generic[Model]):
 
     def _in_words(self, response: ChatResponse) -> Model | None:
         """The object, where a server that does not keep to the schema put words or a fence around it."""
-        from aivideoapi_core.adapter_kit import recover_call
-
         schema = self.output_cls.model_json_schema()
         message = cast("Message", response.raw)
         found = recover_call(message, {str(schema.get("title") or self.output_cls.__name__): schema})

@@ -40,8 +40,7 @@ class CreditsEventHandler(BaseEventHandler):
     has the sums, by model and by instrument tag (``name=value``). Safe to use from many threads.
     """
 
-    _tracker: SpendTracker = PrivateAttr(default_factory=SpendTracker)
-    _seen: OrderedDict[str, None] = PrivateAttr(default_factory=OrderedDict)
+    _tracker: SpendTracker = PrivateAttr(default_factory=lambda: _EachOnce(framework=FRAMEWORK))
 
     @with_known_arguments
     def __init__(self) -> None:
@@ -61,28 +60,32 @@ class CreditsEventHandler(BaseEventHandler):
         """Forget every call."""
         self._tracker.reset()
 
-    def add(self, record: CallRecord) -> None:
-        """Count one call, unless it was counted before. By our own id: a relay may give all messages one."""
-        if record.call_id is None or self._is_new(record.call_id):
-            self._tracker.add(record)
-
     def handle(self, event: BaseEvent, **kwargs: Any) -> None:
-        """Count the reply of an end event, if no client in this process has reported it.
+        """Count the reply of an end event, if no client in this process has counted it.
 
         Structured LLMs emit a second end event without the wire's reply: it is not a call.
         """
         if isinstance(event, (LLMChatEndEvent, LLMCompletionEndEvent)):
             raw = getattr(event.response, "raw", None)
             if isinstance(raw, Mapping) and _is_ours(raw):
-                self.add(_record_of(raw, clean_tags(tag_names(event.tags))))
+                self._tracker.add(_record_of(raw, clean_tags(tag_names(event.tags))))
 
-    def _is_new(self, call_id: str) -> bool:
-        if call_id in self._seen:
-            return False
-        self._seen[call_id] = None
-        if len(self._seen) > _REMEMBERED:
-            self._seen.popitem(last=False)
-        return True
+
+class _EachOnce(SpendTracker):
+    """Counts no call twice, which a client and an end event may both tell. By our own id: a relay may give all messages one."""
+
+    def __init__(self, *, framework: str) -> None:
+        super().__init__(framework=framework)
+        self._seen: OrderedDict[str, None] = OrderedDict()
+
+    def add(self, record: CallRecord) -> None:
+        if record.call_id is not None:
+            if record.call_id in self._seen:
+                return
+            self._seen[record.call_id] = None
+            if len(self._seen) > _REMEMBERED:
+                self._seen.popitem(last=False)
+        super().add(record)
 
 
 @with_known_arguments
@@ -93,39 +96,17 @@ def track_credits() -> Iterator[CreditsEventHandler]:
     What runs beside it in other tasks or threads is not counted. Blocks nest; each counts.
     """
     handler = CreditsEventHandler()
-    with track_spend(_Feed(handler)):
+    with track_spend(handler._tracker):
         yield handler
 
 
-class _Feed(SpendTracker):
-    """Passes the calls of a block on to its handler."""
-
-    def __init__(self, handler: CreditsEventHandler) -> None:
-        super().__init__()
-        self._handler = handler
-
-    def add(self, record: CallRecord) -> None:
-        if record.framework == FRAMEWORK:
-            self._handler.add(record)
-
-
-def report_call(record: CallRecord) -> None:
-    """Tell the handlers on the dispatcher how a call ended; for the client of ``AIVideoAPI``."""
-    for handler in _handlers():
-        handler.add(record)
-
-
-def is_anybody_told() -> bool:
-    """Whether ``report_call`` would find a handler. One that comes during a call hears its end event all the same."""
-    return any(True for _ in _handlers())
-
-
-def _handlers() -> Iterator[CreditsEventHandler]:
+def trackers() -> Iterator[SpendTracker]:
+    """Those of the handlers that the end event of a call would come to. A handler that comes during one hears it."""
     dispatcher: Dispatcher | None = get_dispatcher(__name__)
     while dispatcher is not None:
         for handler in dispatcher.event_handlers:
             if isinstance(handler, CreditsEventHandler):
-                yield handler
+                yield handler._tracker
         dispatcher = dispatcher.parent if dispatcher.propagate and dispatcher.parent_name else None
 
 

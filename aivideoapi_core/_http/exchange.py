@@ -85,12 +85,11 @@ class Exchange:
         attribution: Callable[[], Attribution] | None = None,
         framework: str | None = None,
         on_call: Callable[[CallRecord], None] | None = None,
-        is_told: Callable[[], bool] | None = None,
     ) -> None:
         """``None`` for ``api_key`` or ``base_url`` means the environment (``AIVIDEOAPI_API_KEY``,
         ``AIVIDEOAPI_BASE_URL``), then the platform. ``timeout`` in seconds, or an ``httpx.Timeout``.
         ``budget`` (a ``CreditBudget``, or a list of them) may refuse a call, ``ledger`` (a ``SpendLedger``) writes each down,
-        ``on_call`` is told of each when it is over, if ``is_told`` says so when it begins; ``prices`` by model id replace the published ones,
+        ``on_call`` is told of each when it is over; ``prices`` by model id replace the published ones,
         ``tags``, ``framework`` and what ``attribution`` says at the time go on every record. Without a budget
         or a ledger those count that ``AIVIDEOAPI_BUDGET`` and ``AIVIDEOAPI_LEDGER`` name, if they do.
         Raises ``InvalidInputError`` for a missing key or a URL that would leak it.
@@ -126,7 +125,6 @@ class Exchange:
             attribution=attribution,
             framework=framework,
             on_call=on_call,
-            is_told=is_told,
         )
 
     def __repr__(self) -> str:

@@ -42,8 +42,7 @@ class Metering:
     """What hangs on every call of one client.
 
     ``prices`` replace the published ones by model id. ``tags`` are put on every record, or asked
-    for at the start of each call, and so is ``attribution``. ``on_call`` gets the record of each call once it is over,
-    if ``is_told`` (asked when the call begins) says that anybody wants it; a record costs more than asking.
+    for at the start of each call, and so is ``attribution``. ``on_call`` gets the record of each call once it is over.
     """
 
     budget: Budget | None = None
@@ -53,14 +52,11 @@ class Metering:
     attribution: Callable[[], Attribution] | None = None
     framework: str | None = None
     on_call: Callable[[CallRecord], None] | None = None
-    is_told: Callable[[], bool] | None = None
 
     @property
     def is_heard(self) -> bool:
         """Whether anything waits for records."""
-        if self.budget is not None or self.ledger is not None:
-            return True
-        return self.on_call is not None and (self.is_told is None or self.is_told())
+        return self.budget is not None or self.ledger is not None or self.on_call is not None
 
     def prices_of(self, model: str) -> ModelPrices | None:
         """The caller's prices for ``model``, else the published ones."""

@@ -53,7 +53,8 @@ def to_response(reply: Reply, *, delta: str | None = None) -> ChatResponse:
         # Whoever counts tokens reads these keys alone: they are to hold all that was billed.
         raw["iterations"] = usage.pop("iterations")
         usage |= tokens.as_usage()
-    marks = _marks_of(reply.message)
+    # What the core noted of a forced call: that it was read from text, or that there is none.
+    marks = {name: noted for name, noted in reply.message.items() if name in _MARKS}
     extra: dict[str, Any] = {"stop_reason": reply.message["stop_reason"], **credits_known, **marks}
     message = to_message(reply.message, usage=usage, marks=marks)
     # LlamaIndex's own blocks do not say where a citation is, so one with citations is among those that were kept.
@@ -84,14 +85,6 @@ def to_message(message: Message, *, usage: Mapping[str, Any], marks: Mapping[str
         extra[WIRE_CONTENT] = [dict(block) for block in content]
     _count_thinking(blocks, usage)
     return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=extra)
-
-
-def _marks_of(message: Message) -> dict[str, Any]:
-    """What the core noted of a forced call: that it was read from text, or that there is none."""
-    if _MARKS.isdisjoint(message):
-        return {}
-    noted: Mapping[str, Any] = message
-    return {name: noted[name] for name in sorted(_MARKS & noted.keys())}
 
 
 _MARKS: Final = frozenset({"recovered_tool_call", "tool_choice_ignored"})
