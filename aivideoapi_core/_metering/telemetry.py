@@ -39,7 +39,7 @@ _DISABLED: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 """OpenTelemetry's own, a list of names; ours is ``aivideoapi``."""
 _SCOPE: Final = "aivideoapi"
 _STAND_INS: Final = frozenset({"ProxyTracerProvider", "_ProxyMeterProvider"})
-"""What the API has until a program sets a provider. By name: one of the two is not public."""
+"""What the API has until a program sets a provider. By name: one of the two is not public. Logfire has one of such a name too."""
 _ALL_SILENT: Final = "suppress_instrumentation"
 _MODELS_SILENT: Final = "suppress_language_model_instrumentation"
 _TOKEN_BOUNDS: Final = tuple(4**power for power in range(14))
@@ -112,11 +112,15 @@ def may_be_traced() -> bool:
 def _set_up() -> tuple[Any, Any]:
     """OpenTelemetry's modules for traces and for metrics, each ``None`` where no program has set a provider."""
     trace, metrics = sys.modules.get("opentelemetry.trace"), sys.modules.get("opentelemetry.metrics")
-    if trace is not None and type(trace.get_tracer_provider()).__name__ in _STAND_INS:
+    if trace is not None and _stands_in(type(trace.get_tracer_provider())):
         trace = None
-    if metrics is not None and type(metrics.get_meter_provider()).__name__ in _STAND_INS:
+    if metrics is not None and _stands_in(type(metrics.get_meter_provider())):
         metrics = None
     return trace, metrics
+
+
+def _stands_in(provider: type) -> bool:
+    return provider.__name__ in _STAND_INS and provider.__module__.startswith("opentelemetry.")
 
 
 @functools.cache

@@ -32,6 +32,9 @@ def _a_sandbox_and_a_folder(
 ) -> Iterator[None]:
     from llama_index.core import Settings
 
+    from aivideoapi_core._metering.telemetry_labels import _Chosen
+
+    monkeypatch.setattr(_Chosen, "labels", None)  # what a page chooses is gone after it
     monkeypatch.setenv("AIVIDEOAPI_API_KEY", sandbox.api_key)
     monkeypatch.setenv("AIVIDEOAPI_BASE_URL", sandbox.url)
     monkeypatch.chdir(tmp_path)

@@ -136,6 +136,24 @@ def test_both_suppression_keys_are_honoured(
     assert len(points) == tokens
 
 
+def test_a_provider_of_a_stand_ins_name_is_none(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logfire's is called so, and every call of a program that uses it went unseen."""
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    class ProxyTracerProvider(TracerProvider):
+        """As in Logfire."""
+
+    exporter, provider = InMemorySpanExporter(), ProxyTracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
+    ChatAIVideoAPI(model=MODEL, base_url=sandbox.url, api_key=sandbox.api_key).invoke("Hi")
+    assert [span.name for span in exporter.get_finished_spans()] == [f"chat {MODEL}"]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("AIVIDEOAPI_TELEMETRY", "off"), ("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "httpx, aivideoapi")],
