@@ -349,15 +349,21 @@ def bench() -> Iterator[Bench]:
 
 
 @pytest.mark.filterwarnings("ignore:.*is in beta")
-@pytest.mark.parametrize(("engine", "method", "model"), COLUMNS)
 @pytest.mark.parametrize("row", [row for row in ROWS if not row.impatient], ids=lambda row: row.id)
-def test_cell(
-    bench: Bench, row: Row, engine: str, method: str, model: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(ENGINE_ENV, engine)  # read at a model's first asynchronous call
-    bench.sandbox.reset()
-    framework = "invoke" if method in LANGCHAIN else "chat"
-    check(row, (engine, method, model), bench.sandbox, bench.models[engine, framework, model], bench.runner)
+def test_row(bench: Bench, row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All cells of a row are played, whatever comes of one; those that fail are told with their columns."""
+    failed = []
+    for engine, method, model in COLUMNS:
+        monkeypatch.setenv(ENGINE_ENV, engine)  # read at a model's first asynchronous call
+        bench.sandbox.reset()
+        framework = "invoke" if method in LANGCHAIN else "chat"
+        served_by = bench.models[engine, framework, model]
+        try:
+            check(row, (engine, method, model), bench.sandbox, served_by, bench.runner)
+        except AssertionError as error:
+            failed.append(error)
+    if failed:
+        raise ExceptionGroup(f"{len(failed)} of {len(COLUMNS)} cells", failed)
 
 
 @pytest.mark.filterwarnings("ignore:.*is in beta")

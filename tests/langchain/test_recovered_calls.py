@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 from collections.abc import Callable, Iterator
 from functools import reduce
@@ -24,7 +25,10 @@ from langchain_aivideoapi import ChatAIVideoAPI, is_worth_retrying
 
 NATIVE, DIRECT = "claude-sonnet-4-6", "claude-sonnet-4-6/anthropic"
 
-pytestmark = pytest.mark.filterwarnings("ignore:claude-sonnet-4-6.* answered a forced tool call in text")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:claude-sonnet-4-6.* answered a forced tool call in text"),
+    pytest.mark.usefixtures("one_loop"),
+]
 
 
 class Count(BaseModel):
@@ -55,13 +59,28 @@ TEXTS = [
 WORDS = "I would rather not say."
 
 
+@pytest.fixture(scope="module")
+def running() -> Iterator[Sandbox]:
+    with Sandbox(seed="same") as made:
+        yield made
+    _plain_model.cache_clear()
+
+
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(seed="same") as running:
-        yield running
+def sandbox(running: Sandbox) -> Sandbox:
+    running.reset()
+    return running
+
+
+@functools.cache
+def _plain_model(key: str, url: str, model: str) -> ChatAIVideoAPI:
+    """One for all tests of the module, with its connections."""
+    return ChatAIVideoAPI(model=model, api_key=key, base_url=url)
 
 
 def _model(sandbox: Sandbox, model: str = NATIVE, **fields: Any) -> ChatAIVideoAPI:
+    if not fields:
+        return _plain_model(sandbox.api_key, sandbox.url, model)
     return ChatAIVideoAPI(model=model, api_key=sandbox.api_key, base_url=sandbox.url, **fields)
 
 
