@@ -69,7 +69,7 @@ def test_tokens_and_model(
     assert span["llm.token_count.prompt_details.cache_read"] == 100
     assert span["llm.token_count.prompt_details.cache_write"] == 20
     assert "Hi there" in str(span["output.value"])
-    assert "llm.provider" not in span
+    assert span["llm.provider"] == "aivideoapi"
     assert "sk-sandbox" not in json.dumps(span, default=str)
 
 
