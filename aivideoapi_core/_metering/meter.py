@@ -50,8 +50,22 @@ class CallMeter:
     """
 
     pid = 0  # of nobody: a meter whose making was interrupted
+    max_tokens_sent: int | None = None
+    """The ``max_tokens`` that the budget had room for, if that is less than what was asked for."""
+    owner: weakref.WeakMethod[Callable[[], Message | None]] | None = None
+    """Of whoever reads the reply, and puts the call down when it is dropped: what has come of the message."""
+    # What most calls leave as it is. An object of more than thirty attributes of its own has no shared keys.
     _open = False
     _record: CallRecord | None = None
+    _reply: Reply | None = None
+    _hold: Any = None
+    _worst: WorstCase | None = None
+    _bill: Bill | None = None
+    _telemetry: CallTelemetry | None = None
+    _lost_requests = _failed_requests = _next = 0
+    _began_s = _began_at = 0.0
+    _tags: tuple[str, ...] = ()
+    _attribution = NOBODY
 
     def __init__(
         self,
@@ -80,20 +94,8 @@ class CallMeter:
         self._base_url = base_url
         self._max_requests = max_requests
         self._max_tokens_is_default = max_tokens_is_default
-        self.max_tokens_sent: int | None = None
-        """The ``max_tokens`` that the budget had room for, if that is less than what was asked for."""
         self._handover = handover
-        self.owner: weakref.WeakMethod[Callable[[], Message | None]] | None = None
-        """Of whoever reads the reply, and puts the call down when it is dropped: what has come of the message."""
-        self._reply: Reply | None = None
-        self._hold: Any = None
-        self._lost_requests = 0
-        self._failed_requests = 0
         self._span = span
-        self._telemetry: CallTelemetry | None = None
-        self._worst: WorstCase | None = None
-        self._bill: Bill | None = None
-        self._next = 0
         self._closing = threading.RLock()
         # Taken here: a stream may be read in another context, or end in none.
         self._trackers: tuple[SpendTracker, ...] = current_trackers()
@@ -101,8 +103,6 @@ class CallMeter:
             self._trackers = tuple(dict.fromkeys((*self._trackers, *trackers)))
         self._books = kept_books()
         self._is_heard = bool(self._trackers) or metering.is_heard or self._budget is not None
-        self._tags: tuple[str, ...] = ()
-        self._attribution = NOBODY
         self._may_be_traced = span is not None or may_be_traced()
         if self._is_heard or self._may_be_traced:
             self._tags = clean_tags((*metering.current_tags(), *tags))
@@ -110,7 +110,6 @@ class CallMeter:
         agent = self._attribution.agent
         if agent is not None and self._budget is not None and hasattr(self._budget, "for_agent"):
             self._budget = self._budget.for_agent(agent)
-        self._began_s = self._began_at = 0.0
 
     def __enter__(self) -> Self:
         if DROPPED:

@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 from aivideoapi_core._metering.record import CallRecord, Outcome
 from aivideoapi_core._metering.telemetry_labels import metric_labels
 from aivideoapi_core._metering.telemetry_spans import (
+    PROVIDER,
     added_attributes,
     error_type,
     outcome_attributes,
@@ -32,7 +33,6 @@ from aivideoapi_core._metering.telemetry_spans import (
 )
 from aivideoapi_core._version import __version__
 
-PROVIDER: Final = "aivideoapi"
 SWITCH: Final = "AIVIDEOAPI_TELEMETRY"
 """The environment variable that switches all of this off (``off``, ``0``, ``false``)."""
 _DISABLED: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"

@@ -16,6 +16,7 @@ from aivideoapi_core._catalogue.amounts import USD_PER_CREDIT, Credits
 from aivideoapi_core._catalogue.prices import cost_of, prices_of
 from aivideoapi_core._metering.record import CallRecord
 
+PROVIDER: Final = "aivideoapi"
 _NUMBERS: Final = ("max_tokens", "temperature", "top_p", "top_k", "stop_sequences")
 _OF_A_MODEL: Final[Mapping[str, frozenset[str]]] = {
     "gen_ai.operation.name": frozenset({"chat", "text_completion", "generate_content"}),
@@ -118,7 +119,9 @@ def added_attributes(record: CallRecord, span: Any) -> dict[str, Any]:
                 "llm.cost.prompt": prompt,
                 "llm.cost.completion": completion,
                 "llm.cost.total": total,
+                "llm.provider": PROVIDER,
                 "llm.token_count.prompt_details.cache_write": written,
+                "llm.token_count.total": None if tokens is None else tokens.total_input + tokens.output,
             }
         case "langfuse":
             facts["langfuse.observation.cost_details"] = _json(input=prompt, output=completion, total=total)
@@ -133,7 +136,12 @@ def added_attributes(record: CallRecord, span: Any) -> dict[str, Any]:
                     cache_creation_input_tokens=tokens.cache_write,
                 )
         case _:
-            facts["gen_ai.usage.cache_creation.input_tokens"] = written
+            facts |= {
+                "gen_ai.provider.name": PROVIDER,  # a tool tells the framework's name, where it knows no other
+                "gen_ai.response.finish_reasons": (record.stop_reason,) if record.stop_reason else None,
+                "gen_ai.usage.cache_creation.input_tokens": written,
+                "gen_ai.usage.input_tokens": None if tokens is None else tokens.total_input,
+            }
     return {name: value for name, value in facts.items() if value is not None}
 
 

@@ -35,6 +35,7 @@ SCOPES = {
     "langfuse": "langfuse-sdk",
 }
 COSTS = {"openinference": "llm.cost.total", "langfuse": "langfuse.observation.cost_details"}
+PROVIDERS = {"openinference": "llm.provider", "openllmetry": "gen_ai.provider.name"}
 WRITES = {
     "none": "gen_ai.usage.cache_creation.input_tokens",
     "openllmetry": "gen_ai.usage.cache_creation.input_tokens",
@@ -60,6 +61,12 @@ def test_one_call_is_one_span_that_knows_its_cost(tool: str, framework: str) -> 
             cost = facts[COSTS[tool]]
             total = json.loads(cost)["total"] if isinstance(cost, str) else cost
             assert total == pytest.approx(COST_USD), road
+        if tool in PROVIDERS:
+            assert facts[PROVIDERS[tool]] == "aivideoapi", road
+        if tool == "openinference":
+            assert facts["llm.token_count.total"] == 132, road
+        if tool == "openllmetry":  # in LlamaIndex it maps the word to one of its own
+            assert facts["gen_ai.response.finish_reasons"] in (["end_turn"], ["stop"]), road
         if tool in WRITES and road != "complete":  # LlamaIndex has no counts for completions to hand over
             assert facts[WRITES[tool]] == 20, road
 
