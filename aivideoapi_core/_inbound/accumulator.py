@@ -12,12 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
 from typing import Any, Final, cast
 
-from pydantic_core import to_json
-
 from aivideoapi_core._catalogue.amounts import parse_reported
 from aivideoapi_core._errors import IncompleteStreamError, StreamError
-from aivideoapi_core._inbound.blocks import DELTA_FIELDS, OpenBlock, is_tool_use, label, read_citations
-from aivideoapi_core._inbound.events import HALVES, ORDERED
+from aivideoapi_core._inbound.blocks import DELTA_FIELDS, OpenBlock
+from aivideoapi_core._inbound.events import ORDERED
+from aivideoapi_core._inbound.message_blocks import MessageBlocks
 from aivideoapi_core._inbound.usage import UsageTally
 from aivideoapi_core._received import ContentBlock, Message, StreamEvent
 from aivideoapi_core._secrets import excerpt_of
@@ -48,28 +47,23 @@ _COMMON_SIZE: Final = 3
 class MessageAccumulator:
     """Fold stream events into the message that a call without streaming would have returned.
 
-    Blocks stand in the order in which they come, in which they have to go back, whatever the server's indices are;
-    ``by_index`` says that the indices are ours, and mean places. ``push`` takes one event and returns those that say the same in the official order; every index in
-    them is the block's own. ``closed_block`` is the block that the last ``content_block_stop`` completed.
+    ``by_index`` says that the indices are ours, and mean places (see ``MessageBlocks``). ``push`` takes one event and
+    returns those that say the same in the official order; every index in them is the block's own.
     """
 
     def __init__(self, *, by_index: bool = False) -> None:
-        self._by_index = by_index
+        self._blocks = MessageBlocks(by_index=by_index)
         self._phase = _Phase.START
         self._head: dict[str, Any] = {}
         self._usage = UsageTally()
         self._credits: Any = None
-        self._open: dict[Any, OpenBlock] = {}
-        """By the server's index."""
-        self._closed: dict[int, ContentBlock] = {}
-        """By place in the message."""
+        self._open = self._blocks.open
         self._plain = False
         """Whether deltas can be taken the short way: no piece is held back, every index is a place."""
         self._was_cut = False
         self._reason_told = True
         self.done = False
         """Whether ``message_stop`` has been seen. An attribute: it is asked for twice with each delta."""
-        self.closed_block: ContentBlock | None = None
 
     @property
     def begun(self) -> bool:
@@ -84,7 +78,7 @@ class MessageAccumulator:
 
     def closed_at(self, index: int) -> ContentBlock:
         """The finished block at ``index`` of the events that ``push`` returned; ``{}`` if there is none."""
-        return self._closed.get(index, {})
+        return self._blocks.closed.get(index, {})
 
     def push(self, event: StreamEvent) -> Sequence[StreamEvent]:
         """Take the next event. Raises ``StreamError`` if it is out of order or malformed."""
@@ -108,7 +102,7 @@ class MessageAccumulator:
         if kind not in ORDERED or self.done:
             return (event,)
         if type(event.get("index", 0)) is not int or (kind in _INDEXED and "index" not in event):
-            event = {**event, "index": self._index_of(event)}
+            event = {**event, "index": self._blocks.index_of(event)}
         if kind not in _ALLOWED[self._phase]:
             raise self._fail(f"the stream sent {kind} while {self._phase.name}")
         try:
@@ -116,9 +110,7 @@ class MessageAccumulator:
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise self._malformed(event) from error
         finally:
-            self._plain = self._phase is _Phase.OPEN and not any(
-                block.holds or block.place != index for index, block in self._open.items()
-            )
+            self._plain = self._phase is _Phase.OPEN and self._blocks.all_in_place()
 
     def end(self) -> Sequence[StreamEvent]:
         """The events that end a stream which ``may_end`` and lacks its last one."""
@@ -135,9 +127,7 @@ class MessageAccumulator:
         return None if self._phase is _Phase.START else self._assemble()
 
     def _assemble(self) -> Message:
-        blocks = {**self._closed, **{block.place: block.closed() for block in self._open.values()}}
-        content = [blocks[place] for place in sorted(blocks)]
-        return assembled(self._head, content, dict(self._usage.known), self._credits)
+        return assembled(self._head, self._blocks.content(), dict(self._usage.known), self._credits)
 
     def _message_start(self, event: StreamEvent) -> Sequence[StreamEvent]:
         message = dict(event["message"])
@@ -147,6 +137,7 @@ class MessageAccumulator:
         for block in content:
             OpenBlock(block)  # before anything is taken
         self._head = {name: message[name] for name in message if name not in _NOT_HEAD}
+        self._blocks.message_id = self._head.get("id")
         self._phase = _Phase.OPEN
         reason = message.get("stop_reason")
         is_whole = bool(content) and isinstance(reason, str) and bool(reason)
@@ -155,139 +146,14 @@ class MessageAccumulator:
         if not content and reason is None:
             return (event,)
         bare = {**message, "content": [], "stop_reason": None, "stop_sequence": None}
-        return [{**event, "message": bare}, *self._whole_blocks(content)]
+        return [{**event, "message": bare}, *self._blocks.whole(content)]
 
     def _start_again(self, message: Mapping[str, Any], content: Any) -> Sequence[StreamEvent]:
         """Said twice, with one id or without; the blocks count if none has come before."""
         if message.get("id", known := self._head.get("id")) != known:
             raise ValueError("another message")
         self._usage.start(message.get("usage"))
-        return () if self._open or self._closed else self._whole_blocks(content)
-
-    def _whole_blocks(self, content: Any) -> list[StreamEvent]:
-        """The events of blocks that came whole."""
-        events: list[StreamEvent] = []
-        for index, block in enumerate(content):
-            events += self._block_start(
-                {"type": "content_block_start", "index": index, "content_block": block}
-            )
-            events += self._close(index)
-        return events
-
-    def _block_start(self, event: StreamEvent) -> Sequence[StreamEvent]:
-        index, start = event["index"], event["content_block"]
-        if type(index) not in (int, tuple):
-            raise ValueError(f"index {index!r}")
-        events: list[StreamEvent] = []
-        block = OpenBlock(start)
-        if (other := self._open.get(index)) is not None:
-            if other.is_untouched and other.start == start:
-                return ()  # said twice
-            events += self._close(index)
-        block.place = index if self._by_index else len(self._closed) + len(self._open)
-        label(block.block, message_id=self._head.get("id"), place=block.place)
-        self._open[index] = block
-        said, deltas = block.opened()
-        if said is start and block.place == index:
-            events.append(event)
-        else:
-            events.append({**event, "index": block.place, "content_block": said})
-        for delta in deltas:
-            events += self._block_delta({"type": "content_block_delta", "index": index, "delta": delta})
-        return events
-
-    def _block_delta(self, event: StreamEvent) -> Sequence[StreamEvent]:
-        delta = event.get("delta")
-        if not delta:
-            return ()
-        kind = delta.get("type")
-        if kind is None:
-            kind = _kind_of(delta)
-        elif f"{kind}_delta" in DELTA_FIELDS:
-            kind = f"{kind}_delta"  # "text": the name of the block
-        source, target = DELTA_FIELDS.get(kind, ("", ""))
-        if not source and kind != "citations_delta":
-            return (event,)
-        said = {name: value for name, value in delta.items() if name != "type" and value is not None}
-        block = self._open.get(event.get("index"))
-        if block is None or self._phase is _Phase.CLOSING:
-            if any(said.values()):
-                raise KeyError("index")
-            return ()
-        taken: list[dict[str, Any]] = []
-        if source in said:
-            text = said.pop(source)
-            if source == "partial_json" and isinstance(text, dict):
-                text = to_json(text).decode()
-            if type(text) is not str:
-                raise TypeError(source)
-            if text and not block.takes(target):
-                return self._in_own_block(event["index"], delta, target)
-            if text or block.takes(target):
-                piece = block.take(target, text)
-                if piece or not text:
-                    taken.append({"type": kind, source: piece})
-        fields = block.set_fields(said)
-        if fields:
-            taken = [{"type": kind, **(taken[0] if taken else {}), **fields}]
-        taken += self._beside(block, said)
-        if (taken == [delta] or fields) and block.place == event.get("index") and HALVES not in event:
-            return (event,)
-        return [{"type": "content_block_delta", "index": block.place, "delta": one} for one in taken]
-
-    def _in_own_block(self, index: Any, delta: Any, target: str) -> Sequence[StreamEvent]:
-        """A delta of another kind than its block, as relays send who rewrite another family's stream: what it says
-        stands in a block of its own, which ends with that block. A signature of no thinking signs nothing.
-        """
-        kind, start = _OWN_BLOCKS[target]
-        place, events = (index, kind), list[StreamEvent]()
-        if place not in self._open:
-            if target == "signature":
-                return ()
-            events += self._block_start(
-                {"type": "content_block_start", "index": place, "content_block": start}
-            )
-        events += self._block_delta({"type": "content_block_delta", "index": place, "delta": delta})
-        return events
-
-    @staticmethod
-    def _beside(block: OpenBlock, said: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """What a delta says beside its own field: citations, and a signature."""
-        deltas: list[dict[str, Any]] = []
-        found = [*read_citations([said.get("citation")]), *read_citations(said.get("citations"))]
-        for citation in () if is_tool_use(block.block) else found:
-            block.citations.append(citation)
-            deltas.append({"type": "citations_delta", "citation": citation})
-        signature = said.get("signature")
-        if isinstance(signature, str) and block.kind == "thinking":
-            deltas.append({"type": "signature_delta", "signature": block.take("signature", signature)})
-        return deltas
-
-    def _block_stop(self, event: StreamEvent) -> Sequence[StreamEvent]:
-        index = event.get("index")
-        if index not in self._open:
-            return ()  # said twice, or of no block
-        events = self._close(index)
-        if events[-1] == event:
-            events[-1] = event
-        return events
-
-    def _close(self, index: Any) -> list[StreamEvent]:
-        block = self._open.pop(index)
-        events: list[StreamEvent] = [
-            {"type": "content_block_delta", "index": block.place, "delta": delta} for delta in block.release()
-        ]
-        self.closed_block = self._closed[block.place] = block.closed()
-        events.append({"type": "content_block_stop", "index": block.place})
-        for own in [place for place in self._open if type(place) is tuple and place[0] == index]:
-            events += self._close(own)
-        return events
-
-    def _close_all(self) -> list[StreamEvent]:
-        events: list[StreamEvent] = []
-        while self._open:
-            events += self._close(next(iter(self._open)))
-        return events
+        return () if self._open or self._blocks.closed else self._blocks.whole(content)
 
     def _message_delta(self, event: StreamEvent) -> Sequence[StreamEvent]:
         outcome = event.get("delta") or {}
@@ -300,32 +166,18 @@ class MessageAccumulator:
             return (event,)
         # A block that is open here ends here, as the block of a cut reply does.
         self._was_cut = self._was_cut or bool(self._open)
-        closing = self._close_all()
-        self._phase, self._reason_told = _Phase.CLOSING, True
+        closing = self._blocks.close_all()
+        self._phase, self._reason_told, self._blocks.is_over = _Phase.CLOSING, True, True
         return (*closing, event)
 
     def _message_stop(self, event: StreamEvent) -> Sequence[StreamEvent]:
-        events = self._close_all()
+        events = self._blocks.close_all()
         self._usage.add(event.get("usage"))
         if not self._reason_told:
             outcome = {name: self._head.get(name) for name in ("stop_reason", "stop_sequence")}
             events.append({"type": "message_delta", "delta": outcome, "usage": dict(self._usage.known)})
         self._phase, self.done = _Phase.DONE, True
         return (*events, event)
-
-    def _index_of(self, event: StreamEvent) -> Any:
-        """The index of an event that does not say it as a number; one that is not said is that of the block which
-        began last, and a block's own is 0.
-        """
-        index = event.get("index")
-        if index is None:
-            last = next(reversed(self._open), 0) if event["type"] != "content_block_start" else 0
-            return last[0] if isinstance(last, tuple) else last
-        if isinstance(index, float) and index.is_integer():
-            return int(index)
-        if isinstance(index, str) and index.isdecimal() and len(index) < _INDEX_DIGITS:
-            return int(index)
-        return index
 
     def _take_credits(self, event: StreamEvent) -> None:
         # UNVERIFIED: where a stream carries the charge is undocumented, so it is accepted at the
@@ -344,26 +196,15 @@ class MessageAccumulator:
 
 _FOLDS: Final[Mapping[str, Callable[[MessageAccumulator, StreamEvent], Sequence[StreamEvent]]]] = {
     "message_start": MessageAccumulator._message_start,
-    "content_block_start": MessageAccumulator._block_start,
-    "content_block_delta": MessageAccumulator._block_delta,
-    "content_block_stop": MessageAccumulator._block_stop,
+    "content_block_start": lambda message, event: message._blocks.start(event),
+    "content_block_delta": lambda message, event: message._blocks.delta(event),
+    "content_block_stop": lambda message, event: message._blocks.stop(event),
     "message_delta": MessageAccumulator._message_delta,
     "message_stop": MessageAccumulator._message_stop,
 }
 
 _INDEXED: Final = frozenset({"content_block_start", "content_block_delta", "content_block_stop"})
 
-
-_INDEX_DIGITS: Final = 9
-
-_OWN_BLOCKS: Final[Mapping[str, tuple[str, ContentBlock]]] = {
-    "text": ("text", {"type": "text", "text": ""}),
-    "thinking": ("thinking", {"type": "thinking", "thinking": "", "signature": ""}),
-    "signature": ("thinking", {}),
-    "input": ("tool_use", {"type": "tool_use", "name": None, "input": {}}),
-    "content": ("compaction", {"type": "compaction", "content": ""}),
-}
-"""Field of a block that does not have it: the kind of the block that has, and its start."""
 
 _MESSAGE_DEFAULTS: Final[Mapping[str, Any]] = {
     "id": "",
@@ -379,16 +220,6 @@ _MESSAGE_DELTA_FIELDS: Final = frozenset(
     {"type", "delta", "usage", "credits_consumed", "id", "role", "model", "content"}
 )
 """What a ``message_delta`` says beside its outcome, and what it cannot change."""
-
-
-def _kind_of(delta: Mapping[str, Any]) -> str:
-    """The type of a delta that does not say it; raises ``KeyError`` where its fields do not say it either."""
-    kinds = [kind for kind, (source, _) in DELTA_FIELDS.items() if source in delta]
-    if len(kinds) != 1:
-        if any(value is not None for value in delta.values()):
-            raise KeyError("type")
-        return "citations_delta"  # of nothing
-    return kinds[0]
 
 
 def _usage_of(message: Any) -> Any:

@@ -451,13 +451,13 @@ def test_tool_arguments(
     assert message["content"] == [{"type": kind, "id": "t", "name": "n", **expected}]
 
 
-def test_closed_block_is_in_step() -> None:
+def test_a_finished_block_is_in_step() -> None:
     accumulator = MessageAccumulator()
     seen = []
     for event in [START, *TEXT, opened(1, text="so "), delta(text="far", index=1), closed(1), ended(), STOP]:
         accumulator.push(event)
         if event["type"] == "content_block_stop":
-            seen.append(accumulator.closed_block)
+            seen.append(accumulator.closed_at(event["index"]))
     assert seen == [{"type": "text", "text": "a"}, {"type": "text", "text": "so far"}]
 
 
@@ -507,4 +507,4 @@ def test_compaction_is_kept(pieces: list[str | None], expected: str | None) -> N
         delta = {"type": "compaction_delta", "content": piece}
         accumulator.push({"type": "content_block_delta", "index": 0, "delta": delta})
     accumulator.push({"type": "content_block_stop", "index": 0})
-    assert accumulator.closed_block == {"type": "compaction", "content": expected}
+    assert accumulator.closed_at(0) == {"type": "compaction", "content": expected}

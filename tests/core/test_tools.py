@@ -299,8 +299,7 @@ def test_a_stream_with_the_callers_names() -> None:
         "{",
         '"$filter": 1}',
     ]
-    closed = stream.accumulator.closed_block
-    assert closed is not None
+    closed = stream.accumulator.closed_at(0)
     assert (closed["name"], closed["input"]) == ("a.b", {"$filter": 1})
 
 
