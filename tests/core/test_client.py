@@ -305,7 +305,8 @@ def test_stalls(sandbox: Sandbox, call: Caller, stream: bool, after: int) -> Non
     begun = stream and after > 0
     with pytest.raises(StreamTimeoutError if begun else APITimeoutError) as caught:
         call(payload(stream=stream), timeout=SHORT)
-    assert (len(sandbox.requests), caught.value.attempts) == (1, 1)
+    assert caught.value.attempts == 1
+    assert len(sandbox.requests) <= 1  # on a busy machine the server has not read it by then
     assert (caught.value.partial is not None) is begun
 
 
