@@ -312,7 +312,7 @@ CATALOGUE: list[Use] = [
 ]
 
 
-@pytest.mark.parametrize("use", CATALOGUE)
+@pytest.mark.parametrize("use", CATALOGUE, ids=["info", "prices", "route", "base"])
 def test_no_id_is_no_unknown_model(use: Use) -> None:
     with pytest.raises(ValueError, match="model must be a model id such as 'claude-sonnet-4-6', not"):
         use()
@@ -406,7 +406,7 @@ async def test_a_stream_is_opened_by_its_block(sandbox: Sandbox) -> None:
     ("wrong", "said"),
     [
         ({"extra_headers": {"a": "b"}}, "'extra_headers' is not an argument of a call: use headers="),
-        ({"ledger": SpendLedger()}, "set it when the client is made"),
+        ({"ledger": "spend.sqlite"}, "set it when the client is made"),
         ({"tag": ["a"]}, "did you mean 'tags'"),
         ({"max_tokens": 5}, "What is sent belongs in the payload"),
         ({"headers": "x"}, "headers must be a mapping"),
