@@ -66,8 +66,11 @@ TEST_TOOLS: Final = (
     "trustme",
 )
 LOWEST_TESTS: Final = {
-    "langchain": ("tests/core", "tests/langchain/test_model.py"),
-    "llamaindex": ("tests/core/test_client.py", "tests/llamaindex/test_model.py"),
+    "langchain": ("tests/core", *map(str, sorted(ROOT.glob("tests/langchain/test_model_*.py")))),
+    "llamaindex": (
+        *(f"tests/core/test_client_{subject}.py" for subject in ("answers", "requests", "retries")),
+        *map(str, sorted(ROOT.glob("tests/llamaindex/test_model_*.py"))),
+    ),
 }
 
 

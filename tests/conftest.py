@@ -55,7 +55,7 @@ SLOW = (
         "tests/langchain/test_standard",
         "tests/llamaindex/test_streaming",
     ),
-    *("tests/sandbox/", "tests/test_cassettes", "tests/test_packaging"),
+    *("tests/sandbox/", "tests/test_cassettes", "tests/test_packaging", "tests/test_importing"),
     *("tests/batch/test_processes", "tests/credits/test_interruptions", "tests/credits/test_nested_budgets"),
     *("tests/credits/test_spend_command.py::test_a_page", "tests/credits/test_thresholds"),
     *("tests/observability/", "tests/test_replies_on_every_road", "tests/test_output_classes"),
@@ -73,8 +73,8 @@ SLOW = (
     *("tests/core/test_client_lifecycle", "tests/credits/test_processes", "tests/credits/test_telemetry"),
     *("tests/credits/test_spend_command.py::test_the_page", "tests/credits/test_ledger.py::test_many"),
     *("tests/langchain/test_agents", "tests/langchain/test_complaints", "tests/langchain/test_deepagents"),
-    *("tests/langchain/test_langgraph", "tests/langchain/test_model.py::test_a_pickle_works_in"),
-    *("tests/langchain/test_model.py::test_importing", "tests/langchain/test_registry"),
+    *("tests/langchain/test_langgraph", "tests/langchain/test_model_copies.py::test_a_pickle_works_in"),
+    *("tests/langchain/test_model_making.py::test_importing", "tests/langchain/test_registry"),
     *("tests/llamaindex/test_agents", "tests/llamaindex/test_complaints", "tests/llamaindex/test_peer"),
     *(
         "tests/llamaindex/test_registry",
@@ -90,8 +90,7 @@ SLOW = (
     ),
     *("tests/langchain/test_structured_output.py::test_every_schema", "tests/test_odd_schemas"),
     *("tests/test_agents_go_on", "tests/cli/test_chat_terminal", "tests/test_continued_conversations"),
-    *("tests/test_packaging.py::test_import", "tests/test_packaging.py::test_what_the"),
-    *("tests/test_packaging.py::test_wheel", "tests/test_packaging.py::test_sdist"),
+    "tests/test_distribution",
 )
 """What the quick tier leaves out: what builds, starts programs, or plays many hundreds of cases."""
 LONG = (

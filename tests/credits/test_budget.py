@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from budget_kit import worst
 
 from aivideoapi_core import (
     AIVideoAPIError,
@@ -28,10 +29,6 @@ from aivideoapi_core import (
 )
 from aivideoapi_core._stores.budget_memory import MemoryStore
 from aivideoapi_core.sandbox import Sandbox
-
-
-def worst(micro: int) -> WorstCase:
-    return WorstCase(input=1, output=1, micro=micro)
 
 
 @pytest.mark.parametrize(

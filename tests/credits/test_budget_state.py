@@ -1,27 +1,18 @@
-"""What a budget's store keeps: its terms, its time whatever the clocks do, its format, and figures after a loss."""
+"""What a budget's store keeps: its terms, its time whatever the clocks do, and figures after a loss."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
-from budget_kit import Clock, Stores
+from budget_kit import Clock, Stores, worst
 
-from aivideoapi_core import BudgetExceededError, BudgetStoreError, CreditBudget, InvalidInputError, WorstCase
-from aivideoapi_core._metering.one_write import Entry
+from aivideoapi_core import BudgetExceededError, BudgetStoreError, CreditBudget, InvalidInputError
 from aivideoapi_core._stores.budget_redis import RedisStore
-from aivideoapi_core._stores.budget_sqlite import SqliteStore
-from aivideoapi_core._stores.sqlite_file import WouldWaitError, database_at
-
-
-def worst(micro: int) -> WorstCase:
-    return WorstCase(input=1, output=1, micro=micro)
-
 
 TERMS: dict[str, Any] = {"limit_credits": 100, "window": "day", "wait_s": 0}
 
@@ -192,21 +183,6 @@ def test_a_store_that_lost_its_data_books_what_is_known(loss: str, tmp_path: Pat
         budget.close()
 
 
-@pytest.mark.parametrize("page_size", [None, 4096])
-def test_new_files_have_small_pages_and_older_ones_keep_theirs(page_size: int | None, tmp_path: Path) -> None:
-    path = tmp_path / "b.sqlite"
-    if page_size is not None:
-        with sqlite3.connect(path) as db:
-            db.execute("CREATE TABLE budgets (name TEXT PRIMARY KEY, state TEXT NOT NULL)")
-        db.close()
-    budget = CreditBudget(1, store=path)
-    budget.settle(budget.hold("m", worst(5)), 5)
-    budget.close()
-    with sqlite3.connect(path) as db:
-        assert db.execute("PRAGMA page_size").fetchone() == (page_size or 2048,)
-    db.close()
-
-
 @pytest.mark.parametrize(
     "part", ["facts", "pieces", "held", "owners", "leases", "late", "settled", "line", "boots", "calls"]
 )
@@ -231,91 +207,6 @@ def test_a_part_that_redis_evicted_leaves_no_debt_and_no_credit(part: str, redis
     budget.close()
 
 
-FIRST = {  # as the release before formats wrote it, with half an hour of a budget by the day
-    "spent": {str((1_750_000_000 // 1440) - 1): 40, str(1_750_000_000 // 1440): 20},
-    "held": {"r1": ["old owner", 5]},
-    "leases": {"old owner": 1_750_000_030.0},
-    "expired": ["r0"],
-    "unknown_calls": 1,
-    "unknown_micro": 20,
-    "expired_calls": 2,
-    "expired_micro": 30,
-}
-
-
-@pytest.fixture(params=["sqlite", "redis"])
-def first_release(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Stores, Callable[[], Any]]:
-    """Stores of a budget that an earlier release kept, and what that release would read there now."""
-    if request.param == "sqlite":
-        path = tmp_path / "b.sqlite"
-        with sqlite3.connect(path) as db:
-            db.execute("CREATE TABLE budgets (name TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID")
-            db.execute("INSERT INTO budgets VALUES ('default', ?)", (json.dumps(FIRST),))
-        db.close()
-
-        def read_state() -> Any:
-            with sqlite3.connect(path) as db:
-                (text,) = db.execute("SELECT state FROM budgets").fetchone()
-            db.close()
-            return json.loads(text)["spent"]
-
-        return lambda clock: SqliteStore(path, clock=clock), read_state
-    url = request.getfixturevalue("redis_url")
-    client = redis.Redis.from_url(url)
-    prefix = "aivideoapi:budget:{default}:"
-    client.hset(prefix + "spent", mapping=FIRST["spent"])
-    client.hset(prefix + "held", "r1", "5 old owner")
-    client.zadd(prefix + "leases", {"old owner": 1_750_000_030.0})
-    client.hset(prefix + "facts", mapping={name: FIRST[name] for name in FIRST if "_" in name})
-    return lambda clock: RedisStore(client, clock=clock), lambda: client.hgetall(prefix + "spent")
-
-
-@pytest.mark.parametrize("window", ["day", "hour", None])
-def test_what_an_earlier_release_kept_is_taken_over(
-    first_release: tuple[Stores, Callable[[], Any]], window: Any
-) -> None:
-    """With whatever window: nothing of it is forgotten before a window has passed."""
-    make, earlier_reads = first_release
-    clock = Clock()
-    budget = CreditBudget(1, store=make(clock), window=window, wait_s=0)
-    standing = budget.standing()
-    assert (standing.spent_micro, standing.reserved_micro) == (60, 5)
-    assert (standing.unknown_micro, standing.expired_micro) == (20, 30)
-    clock.pass_s(61)
-    standing = budget.standing()
-    # Its call ran, and what it cost can be settled by nobody: that release is refused.
-    assert (standing.spent_micro, standing.reserved_micro, standing.expired_micro) == (65, 0, 35)
-    if window is not None:
-        clock.pass_s(2 * 86_400)
-        assert budget.standing().spent_micro == 0
-    with pytest.raises((KeyError, redis.ResponseError)):
-        earlier_reads()  # it refuses its calls, and cannot pass the limit
-
-
-def test_what_a_newer_release_adds_is_kept(tmp_path: Path) -> None:
-    path = tmp_path / "b.sqlite"
-    budget = CreditBudget(1, store=path, wait_s=0)
-    budget.settle(budget.hold("m", worst(7)), 7)
-    budget.close()
-    with sqlite3.connect(path) as db:
-        (text,) = db.execute("SELECT state FROM budgets").fetchone()
-        assert db.execute("PRAGMA user_version").fetchone()[0] >= 2
-        db.execute("ALTER TABLE budgets ADD COLUMN colour TEXT")
-        db.execute("UPDATE budgets SET state = ?", (json.dumps({**json.loads(text), "colour": "blue"}),))
-    db.close()
-    budget.settle(budget.hold("m", worst(7)), 7)
-    assert budget.standing().spent_micro == 14
-    budget.close()
-    with sqlite3.connect(path) as db:
-        (text,) = db.execute("SELECT state FROM budgets").fetchone()
-        assert json.loads(text)["colour"] == "blue"
-        db.execute("UPDATE budgets SET state = ?", (json.dumps({**json.loads(text), "version": 99}),))
-    db.close()
-    with pytest.raises(BudgetStoreError, match=r"newer release .*99"):
-        budget.hold("m", worst(7))
-    budget.close()
-
-
 def test_a_call_above_its_bound_is_said_and_reserved_for_from_then_on(
     stores: Stores, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -329,121 +220,6 @@ def test_a_call_above_its_bound_is_said_and_reserved_for_from_then_on(
     assert budget.standing().reserved_micro == 200
     budget.settle(other, 0)
     assert caplog.text.count("its worst case was none") == 1
-
-
-def test_redis_does_the_same_work_beside_ten_calls_and_beside_five_thousand(redis_url: str) -> None:
-    """B8, counted in commands, which do not depend on the machine's mood."""
-    client = redis.Redis.from_url(redis_url)
-    budget = CreditBudget(10_000, window="day", store=client, wait_s=0)
-
-    def commands() -> dict[str, int]:
-        client.config_resetstat()
-        budget.settle(budget.hold("m", worst(1)), 1)
-        stats = client.info("commandstats")
-        return {name: facts["calls"] for name, facts in stats.items() if "config" not in name}
-
-    for _ in range(10):
-        budget.hold("m", worst(1))
-    few = commands()
-    for number in range(5_000):
-        budget._store.reserve(budget._terms, id=str(number), owner=budget._purse.owner, micro=1)
-    assert budget.standing().reserved_micro == 5_010
-    assert commands() == few
-    assert not {"cmdstat_hgetall", "cmdstat_hvals", "cmdstat_hscan"} & few.keys()  # no sums are made anew
-    client.close()
-
-
-def test_sqlite_does_the_same_work_beside_ten_calls_and_beside_five_thousand(tmp_path: Path) -> None:
-    """17's running sums, counted in steps of SQLite's own machine; the row of the budget does not grow either."""
-    budget = CreditBudget(10_000, window="day", store=tmp_path / "b.sqlite", wait_s=0)
-    database = budget._store.place
-    steps: list[None] = []
-
-    def work() -> tuple[int, int]:
-        budget.settle(budget.hold("m", worst(1)), 1)
-        budget.settle(budget.hold("m", worst(1)), 1)
-        database.run(lambda db: db.set_progress_handler(lambda: steps.append(None), 1))
-        steps.clear()
-        budget.settle(budget.hold("m", worst(1)), 1)
-        count = len(steps)
-        database.run(lambda db: db.set_progress_handler(None, 1))
-        (size,) = database.run(lambda db: db.execute("SELECT length(state) FROM budgets").fetchone())
-        return count, size
-
-    for _ in range(10):
-        budget.hold("m", worst(1))
-    few_steps, few_characters = work()
-    for number in range(5_000):
-        budget._store.reserve(budget._terms, id=str(number), owner=budget._purse.owner, micro=1)
-    assert budget.standing().reserved_micro == 5_010
-    many_steps, many_characters = work()
-    assert many_steps == few_steps
-    assert many_characters - few_characters < 200  # digits of sums, and ids that were settled since
-    budget.close()
-
-
-async def test_the_reservations_of_a_large_process_that_died_are_let_go_of_in_a_thread(
-    tmp_path: Path,
-) -> None:
-    """An event loop would stand still for them."""
-    now = [1_750_000_000.0]
-    store = SqliteStore(tmp_path / "b.sqlite", clock=lambda: now[0])
-    budget = CreditBudget(1, store=store, wait_s=0)
-    for number in range(150):
-        store.reserve(budget._terms, id=str(number), owner="dead", micro=1)
-    now[0] += 61.0
-    with pytest.raises(WouldWaitError):
-        store.at_once.reserve(budget._terms, id="r", owner="alive", micro=5)
-    held = await budget.ahold("m", worst(5))
-    standing = await budget.astanding()
-    assert (standing.expired_calls, standing.reserved_micro) == (150, 5)
-    assert budget.settle_at_once(held, 5)
-    budget.close()
-
-
-@pytest.mark.parametrize("version", [2, 3])
-def test_reservations_of_the_releases_that_kept_them_in_one_row_become_rows(
-    version: int, tmp_path: Path
-) -> None:
-    """As the release of the format wrote it, in its own table; its keys go, whatever a newer one added stays."""
-    clock = Clock()
-    path = tmp_path / "b.sqlite"
-    kept = {
-        "version": version,
-        "terms": {"limit_micro": 1_000, "window_s": None, "soft": False}
-        | ({"calendar": "calendar day UTC"} if version == 3 else {}),
-        "time": {"now": clock.wall_s, "awake": clock.wall_s, "wall": clock.wall_s, "boots": {}},
-        "pieces": {"0": [100, 0, 0, 0, 0]},
-        "held": {"r1": ["alive", 5], "r2": ["dead", 7], "r3": ["dead", 8]},
-        "leases": {"alive": clock.wall_s + 60, "dead": clock.wall_s - 1, "idle": clock.wall_s + 60},
-        "expired": {"r0": True},
-        "settled": ["s1"],
-        "waiting": {},
-        "colour": "blue",
-    }
-    if version == 3:
-        kept["opened"] = [clock.wall_s - 60, clock.wall_s + 3_600, clock.wall_s + 3_600]
-    with sqlite3.connect(path) as db:
-        db.execute("CREATE TABLE budgets (name TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID")
-        db.execute("INSERT INTO budgets VALUES ('default', ?)", (json.dumps(kept),))
-    db.close()
-    store = SqliteStore(path, clock=clock)
-    looked = store.look()
-    assert looked is not None
-    terms, before = looked
-    assert (before.spent_micro, before.reserved_micro) == (100, 20)
-    assert store.standing(terms).reserved_micro == 5
-    for id, micro in (("r0", 50), ("r1", 5), ("r2", 7), ("s1", 900)):
-        standing = store.settle(terms, id=id, micro=micro, unknown=False)
-    assert (standing.spent_micro, standing.reserved_micro, standing.expired_micro) == (112, 0, 15)
-    with sqlite3.connect(path) as db:
-        (text,) = db.execute("SELECT state FROM budgets").fetchone()
-    db.close()
-    facts = json.loads(text)
-    assert facts["version"] == 4  # the earlier release refuses it by this
-    assert facts["colour"] == "blue"
-    assert not {"held", "leases", "expired"} & facts.keys()
-    store.close()
 
 
 def test_a_full_disk_is_named_and_what_is_known_is_booked_later(tmp_path: Path) -> None:
@@ -462,60 +238,3 @@ def test_a_full_disk_is_named_and_what_is_known_is_booked_later(tmp_path: Path) 
     limit_pages(10_000)
     assert budget.standing().spent_micro == 300_000
     budget.close()
-
-
-def test_who_is_alone_with_a_file_does_not_read_it_before_each_change(tmp_path: Path) -> None:
-    """And sees at once what another has written, or what was taken back with a transaction of several entries."""
-    mine, other = (
-        CreditBudget(store=SqliteStore(tmp_path / "b.sqlite"), limit_credits=100, wait_s=0) for _ in range(2)
-    )
-
-    def call(budget: CreditBudget) -> None:
-        budget.settle(budget.hold("m", worst(2_000_000)), 1_000_000)
-
-    asked: list[str] = []
-    call(mine)
-    call(mine)
-    place = database_at(tmp_path / "b.sqlite")
-    place.run(lambda db: db.set_trace_callback(asked.append))
-    call(mine)
-    assert [statement.split()[0] for statement in asked] == [
-        *("BEGIN", "UPDATE", "INSERT", "COMMIT"),
-        *("BEGIN", "UPDATE", "DELETE", "COMMIT"),
-    ]
-    running = other.hold("m", worst(95_000_000))
-    with pytest.raises(BudgetExceededError, match=r"3\.000000 are spent and 95\.000000 are reserved"):
-        mine.hold("m", worst(3_000_000))
-    other.settle(running, 5_000_000)
-    call(mine)
-    call(mine)
-
-    held = mine.hold("m", worst(90_000_000))
-    [entry] = mine.settling(held, 80_000_000, unknown=False, done=lambda: None)
-    with pytest.raises(ZeroDivisionError):
-        place.write([entry, Entry(place, lambda db: 1 // 0)])
-    assert mine.standing().reserved_micro == other.standing().reserved_micro == 90_000_000
-    mine.settle(held, 80_000_000)
-    mine.settle(held, 80_000_000)
-    for budget in (mine, other):
-        standing = budget.standing()
-        assert (standing.spent_micro, standing.reserved_micro) == (90_000_000, 0)
-    assert place.run(lambda db: db.execute("SELECT count(*) FROM reservations").fetchone()) == (0,)
-
-
-def test_reservations_of_the_dead_are_found_by_who_was_alone_with_a_file(tmp_path: Path) -> None:
-    clock = Clock()
-    mine, dead = (
-        CreditBudget(
-            store=SqliteStore(tmp_path / "b.sqlite", clock=clock), limit_credits=100, wait_s=0, lease_s=30
-        )
-        for _ in range(2)
-    )
-    left = dead.hold("m", worst(60_000_000))
-    for _ in range(4):
-        mine.settle(mine.hold("m", worst(1_000_000)), 1_000_000)
-    clock.pass_s(31)
-    mine.settle(mine.hold("m", worst(90_000_000)), 5_000_000)
-    assert mine.standing().expired_micro == 60_000_000
-    dead.settle(left, 60_000_000)
-    assert mine.standing().spent_micro == 69_000_000

@@ -1,10 +1,11 @@
-"""Clocks of machines for the tests of budgets."""
+"""Clocks of machines and worst cases of calls for the tests of budgets."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from aivideoapi_core import WorstCase
 from aivideoapi_core._stores.budget_clock import Reading
 from aivideoapi_core._stores.budget_terms import BudgetStore
 
@@ -29,3 +30,7 @@ class Clock:
 
 Stores = Callable[..., BudgetStore]
 """Makes a store of one budget for a machine with such a clock."""
+
+
+def worst(micro: int) -> WorstCase:
+    return WorstCase(input=1, output=1, micro=micro)
