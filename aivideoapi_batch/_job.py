@@ -92,6 +92,8 @@ class BatchJob(JobSettings):
             raise InvalidInputError(f"concurrency must be a whole number of at least 1, not {concurrency!r}")
         if on_budget not in ("wait", "mark"):
             raise InvalidInputError(f"on_budget must be 'wait' or 'mark', not {on_budget!r}")
+        if not isinstance(retry, (str, Iterable)):
+            raise InvalidInputError(f"retry must name some of {', '.join(RETRYABLE)}, not {retry!r}")
         retry = [retry] if isinstance(retry, str) else list(retry)
         if wrong := [status for status in retry if status not in RETRYABLE]:
             raise InvalidInputError(f"retry must name some of {', '.join(RETRYABLE)}, not {wrong[0]!r}")

@@ -294,10 +294,24 @@ class ModelSettings(BaseModel):
         self._clients = ModelClients()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """A setting that is changed later counts from the next call on, the clients' own included."""
+        """A setting that is changed later counts from the next call on, the clients' own included.
+
+        Raises ``InvalidInputError`` for a number or a word that no call could be made with, and for a name that is none.
+        """
+        if not name.startswith("_"):
+            self._validated(self._check_change, (name, value), {})
         super().__setattr__(name, value)
         if name in CLIENT_FIELDS and self.__pydantic_private__ is not None:
             self._forget()
+
+    def _check_change(self, name: str, value: Any) -> None:
+        from aivideoapi_core._outbound.option_values import check_settings
+
+        known = type(self).model_fields
+        if name not in known and not hasattr(type(self), name):
+            raise self._argument_names().refuse(name)
+        if name in known:
+            check_settings({name: value})
 
     def __copy__(self) -> Self:
         """A copy, as ``model_copy`` makes one."""

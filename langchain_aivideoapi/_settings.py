@@ -96,6 +96,10 @@ class Settings(ModelSettings, BaseChatModel):
         """Take key and address from the environment, and check all that can be checked without I/O."""
         self._read_environment()
         adapter_kit.check_settings(self._defaults())
+        if self.model_kwargs:
+            from langchain_aivideoapi._outbound.names import NAMES
+
+            NAMES.warn_of(self.model_kwargs, argument="model_kwargs")
         if self.output_version not in (None, "v0", "v1"):
             raise InvalidInputError(f"output_version must be 'v0' or 'v1', not {self.output_version!r}")
         _ = self._client  # which checks its own settings

@@ -15,7 +15,7 @@ from langchain_core.prompt_values import ChatPromptValue, PromptValue
 from langchain_core.runnables import ConfigurableField, Runnable, RunnableConfig, RunnableSerializable
 from langchain_core.utils.utils import LC_ID_PREFIX
 
-from aivideoapi_core import adapter_kit
+from aivideoapi_core import InvalidInputError, adapter_kit
 from langchain_aivideoapi._errors import TransientModelError, langchain_errors
 from langchain_aivideoapi._inbound import standard
 from langchain_aivideoapi._settings import Settings
@@ -242,6 +242,30 @@ class ChatAIVideoAPI(Settings):
         """
         return super().with_retry(retry_if_exception_type=retry_if_exception_type, **kwargs)
 
+    def batch(
+        self,
+        inputs: list[LanguageModelInput],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[AIMessage]:
+        """As in LangChain; raises ``InvalidInputError`` for a text, each letter of which would be a call."""
+        _check_inputs(inputs)
+        return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
+
+    async def abatch(
+        self,
+        inputs: list[LanguageModelInput],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[AIMessage]:
+        """The asynchronous twin of ``batch``."""
+        _check_inputs(inputs)
+        return await super().abatch(inputs, config, return_exceptions=return_exceptions, **kwargs)
+
     def with_fallbacks(self, *args: Any, **kwargs: Any) -> RunnableWithFallbacks[LanguageModelInput, Any]:
         """As in LangChain."""
         from langchain_aivideoapi._retrying import retrying
@@ -392,6 +416,14 @@ def _bound_tools() -> Callable[..., dict[str, Any]]:
     from langchain_aivideoapi._outbound.tools import bound_tools
 
     return bound_tools
+
+
+def _check_inputs(inputs: object) -> None:
+    if isinstance(inputs, (str, bytes, dict)):
+        with langchain_errors():
+            raise InvalidInputError(
+                f"batch takes a list of inputs, such as ['...', '...'], not a {type(inputs).__name__}"
+            )
 
 
 def _message_id(run_manager: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None) -> str:

@@ -68,6 +68,10 @@ class AIVideoAPI(Settings):
             if settings.get("additional_kwargs", {}) is None:
                 del settings["additional_kwargs"]
             super().__init__(model=model, **settings)
+            if self.additional_kwargs:
+                from llamaindex_aivideoapi._outbound.names import NAMES
+
+                NAMES.warn_of(self.additional_kwargs, argument="additional_kwargs")
             self._check(vars(self))  # what is wrong should be heard of here, not at the first call
 
     @classmethod

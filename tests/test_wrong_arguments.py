@@ -8,6 +8,7 @@ import enum
 import io
 import logging
 import time
+import warnings
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -220,6 +221,9 @@ ARGUMENTS: list[tuple[Use, str]] = [
         "'windw' is not an argument of CreditBudget: did you mean 'window'",
     ),  # type: ignore[call-arg]
     (lambda: CreditBudget(10, agent_limits={"a": "x"}), r"agent_limits\['a'\] must be a number of credits"),
+    (lambda: CreditBudget.of_store(), "CreditBudget.of_store needs store="),  # type: ignore[call-arg]
+    (lambda: CreditBudget(10).set_limit(), "set_limit needs limit_credits="),  # type: ignore[call-arg]
+    (lambda: CreditBudget(10).raise_until(20), "raise_until needs when="),  # type: ignore[call-arg]
     (lambda: CreditBudget(10).run(), "CreditBudget.run needs limit_credits="),  # type: ignore[call-arg]
     (lambda: CreditBudget(10).joined(CreditBudget(5)), "held together are a list"),  # type: ignore[arg-type]
     (lambda: JointBudget(CreditBudget(5)), "held together are a list"),  # type: ignore[arg-type]
@@ -331,6 +335,7 @@ def test_a_cost_is_of_tokens() -> None:
             {"budget": CreditBudget(10)},
             r"set it on the model of the call, such as ChatAIVideoAPI\(\.\.\., budget=",
         ),
+        ({"retry": 5}, "retry must name some of"),
         ({"rows": []}, r"give the rows to run\(rows\)"),
         ({"journal": "http://x"}, "journal is a URL, and not one of a Redis"),
     ],
@@ -472,3 +477,54 @@ def test_numbers_and_choices_are_answers_too(chat: ChatAIVideoAPI, llm: AIVideoA
     assert type(number) is int
     assert isinstance(colour, Colour)
     assert isinstance(theirs, Colour)
+
+
+@pytest.mark.parametrize("make", [ChatAIVideoAPI, AIVideoAPI])
+def test_a_setting_that_is_changed_later_is_looked_at(make: Any) -> None:
+    model = make(model=NATIVE, api_key="sk-1")
+    for name, value, said in (
+        ("max_token", 5, "did you mean 'max_tokens'"),
+        ("max_tokens", "x", "max_tokens must be a whole number"),
+        ("timeout", -1, "timeout must be a positive number"),
+        ("model", "two words", "model must be a model id such as"),
+    ):
+        with pytest.raises(AIVideoAPIError, match=said):
+            setattr(model, name, value)
+    model.max_tokens = 7
+    assert model.max_tokens == 7
+
+
+def test_a_field_of_the_body_that_is_nearly_an_argument_is_warned_of() -> None:
+    with pytest.warns(UserWarning, match="'max_token' in model_kwargs goes into the request as it is"):
+        ChatAIVideoAPI(model=NATIVE, api_key="sk-1", model_kwargs={"max_token": 5})
+    with pytest.warns(UserWarning, match="did you mean 'temperature'"):
+        AIVideoAPI(api_key="sk-1", additional_kwargs={"temperture": 1})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ChatAIVideoAPI(model=NATIVE, api_key="sk-1", model_kwargs={"field_of_tomorrow": 5, "top_p": 0.5})
+
+
+async def test_a_batch_is_a_list(chat: ChatAIVideoAPI, sandbox: Sandbox) -> None:
+    wrong: Any = "Hello"
+    with pytest.raises(InvalidInputError, match="batch takes a list of inputs"):
+        chat.batch(wrong)
+    with pytest.raises(InvalidInputError, match="batch takes a list of inputs"):
+        await chat.abatch(wrong)
+    assert not sandbox.requests
+    assert len(chat.batch(["Hello"])) == 1
+
+
+def test_a_ledger_is_closed_by_its_block(tmp_path: Path) -> None:
+    with SpendLedger(tmp_path / "ledger.sqlite") as ledger:
+        ledger.append(CallRecord(model=NATIVE, credits_micro=1_000))
+    assert ledger.spent().calls == 1  # a later call opens it again
+    ledger.close()
+
+
+def test_the_clients_reply_is_no_script(sandbox: Sandbox) -> None:
+    with MessagesClient(api_key=sandbox.api_key, base_url=sandbox.url) as client:
+        reply: Any = client.create(BODY)
+    with pytest.raises(
+        TypeError, match=r"of aivideoapi_core\.sandbox, not aivideoapi_core\._inbound\.reply\.Reply"
+    ):
+        sandbox.enqueue(reply)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -154,10 +155,10 @@ def advice_for_name(name: str, known: Iterable[str]) -> str:
     return f"did you mean {near!r}?" if near else "check the spelling."
 
 
-def _nearest(name: str, known: Iterable[str]) -> str | None:
+def _nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
     from difflib import get_close_matches  # only for those who mistype
 
-    return next(iter(get_close_matches(name, sorted(known), n=1)), None)
+    return next(iter(get_close_matches(name, sorted(known), n=1, cutoff=cutoff)), None)
 
 
 class ArgumentNames:
@@ -216,6 +217,18 @@ class ArgumentNames:
         if body:
             named["extra_body"] = {**(named.get("extra_body") or {}), **body}
         return named
+
+    def warn_of(self, extra: Mapping[str, Any], *, argument: str) -> None:
+        """Warn of fields of the body, given in ``argument``, that are nearly called as an argument is."""
+        for name in extra:
+            if (
+                self.canonical(name) is None
+                and (near := _nearest(str(name), self.known, cutoff=0.85)) is not None
+            ):
+                warnings.warn(
+                    f"{name!r} in {argument} goes into the request as it is: did you mean {near!r}?",
+                    stacklevel=2,
+                )
 
     def advice_for(self, name: str) -> str:
         """What to use in place of ``name``, or how a field without a name is sent."""

@@ -174,6 +174,7 @@ class CreditBudget(StoredBudget):
         return cls(part_of(await abalance_of(source), part), **options)._of_whoever_came_first()
 
     @classmethod
+    @with_known_arguments
     def of_store(cls, store: Any, *, name: str = "default", **options: Any) -> CreditBudget:
         """The budget ``name`` that ``store`` keeps, by whatever terms it was made.
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from aivideoapi_core._constructor_errors import with_known_arguments
 from aivideoapi_core._errors import AIVideoAPIError
 from aivideoapi_core._metering.budgets import Budget
 from aivideoapi_core._metering.dropped import DROPPED
@@ -48,6 +49,7 @@ class StoredBudget:
         """The asynchronous twin of ``standing``."""
         return await asyncio.to_thread(self.standing) if self._store.blocking else self.standing()
 
+    @with_known_arguments
     def set_limit(self, limit_credits: int | float | str | Decimal) -> Standing:
         """Move the limit, up or down, for everybody who shares the budget. Raises as ``standing`` does."""
         limit_micro = limit_micro_of(limit_credits)
@@ -61,6 +63,7 @@ class StoredBudget:
             return self.set_limit(limit_credits)
         return await asyncio.to_thread(self.set_limit, limit_credits)
 
+    @with_known_arguments
     def raise_until(self, limit_credits: int | float | str | Decimal, when: datetime | timedelta) -> Standing:
         """Let a higher limit hold until ``when``, for everybody who shares the budget; then the old one holds again.
 

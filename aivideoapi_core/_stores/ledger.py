@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from decimal import Decimal
-from typing import IO, Any, Final
+from typing import IO, Any, Final, Self
 
 from aivideoapi_core._constructor_errors import with_known_arguments, with_value_errors
 from aivideoapi_core._errors import InvalidInputError
@@ -41,7 +41,7 @@ class SpendLedger:
 
     ``target``: ``None`` (this process), the path of a SQLite file (the processes of one machine) or a
     Redis URL or client (many machines; ``name`` says which ledger). Read it with ``records()`` or
-    ``summary``, or with ``aivideoapi spend --ledger FILE``.
+    ``summary``, or with ``aivideoapi spend --ledger FILE``. A ``with`` block closes it.
     """
 
     @with_value_errors
@@ -238,6 +238,12 @@ class SpendLedger:
         """Write the rows that wait, then let go of files and connections; a later call opens them again."""
         self._waiting.write()
         self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     def __reduce__(self) -> Any:
         return SpendLedger, (self._store,)

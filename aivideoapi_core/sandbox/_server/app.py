@@ -75,7 +75,9 @@ class App:
         """Script the next ``/v1/messages`` requests."""
         for item in items:
             if not isinstance(item, Reply | Fault):
-                raise TypeError(f"enqueue takes Reply and Fault objects, not {type(item).__name__}")
+                raise TypeError(
+                    f"enqueue takes Reply and Fault objects of aivideoapi_core.sandbox, not {_name_of(item)}"
+                )
         with self._lock:
             self._script.extend(items)
 
@@ -351,3 +353,9 @@ def _without_delay(scripted: Scripted | None) -> tuple[float, Scripted | None]:
 
 def _delayed(plan: Plan, wait_s: float) -> Plan:
     return replace(plan, wait_s=wait_s)
+
+
+def _name_of(item: object) -> str:
+    """The class of ``item``, with its module where it has one: clients have a ``Reply`` too."""
+    kind = type(item)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
