@@ -8,18 +8,19 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
-from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from aivideoapi_core.sandbox._answers.rules import rule_made_reply
 from aivideoapi_core.sandbox._judge.requests import validate
-from aivideoapi_core.sandbox._platform.catalog import DIRECT_SUFFIX, ModelRules, is_native
+from aivideoapi_core.sandbox._platform.catalog import ModelRules, is_native
 from aivideoapi_core.sandbox._platform.errors import SandboxError, bad_request, error_body
 from aivideoapi_core.sandbox._script.headers import scripted_by_headers
 from aivideoapi_core.sandbox._script.replies import Fault, Reply, Scripted
 from aivideoapi_core.sandbox._server.books import MICRO, Ledger, LedgerEntry
 from aivideoapi_core.sandbox._server.compose import blocks_of, finish, limited, scripted_stop
 from aivideoapi_core.sandbox._server.config import Config
+from aivideoapi_core.sandbox._server.entries import entry_of, refusal_entry
+from aivideoapi_core.sandbox._server.keys import good_key
 from aivideoapi_core.sandbox._server.plan import (
     Plan,
     answer_plan,
@@ -40,12 +41,6 @@ from aivideoapi_core.sandbox._server.tokens import (
     prompt_segments,
     remember,
 )
-
-_SPECIAL_KEYS: Final[Mapping[str, str]] = {
-    "sk-sandbox-disabled": "disabled",
-    "sk-sandbox-ip": "ip_not_allowed",
-    "sk-sandbox-spend-limit": "spend_limit",
-}
 
 
 class App:
@@ -107,7 +102,7 @@ class App:
             return self._routed(request, path, body, request_id), request_id
         except SandboxError as error:
             if path == "/v1/messages":
-                self._book_refusal(request_id, body, error)
+                self._book(refusal_entry(error, body, request_id=request_id), key="")
             value = error_body(error.code, message=error.message)
             return json_plan(
                 error.http_status, value, headers=error.headers, outcome=f"error:{error.code}"
@@ -148,31 +143,10 @@ class App:
             )
         if path == "/healthz":
             return json_plan(200, {"status": "ok", "server": "aivideoapi-sandbox"})
-        key = self._authenticated(request.headers)
+        key = good_key(request.headers, self.config.keys, spent_by=self.ledger.spent_by)
         if path == "/v1/credits":
             return json_plan(200, {"code": 200, "msg": "success", "data": self.ledger.balance_object()})
         return self._message(request, body, key=key, request_id=request_id)
-
-    def _authenticated(self, headers: Mapping[str, str]) -> str:
-        scheme, _, key = headers.get("authorization", "").partition(" ")
-        key = key.strip()
-        if scheme.lower() != "bearer" or not key:
-            raise SandboxError("invalid_api_key", "send the key as 'Authorization: Bearer sk-...'")
-        if not key.startswith("sk-"):
-            raise SandboxError("invalid_api_key", "the API key is malformed: a key starts with 'sk-'")
-        rule: str | int | None = _SPECIAL_KEYS.get(key, "ok")
-        if self.config.keys is not None:
-            if key not in self.config.keys:
-                raise SandboxError("invalid_api_key", "the API key does not exist or was deleted")
-            rule = self.config.keys[key]
-        if rule == "disabled":
-            raise SandboxError("invalid_api_key", "the API key is disabled")
-        if rule == "ip_not_allowed":
-            raise SandboxError("ip_not_allowed", "the caller's IP 127.0.0.1 is not on the key's allowlist")
-        limited = isinstance(rule, int) and self.ledger.spent_by(key) >= rule * MICRO
-        if rule == "spend_limit" or limited:
-            raise SandboxError("spend_limit_exceeded", "the key's total spend limit has been reached")
-        return key
 
     def _message(self, request: HttpRequest, body: Any, *, key: str, request_id: str) -> Plan:
         if isinstance(body, NotJson):
@@ -186,7 +160,6 @@ class App:
         if self.ledger.balance_micro <= 0:
             raise SandboxError("insufficient_credits", "the balance is too low, please top up")
         scripted = self._next_scripted(request.headers)
-        stream = streams(body)
         wait_s, scripted = _without_delay(scripted)
         plan: Plan | None = None
         answer: Answer | None = None
@@ -204,7 +177,7 @@ class App:
             )
         if wait_s:
             plan = _delayed(plan, wait_s)
-        self._book(plan, answer, charge, body=body, stream=stream, key=key, request_id=request_id)
+        self._book(entry_of(plan, answer, charge, body=body, request_id=request_id), key=key)
         return plan
 
     def _rules_of(self, body: Mapping[str, Any]) -> ModelRules:
@@ -282,59 +255,10 @@ class App:
                 minimum=self.config.cache_min_tokens,
             )
 
-    def _book(
-        self,
-        plan: Plan,
-        answer: Answer | None,
-        charge: int | None,
-        *,
-        body: Mapping[str, Any],
-        stream: bool,
-        key: str,
-        request_id: str,
-    ) -> None:
-        model = str(body["model"])
-        reported: Decimal | None = None
-        if plan.charged and answer is not None and answer.credits_consumed is not None:
-            reported = Decimal(str(answer.credits_consumed))
-        entry = LedgerEntry(
-            request_id=request_id,
-            message_id=answer.id if answer is not None else None,
-            model=model,
-            route=_route_name(model),
-            stream=stream,
-            usage=answer.usage if answer is not None and plan.charged else None,
-            credits_micro=charge if plan.charged else 0,
-            credits_reported=reported,
-            charged=plan.charged,
-            outcome=plan.outcome,
-        )
+    def _book(self, entry: LedgerEntry, *, key: str) -> None:
         self.ledger.add(entry, key=key)
         if self.config.on_answer is not None:
             self.config.on_answer(entry)
-
-    def _book_refusal(self, request_id: str, body: Any, error: SandboxError) -> None:
-        model = body.get("model") if isinstance(body, dict) else None
-        known = isinstance(model, str)
-        entry = LedgerEntry(
-            request_id=request_id,
-            message_id=None,
-            model=model if known else None,
-            route=_route_name(model) if isinstance(model, str) else None,
-            stream=streams(body) if isinstance(body, dict) and known else None,
-            usage=None,
-            credits_micro=0,
-            credits_reported=None,
-            charged=False,
-            outcome=f"error:{error.code}",
-        )
-        self.ledger.add(entry, key="")
-        if self.config.on_answer is not None:
-            self.config.on_answer(entry)
-
-
-def _route_name(model: str) -> str:
-    return "direct" if model.endswith(DIRECT_SUFFIX) else "native"
 
 
 def _hides_thinking(body: Mapping[str, Any]) -> bool:
