@@ -139,21 +139,20 @@ def _parse_frame(frame: bytes) -> StreamEvent | None:
     if frame.find(b"\n", start) >= 0:
         return None
     try:
-        event = from_json(frame[start + 5 :], allow_inf_nan=False)
-    except ValueError:
+        event: StreamEvent = from_json(frame[start + 5 :], allow_inf_nan=False)
+        return event if event["type"] in NAMED else None
+    except _NO_EVENT:
         return None
-    return event if _has_its_name(event) else None
+
+
+_NO_EVENT: Final = (ValueError, KeyError, TypeError)
+"""What data raises that is no JSON, or does not say by its ``type`` what it is; a relay's ``type`` may be anything."""
 
 
 def _may_precede(part: bytes) -> bool:
     """Whether ``part`` is whole lines, none of which is stray, before the data of an event."""
     *lines, rest = part.split(b"\n")
     return not rest and all(line.startswith(b"event:") or not says_something(line) for line in lines)
-
-
-def _has_its_name(event: Any) -> bool:
-    """Whether ``event`` says by its ``type`` that it is one of the format's; a relay's ``type`` may be anything."""
-    return type(event) is dict and type(kind := event.get("type")) is str and kind in NAMED
 
 
 def _is_whole(data: str) -> bool:
@@ -182,8 +181,8 @@ def is_event_line(line: str | bytes) -> bool:
     if line.strip() in (DONE, DONE.encode()):
         return True
     try:
-        return _has_its_name(from_json(line))
-    except ValueError:
+        return from_json(line)["type"] in NAMED
+    except _NO_EVENT:
         return False
 
 

@@ -99,26 +99,23 @@ def _to_block(item: Any, place: Place) -> Block | None:
     if type(item) is not dict and not isinstance(item, Mapping):
         raise InvalidInputError(f"is a {type(item).__name__}; content must be text or blocks with a type")
     kind = item.get("type")
-    if kind is None:
-        key = next((key for key in item if key in BY_KEY), None)
-        if key is not None:
-            item, kind = BY_KEY[key](item[key]), "foreign"
-            if item is None:
-                return None
-            kind = item["type"]
-        elif "text" in item:
-            kind = "text"
-    convert = _CONVERTERS.get(kind) if isinstance(kind, str) else None
-    if convert is not None:
+    if kind is None and (key := next((key for key in item if key in BY_KEY), None)) is not None:
+        item = BY_KEY[key](item[key])
+        if item is None:
+            return None
+        kind = item["type"]
+    elif kind is None and "text" in item:
+        kind = "text"
+    name = kind if isinstance(kind, str) else ""
+    if (convert := _CONVERTERS.get(name)) is not None:
         return convert(item, place)
-    if isinstance(kind, str) and kind in MEDIA_FORMS:
-        return MEDIA_FORMS[kind](plain_file({**item, "type": kind}))
-    if isinstance(kind, str) and kind in FOREIGN:
-        return FOREIGN[kind](item)
+    if name in MEDIA_FORMS:
+        return MEDIA_FORMS[name](plain_file({**item, "type": name}))
+    if name in FOREIGN:
+        return FOREIGN[name](item)
     is_ours = place.provider in TRUSTED
-    if isinstance(kind, str) and (
-        (place.assistant and is_ours) or (_is_server_kind(kind) and (is_ours or not place.assistant))
-    ):
+    may_pass = is_ours if place.assistant else name.endswith("_tool_result") or name in _PASSED
+    if name and may_pass:
         # What the platform itself sent goes back as it came, known to us or not.
         return _as_it_is(item, place)
     raise InvalidInputError(
@@ -136,10 +133,6 @@ def _told(item: Any) -> Block | None:
     if not isinstance(kind, str):
         return None if item is None else {"type": "text", "text": as_json(item)}
     return told_media(plain_file(item)) if kind in MEDIA_FORMS or kind == "resource_link" else told(item)
-
-
-def _is_server_kind(kind: str) -> bool:
-    return kind.endswith("_tool_result") or kind in _PASSED
 
 
 def _as_it_is(item: Mapping[str, Any], place: Place) -> Block:
