@@ -22,7 +22,7 @@ from langchain_aivideoapi._inbound.parsers import (
     PydanticToolsParser,
 )
 from langchain_aivideoapi._inbound.required_call import required_call
-from langchain_aivideoapi._outbound.output import is_plain_dataclass, json_schema_of
+from langchain_aivideoapi._outbound.output import is_plain_dataclass, json_schema_of, titled
 from langchain_aivideoapi._outbound.tools import to_tools
 from langchain_aivideoapi._retrying import retrying
 
@@ -49,7 +49,7 @@ def structured_output(
     check_flag("include_raw", include_raw)
     check_flag("strict", strict)
     _check_schema(schema)
-    schema, unwrap = _wrapped(schema)
+    schema, unwrap = _wrapped(titled(schema))
     if method == "function_calling":
         llm, parser = _by_tool(model, schema, strict=strict, options=options)
     else:
@@ -61,9 +61,7 @@ def structured_output(
 
 def _check_schema(schema: Any) -> None:
     """Raise ``InvalidInputError`` for what is a value, not the description of one."""
-    wanted = (
-        "a pydantic, TypedDict or dataclass class, a type such as list[str], or a JSON schema with a title"
-    )
+    wanted = "a pydantic, TypedDict or dataclass class, a type such as list[str], or a JSON schema"
     if isinstance(schema, (bool, int, float, str, bytes, list, tuple, set, BaseModel)):
         said = (
             repr(schema)
@@ -71,13 +69,6 @@ def _check_schema(schema: Any) -> None:
             else f"an instance of {type(schema).__name__}"
         )
         raise InvalidInputError(f"schema must be {wanted}, not {said[:80]}")
-    if isinstance(schema, Mapping) and not schema.keys() & _NAMES:
-        raise InvalidInputError(
-            f"schema has no title, which the model is told as its name: {{'title': 'answer', ...}}; it has {[*schema]}"
-        )
-
-
-_NAMES: Final = frozenset({"title", "name", "function", "toolSpec"})
 
 
 def _wrapped(schema: Any) -> tuple[Any, Runnable[Any, Any] | None]:

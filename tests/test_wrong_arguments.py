@@ -106,7 +106,14 @@ def llm(sandbox: Sandbox) -> AIVideoAPI:
 LANGCHAIN: list[tuple[Callable[[ChatAIVideoAPI], Any], str]] = [
     (lambda m: m.with_structured_output(5), "schema must be a pydantic, TypedDict or dataclass class"),  # type: ignore[arg-type]
     (lambda m: m.with_structured_output(m), "not an instance of ChatAIVideoAPI"),  # type: ignore[arg-type]
-    (lambda m: m.with_structured_output({"type": "object"}), "schema has no title"),
+    (
+        lambda m: m.with_structured_output({"colour": "a word"}),
+        "a JSON schema says what is wanted, .* has \\['colour'\\] alone",
+    ),
+    (
+        lambda m: m.invoke("Hello", response_format={"colour": "a word"}),
+        "a JSON schema says what is wanted",
+    ),
     (lambda m: m.with_structured_output(Colour, strict="yes"), "strict must be True or False, not 'yes'"),  # type: ignore[arg-type]
     (lambda m: m.with_structured_output(Colour, include_raw="no"), "include_raw must be True or False"),  # type: ignore[arg-type]
     (lambda m: m.bind_tools([search], strict="yes"), "strict must be True or False"),  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
@@ -46,6 +46,7 @@ def json_schema_of(schema: Any) -> dict[str, Any]:
         return generated
     if isinstance(schema, Mapping) and "input_schema" in schema:
         return {"title": schema["name"], **schema["input_schema"]}
+    schema = titled(schema)
     try:
         return convert_to_json_schema(schema)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
@@ -54,6 +55,25 @@ def json_schema_of(schema: Any) -> dict[str, Any]:
         raise InvalidInputError(
             f"{schema!r} is neither a schema nor a class that has one: {error}"
         ) from error
+
+
+def titled(schema: Any) -> Any:
+    """A JSON schema without a name as one that is called ``answer``; anything else as it is.
+
+    Raises ``InvalidInputError`` for an object that is no schema.
+    """
+    if not isinstance(schema, Mapping) or schema.keys() & _NAMES:
+        return schema
+    if not schema.keys() & _SHAPES:
+        raise InvalidInputError(
+            "a JSON schema says what is wanted, {'type': 'object', 'properties': {...}}; "
+            f"this object has {[*schema]} alone"
+        )
+    return {"title": "answer", **schema}
+
+
+_NAMES: Final = frozenset({"title", "name", "function", "toolSpec"})
+_SHAPES: Final = frozenset({"type", "properties", "anyOf", "oneOf", "allOf", "enum", "const", "$ref"})
 
 
 def is_plain_dataclass(schema: Any) -> bool:

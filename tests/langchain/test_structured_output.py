@@ -63,6 +63,7 @@ SCHEMAS: list[Any] = [
     pytest.param(PersonData, PersonData("Ada", 36), id="dataclass"),
     pytest.param(SCHEMA, VALUE, id="JSON schema"),
     pytest.param(TOOL, VALUE, id="tool dict"),
+    pytest.param({name: SCHEMA[name] for name in ("type", "properties", "required")}, VALUE, id="no title"),
 ]
 
 
@@ -76,8 +77,10 @@ def _answer(model_id: str, method: str, schema: Any) -> Reply:
     """What the platform would answer: JSON text where a format was sent, else the forced call."""
     if method != "function_calling" and model_id == DIRECT:
         return Reply(json.dumps(VALUE))
-    name = schema.get("title") or schema["name"] if isinstance(schema, dict) else schema.__name__
-    return Reply(tool_uses=[{"name": name, "input": VALUE}])
+    named = (
+        schema.get("title") or schema.get("name", "answer") if isinstance(schema, dict) else schema.__name__
+    )
+    return Reply(tool_uses=[{"name": named, "input": VALUE}])
 
 
 @pytest.mark.parametrize("model_id", ROUTES)
