@@ -456,6 +456,7 @@ def test_a_servers_tool_is_sent_and_a_typo_is_told_once(
     for call in (
         lambda: chat.estimate_credits("Hello", tools=[wire]),
         lambda: llm.estimate_credits(message, tools=[{**wire, "name": "b"}]),
+        lambda: build_payload(DIRECT, BODY["messages"], stream=False, tools=[wire]),
     ):
         _TOLD_OF.clear()  # as in a process of its own
         caplog.clear()

@@ -14,6 +14,7 @@ from aivideoapi_core._outbound.media import IMAGE_TYPES, MAX_IMAGE_BYTES
 from aivideoapi_core._outbound.option_values import check_numbers
 from aivideoapi_core._outbound.server_calls import goes_on
 from aivideoapi_core._outbound.thinking import FORCED, thinking_is_on
+from aivideoapi_core._outbound.tool_forms import warn_of_type
 
 TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 """What the wire accepts as a tool's name (match the whole name)."""
@@ -51,7 +52,8 @@ def _check_tools(body: Mapping[str, Any]) -> None:
         raise InvalidInputError("tools must be a list of mappings with name and input_schema")
     for tool in tools:
         if tool.get("type", "custom") != "custom":
-            continue  # a server tool: its fields are the platform's business
+            warn_of_type(tool["type"])  # a server tool: its fields are the platform's business
+            continue
         name = tool.get("name")
         if not isinstance(name, str) or not TOOL_NAME.fullmatch(name):
             raise InvalidInputError(

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeGuard
 
 from aivideoapi_core._errors import InvalidInputError, UnsupportedOptionError
 from aivideoapi_core._outbound.schema_keywords import TYPES
+from aivideoapi_core._outbound.text import warn_once
 
 OWN_FIELDS: Final = frozenset(
     {"cache_control", "defer_loading", "input_examples", "eager_input_streaming", "allowed_callers", "strict"}
@@ -88,6 +89,12 @@ def own_tool(name: str, schema: Mapping[str, Any], description: str | None) -> d
     """A tool of the caller's own in the wire's form; ``schema`` is copied."""
     tool = {"name": name, "input_schema": {"type": "object", "properties": {}, **schema}}
     return {**tool, "description": description} if description else tool
+
+
+def warn_of_type(kind: object) -> None:
+    """Log a type that is nearly that of a server's tool; it is sent all the same: the platform may have new ones."""
+    if (meant := misspelt_type(str(kind))) is not None:
+        warn_once(f"no tool of type {kind!r} is known; did you mean {meant!r}?")
 
 
 def is_custom(tool: Mapping[str, Any]) -> bool:

@@ -21,8 +21,8 @@ from aivideoapi_core._outbound.flags import check_flag
 from aivideoapi_core._outbound.output_schema import strict_schema
 from aivideoapi_core._outbound.params import ToolChoiceParam
 from aivideoapi_core._outbound.refusals import TOOL_NAME
-from aivideoapi_core._outbound.text import mended, warn_once
-from aivideoapi_core._outbound.tool_forms import each_tool, is_custom, misspelt_type
+from aivideoapi_core._outbound.text import mended
+from aivideoapi_core._outbound.tool_forms import each_tool, is_custom, warn_of_type
 from aivideoapi_core._outbound.tool_schema import renamed_keys, tool_schema
 from aivideoapi_core._received import ToolNames
 
@@ -77,8 +77,7 @@ def _wired(tools: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], To
             except InvalidInputError as error:
                 raise InvalidInputError(f"tool {tool.get('name')!r}: {error}") from error
         if not is_custom(tool):
-            if (meant := misspelt_type(str(tool["type"]))) is not None:
-                warn_once(f"no tool of type {tool['type']!r} is known; did you mean {meant!r}?")
+            warn_of_type(tool["type"])
             wired.append(tool)
             continue
         own = name = tool["name"]

@@ -118,7 +118,7 @@ class SpendLedger:
         """The sums over some rows: what did agent ``a`` cost customer ``c`` yesterday?
         ``ledger.spent(agent="a", customer="c", since="yesterday", until="yesterday").credits``.
 
-        ``since`` and ``until``: seconds since the epoch, a date, a time, or a text (``today``, ``yesterday``,
+        ``since`` and ``until``: seconds since the epoch, a date, a time, a ``timedelta`` (so long ago), or a text (``today``, ``yesterday``,
         ``2026-11-25``, ``2026-11``, ``2026-11-25T14:00``, ``24h`` or ``7d`` ago) in the time zone ``tz`` (``UTC``,
         ``local``, ``Europe/Berlin``). A day as ``until`` is included. ``where``: ``model``, ``route``, ``framework``,
         ``outcome``, ``agent``, ``thread``, ``user``, ``customer``, ``budget`` or ``tag``.
