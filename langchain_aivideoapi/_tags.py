@@ -9,8 +9,8 @@ from langchain_core.callbacks.manager import BaseRunManager
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
 
-from aivideoapi_core import Attribution
-from aivideoapi_core.adapter_kit import ATTRIBUTION_KEYS, attribution_facts, clean_tags, first_of
+from aivideoapi_core import Attribution, adapter_kit
+from aivideoapi_core.adapter_kit import ATTRIBUTION_KEYS, attribution_facts, first_of
 
 FRAMEWORK: Final = "langchain"
 _STEP_TAGS: Final = ("seq:step:", "map:key:", "graph:step:", "condition:", "branch:", "langsmith:")
@@ -48,7 +48,7 @@ def _around() -> RunnableConfig:
 
 def without_steps(tags: Sequence[str]) -> tuple[str, ...]:
     """The tags that somebody chose, as far as they have the shape of one."""
-    return clean_tags(tag for tag in tags if not tag.startswith(_STEP_TAGS)) if tags else ()
+    return adapter_kit.clean_tags(tag for tag in tags if not tag.startswith(_STEP_TAGS)) if tags else ()
 
 
 def _facts(configurable: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any]:

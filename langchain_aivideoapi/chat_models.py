@@ -242,29 +242,15 @@ class ChatAIVideoAPI(Settings):
         """
         return super().with_retry(retry_if_exception_type=retry_if_exception_type, **kwargs)
 
-    def batch(
-        self,
-        inputs: list[LanguageModelInput],
-        config: RunnableConfig | list[RunnableConfig] | None = None,
-        *,
-        return_exceptions: bool = False,
-        **kwargs: Any,
-    ) -> list[AIMessage]:
+    def batch(self, inputs: list[LanguageModelInput], *args: Any, **kwargs: Any) -> list[AIMessage]:
         """As in LangChain; raises ``InvalidInputError`` for a text, each letter of which would be a call."""
         _check_inputs(inputs)
-        return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
+        return super().batch(inputs, *args, **kwargs)
 
-    async def abatch(
-        self,
-        inputs: list[LanguageModelInput],
-        config: RunnableConfig | list[RunnableConfig] | None = None,
-        *,
-        return_exceptions: bool = False,
-        **kwargs: Any,
-    ) -> list[AIMessage]:
+    async def abatch(self, inputs: list[LanguageModelInput], *args: Any, **kwargs: Any) -> list[AIMessage]:
         """The asynchronous twin of ``batch``."""
         _check_inputs(inputs)
-        return await super().abatch(inputs, config, return_exceptions=return_exceptions, **kwargs)
+        return await super().abatch(inputs, *args, **kwargs)
 
     def with_fallbacks(self, *args: Any, **kwargs: Any) -> RunnableWithFallbacks[LanguageModelInput, Any]:
         """As in LangChain."""
