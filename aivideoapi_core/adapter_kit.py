@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     )
     from aivideoapi_core._outbound.output_schema import enforceable, has_references, is_recursive
     from aivideoapi_core._outbound.request import settle_tools
-    from aivideoapi_core._outbound.text import as_json, thought_as_text, told, told_file
+    from aivideoapi_core._outbound.text import as_json, thought_as_text, told, told_file, warn_once
     from aivideoapi_core._outbound.tool_calls import (
         parse_arguments,
         place_of_call,
@@ -142,7 +142,7 @@ _LATER: Final = {
         "_outbound.output_schema": "enforceable has_references is_recursive",
         "_outbound.option_values": "check_settings stop_list",
         "_outbound.request": "settle_tools",
-        "_outbound.text": "as_json thought_as_text told told_file",
+        "_outbound.text": "as_json thought_as_text told told_file warn_once",
         "_outbound.tool_calls": "parse_arguments place_of_call read_tool_calls to_call_input",
         "_outbound.tool_forms": "OWN_FIELDS are_in_wire_form each_tool is_custom own_tool",
         "_outbound.tools": "WireNames read_tool_choice wire_choice wire_tool_name wire_tools",
@@ -273,6 +273,7 @@ __all__ = [
     "typed_dict_schema",
     "unreadable_call",
     "values_of",
+    "warn_once",
     "wire_choice",
     "wire_tool_name",
     "wire_tools",

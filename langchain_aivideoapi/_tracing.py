@@ -10,7 +10,8 @@ All of it is by shape: a tracer that keeps its spans elsewhere is left alone.
 
 The run itself is handed to ``_generate`` and to events, but LangChain's core (1.8) leaves it out where it calls
 ``_stream`` and ``_astream``, though both have the parameter. It is a local variable of the caller there, and that
-is where ``run_of_caller`` reads it; one that is not found costs the stream its place in the tracers, nothing else.
+is where ``run_of_caller`` reads it. A core that keeps it elsewhere costs a stream its place in the tracers and in
+``CreditsCallbackHandler``, and the tags and ids of its own config in the ledger, which the log says once.
 """
 
 from __future__ import annotations
@@ -24,12 +25,16 @@ from langchain_core.callbacks.manager import BaseRunManager
 from langchain_core.language_models.chat_models import BaseChatModel
 
 from aivideoapi_core import Credits, SpendTracker
-from aivideoapi_core.adapter_kit import otel_span_in
+from aivideoapi_core.adapter_kit import otel_span_in, warn_once
 
 _FINDERS: Final = ("get_span", "_get_span_by_run_id")
 """Methods of OpenInference's and MLflow's tracers."""
 _PLACES: Final = ("spans", "_runs")
 """Where OpenLLMetry's and Langfuse's handlers keep theirs, by the run's id."""
+_MOVED: Final = (
+    "this version of langchain-core keeps the run of a stream in another place: CreditsCallbackHandler and tracers "
+    "do not count it, and tags and ids of its config are not in the ledger; get_credits_callback counts it"
+)
 _NEAR: Final = 6
 """Frames from the model's own methods to the core's, with those of a subclass between."""
 
@@ -42,6 +47,8 @@ def run_of_caller() -> BaseRunManager | None:
             return None
         frame = frame.f_back
         if frame.f_globals.get("__name__") == BaseChatModel.__module__:
+            if "run_manager" not in frame.f_locals:
+                warn_once(_MOVED)
             run = frame.f_locals.get("run_manager")
             return run if isinstance(run, BaseRunManager) else None
     return None

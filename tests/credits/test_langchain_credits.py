@@ -13,8 +13,8 @@ import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import ModelRetryMiddleware
 from langchain_core.caches import InMemoryCache
-from langchain_core.language_models import FakeListChatModel
-from langchain_core.messages import AIMessage
+from langchain_core.language_models import BaseChatModel, FakeListChatModel
+from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import RunnableLambda, RunnableParallel
 from langchain_core.tools import tool
 
@@ -319,3 +319,22 @@ def test_the_estimate_is_that_of_the_request(sandbox: Sandbox) -> None:
     assert isinstance(reply, AIMessage)
     assert estimate == estimate_credits(sent)
     assert estimate.max_output_tokens == 50
+
+
+def test_a_core_that_keeps_its_runs_elsewhere_is_told_of(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Or a stream would be missing in a handler's sums without a word."""
+    core: dict[str, Any] = {"__name__": BaseChatModel.__module__}
+    exec("def stream(model, messages):\n    return list(model._stream(messages))", core)  # noqa: S102 - a frame of core's
+    handler = CreditsCallbackHandler()
+    model = model_for(sandbox, callbacks=[handler])
+    for _ in range(2):
+        core["stream"](model, [HumanMessage("Hi")])
+    assert "keeps the run of a stream in another place" in caplog.text
+    assert len(caplog.records) == 1
+    assert handler.summary.calls == 0
+    caplog.clear()
+    list(model._stream([HumanMessage("Hi")]))  # by somebody who has no run
+    list(model.stream("Hi"))
+    assert (caplog.records, handler.summary.calls) == ([], 1)
