@@ -107,12 +107,16 @@ def _numbers(version: str) -> tuple[int, ...]:
 def check_key() -> Iterator[Finding]:
     """The key's shape; the key itself is never shown."""
     from aivideoapi_core import API_KEY_ENV, InvalidInputError, resolve_api_key
+    from aivideoapi_core.adapter_kit import check_key_shape
 
     try:
-        key = resolve_api_key(None).get_secret_value()
+        secret = resolve_api_key(None)
+        if (url := _base_url()) is not None:
+            check_key_shape(secret, url)
     except InvalidInputError as error:
         yield Finding(Verdict.WRONG, "API key", *str(error).split("; ", 1))
     else:
+        key = secret.get_secret_value()
         if key.startswith("sk-"):
             yield Finding(
                 Verdict.GOOD, "API key", f"{API_KEY_ENV} is set, {len(key)} characters, starts with sk-"
@@ -124,6 +128,16 @@ def check_key() -> Iterator[Finding]:
                 f"{API_KEY_ENV} does not start with sk-",
                 "copy the key again, whole",
             )
+
+
+def _base_url() -> str | None:
+    """Where calls go; ``None`` if nobody can say, which ``check_settings`` tells."""
+    from aivideoapi_core import InvalidInputError, resolve_base_url
+
+    try:
+        return resolve_base_url(None)
+    except InvalidInputError:
+        return None
 
 
 def check_settings(environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -159,9 +173,11 @@ def check_connection() -> Iterator[Finding]:
         resolve_api_key,
         resolve_base_url,
     )
+    from aivideoapi_core.adapter_kit import check_key_shape
 
     try:
         url, key = resolve_base_url(None), resolve_api_key(None)
+        check_key_shape(key, url)
     except InvalidInputError:
         yield Finding(
             Verdict.NOTE, "connection", "not tried", "correct the key, or the base URL below, first"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._fields import StopField
     from aivideoapi_core._http.model_clients import client_settings
     from aivideoapi_core._http.model_requests import ModelRequest
-    from aivideoapi_core._http.target import EnvironmentKey
+    from aivideoapi_core._http.target import EnvironmentKey, check_key_shape
     from aivideoapi_core._inbound.blocks import read_arguments
     from aivideoapi_core._inbound.call_readings import read_call
     from aivideoapi_core._inbound.changed import Changed
@@ -108,7 +108,7 @@ _LATER: Final = {
         "_fields": "StopField",
         "_http.model_clients": "client_settings",
         "_http.model_requests": "ModelRequest",
-        "_http.target": "EnvironmentKey",
+        "_http.target": "EnvironmentKey check_key_shape",
         "_inbound.blocks": "read_arguments",
         "_inbound.call_readings": "read_call",
         "_inbound.changed": "Changed",
@@ -205,6 +205,7 @@ __all__ = [
     "by_python_names",
     "call_error",
     "check_flag",
+    "check_key_shape",
     "check_seconds",
     "check_settings",
     "clean_block",

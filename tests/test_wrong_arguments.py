@@ -228,6 +228,9 @@ ARGUMENTS: list[tuple[Use, str]] = [
         "'windw' is not an argument of CreditBudget: did you mean 'window'",
     ),  # type: ignore[call-arg]
     (lambda: CreditBudget(10, agent_limits={"a": "x"}), r"agent_limits\['a'\] must be a number of credits"),
+    (lambda: CreditBudget("$5"), "must be a number of credits, 0 or more, not '\\$5': that is 1000 credits"),
+    (lambda: CreditBudget("0.5 USD"), "that is 100 credits, at 0.005 US dollars each"),
+    (lambda: CreditBudget("five"), "not 'five'$"),
     (lambda: CreditBudget.of_store(), "CreditBudget.of_store needs store="),  # type: ignore[call-arg]
     (lambda: CreditBudget(10).set_limit(), "set_limit needs limit_credits="),  # type: ignore[call-arg]
     (lambda: CreditBudget(10).raise_until(20), "raise_until needs when="),  # type: ignore[call-arg]
@@ -536,3 +539,16 @@ def test_the_clients_reply_is_no_script(sandbox: Sandbox) -> None:
         TypeError, match=r"of aivideoapi_core\.sandbox, not aivideoapi_core\._inbound\.reply\.Reply"
     ):
         sandbox.enqueue(reply)
+
+
+@pytest.mark.parametrize("key", ["sk-ant-api03-canary", "sk-or-v1-canary", "sk-proj-canary"])
+@pytest.mark.parametrize("make", [ChatAIVideoAPI, AIVideoAPI, MessagesClient, AsyncMessagesClient])
+def test_a_key_of_another_provider_stays_here(
+    make: Any, key: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AIVIDEOAPI_BASE_URL", raising=False)
+    settings: dict[str, Any] = {} if make in (MessagesClient, AsyncMessagesClient) else {"model": NATIVE}
+    with pytest.raises(InvalidInputError, match=r"is one of (Anthropic|OpenRouter|OpenAI)'s") as told:
+        make(api_key=key, **settings)
+    assert "canary" not in str(told.value)
+    make(api_key=key, base_url=sandbox.url, **settings)  # another host may take it

@@ -165,13 +165,24 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
+_OF_OTHERS: Final = {"sk-ant-": "Anthropic", "sk-or-": "OpenRouter", "sk-proj-": "OpenAI"}
+"""Beginnings of the keys of other providers, who alone should see them."""
+
+
 def check_key_shape(api_key: SecretStr, base_url: str) -> None:
-    """The platform's own keys start with ``sk-``; other hosts may use any."""
-    if api_key.get_secret_value().startswith("sk-"):
-        return
+    """The platform's own keys start with ``sk-``; other hosts may use any. No key of another provider's goes there."""
     own_host = urlsplit(DEFAULT_BASE_URL).hostname
-    if urlsplit(base_url).hostname == own_host:
+    if urlsplit(base_url).hostname != own_host:
+        return
+    key = api_key.get_secret_value()
+    if not key.startswith("sk-"):
         raise InvalidInputError(f"the API key for {own_host} must start with 'sk-'; check {API_KEY_ENV}")
+    for beginning, provider in _OF_OTHERS.items():
+        if key.startswith(beginning):
+            raise InvalidInputError(
+                f"the API key starts with {beginning!r} and is one of {provider}'s, which {own_host} must not see: "
+                f"take the platform's own; check {API_KEY_ENV}"
+            )
 
 
 def is_loopback_url(base_url: str) -> bool:

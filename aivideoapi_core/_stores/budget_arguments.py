@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Literal
 
+from aivideoapi_core._catalogue.amounts import USD_PER_CREDIT
 from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._stores.budget_calendar import CalendarWindow
 from aivideoapi_core._stores.budget_terms import Terms
@@ -30,9 +32,23 @@ def limit_micro_of(amount_credits: int | float | str | Decimal, *, name: str = "
             raise InvalidOperation
     except InvalidOperation:
         raise InvalidInputError(
-            f"{name} must be a number of credits, 0 or more, not {amount_credits!r}"
+            f"{name} must be a number of credits, 0 or more, not {amount_credits!r}{_in_credits(amount_credits)}"
         ) from None
     return int(amount.scaleb(6))
+
+
+_DOLLARS: Final = re.compile(
+    r"(?:\$|usd)\s*(\d+(?:\.\d+)?)|(\d+(?:\.\d+)?)\s*(?:\$|usd|dollars?)", re.IGNORECASE
+)
+
+
+def _in_credits(amount: Any) -> str:
+    """What an amount in US dollars is, for who gave one in place of credits."""
+    found = _DOLLARS.fullmatch(amount.strip()) if isinstance(amount, str) else None
+    if found is None:
+        return ""
+    credits = Decimal(found[1] or found[2]) / USD_PER_CREDIT
+    return f": that is {credits.normalize():f} credits, at 0.005 US dollars each"
 
 
 def check_seconds(name: str, value: Any, *, or_none_at_all: bool = False) -> None:

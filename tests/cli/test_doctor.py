@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 
@@ -98,3 +99,25 @@ def test_no_credits(cli: Callable[..., object], monkeypatch: pytest.MonkeyPatch)
     assert done.code == 1
     assert "there are no credits" in done.out
     assert "top up" in done.out
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [("nonsense", "must start with 'sk-'"), ("sk-ant-api03-canary", "is one of Anthropic's")],
+    ids=["nonsense", "anthropic"],
+)
+def test_a_key_that_cannot_be_the_platforms_is_not_sent(
+    cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, key: str, said: str
+) -> None:
+    """All the rest is looked at all the same."""
+    monkeypatch.setenv("AIVIDEOAPI_API_KEY", key)
+    monkeypatch.delenv("AIVIDEOAPI_BASE_URL", raising=False)
+    done = cli("doctor", "--json")
+    found = {item["what"]: item for item in json.loads(done.out)}
+    assert done.code == 1
+    assert [*found][:3] == ["API key", "connection", "base URL"]
+    assert found["API key"]["verdict"] == "wrong"
+    assert said in found["API key"]["found"]
+    assert found["connection"]["found"] == "not tried"
+    assert "Python" in found
+    assert "canary" not in done.out
