@@ -6,7 +6,7 @@ and at the first call for what a call needs.
 
 from typing import TYPE_CHECKING, Final
 
-from aivideoapi_core._late import late_names
+from aivideoapi_core._late import late_function, late_names
 
 if TYPE_CHECKING:
     from aivideoapi_core._aliases import by_python_names
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._metering.approach import Approach
     from aivideoapi_core._metering.attribution import ATTRIBUTION_KEYS, attribution_facts, first_of
     from aivideoapi_core._metering.budgets import Budgets, joined
+    from aivideoapi_core._metering.call_facts import CallFacts
     from aivideoapi_core._metering.forks import renew_in_child
     from aivideoapi_core._metering.landing import NO_ANSWER, Landing, cut_results
     from aivideoapi_core._metering.one_write import Books, Entry, Place, keep_books
@@ -122,6 +123,7 @@ _LATER: Final = {
         "_metering.approach": "Approach",
         "_metering.attribution": "ATTRIBUTION_KEYS attribution_facts first_of",
         "_metering.budgets": "Budgets joined",
+        "_metering.call_facts": "CallFacts",
         "_metering.forks": "renew_in_child",
         "_metering.landing": "NO_ANSWER Landing cut_results",
         "_metering.one_write": "Books Entry Place keep_books",
@@ -180,6 +182,7 @@ __all__ = [
     "Block",
     "Books",
     "Budgets",
+    "CallFacts",
     "Changed",
     "Content",
     "Conversation",
@@ -230,6 +233,7 @@ __all__ = [
     "joined",
     "keep_books",
     "kept_blocks",
+    "late_function",
     "late_names",
     "may_be_billed",
     "may_hold_more_than_text",

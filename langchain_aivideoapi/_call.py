@@ -10,8 +10,8 @@ from langchain_core.callbacks.manager import BaseRunManager
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
 
-from aivideoapi_core import Attribution, MessageAccumulator, Reply, SpendTracker
-from aivideoapi_core.adapter_kit import may_hold_more_than_text, tag_list
+from aivideoapi_core import MessageAccumulator, Reply
+from aivideoapi_core.adapter_kit import CallFacts, may_hold_more_than_text, tag_list
 from langchain_aivideoapi._inbound.message import to_result
 from langchain_aivideoapi._inbound.streams import ChunkStream, EventStream
 from langchain_aivideoapi._outbound.request import Request, build_request
@@ -30,31 +30,26 @@ def make_call(
     """The call with these messages in ``run``. ``tags``: the model's; ``asked`` is what ``build_request`` takes besides."""
     run = run or run_of_caller()
     show_cost_in_langsmith(run)
-    tags = run_tags(run, [*tags, *tag_list(arguments.pop("spend_tags", ()))])
-    attribution = run_attribution(run, arguments.pop("spend_for", None))
-    request = build_request(messages, arguments=arguments, **asked)
-    return Call(request, tags, attribution, span_of(run), trackers_of(run))
+    facts: CallFacts = {
+        "tags": run_tags(run, [*tags, *tag_list(arguments.pop("spend_tags", ()))]),
+        "attribution": run_attribution(run, arguments.pop("spend_for", None)),
+        "span": span_of(run),
+        "trackers": trackers_of(run),
+    }
+    return Call(build_request(messages, arguments=arguments, **asked), facts)
 
 
 @dataclass(slots=True)
 class Call:
-    """A request that is ready to be sent, and how to read what comes back."""
+    """A request that is ready to be sent, and how to read what comes back. ``facts`` are for the books, never sent."""
 
     request: Request
-    tags: tuple[str, ...]
-    attribution: Attribution
-    """As the tags: for the ledger and the trackers, never sent."""
-    span: Any
-    """OpenTelemetry's, that an instrumentation has begun for this call."""
-    trackers: list[SpendTracker]
-    """Those of the run's ``CreditsCallbackHandler``s."""
+    facts: CallFacts
 
     @property
     def sent(self) -> dict[str, Any]:
         """The arguments of the core's clients."""
-        return self.request.sent(
-            tags=self.tags, attribution=self.attribution, span=self.span, trackers=self.trackers
-        )
+        return self.request.sent(**self.facts)
 
     def result(self, reply: Reply) -> ChatResult:
         """The whole reply as a result of one message."""

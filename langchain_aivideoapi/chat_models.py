@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.callbacks.manager import BaseRunManager
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from langchain_aivideoapi._call import Call
 
 standard.register()
+_R = TypeVar("_R")
 
 
 class ChatAIVideoAPI(Settings):
@@ -71,7 +71,7 @@ class ChatAIVideoAPI(Settings):
         stream: bool,
         run: BaseRunManager | None = None,
     ) -> Call:
-        return _make_call()(
+        return _make_call(
             messages,
             run=run,
             tags=self.tags or (),
@@ -254,23 +254,17 @@ class ChatAIVideoAPI(Settings):
 
     def with_fallbacks(self, *args: Any, **kwargs: Any) -> RunnableWithFallbacks[LanguageModelInput, Any]:
         """As in LangChain."""
-        from langchain_aivideoapi._retrying import retrying
-
-        return retrying(super().with_fallbacks(*args, **kwargs))
+        return _retrying(super().with_fallbacks(*args, **kwargs))
 
     def configurable_fields(self, **kwargs: Any) -> RunnableSerializable[LanguageModelInput, Any]:
         """As in LangChain."""
-        from langchain_aivideoapi._retrying import retrying
-
-        return retrying(super().configurable_fields(**kwargs))
+        return _retrying(super().configurable_fields(**kwargs))
 
     def configurable_alternatives(
         self, which: ConfigurableField, **kwargs: Any
     ) -> RunnableSerializable[LanguageModelInput, Any]:
         """As in LangChain."""
-        from langchain_aivideoapi._retrying import retrying
-
-        return retrying(super().configurable_alternatives(which, **kwargs))
+        return _retrying(super().configurable_alternatives(which, **kwargs))
 
     def bind_tools(
         self,
@@ -292,9 +286,7 @@ class ChatAIVideoAPI(Settings):
         route's switch); ``adaptive`` thinking takes it.
         """
         with langchain_errors():
-            bound = _bound_tools()(
-                tools, tool_choice=tool_choice, parallel=parallel_tool_calls, strict=strict
-            )
+            bound = _bound_tools(tools, tool_choice=tool_choice, parallel=parallel_tool_calls, strict=strict)
         return self.bind(**{**kwargs, **bound})
 
     def with_structured_output(
@@ -386,22 +378,11 @@ class ChatAIVideoAPI(Settings):
             return self._call(turns, stop, kwargs, stream=False).request.estimate(self.prices)
 
 
-# What translates is loaded by the first call: it is most of what importing this package would take. Once, for an import
-# that finds its module there still takes as long as a third of ``_defaults``.
-
-
-@functools.cache
-def _make_call() -> Callable[..., Call]:
-    from langchain_aivideoapi._call import make_call
-
-    return make_call
-
-
-@functools.cache
-def _bound_tools() -> Callable[..., dict[str, Any]]:
-    from langchain_aivideoapi._outbound.tools import bound_tools
-
-    return bound_tools
+_make_call: Callable[..., Call] = adapter_kit.late_function("langchain_aivideoapi._call", "make_call")
+_bound_tools: Callable[..., dict[str, Any]] = adapter_kit.late_function(
+    "langchain_aivideoapi._outbound.tools", "bound_tools"
+)
+_retrying: Callable[[_R], _R] = adapter_kit.late_function("langchain_aivideoapi._retrying", "retrying")
 
 
 def _check_inputs(inputs: object) -> None:

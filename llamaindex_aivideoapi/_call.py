@@ -8,7 +8,8 @@ from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 
-from aivideoapi_core import MessageAccumulator, Reply, SpendTracker
+from aivideoapi_core import MessageAccumulator, Reply
+from aivideoapi_core.adapter_kit import CallFacts
 from llamaindex_aivideoapi._inbound.message import to_response
 from llamaindex_aivideoapi._inbound.streams import ResponseStream
 from llamaindex_aivideoapi._inbound.tool_calls import keep_first_call
@@ -19,23 +20,20 @@ from llamaindex_aivideoapi.credits import trackers
 
 def make_call(messages: Sequence[ChatMessage], **asked: Any) -> Call:
     """The call with these messages; ``asked`` is what ``build_request`` takes besides."""
-    return Call(build_request(messages, **asked), span_of_call(), [*trackers()])
+    return Call(build_request(messages, **asked), {"span": span_of_call(), "trackers": [*trackers()]})
 
 
 @dataclass(slots=True)
 class Call:
-    """A request that is ready to be sent, and how to read what comes back."""
+    """A request that is ready to be sent, and how to read what comes back. ``facts`` are for the books, never sent."""
 
     request: Request
-    span: Any
-    """OpenTelemetry's, that an instrumentation has begun for this call."""
-    trackers: list[SpendTracker]
-    """Those of the ``CreditsEventHandler``s that hear of this call."""
+    facts: CallFacts
 
     @property
     def sent(self) -> dict[str, Any]:
         """The arguments of the core's clients."""
-        return self.request.sent(span=self.span, trackers=self.trackers)
+        return self.request.sent(**self.facts)
 
     def response(self, reply: Reply, *, delta: str | None = None) -> ChatResponse:
         """The whole reply; the last response of a stream is the same with ``delta=""``.

@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -168,7 +167,7 @@ class AIVideoAPI(Settings):
         yield last
 
     def _call(self, messages: Sequence[ChatMessage], arguments: Mapping[str, Any], *, stream: bool) -> Call:
-        return _make_call()(messages, defaults=self._defaults(), arguments=arguments, stream=stream)
+        return _make_call(messages, defaults=self._defaults(), arguments=arguments, stream=stream)
 
     # Tools.
 
@@ -191,7 +190,7 @@ class AIVideoAPI(Settings):
         """
         adapter_kit.check_flag("allow_parallel_tool_calls", allow_parallel_tool_calls)
         adapter_kit.check_flag("tool_required", tool_required)
-        call = _bound_tools()(
+        call = _bound_tools(
             tools, user_msg=user_msg, history=chat_history, headers=kwargs.get("extra_headers")
         )
         call |= {"allow_parallel_tool_calls": allow_parallel_tool_calls, **kwargs}
@@ -324,22 +323,10 @@ class AIVideoAPI(Settings):
         return self._call(messages, kwargs, stream=False).request.estimate(self.prices)
 
 
-# What translates is loaded by the first call: it is most of what importing this package would take. Once, for an import
-# that finds its module there still takes as long as half of ``_defaults``.
-
-
-@functools.cache
-def _make_call() -> Callable[..., Call]:
-    from llamaindex_aivideoapi._call import make_call
-
-    return make_call
-
-
-@functools.cache
-def _bound_tools() -> Callable[..., dict[str, Any]]:
-    from llamaindex_aivideoapi._outbound.tools import bound_tools
-
-    return bound_tools
+_make_call: Callable[..., Call] = adapter_kit.late_function("llamaindex_aivideoapi._call", "make_call")
+_bound_tools: Callable[..., dict[str, Any]] = adapter_kit.late_function(
+    "llamaindex_aivideoapi._outbound.tools", "bound_tools"
+)
 
 
 adapter_kit.remember_signatures(

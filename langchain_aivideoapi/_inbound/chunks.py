@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from langchain_core.messages import AIMessageChunk
@@ -25,21 +26,13 @@ STARTED_EARLY: Final = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"}
 _ARGUMENTS: Final = ("input", "partial_json")
 
 
-class OpenBlock:
-    """What has been sent of the block that is being streamed: the part both roads share."""
+@dataclass(slots=True)
+class _OpenBlock:
+    """What has been sent of the block that is being streamed; ``fragments``: pieces of tool arguments so far."""
 
-    __slots__ = ("fragments", "index", "kind", "sent")
-
-    def __init__(self, index: int, kind: str) -> None:
-        self.index = index
-        self.kind = kind
-        self.sent: set[str] = {"type"}
-        self.fragments = 0
-        """Pieces of tool arguments so far."""
-
-    def rest_of(self, closed: ContentBlock) -> dict[str, Any]:
-        """The fields of the closed block that were not sent yet."""
-        return {name: value for name, value in clean_block(closed).items() if name not in self.sent}
+    kind: str
+    sent: set[str] = field(default_factory=lambda: {"type"})
+    fragments: int = 0
 
 
 class ChunkTranslator:
@@ -58,7 +51,7 @@ class ChunkTranslator:
         self._accumulator = accumulator
         self._structured = structured
         self._with_usage = with_usage
-        self._open: dict[int, OpenBlock] = {}
+        self._open: dict[int, _OpenBlock] = {}
         self._next_index = 0
         """After all indices of the wire so far."""
 
@@ -103,7 +96,7 @@ class ChunkTranslator:
         if index != 0 or kind != "text":
             # Nobody asked for it, but it is here. Plain strings are always the beginning of block 0: see ``total``.
             self._structured = True
-        opened = self._open[index] = OpenBlock(index, kind)
+        opened = self._open[index] = _OpenBlock(kind)
         if kind in STARTED_EARLY:
             announced = {name: value for name, value in clean_block(block).items() if name not in _ARGUMENTS}
             opened.sent.update(announced)
@@ -117,7 +110,7 @@ class ChunkTranslator:
         opened, closed = self._open.pop(index), self._accumulator.closed_at(index)
         if opened.kind == "text" and (closed.get("text") or not closed.get("citations")):
             opened.sent.add("text")  # all of it went out, as strings or as parts
-        rest = opened.rest_of(closed)
+        rest = {name: value for name, value in clean_block(closed).items() if name not in opened.sent}
         if (
             opened.kind == "text"
             and self._structured
@@ -163,7 +156,7 @@ class ChunkTranslator:
         )
 
 
-def _closing_arguments(opened: OpenBlock, closed: ContentBlock) -> str:
+def _closing_arguments(opened: _OpenBlock, closed: ContentBlock) -> str:
     """What the pieces of arguments still lack at the block's stop."""
     raw = invalid_arguments(closed, cut=False)
     if raw is not None:
