@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import functools
 import gc
+import importlib
 import os
 import signal
 import socket
@@ -16,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import golden
-import httpx
 import pytest
 import pytest_socket
 
@@ -99,22 +99,27 @@ LONG = (
 )
 """What runs first: a test of many seconds that begins last is waited for by all."""
 _written: dict[str, list[str]] = {}
-_read_certificates = httpx.create_ssl_context
 
 
-@functools.cache
-def _certificates(file: str | None, folder: str | None) -> Any:
-    return _read_certificates()
-
-
-def _context(verify: Any = True, cert: Any = None, trust_env: bool = True) -> Any:
+def _reading_once(read: Any) -> Any:
     """What each of a test's own clients would read for itself, 20 ms at a time, in every second test."""
-    if verify is True and not cert and trust_env:
-        return _certificates(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
-    return _read_certificates(verify=verify, cert=cert, trust_env=trust_env)
+
+    @functools.cache
+    def certificates(file: str | None, folder: str | None) -> Any:
+        return read()
+
+    def context(verify: Any = True, cert: Any = None, trust_env: bool = True) -> Any:
+        if verify is True and not cert and trust_env:
+            return certificates(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+        return read(verify=verify, cert=cert, trust_env=trust_env)
+
+    return context
 
 
-httpx._transports.default.create_ssl_context = _context
+for _client in ("httpx", "httpx2"):  # the latter is the newest official SDK's
+    if find_spec(_client):
+        _transports: Any = importlib.import_module(f"{_client}._transports.default")
+        _transports.create_ssl_context = _reading_once(_transports.create_ssl_context)
 if sys.version_info < (3, 12):
     # At the end of each ``asyncio.run`` Python 3.11 takes the handler of Ctrl-C for a number, and for the error's text
     # (that nobody reads) it prints the task with all that it has answered: a millisecond for a message of LangChain's.
