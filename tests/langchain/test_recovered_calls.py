@@ -16,6 +16,7 @@ from langchain.agents.structured_output import AutoStrategy, ProviderStrategy, T
 from langchain_core.exceptions import ModelError, OutputParserException
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import AddableDict, RunnableLambda
+from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from pydantic import BaseModel
 
@@ -43,6 +44,7 @@ class CountDict(TypedDict):
     n: int
 
 
+@tool
 def tally(of: str) -> int:
     """Count something else."""
     return len(of)

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
+from langchain_core.tools import tool
 
 from aivideoapi_core import MessageAccumulator
 from aivideoapi_core import Reply as CoreReply
@@ -22,6 +23,7 @@ ROUTES = [NATIVE, DIRECT]
 QUESTION = "What is the weather in Paris?"
 
 
+@tool
 def look(at: str) -> str:
     """Look at something."""
     return at
