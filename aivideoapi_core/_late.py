@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -33,9 +32,12 @@ def late_function(module: str, name: str) -> Callable[..., Any]:
     Looked up once: an import statement that finds its module still takes as long as a third of a model's settings.
     """
 
-    @functools.cache
-    def found() -> Callable[..., Any]:
-        function: Callable[..., Any] = getattr(import_module(module), name)
-        return function
+    function: Callable[..., Any] | None = None
 
-    return lambda *args, **kwargs: found()(*args, **kwargs)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        nonlocal function
+        if function is None:
+            function = getattr(import_module(module), name)
+        return function(*args, **kwargs)
+
+    return call

@@ -64,7 +64,7 @@ def _to_tool(tool: ToolLike, *, strict: bool | None) -> dict[str, Any]:
     if "provider_tool_definition" in extras:
         own = {name: value for name, value in extras.items() if name in OWN_FIELDS}
         return {**extras["provider_tool_definition"], **own}
-    own_schema = (None if base is None else strategy_schema(base)) or _recursive_schema(tool)
+    own_schema = (None if base is None else strategy_schema(base)) or _recursive_schema(tool, base)
     if own_schema is not None and base is not None:
         function: dict[str, Any] = {"name": base.name, "description": base.description, "strict": strict}
     else:
@@ -78,16 +78,16 @@ def _to_tool(tool: ToolLike, *, strict: bool | None) -> dict[str, Any]:
     converted = own_tool(function["name"], parameters, function.get("description"))
     if isinstance(function.get("strict"), bool):
         converted["strict"] = function["strict"]
-    converted.update((name, value) for name, value in extras.items() if name in OWN_FIELDS)
+    if extras:
+        converted.update((name, value) for name, value in extras.items() if name in OWN_FIELDS)
     return converted
 
 
-def _recursive_schema(tool: ToolLike) -> dict[str, Any] | None:
+def _recursive_schema(tool: ToolLike, base: BaseTool | None) -> dict[str, Any] | None:
     """The schema of what contains itself, which LangChain would cut where it does; else ``None``.
 
-    A JSON schema with any reference too: LangChain raises for one that it cannot follow.
+    A JSON schema with any reference too: LangChain raises for one that it cannot follow. ``base``: the tool, if it is one.
     """
-    base = tool if isinstance(tool, BaseTool) else None
     given: Any = tool if base is None else base.args_schema
     if base is None and not isinstance(tool, type) and callable(tool):
         given = _arguments_of(tool)

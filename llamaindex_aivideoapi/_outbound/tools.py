@@ -70,9 +70,10 @@ def bound_tools(
     have learnt to ask for cached tools by it.
     """
     call = prepare_call(to_tools(tools), user_msg=user_msg, history=history)
-    betas = [value for name, value in (headers or {}).items() if name.lower() == "anthropic-beta"]
-    if any("prompt-caching" in value for value in betas) and (wired := call.get("tools")):
-        call["tools"] = [*wired[:-1], {"cache_control": {"type": "ephemeral"}, **wired[-1]}]
+    if headers and (wired := call.get("tools")):
+        betas = [value for name, value in headers.items() if name.lower() == "anthropic-beta"]
+        if any("prompt-caching" in value for value in betas):
+            call["tools"] = [*wired[:-1], {"cache_control": {"type": "ephemeral"}, **wired[-1]}]
     return call
 
 
