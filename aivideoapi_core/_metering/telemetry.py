@@ -97,7 +97,7 @@ def start_telemetry(
             kind=trace.SpanKind.CLIENT,
             attributes={**common, **request_attributes(payload)},
         )
-    instruments = None if metrics is None else _instruments(metrics.get_meter_provider())
+    instruments = None if metrics is None else _LAST.instruments(metrics.get_meter_provider())
     return CallTelemetry(common, span, instruments, is_own=own, is_counted=counted)
 
 
@@ -151,7 +151,22 @@ class _Instruments(NamedTuple):
     credits: Any
 
 
-@functools.lru_cache(maxsize=4)
+class _LastProvider:
+    """The meter provider that was used last, and its instruments: by itself, for Logfire's has no hash."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Any, _Instruments] | None = None
+
+    def instruments(self, provider: Any) -> _Instruments:
+        last = self._last
+        if last is None or last[0] is not provider:
+            self._last = last = (provider, _instruments(provider))
+        return last[1]
+
+
+_LAST: Final = _LastProvider()
+
+
 def _instruments(provider: Any) -> _Instruments:
     meter = provider.get_meter(_SCOPE, __version__)
     return _Instruments(

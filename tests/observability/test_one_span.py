@@ -161,6 +161,30 @@ def test_a_provider_of_a_stand_ins_name_is_none(sandbox: Sandbox, monkeypatch: p
     assert [span.name for span in exporter.get_finished_spans()] == [f"chat {MODEL}"]
 
 
+def test_a_meter_provider_without_a_hash(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Logfire's has none, and no call of a program that uses it had a span."""
+    from opentelemetry import metrics
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+    class ProxyMeterProvider(MeterProvider):
+        __hash__ = None  # type: ignore[assignment]
+
+    reader = InMemoryMetricReader()
+    provider = ProxyMeterProvider([reader])
+    monkeypatch.setattr(metrics, "get_meter_provider", lambda: provider)
+    chat = ChatAIVideoAPI(model=MODEL, base_url=sandbox.url, api_key=sandbox.api_key)
+    chat.invoke("Hi")
+    chat.invoke("Hi")
+    assert caplog.records == []
+    data: Any = reader.get_metrics_data()
+    (scope,) = [each for resource in data.resource_metrics for each in resource.scope_metrics]
+    (duration,) = [each for each in scope.metrics if each.name == "gen_ai.client.operation.duration"]
+    assert sum(point.count for point in duration.data.data_points) == 2
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("AIVIDEOAPI_TELEMETRY", "off"), ("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "httpx, aivideoapi")],
