@@ -245,8 +245,13 @@ def test_frameworks_agree(case: Case) -> None:
     response = answered(case, lambda llm, messages: llm.chat(messages), AIVideoAPI, case.llamaindex)
     raw = response.raw
     wire_usage = {key: value for key, value in raw["usage"].items() if not key.startswith("credits_")}
+    by_other_names = [wire_usage.pop(f"{name}_tokens") for name in ("prompt", "completion", "total")]
+    cached = wire_usage.pop("prompt_tokens_details")["cached_tokens"]
     assert message.text == (response.message.content or "")
     assert message.response_metadata["usage"] == wire_usage
+    counts = message.usage_metadata
+    assert by_other_names == [counts[f"{name}_tokens"] for name in ("input", "output", "total")]
+    assert cached == counts["input_token_details"]["cache_read"]
     for name in ("id", "model", "stop_reason", "stop_sequence", "attempts", "request_id"):
         assert message.response_metadata[name] == raw[name], name
     assert message.usage_metadata["credits_consumed_micro"] == raw["usage"]["credits_consumed_micro"]

@@ -127,6 +127,9 @@ def added_attributes(record: CallRecord, span: Any) -> dict[str, Any]:
             facts["langfuse.observation.cost_details"] = _json(input=prompt, output=completion, total=total)
         case "mlflow":
             facts["mlflow.llm.cost"] = _json(input_cost=prompt, output_cost=completion, total_cost=total)
+            facts["mlflow.llm.provider"] = json.dumps(
+                PROVIDER
+            )  # it takes what stands before the "/" of a model's id
             if tokens is not None:
                 facts["mlflow.chat.tokenUsage"] = _json(
                     input_tokens=tokens.total_input,

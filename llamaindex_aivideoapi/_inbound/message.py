@@ -16,7 +16,7 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 
-from aivideoapi_core import Message, Reply
+from aivideoapi_core import Message, Reply, TokenCounts
 from aivideoapi_core.adapter_kit import WIRE_CONTENT, cut_place, invalid_arguments
 
 _DIRECT_CALLER: Final = {"type": "direct"}
@@ -41,7 +41,8 @@ def to_response(reply: Reply, *, delta: str | None = None) -> ChatResponse:
     ``raw`` is the wire's message with the credits inside ``usage``; ``additional_kwargs`` holds
     ``stop_reason`` and the credits. ``credits_consumed`` is the platform's number as sent,
     ``credits_consumed_micro`` our exact one in microcredits; each is left out when unknown. Where the
-    wire lists ``iterations``, they move beside ``usage``, whose counts then include them.
+    wire lists ``iterations``, they move beside ``usage``, whose counts then include them. The ``usage`` of ``raw`` has
+    the counts by the names of other providers too.
     """
     credits_known = _credits(reply)
     # A count that is null would break those who add counts up.
@@ -49,10 +50,13 @@ def to_response(reply: Reply, *, delta: str | None = None) -> ChatResponse:
     usage |= credits_known
     raw = Raw(reply.message, usage=usage, **reply.facts)
     raw.call_id = reply.call_id
-    if (tokens := reply.tokens) is not None and usage.get("iterations"):
+    tokens = reply.tokens
+    if tokens is not None and usage.get("iterations"):
         # Whoever counts tokens reads these keys alone: they are to hold all that was billed.
         raw["iterations"] = usage.pop("iterations")
         usage |= tokens.as_usage()
+    if tokens is not None:
+        raw["usage"] = {**usage, **_counts_by_name(tokens)}
     # What the core noted of a forced call: that it was read from text, or that there is none.
     marks = {name: noted for name, noted in reply.message.items() if name in _MARKS}
     extra: dict[str, Any] = {"stop_reason": reply.message["stop_reason"], **credits_known, **marks}
@@ -61,6 +65,19 @@ def to_response(reply: Reply, *, delta: str | None = None) -> ChatResponse:
     if citations := _citations(message.additional_kwargs.get(WIRE_CONTENT, ())):
         extra["citations"] = citations
     return ChatResponse(message=message, raw=raw, delta=delta, additional_kwargs=extra)
+
+
+def _counts_by_name(tokens: TokenCounts) -> dict[str, Any]:
+    """The counts as ``TokenCountingHandler``, MLflow and OpenLLMetry look for them first, cached tokens included.
+
+    Of the wire's own names they know ``input_tokens`` alone, which is what no cache had.
+    """
+    return {
+        "prompt_tokens": tokens.total_input,
+        "completion_tokens": tokens.output,
+        "total_tokens": tokens.total_input + tokens.output,
+        "prompt_tokens_details": {"cached_tokens": tokens.cache_read},
+    }
 
 
 def _credits(reply: Reply) -> dict[str, Any]:

@@ -162,6 +162,21 @@ def test_completions_are_counted_once(make_llm: MakeLLM, model: str, sandbox: Sa
     )
 
 
+def test_cached_tokens_are_counted(make_llm: MakeLLM, model: str, sandbox: Sandbox) -> None:
+    usage = {
+        "input_tokens": 3,
+        "output_tokens": 9,
+        "cache_read_input_tokens": 200,
+        "cache_creation_input_tokens": 10,
+    }
+    sandbox.enqueue(*[Reply("Hello", usage=usage)] * 2)
+    counter = TokenCountingHandler(tokenizer=str.split)
+    llm = make_llm(model, callback_manager=CallbackManager([counter]))
+    llm.chat([ChatMessage("hi")])
+    list(llm.stream_chat([ChatMessage("hi")]))
+    assert (counter.prompt_llm_token_count, counter.completion_llm_token_count) == (2 * 213, 2 * 9)
+
+
 def test_image_urls_are_not_downloaded(llm: AIVideoAPI, sandbox: Sandbox) -> None:
     message = ChatMessage(
         role="user",

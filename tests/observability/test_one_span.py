@@ -36,6 +36,11 @@ SCOPES = {
 }
 COSTS = {"openinference": "llm.cost.total", "langfuse": "langfuse.observation.cost_details"}
 PROVIDERS = {"openinference": "llm.provider", "openllmetry": "gen_ai.provider.name"}
+INPUTS = {
+    "none": "gen_ai.usage.input_tokens",
+    "openllmetry": "gen_ai.usage.input_tokens",
+    "openinference": "llm.token_count.prompt",
+}
 WRITES = {
     "none": "gen_ai.usage.cache_creation.input_tokens",
     "openllmetry": "gen_ai.usage.cache_creation.input_tokens",
@@ -61,6 +66,8 @@ def test_one_call_is_one_span_that_knows_its_cost(tool: str, framework: str) -> 
             cost = facts[COSTS[tool]]
             total = json.loads(cost)["total"] if isinstance(cost, str) else cost
             assert total == pytest.approx(COST_USD), road
+        if tool in INPUTS:
+            assert facts[INPUTS[tool]] == 127, road  # with what was read from a cache, and written to it
         if tool in PROVIDERS:
             assert facts[PROVIDERS[tool]] == "aivideoapi", road
         if tool == "openinference":
