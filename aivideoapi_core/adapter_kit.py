@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from aivideoapi_core._metering.telemetry_spans import otel_span_in
     from aivideoapi_core._model_settings import REQUEST_FIELDS, ModelSettings
     from aivideoapi_core._outbound.blocks import Block
-    from aivideoapi_core._outbound.conversation import Content, Conversation, Turns, answered
+    from aivideoapi_core._outbound.conversation import Conversation
     from aivideoapi_core._outbound.flags import check_flag
     from aivideoapi_core._outbound.foreign import BY_KEY, FOREIGN, said_beside
     from aivideoapi_core._outbound.kept_blocks import kept_blocks, said_by_kept
@@ -89,6 +89,7 @@ if TYPE_CHECKING:
         wire_tool_name,
         wire_tools,
     )
+    from aivideoapi_core._outbound.turns import Content, Turns, answered
     from aivideoapi_core._outbound.typed_dicts import typed_dict_schema
     from aivideoapi_core._outbound.well_formed import is_mark
     from aivideoapi_core._received import WIRE_CONTENT
@@ -132,7 +133,7 @@ _LATER: Final = {
         "_metering.tags": "clean_tags tag_list tagged",
         "_metering.telemetry_spans": "otel_span_in",
         "_outbound.blocks": "Block",
-        "_outbound.conversation": "Content Conversation Turns answered",
+        "_outbound.conversation": "Conversation",
         "_outbound.flags": "check_flag",
         "_outbound.foreign": "BY_KEY FOREIGN said_beside",
         "_outbound.kept_blocks": "kept_blocks said_by_kept",
@@ -148,6 +149,7 @@ _LATER: Final = {
         "_outbound.tool_calls": "parse_arguments place_of_call read_tool_calls to_call_input",
         "_outbound.tool_forms": "OWN_FIELDS are_in_wire_form each_tool is_custom own_tool",
         "_outbound.tools": "WireNames read_tool_choice wire_choice wire_tool_name wire_tools",
+        "_outbound.turns": "Content Turns answered",
         "_outbound.typed_dicts": "typed_dict_schema",
         "_outbound.well_formed": "is_mark",
         "_received": "WIRE_CONTENT",

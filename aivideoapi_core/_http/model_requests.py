@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from aivideoapi_core._inbound.changed import Changed, changed_by
-from aivideoapi_core._outbound.conversation import Turns, may_prefill
 from aivideoapi_core._outbound.names import BODY_ONLY
 from aivideoapi_core._outbound.output import Asked
 from aivideoapi_core._outbound.request import prepare_request, wire_tools_in
 from aivideoapi_core._outbound.tools import WireNames
+from aivideoapi_core._outbound.turns import Turns, may_prefill
 
 if TYPE_CHECKING:
     from aivideoapi_core._catalogue.prices import ModelPrices

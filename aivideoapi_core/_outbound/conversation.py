@@ -9,36 +9,28 @@ as text: nothing is lost.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
+from collections.abc import Container, Mapping, Sequence
+from typing import Any, Final
 
-from aivideoapi_core._catalogue.models import model_info
 from aivideoapi_core._errors import InvalidInputError
 from aivideoapi_core._outbound.blocks import Block, SendableBlocks
 from aivideoapi_core._outbound.cache_marks import UNMARKABLE
-from aivideoapi_core._outbound.params import MessageParam, TextBlockParam
+from aivideoapi_core._outbound.params import MessageParam
 from aivideoapi_core._outbound.result_content import in_turn, label_of, shared_out
 from aivideoapi_core._outbound.result_limits import LONG_RESULT, SEARCH_RESULT
 from aivideoapi_core._outbound.server_calls import (
     ServerCalls,
     goes_on,
-    is_called_by_code,
     is_server_block,
     is_server_result,
 )
 from aivideoapi_core._outbound.text import mended, text_block, thought_as_text, told, warn_once
-from aivideoapi_core._outbound.thinking import thinking_is_on
-from aivideoapi_core._outbound.tool_calls import CALL_NOT_MADE, UNANSWERED_CALL, OpenToolCalls, orphan_label
+from aivideoapi_core._outbound.tool_calls import OpenToolCalls, orphan_label
 from aivideoapi_core._outbound.tool_forms import TOOL_CHANGES
 from aivideoapi_core._outbound.tool_schema import renamed_keys
 from aivideoapi_core._outbound.tools import WireNames
+from aivideoapi_core._outbound.turns import Content, Turns, plain
 from aivideoapi_core._outbound.well_formed import is_mark, without_bad_mark
-from aivideoapi_core._received import ToolNames
-
-Content: TypeAlias = str | Sequence[Mapping[str, Any]]
-"""What a message holds: text, or blocks in the wire's form (a tool call's ``id`` may be anything)."""
-
-_M = TypeVar("_M")
 
 CONTINUE: Final = "Continue."
 """Sent after an assistant turn at the end, to models that cannot go on with a turn of their own."""
@@ -46,36 +38,6 @@ CONTINUE: Final = "Continue."
 _FILES: Final = frozenset({"image", "document"})
 _ASSISTANT_ONLY: Final = UNMARKABLE | {"tool_use", "server_tool_use", "mcp_tool_use"}
 _USER_ONLY: Final = frozenset({"image", "document", "search_result", "tool_result", "container_upload"})
-
-
-def may_prefill(model: Any, thinking: Any) -> bool:
-    """Whether a conversation with ``model`` may end with an assistant turn; while it thinks it may not."""
-    is_on = thinking is True or (thinking is not None and thinking_is_on({"thinking": thinking}))
-    return isinstance(model, str) and model_info(model).prefill and not is_on
-
-
-def answered(messages: Sequence[_M], is_reply: Callable[[_M], bool]) -> int:
-    """How many of a framework's messages stand before the last reply that something follows."""
-    for at in range(len(messages) - 2, 0, -1):
-        if is_reply(messages[at]):
-            return at
-    return 0
-
-
-class Turns(NamedTuple):
-    """``system`` (``None``: there is none) and ``messages`` of a request. One plain text is a ``str``.
-
-    ``results``: what tools made, and files of turns that were answered: ``settle_results`` has to look at them.
-    ``names``: of tools that the conversation itself defines and that go out under others. ``pictures``: images that
-    the caller has just written. ``citable``: documents and search results.
-    """
-
-    system: str | list[TextBlockParam] | None
-    messages: list[MessageParam]
-    results: Sequence[Block] = ()
-    names: ToolNames | None = None
-    pictures: Sequence[Block] = ()
-    citable: Sequence[Block] = ()
 
 
 class Conversation:
@@ -98,10 +60,6 @@ class Conversation:
         """Thinking at the end of what the assistant said: sent as such only if more follows."""
         self._paused = False
         self._calls = OpenToolCalls()
-        self._not_made: set[str] = set()
-        self._toolsets: dict[str, str] = {}
-        self._called_by_code: set[str] = set()
-        """Calls that the server's code waits for: the wire takes nothing beside their results."""
         self._server = ServerCalls()
         self._blocks = SendableBlocks()
         self._watched: list[Block] = []
@@ -245,11 +203,11 @@ class Conversation:
         for turn in turns:
             content = turn["content"]
             if len(content) == 1:
-                turn["content"] = _plain(content)
+                turn["content"] = plain(content)
         if self._blocks.mended:
             self._blocks.tell_mended()
         return Turns(
-            _plain(system) if system else None,
+            plain(system) if system else None,
             turns,
             self._watched,
             self._names.defined or None,
@@ -275,16 +233,11 @@ class Conversation:
         """A block as it goes to the end of the assistant's open turn."""
         if block["type"] == "tool_use":
             name = block["name"]
-            block["id"] = wire_id = self._calls.open(block.get("id") or None, name)
+            block["id"] = self._calls.open(block.get("id") or None, name)
+            self._calls.note(block, is_made=is_made)
             block["name"] = self._names.wire(name)
             if (keys := self._names.keys(name)) and "input" in block:
                 block["input"] = renamed_keys(block["input"], keys)
-            if not is_made:
-                self._not_made.add(wire_id)
-            if (toolset := block.get("toolset_name")) is not None:
-                self._toolsets[wire_id] = toolset
-            if "caller" in block and is_called_by_code(block):
-                self._called_by_code.add(wire_id)
         elif is_server_block(block):
             said = self._server.take(block, self._said)
             if block["type"] == SEARCH_RESULT:
@@ -299,7 +252,7 @@ class Conversation:
         content: Any = (
             self._blocks.clean_text(given, at)
             if isinstance(given, str)
-            else _plain([taken for block in given if (taken := self._in_result(block, at)) is not None])
+            else plain([taken for block in given if (taken := self._in_result(block, at)) is not None])
         )
         self._open("user")
         wire_id = self._calls.answer(call or None, name)
@@ -307,10 +260,9 @@ class Conversation:
             self._tell_result(result, content or "", call)
             return
         result["tool_use_id"] = wire_id
-        if self._toolsets:
-            self._note_toolset(result)
+        self._calls.complete(result)
         content, below = shared_out(
-            content, is_error=bool(result.get("is_error")), is_alone=wire_id in self._called_by_code
+            content, is_error=bool(result.get("is_error")), is_alone=self._calls.is_alone(wire_id)
         )
         if below:
             self._said += [label_of(wire_id), *below]
@@ -345,10 +297,6 @@ class Conversation:
         if (mark := result.get("cache_control")) is not None:
             said[-1].setdefault("cache_control", mark)
 
-    def _note_toolset(self, result: Block) -> None:
-        if (toolset := self._toolsets.get(result["tool_use_id"])) is not None:
-            result["toolset_name"] = toolset
-
     def _open(self, role: str) -> None:
         """What follows belongs to a turn of ``role``."""
         if self._thoughts and role == "user":
@@ -380,23 +328,10 @@ class Conversation:
         if self._role == "user":
             self._paused = False
             if self._calls:
-                self._results += map(self._no_result, self._calls.take_open())
+                self._results += self._calls.missing()
             if self._results:
                 said = self._results + said
                 self._results = []
         if said:
             self._said = []
             self._turns.append({"role": self._role, "content": said})  # type: ignore[typeddict-item]  # one of the two
-
-    def _no_result(self, wire_id: str) -> Block:
-        content = CALL_NOT_MADE if wire_id in self._not_made else UNANSWERED_CALL
-        result: Block = {"type": "tool_result", "tool_use_id": wire_id, "content": content, "is_error": True}
-        self._note_toolset(result)
-        return result
-
-
-def _plain(content: Any) -> Any:
-    """Text alone as a ``str``, everything else as it is."""
-    if len(content) == 1 and len(content[0]) == 2 and content[0]["type"] == "text":
-        return content[0]["text"]
-    return content

@@ -11,7 +11,6 @@ from aivideoapi_core._outbound.cache_marks import limit_marks
 from aivideoapi_core._outbound.cached_prompt import cache_prompt
 from aivideoapi_core._outbound.citing import settle_citations
 from aivideoapi_core._outbound.container import reused_container
-from aivideoapi_core._outbound.conversation import Turns
 from aivideoapi_core._outbound.headers import call_headers
 from aivideoapi_core._outbound.in_words import forced_in_words, with_instruction
 from aivideoapi_core._outbound.payload import payload_of
@@ -19,6 +18,7 @@ from aivideoapi_core._outbound.result_limits import MANY_IMAGES, settle_results
 from aivideoapi_core._outbound.thinking import rested
 from aivideoapi_core._outbound.tool_forms import are_in_wire_form
 from aivideoapi_core._outbound.tools import read_tool_choice, wire_choice, wire_tools
+from aivideoapi_core._outbound.turns import Turns
 from aivideoapi_core._received import ToolNames
 
 _HEADERS: Final = ("default_headers", "extra_headers", "betas")

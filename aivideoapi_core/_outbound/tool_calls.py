@@ -16,6 +16,8 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
+from aivideoapi_core._outbound.server_calls import is_called_by_code
+
 _REFUSED: Final = re.compile(r"[^a-zA-Z0-9_-]")
 
 UNANSWERED_CALL: Final = "No result: this call was not carried out."
@@ -120,6 +122,9 @@ class OpenToolCalls:
         self._used: dict[str, int] = {}
         """Ids on the wire, and the last number that was put behind each."""
         self._open: list[tuple[str | None, str, str]] = []
+        self._not_made: set[str] = set()
+        self._toolsets: dict[str, str] = {}
+        self._called_by_code: set[str] = set()
 
     def __bool__(self) -> bool:
         """Whether any call is open."""
@@ -158,3 +163,32 @@ class OpenToolCalls:
         """The ids of the calls that were not answered; they are closed now."""
         taken, self._open = self._open, []
         return [wire_id for _, _, wire_id in taken]
+
+    def note(self, call: Mapping[str, Any], *, is_made: bool) -> None:
+        """Keep what the result of a ``call``, whose id is the wire's, depends on; not ``is_made``: nobody could carry it out."""
+        wire_id = call["id"]
+        if not is_made:
+            self._not_made.add(wire_id)
+        if (toolset := call.get("toolset_name")) is not None:
+            self._toolsets[wire_id] = toolset
+        if "caller" in call and is_called_by_code(call):
+            self._called_by_code.add(wire_id)
+
+    def is_alone(self, wire_id: str) -> bool:
+        """Whether the server's code waits for this call: the wire takes nothing beside its result."""
+        return wire_id in self._called_by_code
+
+    def complete(self, result: dict[str, Any]) -> None:
+        """Put into a result what it has to say of its call."""
+        if self._toolsets and (toolset := self._toolsets.get(result["tool_use_id"])) is not None:
+            result["toolset_name"] = toolset
+
+    def missing(self) -> list[dict[str, Any]]:
+        """A failed result for each call that was not answered; they are closed now."""
+        return [self._no_result(wire_id) for wire_id in self.take_open()]
+
+    def _no_result(self, wire_id: str) -> dict[str, Any]:
+        content = CALL_NOT_MADE if wire_id in self._not_made else UNANSWERED_CALL
+        result = {"type": "tool_result", "tool_use_id": wire_id, "content": content, "is_error": True}
+        self.complete(result)
+        return result

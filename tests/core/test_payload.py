@@ -19,9 +19,9 @@ from aivideoapi_core import (
     build_payload,
     known_models,
 )
-from aivideoapi_core._outbound.conversation import Turns
 from aivideoapi_core._outbound.params import RequestOptions
 from aivideoapi_core._outbound.request import prepare_request
+from aivideoapi_core._outbound.turns import Turns
 from aivideoapi_core.sandbox import Sandbox
 
 TOOL: dict[str, Any] = {
