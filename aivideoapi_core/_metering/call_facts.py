@@ -9,7 +9,6 @@ from aivideoapi_core._errors import UnsupportedOptionError
 from aivideoapi_core._metering.attribution import Attribution
 from aivideoapi_core._metering.budgets import Budgets
 from aivideoapi_core._metering.summary import SpendTracker
-from aivideoapi_core._outbound.names import advice_for_name
 
 
 class CallFacts(TypedDict, total=False):
@@ -41,6 +40,8 @@ def check_names(arguments: Iterable[str]) -> None:
         elif name in _OF_CLIENTS:
             advice = "set it when the client is made"
         else:
+            from aivideoapi_core._outbound.names import advice_for_name  # only for those who mistype
+
             advice = advice_for_name(name, {*CallFacts.__annotations__, "headers", "timeout"})
             advice += " What is sent belongs in the payload: build_payload(...)"
         raise UnsupportedOptionError(f"{name!r} is not an argument of a call: {advice}")
