@@ -35,8 +35,8 @@ _MOVED: Final = (
     "this version of langchain-core keeps the run of a stream in another place: CreditsCallbackHandler and tracers "
     "do not count it, and tags and ids of its config are not in the ledger; get_credits_callback counts it"
 )
-_NEAR: Final = 7
-"""Frames from the model's own methods to the core's, with those of a subclass between."""
+_NEAR: Final = 40
+"""Frames from the model's own methods to the core's, with those of a subclass and of what wraps its methods between."""
 
 
 def run_of_caller() -> BaseRunManager | None:

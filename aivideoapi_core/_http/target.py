@@ -165,6 +165,7 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
+# UNVERIFIED: that none of the platform's own keys begins like one of these; its pages say `sk-` and no more.
 _OF_OTHERS: Final = {"sk-ant-": "Anthropic", "sk-or-": "OpenRouter", "sk-proj-": "OpenAI"}
 """Beginnings of the keys of other providers, who alone should see them."""
 

@@ -339,3 +339,19 @@ def test_a_core_that_keeps_its_runs_elsewhere_is_told_of(
     list(model._stream([HumanMessage("Hi")]))  # by somebody who has no run
     list(model.stream("Hi"))
     assert (caplog.records, handler.summary.calls) == ([], 1)
+
+
+def test_a_subclass_may_wrap_its_methods(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    class Wrapped(ChatAIVideoAPI):
+        def _stream(self, *args: Any, depth: int = 20, **kwargs: Any) -> Any:
+            if depth:
+                yield from self._stream(*args, depth=depth - 1, **kwargs)
+            else:
+                yield from super()._stream(*args, **kwargs)
+
+    handler = CreditsCallbackHandler()
+    ledger = SpendLedger()
+    model = Wrapped(model=NATIVE, api_key=sandbox.api_key, base_url=sandbox.url, ledger=ledger)
+    list(model.stream("Hi", {"callbacks": [handler], "tags": ["team=search"]}))
+    assert handler.summary.calls == 1
+    assert [record.tags for record in ledger.records()] == [("team=search",)]
